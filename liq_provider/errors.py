@@ -1,0 +1,55 @@
+"""The exceptions of LiqTrend, arranged by what the caller should do about them.
+
+::
+
+    LiqError
+    ├── UsageError          the user must change something; never retried
+    │   ├── SettingsError       a configuration key is wrong; names the key
+    │   └── ImportRefused       a file cannot be read at all; names the file
+    ├── StoreError          the store cannot serve; entries stop, exits go on
+    │   ├── StoreBusy           locked by somebody else; the same call may work later
+    │   ├── StoreTooNew         written by a newer LiqTrend; nothing was touched
+    │   └── StoreUnusable       unwritable, full or corrupt; needs a person
+    └── FeedError           an exchange connection; reconnected by the stream
+        └── FeedRefused         the exchange says no (403, 429, 451); retried slowly
+"""
+
+
+class LiqError(Exception):
+    """Base of everything that LiqTrend raises on purpose."""
+
+
+class UsageError(LiqError):
+    """The user has to change something before a retry makes sense."""
+
+
+class SettingsError(UsageError):
+    """A configuration value is wrong. The message names the key and the remedy."""
+
+
+class ImportRefused(UsageError):
+    """A whole file was refused. The message names the file and the reason."""
+
+
+class StoreError(LiqError):
+    """The store cannot be read or written."""
+
+
+class StoreBusy(StoreError):
+    """The store is locked by another process; trying again later may work."""
+
+
+class StoreTooNew(StoreError):
+    """The store's schema is newer than this program; nothing was changed."""
+
+
+class StoreUnusable(StoreError):
+    """The store is unwritable, full or corrupt."""
+
+
+class FeedError(LiqError):
+    """A connection to an exchange failed; the stream reconnects."""
+
+
+class FeedRefused(FeedError):
+    """The exchange refuses this client (HTTP 403, 429 or 451); retried slowly."""

@@ -1,0 +1,69 @@
+"""The Liquidation record: one forced order of one position, in one set of units."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+PositionSide = Literal["long", "short"]
+
+MINUTE_MS = 60_000
+
+# 1000PEPE, 10000LADYS, 1000000MOG, 1MBABYDOGE on one side, SHIB1000 on the other.
+_MULTIPLIED = re.compile(r"^(?:1000000|10000|1000|1M)(?=[A-Z])|(?<=[A-Z])1000$")
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """
+    One forced order.
+
+    :param venue: name of the exchange feed, as in ``liq_provider.venues.VENUES``
+    :param market_id: the exchange's own symbol, such as ``1000PEPEUSDT``
+    :param pair: Freqtrade's pair, such as ``1000PEPE/USDT:USDT``
+    :param base_asset: the coin itself, such as ``PEPE``; what is summed over venues
+    :param position_side: the side that was LIQUIDATED, not the side of the order
+    :param price: fill price (bankruptcy price where the exchange gives only that)
+    :param quantity: in units of the market's base (``1000PEPE``, not ``PEPE``)
+    :param notional_usd: quote value; quotes other than USD and its stablecoins are not recorded
+    :param event_ms: the exchange's trade time
+    :param received_ms: when we had it, on a clock corrected to the exchange's
+    :param ordinal: 0, 1, ... among otherwise equal orders of one message, so that two equal
+        orders in a message count twice and the same order in two messages counts once
+    """
+
+    venue: str
+    market_id: str
+    pair: str
+    base_asset: str
+    position_side: PositionSide
+    price: float
+    quantity: float
+    notional_usd: float
+    event_ms: int
+    received_ms: int
+    ordinal: int = 0
+
+
+def base_asset_of(base: str) -> str:
+    """
+    Strip the multiplier that exchanges put on coins of tiny price.
+
+    >>> base_asset_of("1000PEPE"), base_asset_of("SHIB1000"), base_asset_of("1INCH")
+    ('PEPE', 'SHIB', '1INCH')
+    """
+    return _MULTIPLIED.sub("", base)
+
+
+def base_asset_of_pair(pair: str) -> str:
+    """
+    The coin behind a Freqtrade pair.
+
+    >>> base_asset_of_pair("1000PEPE/USDT:USDT")
+    'PEPE'
+    """
+    return base_asset_of(pair.partition("/")[0])
+
+
+def minute_of(ms: int) -> int:
+    """Open time of the minute that holds ``ms``, in milliseconds."""
+    return ms - ms % MINUTE_MS
