@@ -1,7 +1,7 @@
 """Which pair, coin and contract size stand behind an exchange's symbol."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class MarketTable:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterable[Market]:  # type: ignore[misc]
+    def __iter__(self) -> Iterator[Market]:
         return iter(self._by_id.values())
 
     def get(self, market_id: str) -> Market | None:
