@@ -1,0 +1,245 @@
+"""
+LiqTrend's settings: the section ``liq_provider`` of Freqtrade's own configuration file.
+
+One model validates them for the bot, the sidecar and the command line alike, so a wrong key
+is refused with the same message everywhere. Secrets are no settings: they are read from the
+environment where they are used.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from liq_provider.errors import SettingsError
+
+SECTION = "liq_provider"
+ENV_PREFIX = "LIQ_PROVIDER__"
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Purity = Annotated[float, Field(ge=0.5, le=1)]
+
+_NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class VenueSettings(_Section):
+    """
+    One exchange feed.
+
+    :param enabled: listen to this venue and count it
+    :param url: websocket address; the venue's public one if empty
+    :param rest_url: base address of its REST API for the market list; ccxt's own if empty
+    """
+
+    enabled: bool = True
+    url: str | None = None
+    rest_url: str | None = None
+
+
+class Venues(_Section):
+    """The exchange feeds, by name."""
+
+    binance: VenueSettings = VenueSettings()
+    bybit: VenueSettings = VenueSettings()
+    okx: VenueSettings = VenueSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _explain_missing_feeds(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            for name in value:
+                if name in _NO_FEED:
+                    raise ValueError(
+                        f"{name} publishes no public liquidation feed; "
+                        f"remove it, the others are {', '.join(cls.model_fields)}"
+                    )
+        return value
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """Names of the enabled venues, sorted."""
+        return tuple(
+            sorted(name for name in type(self).model_fields if getattr(self, name).enabled)
+        )
+
+
+class JudgeSettings(_Section):
+    """
+    When a wave is judged, before the strategy applies its own thresholds.
+
+    :param z_min: judge waves of at least this z
+    :param purity_min: judge waves whose purity is above this share
+    """
+
+    z_min: float = Field(2.5, ge=0, le=50)
+    purity_min: Purity = 0.7
+
+
+class Settings(_Section):
+    """Everything under ``liq_provider``; ``docs/configuration.md`` explains each key."""
+
+    # Where and how data is kept
+    store: str = "sqlite:///user_data/liq_provider.sqlite"
+    venues: Venues = Venues()
+    autostart: bool = False
+    idle_exit_min: float = Field(30, gt=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # Time
+    settle_s: float = Field(2.0, ge=0.5, le=30)
+    max_late_s: float = Field(60, ge=5, le=600)
+    max_skew_ms: float = Field(500, gt=0, le=5_000)
+    max_staleness_s: float = Field(90, ge=65, le=3_600)
+    max_entry_delay_s: float = Field(30, ge=5, le=3_600)
+
+    # Features
+    min_event_usd: float = Field(0, ge=0)
+    segment_min: int = Field(5, ge=1, le=1_440)
+    baseline_hours: float = Field(24, gt=0, le=24 * 60)
+    min_baseline_segments: int = Field(72, ge=2)
+    min_active_segments: int = Field(20, ge=0)
+    min_count: int = Field(3, ge=0)
+    min_segment_usd: float = Field(25_000, ge=0)
+
+    # Thresholds
+    zscore: Literal["classic", "robust"] = "classic"
+    z_threshold: float = Field(3.0, gt=0, le=100)
+    z_strong: float = Field(5.0, gt=0, le=100)
+    purity_threshold: Purity = 0.75
+    purity_strong: Purity = 0.90
+    direction_mode: Literal["follow", "fade"] = "follow"
+    trend_candles: int = Field(15, ge=2, le=500)
+    trend_k: float = Field(0.5, ge=0, le=10)
+    min_confidence: Literal["low", "medium", "high"] = "medium"
+    judge: JudgeSettings = JudgeSettings()
+    on_llm_unavailable: Literal["skip", "matrix"] = "skip"
+
+    # Trading
+    leverage: float = Field(1.0, ge=1, le=125)
+    entry_order: Literal["market", "limit"] = "market"
+    max_slippage_pct: float = Field(0.003, ge=0, le=0.1)
+    on_upgrade: Literal["reopen", "keep"] = "reopen"
+    trailing_pct: Share = 0.01
+    trailing_arm_pct: float = Field(0.01, ge=0, lt=1)
+    fallback_pct: Share = 0.02
+
+    # Backtests
+    backtest_entry: Literal["open", "next"] = "open"
+    backtest_verdicts: Literal["recorded", "matrix", "both"] = "both"
+    backtest_trail: Literal["previous", "same"] = "previous"
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("not a database URL; see docs/configuration.md") from None
+        if url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError("use sqlite:///path or postgresql+psycopg://host/name")
+        if url.password:
+            raise ValueError(
+                "holds a password; leave it out and set PGPASSWORD or use a pgpass file"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.z_strong < self.z_threshold:
+            raise ValueError("z_strong must not be below z_threshold")
+        if self.purity_strong < self.purity_threshold:
+            raise ValueError("purity_strong must not be below purity_threshold")
+        if self.baseline_segments < 1:
+            raise ValueError("baseline_hours must hold at least one segment of segment_min")
+        if self.min_baseline_segments > self.baseline_segments:
+            raise ValueError(
+                f"min_baseline_segments ({self.min_baseline_segments}) is more than "
+                f"baseline_hours / segment_min give ({self.baseline_segments})"
+            )
+        if not self.venues.enabled:
+            raise ValueError("venues: enable at least one")
+        return self
+
+    @property
+    def baseline_segments(self) -> int:
+        """Number of baseline segments, ``baseline_hours`` long."""
+        return int(self.baseline_hours * 60 // self.segment_min)
+
+    @property
+    def settle_ms(self) -> int:
+        """``settle_s`` in milliseconds."""
+        return round(self.settle_s * 1000)
+
+    @property
+    def max_entry_delay_ms(self) -> int:
+        """``max_entry_delay_s`` in milliseconds."""
+        return round(self.max_entry_delay_s * 1000)
+
+
+def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Validate the section ``liq_provider`` of a Freqtrade configuration.
+
+    Environment variables ``LIQ_PROVIDER__A__B`` override the key ``a.b``.
+
+    :param config: Freqtrade's whole configuration
+    :param environ: defaults to the process environment
+    :raises SettingsError: one line per wrong key, each naming the key
+    """
+    section = config.get(SECTION, {})
+    if not isinstance(section, Mapping):
+        raise SettingsError(f"{SECTION}: must be a section {{...}} of the configuration")
+    raw = _with_environment(section, os.environ if environ is None else environ)
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _with_environment(section: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    raw: dict[str, Any] = {
+        key: dict(value) if isinstance(value, Mapping) else value for key, value in section.items()
+    }
+    for name in sorted(environ):
+        if not name.startswith(ENV_PREFIX):
+            continue
+        path = [part.lower() for part in name.removeprefix(ENV_PREFIX).split("__")]
+        target = raw
+        for part in path[:-1]:
+            child = target.get(part)
+            target[part] = child = dict(child) if isinstance(child, Mapping) else {}
+            target = child
+        target[path[-1]] = environ[name]
+    return raw
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_input=False, include_context=True):
+        key = ".".join([SECTION, *(str(part) for part in item["loc"])])
+        message = re.sub(r"^Value error, ", "", item["msg"])
+        if item["type"] == "extra_forbidden":
+            message = "unknown key; remove it or correct its spelling (docs/configuration.md)"
+        lines.append(f"{key}: {message}")
+    return "\n".join(lines)
+
+
+def resolve_store(settings: Settings, base_dir: Path) -> str:
+    """
+    The store's URL with a relative SQLite path made absolute.
+
+    :param base_dir: parent of Freqtrade's user_data directory, the same for bot and sidecar
+    """
+    url = make_url(settings.store)
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        url = url.set(database=str((base_dir / url.database).resolve()))
+    return url.render_as_string(hide_password=False)

@@ -1,0 +1,184 @@
+"""
+From features to waves: how strong, which way, and which minutes belong together.
+
+A wave is a run of anomalous minutes of one coin and one direction, ended by ``segment_min``
+minutes without one. Signs are +1 for LONG and -1 for SHORT throughout.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+
+from liq_provider.features import Features, purity
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.settings import Settings
+
+Direction = Literal["LONG", "SHORT"]
+
+
+class Strength(IntEnum):
+    """How far a segment stands out."""
+
+    NONE = 0
+    MEDIUM = 1
+    STRONG = 2
+
+    @property
+    def word(self) -> str:
+        """Lower-case name, as used in verdicts and tags."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What makes a segment anomalous. Purity is a share, money is in USD."""
+
+    z_threshold: float = 3.0
+    z_strong: float = 5.0
+    purity_threshold: float = 0.75
+    purity_strong: float = 0.90
+    min_count: int = 3
+    min_segment_usd: float = 25_000
+    zscore: Literal["classic", "robust"] = "classic"
+    direction_mode: Literal["follow", "fade"] = "follow"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Thresholds":
+        """:return: the thresholds that the settings ask for"""
+        return cls(
+            settings.z_threshold,
+            settings.z_strong,
+            settings.purity_threshold,
+            settings.purity_strong,
+            settings.min_count,
+            settings.min_segment_usd,
+            settings.zscore,
+            settings.direction_mode,
+        )
+
+    @classmethod
+    def floor_of(cls, settings: Settings) -> "Thresholds":
+        """:return: the judge's floor, which decides what the sidecar has judged"""
+        judge = settings.judge
+        return cls(
+            z_threshold=judge.z_min,
+            z_strong=max(settings.z_strong, judge.z_min),
+            purity_threshold=judge.purity_min,
+            purity_strong=max(settings.purity_strong, judge.purity_min),
+            min_count=settings.min_count,
+            min_segment_usd=settings.min_segment_usd,
+            zscore=settings.zscore,
+            direction_mode=settings.direction_mode,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """
+    Scored segments as plain arrays, sorted by time; what grading needs, wherever it came from.
+
+    :param z: the chosen score (classic or robust); NaN where missing
+    :param count: number of liquidations
+    :param has_counts: False for bars without counts, which skip ``min_count``
+    """
+
+    close_ms: IntArray
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+    z: FloatArray
+    has_counts: bool = True
+
+    @classmethod
+    def of(cls, features: Features, thresholds: Thresholds) -> "Segments":
+        """:return: the features with the score that the thresholds are about"""
+        if thresholds.zscore == "robust":
+            rich = features.notional_usd >= thresholds.min_segment_usd
+            score = features.robust_z(np.flatnonzero(rich))
+        else:
+            score = features.z
+        return cls(
+            features.close_ms,
+            features.long_usd,
+            features.short_usd,
+            features.count,
+            score,
+            features.has_counts,
+        )
+
+    def take(self, rows: IntArray | BoolArray) -> "Segments":
+        """:return: some of the segments"""
+        return Segments(
+            self.close_ms[rows],
+            self.long_usd[rows],
+            self.short_usd[rows],
+            self.count[rows],
+            self.z[rows],
+            self.has_counts,
+        )
+
+
+def qualifies(segments: Segments, thresholds: Thresholds) -> BoolArray:
+    """Enough orders and enough money to be more than one accident."""
+    rich: BoolArray = segments.long_usd + segments.short_usd >= thresholds.min_segment_usd
+    if segments.has_counts:
+        rich &= segments.count >= thresholds.min_count
+    return rich
+
+
+def strengths(segments: Segments, thresholds: Thresholds) -> IntArray:
+    """
+    :return: a ``Strength`` per segment: medium needs z >= z_threshold and purity strictly above
+        purity_threshold, strong z >= z_strong and purity >= purity_strong as well
+    """
+    pure = purity(segments.long_usd, segments.short_usd)
+    with np.errstate(invalid="ignore"):
+        medium = (
+            qualifies(segments, thresholds)
+            & (segments.z >= thresholds.z_threshold)
+            & (pure > thresholds.purity_threshold)
+        )
+        strong = medium & (segments.z >= thresholds.z_strong) & (pure >= thresholds.purity_strong)
+    return medium.astype(np.int64) + strong
+
+
+def signs(segments: Segments, thresholds: Thresholds) -> IntArray:
+    """
+    Direction of the trade: long liquidations -> -1 (SHORT), short ones -> +1 (LONG), ``fade``
+    the other way round, 0 where no side is pure enough.
+    """
+    pure = purity(segments.long_usd, segments.short_usd) > thresholds.purity_threshold
+    sign = np.where(segments.short_usd > segments.long_usd, 1, -1) * pure
+    return -sign if thresholds.direction_mode == "fade" else sign
+
+
+def wave_starts(
+    close_ms: IntArray, strength: IntArray, sign: IntArray, segment_min: int
+) -> IntArray:
+    """
+    Close of the first minute of the wave that each anomalous minute belongs to.
+
+    :param close_ms: minute closes, ascending; gaps count as minutes without an anomaly
+    :param strength: ``Strength`` per minute
+    :param sign: direction per minute
+    :param segment_min: that many minutes without an anomaly end a wave
+    :return: 0 where a minute is not anomalous
+    """
+    starts = np.zeros(len(close_ms), dtype=np.int64)
+    for direction in (1, -1):
+        rows = np.flatnonzero((strength > Strength.NONE) & (sign == direction))
+        if not len(rows):
+            continue
+        times = close_ms[rows]
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = np.diff(times) > segment_min * MINUTE_MS
+        starts[rows] = times[first][np.cumsum(first) - 1]
+    return starts
+
+
+def direction_word(sign: int) -> Direction:
+    """+1 -> LONG, -1 -> SHORT."""
+    return "LONG" if sign > 0 else "SHORT"
