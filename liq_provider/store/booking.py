@@ -1,0 +1,54 @@
+"""Which minute a liquidation counts in (design: settling)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
+
+# An order cannot be from the future; a few seconds are the venue's and our clocks together.
+_FUTURE_MS = 5_000
+
+Booked = Literal["event", "arrival", "late", "future"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """
+    A liquidation on its way into the store.
+
+    :param since_ms: start of the unbroken coverage that it arrived in; an older order is part
+        of a snapshot of the past. 0 for imports
+    """
+
+    liquidation: Liquidation
+    since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRules:
+    """
+    :param settle_ms: a minute is settled this long after its close
+    :param max_late_ms: an order older than this on arrival counts in no minute
+    """
+
+    settle_ms: int = 2_000
+    max_late_ms: int = 60_000
+
+    def book(self, incoming: Incoming, watermark_ms: int) -> tuple[int | None, Booked]:
+        """
+        :param watermark_ms: close of the newest settled minute, 0 if none is settled
+        :return: open of the minute it counts in, or None, and how that came about
+        """
+        item = incoming.liquidation
+        if item.event_ms > item.received_ms + _FUTURE_MS:
+            return None, "future"
+        if item.event_ms < incoming.since_ms or (
+            item.received_ms - item.event_ms > self.max_late_ms
+        ):
+            return None, "late"
+        minute = minute_of(item.event_ms)
+        in_time = item.received_ms <= minute + MINUTE_MS + self.settle_ms
+        if in_time and minute >= watermark_ms:
+            return minute, "event"
+        # The writer may come to it only after the arrival minute, too, was settled.
+        return max(minute_of(item.received_ms), watermark_ms), "arrival"

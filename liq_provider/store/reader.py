@@ -1,0 +1,340 @@
+"""Reading the store: minutes as grids, features as arrays, small facts as they are."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, Select, func, select
+
+from liq_provider.coverage import Interval, merge, whole_minutes
+from liq_provider.features import MinuteGrid
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.markets import Market
+from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.store import schema
+from liq_provider.store.engine import check_revision, open_engine, store_errors
+
+# What may take part in a scored segment; a fill serves baselines only.
+SCORING_SOURCES = ("live", "import")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Stored features of one coin, ascending by ``close_ms``; one array per column."""
+
+    close_ms: IntArray
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+    z: FloatArray
+    robust_z: FloatArray
+    state: IntArray
+    baseline_n: IntArray
+    active_n: IntArray
+
+
+_FEATURE_COLUMNS = (
+    "close_ms",
+    "long_usd",
+    "short_usd",
+    "count",
+    "z",
+    "robust_z",
+    "state",
+    "baseline_n",
+    "active_n",
+)
+
+
+class Reader:
+    """
+    Read access to a store. Holds no connection between calls; can be pickled.
+
+    :param url: absolute SQLAlchemy URL
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._checked = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "_checked": False}
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return open_engine(self.url, read_only=True)
+
+    def close(self) -> None:
+        """Give pooled connections back (PostgreSQL); the reader stays usable."""
+        self._engine.dispose()
+
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        if not self._checked:
+            check_revision(self._engine, must_be_current=True)
+            self._checked = True
+        with store_errors("Reading the store"), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def states(self, keys: Iterable[str]) -> dict[str, Any]:
+        """:return: small facts by key; missing ones are left out"""
+        table = schema.state.c
+        rows = self._rows(select(table.key, table.value).where(table.key.in_(list(keys))))
+        return {key: json.loads(value) for key, value in rows}
+
+    def coverage(
+        self,
+        venues: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        sources: Sequence[str] = SCORING_SOURCES,
+    ) -> dict[str, list[Interval]]:
+        """
+        :return: per venue the merged spans that overlap ``[from_ms, to_ms)``
+        """
+        table = schema.coverage.c
+        rows = self._rows(
+            select(table.venue, table.start_ms, table.end_ms)
+            .where(table.venue.in_(venues))
+            .where(table.source.in_(sources))
+            .where(table.end_ms > from_ms)
+            .where(table.start_ms < to_ms)
+        )
+        found: dict[str, list[Interval]] = {venue: [] for venue in venues}
+        for venue, start_ms, end_ms in rows:
+            found[venue].append(Interval(start_ms, end_ms))
+        return {venue: merge(intervals) for venue, intervals in found.items()}
+
+    def grids(
+        self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, MinuteGrid]:
+        """
+        Dense minutes of ``[from_ms, to_ms)``, both minute opens.
+
+        :param venues: the enabled venues; the grid holds them in alphabetical order
+        """
+        names = tuple(sorted(venues))
+        covered = self._covered(names, from_ms, to_ms)
+        listed = self._listed_ms(base_assets, names)
+        table = schema.minutes.c
+        rows = self._rows(
+            select(
+                table.base_asset,
+                table.venue,
+                table.minute_ms,
+                table.long_usd,
+                table.short_usd,
+                table.long_count,
+                table.short_count,
+            )
+            .where(table.base_asset.in_(base_assets))
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .where(~table.filled)
+        )
+        by_base: dict[str, list[Any]] = {base: [] for base in base_assets}
+        for row in rows:
+            by_base[row[0]].append(row)
+        return {
+            base: _grid(names, from_ms, _clip(covered, names, listed.get(base, {}), from_ms), rows)
+            for base, rows in by_base.items()
+        }
+
+    def _covered(self, names: Sequence[str], from_ms: int, to_ms: int) -> BoolArray:
+        flags = np.zeros((len(names), (to_ms - from_ms) // MINUTE_MS), dtype=bool)
+        for row, intervals in enumerate(self.coverage(names, from_ms, to_ms).values()):
+            for interval in intervals:
+                whole = whole_minutes(interval)
+                first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
+                last = max(0, (whole.end_ms - from_ms) // MINUTE_MS)
+                flags[row, first:last] = True
+        return flags
+
+    def _listed_ms(
+        self, base_assets: Sequence[str], venues: Sequence[str]
+    ) -> dict[str, dict[str, int]]:
+        """When each coin's first market opened on each venue, where that is known."""
+        table = schema.markets.c
+        rows = self._rows(
+            select(table.base_asset, table.venue, func.min(table.listed_ms))
+            .where(table.base_asset.in_(base_assets))
+            .where(table.venue.in_(venues))
+            .group_by(table.base_asset, table.venue)
+        )
+        listed: dict[str, dict[str, int]] = {}
+        for base, venue, listed_ms in rows:
+            if listed_ms is not None:
+                listed.setdefault(base, {})[venue] = listed_ms
+        return listed
+
+    def active(self, from_ms: int, to_ms: int) -> dict[str, list[str]]:
+        """:return: coins with a liquidation in ``[from_ms, to_ms)``, with their pairs"""
+        table = schema.minutes.c
+        rows = self._rows(
+            select(table.base_asset, table.pair)
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .distinct()
+        )
+        found: dict[str, list[str]] = {}
+        for base, pair in rows:
+            found.setdefault(base, []).append(pair)
+        return found
+
+    def segment_counts(self, from_ms: int, to_ms: int, segment_ms: int) -> dict[str, int]:
+        """:return: per coin how many segments, counted back from ``to_ms``, are not empty"""
+        table = schema.minutes.c
+        # Integer division on both databases; SQLAlchemy's own "/" would make it a float.
+        index = (to_ms - 1 - table.minute_ms).op("/")(segment_ms)
+        rows = self._rows(
+            select(table.base_asset, func.count(index.distinct()))
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .group_by(table.base_asset)
+        )
+        return {base: int(count) for base, count in rows}
+
+    def features(
+        self, base_assets: Sequence[str] | None, from_ms: int, to_ms: int
+    ) -> dict[str, FeatureRows]:
+        """
+        Stored features with ``from_ms <= close_ms <= to_ms``, per coin.
+
+        :param base_assets: None for all
+        """
+        table = schema.features.c
+        query = (
+            select(table.base_asset, *(table[name] for name in _FEATURE_COLUMNS))
+            .where(table.close_ms >= from_ms)
+            .where(table.close_ms <= to_ms)
+            .order_by(table.close_ms)
+        )
+        if base_assets is not None:
+            query = query.where(table.base_asset.in_(base_assets))
+        grouped: dict[str, list[Any]] = {}
+        for row in self._rows(query):
+            grouped.setdefault(row[0], []).append(row[1:])
+        return {base: feature_rows(rows) for base, rows in grouped.items()}
+
+    def verdicts(
+        self, from_ms: int, to_ms: int, base_assets: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """:return: verdicts that were alive in ``[from_ms, to_ms]``, by ``available_at``"""
+        table = schema.verdicts.c
+        query = (
+            select(schema.verdicts)
+            .where(table.expires_at >= from_ms)
+            .where(table.available_at <= to_ms)
+            .order_by(table.available_at)
+        )
+        if base_assets is not None:
+            query = query.where(table.base_asset.in_(base_assets))
+        return [dict(row._mapping) for row in self._rows(query)]
+
+    def waves(self, from_ms: int, limit: int = 1_000) -> list[dict[str, Any]]:
+        """:return: waves that were alive at or after ``from_ms``, newest first"""
+        table = schema.waves.c
+        rows = self._rows(
+            select(schema.waves)
+            .where(table.last_ms >= from_ms)
+            .order_by(table.last_ms.desc())
+            .limit(limit)
+        )
+        return [dict(row._mapping) for row in rows]
+
+    def wave(self, base_asset: str, direction: str) -> dict[str, Any] | None:
+        """:return: the newest wave of a coin and direction"""
+        table = schema.waves.c
+        rows = self._rows(
+            select(schema.waves)
+            .where(table.base_asset == base_asset)
+            .where(table.direction == direction)
+            .order_by(table.start_ms.desc())
+            .limit(1)
+        )
+        return dict(rows[0]._mapping) if rows else None
+
+    def markets(self, venue: str) -> list[Market]:
+        """:return: a venue's market list, empty if it was never loaded"""
+        rows = self._rows(select(schema.markets).where(schema.markets.c.venue == venue))
+        return [Market(**row._mapping) for row in rows]
+
+    def readiness(self) -> list[dict[str, Any]]:
+        """:return: how far each coin's baseline is, by name"""
+        rows = self._rows(select(schema.readiness).order_by(schema.readiness.c.base_asset))
+        return [dict(row._mapping) for row in rows]
+
+    def count(self, table: str) -> int:
+        """:return: number of rows of a table"""
+        rows = self._rows(select(func.count()).select_from(schema.metadata.tables[table]))
+        return int(rows[0][0])
+
+    def span(self) -> tuple[int, int] | None:
+        """:return: first and last event time of the liquidations"""
+        table = schema.liquidations.c
+        rows = self._rows(select(func.min(table.event_ms), func.max(table.event_ms)))
+        return None if rows[0][0] is None else (int(rows[0][0]), int(rows[0][1]))
+
+    def venue_totals(self, from_ms: int) -> dict[str, tuple[int, float]]:
+        """:return: per venue the number and sum (USD) of liquidations since ``from_ms``"""
+        table = schema.liquidations.c
+        rows = self._rows(
+            select(table.venue, func.count(), func.sum(table.notional_usd))
+            .where(table.event_ms >= from_ms)
+            .group_by(table.venue)
+        )
+        return {venue: (int(count), float(total)) for venue, count, total in rows}
+
+
+def feature_rows(rows: Sequence[Any]) -> FeatureRows:
+    """:return: rows with the columns of ``FeatureRows``, as arrays"""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_FEATURE_COLUMNS)
+    by_name = dict(zip(_FEATURE_COLUMNS, columns, strict=True))
+    floats = {
+        name: np.array([np.nan if v is None else v for v in by_name[name]], dtype=np.float64)
+        for name in ("long_usd", "short_usd", "z", "robust_z")
+    }
+    integers = {
+        name: np.array(by_name[name], dtype=np.int64)
+        for name in ("close_ms", "count", "state", "baseline_n", "active_n")
+    }
+    return FeatureRows(**floats, **integers)
+
+
+def _clip(
+    covered: BoolArray, names: Sequence[str], listed_ms: Mapping[str, int], from_ms: int
+) -> BoolArray:
+    if not listed_ms:
+        return covered
+    clipped = covered.copy()
+    for row, name in enumerate(names):
+        if name in listed_ms:
+            first = -(-(listed_ms[name] - from_ms) // MINUTE_MS)
+            clipped[row, : max(0, first)] = False
+    return clipped
+
+
+def _grid(
+    names: tuple[str, ...], from_ms: int, covered: BoolArray, rows: Sequence[Any]
+) -> MinuteGrid:
+    shape = covered.shape
+    long_usd, short_usd = np.zeros(shape), np.zeros(shape)
+    count = np.zeros(shape, dtype=np.int64)
+    has_counts = True
+    if rows:
+        _, venue, minute_ms, longs, shorts, long_count, short_count = zip(*rows, strict=True)
+        position = {name: row for row, name in enumerate(names)}
+        kept = np.array([name in position for name in venue])
+        where = (
+            np.array([position.get(name, 0) for name in venue])[kept],
+            ((np.array(minute_ms) - from_ms) // MINUTE_MS)[kept],
+        )
+        has_counts = None not in long_count
+        # Two markets of one coin on one venue share a cell, so the sums must accumulate.
+        np.add.at(long_usd, where, np.array(longs)[kept])
+        np.add.at(short_usd, where, np.array(shorts)[kept])
+        if has_counts:
+            np.add.at(count, where, (np.array(long_count) + np.array(short_count))[kept])
+    return MinuteGrid(from_ms, names, long_usd, short_usd, count, covered, has_counts)

@@ -1,0 +1,178 @@
+"""
+The store's tables. ``minute_ms`` is a minute's open, ``close_ms`` its close, both in UTC.
+
+Any change here needs a migration in ``migrations/versions`` and a new ``REVISION``.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+REVISION = "0001"
+KNOWN_REVISIONS = ("0001",)
+
+metadata = MetaData()
+
+# One row per forced order. The key is the order's identity; it starts with the time, so that
+# inserts go to the end of the index. minute_ms is the minute it counts in, NULL if it was too
+# late for any; received_ms is when it was available.
+liquidations = Table(
+    "liquidations",
+    metadata,
+    Column("event_ms", BigInteger, primary_key=True),
+    Column("venue", String, primary_key=True),
+    Column("market_id", String, primary_key=True),
+    Column("position_side", String, primary_key=True),
+    Column("price", Float(53), primary_key=True),
+    Column("quantity", Float(53), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("base_asset", String, nullable=False),
+    Column("notional_usd", Float(53), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("minute_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Sums of the liquidations booked in a minute. Sparse: a covered minute without a row is zero.
+minutes = Table(
+    "minutes",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("minute_ms", BigInteger, primary_key=True),
+    Column("venue", String, primary_key=True),
+    Column("pair", String, primary_key=True),
+    Column("long_usd", Float(53), nullable=False),
+    Column("short_usd", Float(53), nullable=False),
+    Column("long_count", Integer),
+    Column("short_count", Integer),
+    Column("filled", Boolean, nullable=False, default=False),
+    Column("available_at", BigInteger, nullable=False),
+    Index("ix_minutes_minute_ms", "minute_ms"),
+    sqlite_with_rowid=False,
+)
+
+# Features of a coin at a settled minute close whose segment is not empty.
+features = Table(
+    "features",
+    metadata,
+    Column("close_ms", BigInteger, primary_key=True),
+    Column("base_asset", String, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("long_usd", Float(53), nullable=False),
+    Column("short_usd", Float(53), nullable=False),
+    Column("notional_usd", Float(53), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("z", Float(53)),
+    Column("robust_z", Float(53)),
+    Column("long_ratio", Float(53), nullable=False),
+    Column("purity", Float(53), nullable=False),
+    Column("mean_usd", Float(53)),
+    Column("std_usd", Float(53)),
+    Column("state", Integer, nullable=False),
+    Column("baseline_n", Integer, nullable=False),
+    Column("active_n", Integer, nullable=False),
+    Column("venues", String, nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    Index("ix_features_base_asset", "base_asset", "close_ms"),
+    sqlite_with_rowid=False,
+)
+
+# How far each coin's baseline is, refreshed at every settled minute.
+readiness = Table(
+    "readiness",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("close_ms", BigInteger, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("baseline_n", Integer, nullable=False),
+    Column("active_n", Integer, nullable=False),
+)
+
+# Spans in which a venue was connected and proven alive; source is live, import or fill.
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("venue", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+)
+
+# Waves above the judge's floor. last_ms is the close of the last confirming minute.
+waves = Table(
+    "waves",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("strength", String, nullable=False),
+    Column("peak_z", Float(53), nullable=False),
+    Column("peak_usd", Float(53), nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    Index("ix_waves_last_ms", "last_ms"),
+)
+
+# One row per judged state of a wave; inputs and guard are JSON objects.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("wave_start_ms", BigInteger, primary_key=True),
+    Column("strength", String, primary_key=True),
+    Column("aligned", String, primary_key=True),
+    Column("news_key", String, primary_key=True),
+    Column("judge", String, primary_key=True),
+    Column("symbol", String, nullable=False),
+    Column("news", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("confidence", String, nullable=False),
+    Column("downgrade", Integer, nullable=False),
+    Column("liq_note", Text, nullable=False),
+    Column("trend_note", Text, nullable=False),
+    Column("news_note", Text, nullable=False),
+    Column("action_reason", Text, nullable=False),
+    Column("close_ms", BigInteger, nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("guard", Text, nullable=False),
+    Index("ix_verdicts_expires_at", "expires_at"),
+)
+
+# What each venue lists, as of the last time the list could be loaded.
+markets = Table(
+    "markets",
+    metadata,
+    Column("venue", String, primary_key=True),
+    Column("market_id", String, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("base_asset", String, nullable=False),
+    Column("contract_size", Float(53), nullable=False),
+    Column("linear", Boolean, nullable=False),
+    Column("listed_ms", BigInteger),
+)
+
+# Small facts by name: watermark, min_event_usd, heartbeats, status; the value is JSON.
+state = Table(
+    "state",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+)
