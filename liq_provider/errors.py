@@ -10,6 +10,7 @@
     │   ├── StoreBusy           locked by somebody else; the same call may work later
     │   ├── StoreTooNew         written by a newer LiqTrend; nothing was touched
     │   └── StoreUnusable       unwritable, full or corrupt; needs a person
+    ├── JudgeError          no usable verdict; on_llm_unavailable decides
     └── FeedError           an exchange connection; reconnected by the stream
         └── FeedRefused         the exchange says no (403, 429, 451); retried slowly
 """
@@ -53,3 +54,7 @@ class FeedError(LiqError):
 
 class FeedRefused(FeedError):
     """The exchange refuses this client (HTTP 403, 429 or 451); retried slowly."""
+
+
+class JudgeError(LiqError):
+    """A judge gave no usable answer; ``on_llm_unavailable`` decides what follows."""

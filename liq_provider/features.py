@@ -174,6 +174,66 @@ class Features:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """
+    Features of one coin as the strategy and the store know them, ascending by ``close_ms``.
+
+    May be sparse: a minute that is left out had an empty segment or no coverage, and could
+    not be anomalous. ``z`` and ``robust_z`` are NaN where missing.
+    """
+
+    close_ms: IntArray
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+    z: FloatArray
+    robust_z: FloatArray
+    state: IntArray
+    baseline_n: IntArray
+    active_n: IntArray
+    has_counts: bool = True
+
+    def __len__(self) -> int:
+        return len(self.close_ms)
+
+    @classmethod
+    def of(cls, features: Features, robust_z: FloatArray, rows: IntArray) -> "FeatureRows":
+        """:return: some rows of computed features"""
+        return cls(
+            close_ms=features.close_ms[rows],
+            long_usd=features.long_usd[rows],
+            short_usd=features.short_usd[rows],
+            count=features.count[rows],
+            z=features.z[rows],
+            robust_z=robust_z[rows],
+            state=features.state[rows],
+            baseline_n=features.baseline_n[rows],
+            active_n=features.active_n[rows],
+            has_counts=features.has_counts,
+        )
+
+    def then(self, newer: "FeatureRows") -> "FeatureRows":
+        """:return: these rows, then the newer ones that begin after their end"""
+        if not len(self):
+            return newer
+        fresh = newer.close_ms > self.close_ms[-1]
+        columns = [name for name in self.__dataclass_fields__ if name != "has_counts"]
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(newer, name)[fresh]])
+            for name in columns
+        }
+        return FeatureRows(**joined, has_counts=self.has_counts and newer.has_counts)
+
+    def since(self, close_ms: int) -> "FeatureRows":
+        """:return: the rows from ``close_ms`` on"""
+        first = int(np.searchsorted(self.close_ms, close_ms))
+        columns = [name for name in self.__dataclass_fields__ if name != "has_counts"]
+        return FeatureRows(
+            **{name: getattr(self, name)[first:] for name in columns}, has_counts=self.has_counts
+        )
+
+
 def long_ratio(long_usd: FloatArray, short_usd: FloatArray) -> FloatArray:
     """long / (long + short), 0.5 where both are zero."""
     total = long_usd + short_usd

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from liq_provider.features import Features, purity
+from liq_provider.features import FeatureRows, purity
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.settings import Settings
@@ -75,83 +75,43 @@ class Thresholds:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """
-    Scored segments as plain arrays, sorted by time; what grading needs, wherever it came from.
-
-    :param z: the chosen score (classic or robust); NaN where missing
-    :param count: number of liquidations
-    :param has_counts: False for bars without counts, which skip ``min_count``
-    """
-
-    close_ms: IntArray
-    long_usd: FloatArray
-    short_usd: FloatArray
-    count: IntArray
-    z: FloatArray
-    has_counts: bool = True
-
-    @classmethod
-    def of(cls, features: Features, thresholds: Thresholds) -> "Segments":
-        """:return: the features with the score that the thresholds are about"""
-        if thresholds.zscore == "robust":
-            rich = features.notional_usd >= thresholds.min_segment_usd
-            score = features.robust_z(np.flatnonzero(rich))
-        else:
-            score = features.z
-        return cls(
-            features.close_ms,
-            features.long_usd,
-            features.short_usd,
-            features.count,
-            score,
-            features.has_counts,
-        )
-
-    def take(self, rows: IntArray | BoolArray) -> "Segments":
-        """:return: some of the segments"""
-        return Segments(
-            self.close_ms[rows],
-            self.long_usd[rows],
-            self.short_usd[rows],
-            self.count[rows],
-            self.z[rows],
-            self.has_counts,
-        )
+def score(rows: FeatureRows, thresholds: Thresholds) -> FloatArray:
+    """:return: the z that is thresholded, classic or robust; NaN where missing"""
+    return rows.robust_z if thresholds.zscore == "robust" else rows.z
 
 
-def qualifies(segments: Segments, thresholds: Thresholds) -> BoolArray:
+def qualifies(rows: FeatureRows, thresholds: Thresholds) -> BoolArray:
     """Enough orders and enough money to be more than one accident."""
-    rich: BoolArray = segments.long_usd + segments.short_usd >= thresholds.min_segment_usd
-    if segments.has_counts:
-        rich &= segments.count >= thresholds.min_count
+    rich: BoolArray = rows.long_usd + rows.short_usd >= thresholds.min_segment_usd
+    if rows.has_counts:
+        rich &= rows.count >= thresholds.min_count
     return rich
 
 
-def strengths(segments: Segments, thresholds: Thresholds) -> IntArray:
+def strengths(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
     """
     :return: a ``Strength`` per segment: medium needs z >= z_threshold and purity strictly above
         purity_threshold, strong z >= z_strong and purity >= purity_strong as well
     """
-    pure = purity(segments.long_usd, segments.short_usd)
+    pure = purity(rows.long_usd, rows.short_usd)
+    z = score(rows, thresholds)
     with np.errstate(invalid="ignore"):
         medium = (
-            qualifies(segments, thresholds)
-            & (segments.z >= thresholds.z_threshold)
+            qualifies(rows, thresholds)
+            & (z >= thresholds.z_threshold)
             & (pure > thresholds.purity_threshold)
         )
-        strong = medium & (segments.z >= thresholds.z_strong) & (pure >= thresholds.purity_strong)
+        strong = medium & (z >= thresholds.z_strong) & (pure >= thresholds.purity_strong)
     return medium.astype(np.int64) + strong
 
 
-def signs(segments: Segments, thresholds: Thresholds) -> IntArray:
+def signs(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
     """
     Direction of the trade: long liquidations -> -1 (SHORT), short ones -> +1 (LONG), ``fade``
     the other way round, 0 where no side is pure enough.
     """
-    pure = purity(segments.long_usd, segments.short_usd) > thresholds.purity_threshold
-    sign = np.where(segments.short_usd > segments.long_usd, 1, -1) * pure
+    pure = purity(rows.long_usd, rows.short_usd) > thresholds.purity_threshold
+    sign = np.where(rows.short_usd > rows.long_usd, 1, -1) * pure
     return -sign if thresholds.direction_mode == "fade" else sign
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,30 +9,15 @@ import numpy as np
 from sqlalchemy import Engine, Select, func, select
 
 from liq_provider.coverage import Interval, merge, whole_minutes
-from liq_provider.features import MinuteGrid
+from liq_provider.features import FeatureRows, MinuteGrid
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
-from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.rolling import BoolArray
 from liq_provider.store import schema
 from liq_provider.store.engine import check_revision, open_engine, store_errors
 
 # What may take part in a scored segment; a fill serves baselines only.
 SCORING_SOURCES = ("live", "import")
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureRows:
-    """Stored features of one coin, ascending by ``close_ms``; one array per column."""
-
-    close_ms: IntArray
-    long_usd: FloatArray
-    short_usd: FloatArray
-    count: IntArray
-    z: FloatArray
-    robust_z: FloatArray
-    state: IntArray
-    baseline_n: IntArray
-    active_n: IntArray
 
 
 _FEATURE_COLUMNS = (
@@ -47,6 +31,7 @@ _FEATURE_COLUMNS = (
     "baseline_n",
     "active_n",
 )
+_FLOAT_COLUMNS = frozenset({"long_usd", "short_usd", "z", "robust_z"})
 
 
 class Reader:
@@ -290,17 +275,13 @@ class Reader:
 
 def feature_rows(rows: Sequence[Any]) -> FeatureRows:
     """:return: rows with the columns of ``FeatureRows``, as arrays"""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(_FEATURE_COLUMNS)
-    by_name = dict(zip(_FEATURE_COLUMNS, columns, strict=True))
-    floats = {
-        name: np.array([np.nan if v is None else v for v in by_name[name]], dtype=np.float64)
-        for name in ("long_usd", "short_usd", "z", "robust_z")
-    }
-    integers = {
-        name: np.array(by_name[name], dtype=np.int64)
-        for name in ("close_ms", "count", "state", "baseline_n", "active_n")
-    }
-    return FeatureRows(**floats, **integers)
+    columns: Any = zip(*rows, strict=True) if rows else [()] * len(_FEATURE_COLUMNS)
+    arrays: dict[str, Any] = {}
+    for name, values in zip(_FEATURE_COLUMNS, columns, strict=True):
+        # A NULL becomes NaN; integers are never NULL.
+        kind = np.float64 if name in _FLOAT_COLUMNS else np.int64
+        arrays[name] = np.array(values, dtype=kind)
+    return FeatureRows(**arrays)
 
 
 def _clip(

@@ -1,0 +1,77 @@
+"""
+The guard: a judge's opinion may say less than the matrix, never more.
+
+Strength and alignment are measured, so the only part of the matrix that is the judge's to say
+is the news. Its answer is capped by the row that follows, and never moves to another symbol or
+direction.
+"""
+
+from dataclasses import dataclass
+
+from liq_provider.errors import JudgeError
+from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.verdict import Facts
+
+_LESS_TO_MORE = (Action.SKIP, Action.HOLD, Action.ENTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judge answered, before anybody checked it."""
+
+    symbol: str
+    direction: str
+    news: News
+    action: Action
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """
+    What is left of an opinion.
+
+    :param downgrade: confidence steps below the matrix row; 0 if it stayed at the row
+    :param changes: what was changed, in words, for the record
+    """
+
+    news: News
+    action: Action
+    confidence: Confidence
+    downgrade: int
+    changes: tuple[str, ...]
+
+
+def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded:
+    """
+    :param news_found: True if the judge was given news, False if it was asked for and there was
+        none, None if there is no news source
+    :raises JudgeError: the answer is about another symbol or direction
+    """
+    if opinion.symbol != facts.symbol or opinion.direction != facts.direction:
+        raise JudgeError(
+            f"answer about {opinion.symbol} {opinion.direction}, "
+            f"asked about {facts.symbol} {facts.direction}"
+        )
+    changes = []
+    news = _believable(opinion.news, news_found)
+    if news is not opinion.news:
+        changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")
+    action, confidence = decide(facts.strength, facts.aligned, news)
+    if _LESS_TO_MORE.index(opinion.action) > _LESS_TO_MORE.index(action):
+        changes.append(f"action {opinion.action.value} -> {action.value}")
+    else:
+        action = opinion.action
+    if opinion.confidence > confidence:
+        changes.append(f"confidence {opinion.confidence.word} -> {confidence.word}")
+    downgrade = max(0, confidence - opinion.confidence)
+    confidence = min(confidence, opinion.confidence)
+    return Guarded(news, action, confidence, downgrade, tuple(changes))
+
+
+def _believable(news: News, news_found: bool | None) -> News:
+    if news_found:
+        return news if news is not News.NOT_ASKED else News.NONE
+    if news is News.CONTRADICTS:
+        return news  # a reason to stay out is never taken away
+    return News.NOT_ASKED if news_found is None else News.NONE
