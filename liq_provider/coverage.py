@@ -41,6 +41,11 @@ class CoverageTracker:
         return self._start_ms is not None
 
     @property
+    def since_ms(self) -> int | None:
+        """Start of the span that is open, None while the feed is not covering."""
+        return self._start_ms
+
+    @property
     def proven_ms(self) -> int:
         """Newest proven time, 0 if there was none yet."""
         return self._proven_ms
@@ -74,6 +79,20 @@ class CoverageTracker:
             return True
         self._start_ms = self._proven_ms = close_ms
         return False
+
+    def void(self, minute_ms: int, close_ms: int) -> None:
+        """
+        Give up a minute that could not be settled in time: nothing was decided on it, so it
+        must not look as if it had been known.
+
+        :param minute_ms: open of the first minute to give up
+        :param close_ms: close of the last one
+        """
+        self._changed = {
+            start: min(end, minute_ms) for start, end in self._changed.items() if start < minute_ms
+        }
+        if self._start_ms is not None:
+            self._start_ms = self._proven_ms = max(close_ms, self._proven_ms)
 
     def changed(self) -> list[Interval]:
         """:return: the intervals that were new or grew since the last call"""

@@ -7,7 +7,7 @@ minutes without one. Signs are +1 for LONG and -1 for SHORT throughout.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
@@ -115,6 +115,21 @@ def signs(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
     return -sign if thresholds.direction_mode == "fade" else sign
 
 
+@overload
+def wave_goes_on(last_ms: int, close_ms: int, segment_min: int) -> bool: ...
+@overload
+def wave_goes_on(last_ms: IntArray, close_ms: IntArray, segment_min: int) -> BoolArray: ...
+def wave_goes_on(
+    last_ms: int | IntArray, close_ms: int | IntArray, segment_min: int
+) -> bool | BoolArray:
+    """
+    Does an anomalous minute continue the wave whose last one was ``last_ms``?
+
+    :return: False once ``segment_min`` whole minutes without an anomaly lie between
+    """
+    return close_ms - last_ms <= segment_min * MINUTE_MS
+
+
 def wave_starts(
     close_ms: IntArray, strength: IntArray, sign: IntArray, segment_min: int
 ) -> IntArray:
@@ -134,7 +149,7 @@ def wave_starts(
             continue
         times = close_ms[rows]
         first = np.ones(len(rows), dtype=bool)
-        first[1:] = np.diff(times) > segment_min * MINUTE_MS
+        first[1:] = ~wave_goes_on(times[:-1], times[1:], segment_min)
         starts[rows] = times[first][np.cumsum(first) - 1]
     return starts
 

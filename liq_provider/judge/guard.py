@@ -31,7 +31,7 @@ class Guarded:
     """
     What is left of an opinion.
 
-    :param downgrade: confidence steps below the matrix row; 0 if it stayed at the row
+    :param downgrade: confidence steps below the matrix row; all of them for a veto
     :param changes: what was changed, in words, for the record
     """
 
@@ -58,13 +58,14 @@ def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded
     if news is not opinion.news:
         changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")
     action, confidence = decide(facts.strength, facts.aligned, news)
+    vetoed = _LESS_TO_MORE.index(opinion.action) < _LESS_TO_MORE.index(action)
     if _LESS_TO_MORE.index(opinion.action) > _LESS_TO_MORE.index(action):
         changes.append(f"action {opinion.action.value} -> {action.value}")
     else:
         action = opinion.action
     if opinion.confidence > confidence:
         changes.append(f"confidence {opinion.confidence.word} -> {confidence.word}")
-    downgrade = max(0, confidence - opinion.confidence)
+    downgrade = len(Confidence) if vetoed else max(0, confidence - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
     return Guarded(news, action, confidence, downgrade, tuple(changes))
 

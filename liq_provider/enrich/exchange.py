@@ -1,0 +1,124 @@
+"""The bot's exchange through ccxt: market lists, closed candles, and the time."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+import numpy as np
+
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.markets import Market, markets_from_ccxt
+from liq_provider.rolling import FloatArray
+from liq_provider.settings import VenueSettings
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_MS = 10_000
+
+# What each venue needs to list its USD perpetuals and nothing else.
+_CCXT_ID = {"binance": "binance", "bybit": "bybit", "okx": "okx"}
+_FETCH_TYPES = {"binance": ["linear"], "bybit": ["linear"], "okx": ["swap"]}
+
+# Credentials have no business in a process that only reads public data.
+_NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
+
+
+def _options(venue: str) -> dict[str, Any]:
+    return {
+        "timeout": _TIMEOUT_MS,
+        "enableRateLimit": True,
+        "options": {
+            "defaultType": "swap",
+            "fetchMarkets": {"types": _FETCH_TYPES.get(venue, ["swap"])},
+            "fetchCurrencies": False,
+        },
+    }
+
+
+def load_venue_markets(venue: str, settings: VenueSettings) -> list[Market]:
+    """
+    A venue's USD perpetuals. Blocks; run it in a thread.
+
+    :raises ccxt.BaseError: if the venue's REST API cannot be reached
+    """
+    exchange = getattr(ccxt, _CCXT_ID[venue])(_options(venue))
+    if settings.rest_url:
+        _point_to(exchange, settings.rest_url.rstrip("/"))
+    return markets_from_ccxt(venue, exchange.load_markets())
+
+
+def _point_to(exchange: Any, base_url: str) -> None:
+    """Replace scheme and host of every address, so that nothing else can be asked."""
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(item) for key, item in value.items()}
+        if isinstance(value, str) and "://" in value:
+            rest = value.split("://", 1)[1]
+            path = rest[rest.index("/") :] if "/" in rest else ""
+            return base_url + path
+        return value
+
+    exchange.urls["api"] = replace(exchange.urls["api"])
+    # ccxt writes the host of some exchanges into a template of its own.
+    exchange.hostname = base_url.split("://", 1)[1]
+
+
+class BotExchange:
+    """
+    The exchange that the bot trades on. Blocks; run it in a thread.
+
+    :param name: Freqtrade's ``exchange.name``
+    :param ccxt_config: Freqtrade's ``exchange.ccxt_config``; credentials in it are not used
+    """
+
+    def __init__(self, name: str, ccxt_config: Mapping[str, Any] | None = None) -> None:
+        given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
+        options = _options(name)
+        options["options"] |= given.pop("options", {})
+        if not hasattr(ccxt, name):
+            raise ValueError(f"ccxt has no exchange {name!r}")
+        self.name = name
+        self._exchange = getattr(ccxt, name)(options | given)
+
+    def time_ms(self) -> int | None:
+        """:return: the exchange's clock, None if it does not tell"""
+        return int(self._exchange.fetch_time()) if self._exchange.has.get("fetchTime") else None
+
+    def pairs_by_coin(self) -> dict[str, str]:
+        """:return: the pair that stands for each coin here; the most liquid quote wins"""
+        found: dict[str, str] = {}
+        for market in markets_from_ccxt(self.name, self._exchange.load_markets()):
+            best = found.get(market.base_asset)
+            if best is None or _quote_rank(market.pair) < _quote_rank(best):
+                found[market.base_asset] = market.pair
+        return found
+
+    def closes(
+        self, pair: str, timeframe: str, candles: int, now_ms: int
+    ) -> tuple[int, FloatArray]:
+        """
+        Closes of the latest closed candles, oldest first; an unfinished one is dropped.
+
+        :param candles: how many
+        :param now_ms: exchange time, which tells the unfinished candle
+        :return: close time of the newest of them in milliseconds (0 if there is none), closes
+        """
+        step_ms = int(self._exchange.parse_timeframe(timeframe)) * 1000
+        rows = self._exchange.fetch_ohlcv(pair, timeframe, limit=candles + 2)
+        closed = [row for row in rows if row[0] + step_ms <= now_ms][-candles:]
+        if not closed:
+            return 0, np.array([])
+        return int(closed[-1][0]) + step_ms, np.array([row[4] for row in closed], dtype=float)
+
+
+def _quote_rank(pair: str) -> tuple[int, str]:
+    quote = pair.partition("/")[2].partition(":")[0]
+    preferred = ("USDT", "USDC", "USD")
+    return (preferred.index(quote) if quote in preferred else len(preferred), pair)
+
+
+def last_close_ms(now_ms: int, timeframe_ms: int = MINUTE_MS) -> int:
+    """:return: close of the newest finished candle"""
+    return now_ms - now_ms % timeframe_ms

@@ -1,0 +1,84 @@
+"""The matrix judge: a verdict by the decision matrix alone, and the facts any judge starts from."""
+
+from collections.abc import Callable
+
+from liq_provider.judge.matrix import Action, News, decide
+from liq_provider.judge.verdict import Facts, Verdict
+from liq_provider.pipeline import Anomaly
+from liq_provider.rolling import FloatArray
+from liq_provider.trend import trend_inputs, trend_signs, trend_word
+from liq_provider.wave import Strength
+
+JUDGE = "matrix"
+
+_REASONS = {
+    (Strength.STRONG, True): "a strong one-sided wave that price follows",
+    (Strength.STRONG, False): "a strong wave, but price does not follow; it may only be a clearing",
+    (Strength.MEDIUM, True): "a moderate wave that price follows",
+    (Strength.MEDIUM, False): "a moderate wave that price does not follow",
+}
+
+
+def make_facts(
+    found: Anomaly, pair: str, closes: FloatArray, trend_candles: int, trend_k: float
+) -> Facts:
+    """
+    :param closes: closed candles of ``pair``, oldest first; too few make alignment unknown
+    """
+    change, noise = trend_inputs(closes, trend_candles)
+    known = len(change) > trend_candles
+    trend = int(trend_signs(change[-1:], noise[-1:], trend_k)[0]) if known else 0
+    wanted = 1 if found.direction == "LONG" else -1
+    return Facts(
+        symbol=pair,
+        base_asset=found.base_asset,
+        direction=found.direction,
+        strength=found.strength,
+        aligned=trend == wanted if known else None,
+        wave_start_ms=found.wave_start_ms,
+        close_ms=found.close_ms,
+        details={
+            "z": found.z,
+            "purity": found.purity,
+            "notional_usd": found.notional_usd,
+            "long_usd": found.long_usd,
+            "short_usd": found.short_usd,
+            "count": found.count,
+            "trend": trend_word(trend) if known else "unknown",
+            "trend_change": float(change[-1]) if known else None,
+            "trend_noise": float(noise[-1]) if known else None,
+        },
+    )
+
+
+def judge_by_matrix(facts: Facts, now_ms: Callable[[], int], expires_at: int) -> Verdict:
+    """
+    :param now_ms: exchange time, read when the verdict is complete
+    :param expires_at: see ``Verdict``
+    :return: the matrix's answer with no news source
+    """
+    action, confidence = decide(facts.strength, facts.aligned, News.NOT_ASKED)
+    details = facts.details
+    if facts.aligned is None:
+        reason = "no candles to compare with, so no entry"
+    else:
+        reason = _REASONS[facts.strength, facts.aligned]
+    if action is Action.ENTER:
+        reason += "; news was not asked"
+    return Verdict(
+        facts=facts,
+        judge=JUDGE,
+        news=News.NOT_ASKED,
+        action=action,
+        confidence=confidence,
+        liq_note=(
+            f"{facts.strength.word}: z {details['z']:.1f}, purity {details['purity']:.0%}, "
+            f"${details['notional_usd']:,.0f} in {details['count']} liquidations"
+        ),
+        trend_note=f"candles {details['trend']}, wanted "
+        f"{'up' if facts.direction == 'LONG' else 'down'}",
+        news_note="no news source",
+        action_reason=reason,
+        available_at=now_ms(),
+        expires_at=expires_at,
+    )

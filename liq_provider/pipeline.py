@@ -1,0 +1,176 @@
+"""
+From stored minutes to features and waves; used by sidecar, strategy, backtest and commands.
+
+What live trading computes minute by minute and what a backtest computes for a year at once is
+the same call with other bounds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from liq_provider.features import FeatureParams, FeatureRows, Features, compute_features
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.rolling import IntArray
+from liq_provider.store.reader import Reader
+from liq_provider.wave import (
+    Direction,
+    Strength,
+    Thresholds,
+    direction_word,
+    score,
+    signs,
+    strengths,
+    wave_goes_on,
+)
+
+Robust = Literal["all", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Features of one coin over a span, dense, with the positions that were asked for."""
+
+    base_asset: str
+    features: Features
+    wanted: IntArray
+
+    def rows(self, robust: Robust = "none", min_usd: float = 0.0) -> FeatureRows:
+        """
+        :param robust: ``none`` leaves ``robust_z`` NaN, which is fast
+        :param min_usd: robust z only where the segment is worth at least this
+        """
+        if robust == "none":
+            robust_z = np.full(len(self.features), np.nan)
+        else:
+            rich = self.features.notional_usd[self.wanted] >= max(min_usd, 1e-9)
+            robust_z = self.features.robust_z(self.wanted[rich])
+        return FeatureRows.of(self.features, robust_z, self.wanted)
+
+
+def compute(
+    reader: Reader,
+    base_assets: Sequence[str],
+    venues: Sequence[str],
+    params: FeatureParams,
+    from_close_ms: int,
+    to_close_ms: int,
+) -> list[Computed]:
+    """
+    Features at every minute close in ``[from_close_ms, to_close_ms]``.
+
+    :param venues: the enabled venues
+    """
+    start_ms = from_close_ms - (params.lookback_min) * MINUTE_MS
+    grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
+    wanted = np.arange(
+        (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
+    )
+    return [Computed(base, compute_features(grid, params), wanted) for base, grid in grids.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One anomalous minute of one coin, as the sidecar sees it above the judge's floor."""
+
+    base_asset: str
+    close_ms: int
+    direction: Direction
+    strength: Strength
+    z: float
+    purity: float
+    notional_usd: float
+    long_usd: float
+    short_usd: float
+    count: int
+    wave_start_ms: int = 0
+
+
+def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
+    """:return: the columns of the table ``features`` for the last wanted minute"""
+    features, row = item.features, int(item.wanted[-1])
+    robust_z = float(features.robust_z(item.wanted[-1:])[row])
+    return {
+        "close_ms": int(features.close_ms[row]),
+        "base_asset": item.base_asset,
+        "pair": pair,
+        "long_usd": float(features.long_usd[row]),
+        "short_usd": float(features.short_usd[row]),
+        "notional_usd": float(features.notional_usd[row]),
+        "count": int(features.count[row]),
+        "z": _or_none(features.z[row]),
+        "robust_z": _or_none(robust_z),
+        "long_ratio": float(features.long_ratio[row]),
+        "purity": float(features.purity[row]),
+        "mean_usd": _or_none(features.mean_usd[row]),
+        "std_usd": _or_none(features.std_usd[row]),
+        "state": int(features.state[row]),
+        "baseline_n": int(features.baseline_n[row]),
+        "active_n": int(features.active_n[row]),
+        "venues": ",".join(features.venues_at(row)),
+        "available_at": available_at,
+    }
+
+
+def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
+    """:return: the last wanted minute if it is anomalous under these thresholds"""
+    robust: Robust = "all" if thresholds.zscore == "robust" else "none"
+    last = Computed(item.base_asset, item.features, item.wanted[-1:])
+    rows = last.rows(robust, thresholds.min_segment_usd)
+    strength = Strength(int(strengths(rows, thresholds)[0]))
+    if strength is Strength.NONE:
+        return None
+    long_usd, short_usd = float(rows.long_usd[0]), float(rows.short_usd[0])
+    return Anomaly(
+        base_asset=item.base_asset,
+        close_ms=int(rows.close_ms[0]),
+        direction=direction_word(int(signs(rows, thresholds)[0])),
+        strength=strength,
+        z=float(score(rows, thresholds)[0]),
+        purity=max(long_usd, short_usd) / (long_usd + short_usd),
+        notional_usd=long_usd + short_usd,
+        long_usd=long_usd,
+        short_usd=short_usd,
+        count=int(rows.count[0]),
+    )
+
+
+def wave_row(
+    found: Anomaly, previous: dict[str, Any] | None, pair: str, segment_min: int, now_ms: int
+) -> dict[str, Any]:
+    """
+    The wave that an anomalous minute starts or continues.
+
+    :param previous: the newest wave of that coin and direction in the store
+    :return: the columns of the table ``waves``
+    """
+    row = {
+        "base_asset": found.base_asset,
+        "direction": found.direction,
+        "start_ms": found.close_ms,
+        "pair": pair,
+        "last_ms": found.close_ms,
+        "minutes": 1,
+        "strength": found.strength.word,
+        "peak_z": found.z,
+        "peak_usd": found.notional_usd,
+        "available_at": now_ms,
+    }
+    if previous is None or not wave_goes_on(previous["last_ms"], found.close_ms, segment_min):
+        return row
+    again = previous["last_ms"] == found.close_ms
+    stronger = found.strength > Strength[previous["strength"].upper()]
+    return row | {
+        "start_ms": previous["start_ms"],
+        "minutes": previous["minutes"] + (0 if again else 1),
+        "strength": found.strength.word if stronger else previous["strength"],
+        "peak_z": max(found.z, previous["peak_z"]),
+        "peak_usd": max(found.notional_usd, previous["peak_usd"]),
+        "available_at": previous["available_at"],
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

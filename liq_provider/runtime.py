@@ -1,0 +1,133 @@
+"""The files beside the store that let one sidecar serve several bots."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlalchemy.engine import make_url
+
+from liq_provider.errors import StoreUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFiles:
+    """
+    Where the sidecar of one store keeps its lock, log, spool and heartbeats.
+
+    :param prefix: path that all of them begin with
+    """
+
+    prefix: Path
+
+    @classmethod
+    def of(cls, store_url: str, base_dir: Path) -> "RuntimeFiles":
+        """
+        :param store_url: absolute URL of the store
+        :param base_dir: parent of user_data; used where the store is no file
+        """
+        url = make_url(store_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            return cls(Path(url.database))
+        name = f"liq_provider-{url.host or 'local'}-{url.database or 'default'}"
+        return cls(base_dir / "user_data" / name)
+
+    def _with(self, ending: str) -> Path:
+        return self.prefix.with_name(self.prefix.name + ending)
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running sidecar."""
+        return self._with(".lock")
+
+    @property
+    def pid(self) -> Path:
+        """Process id of the running sidecar."""
+        return self._with(".pid")
+
+    @property
+    def log(self) -> Path:
+        """Log of an autostarted sidecar."""
+        return self._with(".log")
+
+    @property
+    def spool(self) -> Path:
+        """Liquidations that wait for the store."""
+        return self._with(".spool")
+
+    def heartbeat(self, pid: int | None = None) -> Path:
+        """Touched by a bot in every loop."""
+        return self._with(f".bot-{os.getpid() if pid is None else pid}")
+
+    def beat(self) -> None:
+        """A bot says that it is there."""
+        path = self.heartbeat()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    def last_beat_s(self) -> float | None:
+        """
+        :return: age in seconds of the newest bot heartbeat, None if no bot ever came; those
+            that are older than a day are removed
+        """
+        ages = []
+        for path in self.prefix.parent.glob(self.prefix.name + ".bot-*"):
+            try:
+                age = time.time() - path.stat().st_mtime
+                if age > 86_400:
+                    path.unlink()
+                ages.append(age)
+            except FileNotFoundError:
+                continue
+        return min(ages) if ages else None
+
+    def running(self) -> bool:
+        """:return: True if a sidecar holds the lock"""
+        lock = FileLock(self.lock)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        lock.release()
+        return False
+
+    def running_pid(self) -> int | None:
+        """:return: process id of the running sidecar, None if there is none"""
+        if not self.running():
+            return None
+        try:
+            return int(self.pid.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """
+        Be the one sidecar of this store.
+
+        :return: False if another one is running
+        :raises StoreUnusable: the directory cannot be written
+        """
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.lock)
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StoreUnusable(
+                f"{self.lock}: {error.strerror}; check that the directory of "
+                "liq_provider.store exists and is writable"
+            ) from error
+        try:
+            self.pid.write_text(str(os.getpid()), encoding="ascii")
+            yield True
+        finally:
+            self.pid.unlink(missing_ok=True)
+            lock.release()
