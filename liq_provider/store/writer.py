@@ -247,18 +247,18 @@ class Writer:
             self._put(connection, "computed_ms", computed_ms, now_ms)
 
     def put_verdict(self, row: Row) -> None:
-        """Write one verdict; a verdict of the same key is replaced."""
+        """Write one verdict; what was said before about the same state of a wave stands."""
         with store_errors("Writing a verdict"), self.engine.begin() as connection:
-            self._replace(connection, schema.verdicts, [row])
+            connection.execute(self._insert(schema.verdicts).on_conflict_do_nothing(), [row])
             self._put(connection, "verdict_ms", row["available_at"], row["available_at"])
 
     def extend_verdicts(
-        self, base_asset: str, direction: str, wave_start_ms: int, expires_at: int
+        self, base_asset: str, direction: str, wave_start_ms: int, expires_at: int, now_ms: int
     ) -> None:
         """A wave was confirmed again: its verdicts live longer."""
         table = schema.verdicts
         with store_errors("Extending verdicts"), self.engine.begin() as connection:
-            connection.execute(
+            found = connection.execute(
                 update(table)
                 .where(table.c.base_asset == base_asset)
                 .where(table.c.direction == direction)
@@ -266,6 +266,8 @@ class Writer:
                 .where(table.c.expires_at < expires_at)
                 .values(expires_at=expires_at)
             )
+            if found.rowcount:
+                self._put(connection, "verdict_ms", now_ms, now_ms)
 
     def put_markets(self, venue: str, markets: Iterable[Market]) -> None:
         """Replace a venue's market list."""

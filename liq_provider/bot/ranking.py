@@ -1,0 +1,35 @@
+"""Who may enter when slots are scarce: the surest first, then the highest z."""
+
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    :param level: its ``Confidence``
+    :param z: its score
+    """
+
+    pair: str
+    level: int
+    z: float
+
+
+def rank(
+    candidates: Iterable[Candidate], free_slots: float, excluded: Collection[str]
+) -> list[Candidate]:
+    """
+    :param free_slots: how many positions may still be opened; negative or infinite for any
+        number
+    :param excluded: pairs that cannot enter now: open, locked, or failed in this candle
+    :return: the candidates that may enter, best first; equal ones in alphabetical order
+    """
+    eligible = sorted(
+        (item for item in candidates if item.pair not in excluded),
+        key=lambda item: (-item.level, -item.z, item.pair),
+    )
+    if free_slots < 0 or math.isinf(free_slots):
+        return eligible
+    return eligible[: int(free_slots)]

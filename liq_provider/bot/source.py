@@ -1,0 +1,198 @@
+"""Where the strategy gets its features and verdicts: a live snapshot, or the past as a whole."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from liq_provider.errors import StoreError
+from liq_provider.features import FeatureParams, FeatureRows
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.pipeline import Robust, compute
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+
+logger = logging.getLogger(__name__)
+
+_LIVE_HISTORY_MS = 48 * 3_600_000
+_OWN_HISTORY_MS = 2 * 3_600_000
+_STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
+
+
+def windows_of(settings: Settings) -> dict[str, Any]:
+    """
+    What a stored feature depends on besides the minutes. The sidecar publishes its own, and a
+    strategy with other windows computes for itself.
+    """
+    params = FeatureParams.of(settings)
+    return {
+        "segment_min": params.segment_min,
+        "baseline_segments": params.baseline_segments,
+        "min_baseline_segments": params.min_baseline_segments,
+        "min_active_segments": params.min_active_segments,
+        "venues": list(settings.venues.enabled),
+    }
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """
+    What the bot knows of the store at one moment.
+
+    :param computed_ms: close of the newest minute whose features are complete
+    :param sidecar: the sidecar's own status, empty if none ever ran
+    :param error: why the store could not be read
+    """
+
+    computed_ms: int = 0
+    verdict_ms: int = 0
+    sidecar: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    def problem(self, now_ms: int, settings: Settings) -> str | None:
+        """:return: why no entry may be based on this snapshot, None if one may"""
+        if self.error is not None:
+            return self.error
+        if not self.computed_ms:
+            return "the sidecar has not settled a minute yet"
+        age_s = (now_ms - self.computed_ms) / 1000
+        if age_s > settings.max_staleness_s:
+            return f"liquidation data is {age_s:.0f} s old (max_staleness_s)"
+        skew_ms = self.sidecar.get("skew_ms")
+        if skew_ms is not None and abs(skew_ms) > settings.max_skew_ms:
+            return f"the clock is {skew_ms / 1000:+.1f} s off the exchange's (max_skew_ms)"
+        return None
+
+
+class LiveSource:
+    """
+    The store as a live bot sees it. ``refresh`` once a loop; everything else is memory.
+
+    Every store error ends in the snapshot's ``error``, never in an exception: the bot must go
+    on and manage its exits.
+    """
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self.snapshot = Snapshot()
+        self._reader = reader
+        self._settings = settings
+        self._rows: dict[str, FeatureRows] = {}
+        self._verdicts: dict[str, list[dict[str, Any]]] = {}
+        self._loaded_ms = 0
+        self._own: bool | None = None
+
+    def refresh(self, now_ms: int) -> set[str]:
+        """
+        Read what is new.
+
+        :return: coins whose features or verdicts changed
+        """
+        try:
+            return self._refresh(now_ms)
+        except StoreError as error:
+            self.snapshot = Snapshot(
+                self.snapshot.computed_ms, 0, self.snapshot.sidecar, str(error)
+            )
+            return set()
+
+    def rows(self, base_asset: str) -> FeatureRows | None:
+        """:return: the coin's recent features, None if it had no liquidations"""
+        return self._rows.get(base_asset)
+
+    def verdicts(self, base_asset: str) -> list[dict[str, Any]]:
+        """:return: the coin's recent verdicts, by ``available_at``"""
+        return self._verdicts.get(base_asset, [])
+
+    def _refresh(self, now_ms: int) -> set[str]:
+        found = self._reader.states(_STATE_KEYS)
+        before = self.snapshot
+        self.snapshot = Snapshot(
+            int(found.get("computed_ms") or 0),
+            int(found.get("verdict_ms") or 0),
+            found.get("sidecar") or {},
+        )
+        changed: set[str] = set()
+        if self.snapshot.computed_ms > self._loaded_ms:
+            changed |= self._load_features(now_ms)
+        if self.snapshot.verdict_ms != before.verdict_ms:
+            changed |= self._load_verdicts(now_ms)
+        return changed
+
+    def _load_features(self, now_ms: int) -> set[str]:
+        computed_ms = self.snapshot.computed_ms
+        newer = self._computed_here() if self._has_other_windows() else self._stored(now_ms)
+        oldest_ms = now_ms - _LIVE_HISTORY_MS
+        for base, rows in newer.items():
+            known = self._rows.get(base)
+            self._rows[base] = rows if known is None else known.then(rows).since(oldest_ms)
+        self._loaded_ms = computed_ms
+        return set(newer)
+
+    def _stored(self, now_ms: int) -> dict[str, FeatureRows]:
+        from_ms = max(self._loaded_ms + 1, now_ms - _LIVE_HISTORY_MS)
+        return self._reader.features(None, from_ms, self.snapshot.computed_ms)
+
+    def _computed_here(self) -> dict[str, FeatureRows]:
+        computed_ms = self.snapshot.computed_ms
+        from_ms = max(self._loaded_ms + MINUTE_MS, computed_ms - _OWN_HISTORY_MS)
+        segment_ms = self._settings.segment_min * MINUTE_MS
+        active = sorted(self._reader.active(from_ms - segment_ms, computed_ms))
+        computed = compute(
+            self._reader,
+            active,
+            self._settings.venues.enabled,
+            FeatureParams.of(self._settings),
+            from_ms,
+            computed_ms,
+        )
+        robust = _robust(self._settings)
+        return {
+            item.base_asset: item.rows(robust, self._settings.min_segment_usd) for item in computed
+        }
+
+    def _has_other_windows(self) -> bool:
+        theirs = self.snapshot.sidecar.get("windows")
+        own = theirs is not None and theirs != windows_of(self._settings)
+        if own and not self._own:
+            logger.info(
+                "The sidecar computes with other windows (%s); this bot computes its own.", theirs
+            )
+        self._own = own
+        return own
+
+    def _load_verdicts(self, now_ms: int) -> set[str]:
+        oldest_ms = now_ms - _LIVE_HISTORY_MS
+        grouped: dict[str, list[dict[str, Any]]] = {}
+        for verdict in self._reader.verdicts(oldest_ms, now_ms + 60_000):
+            grouped.setdefault(verdict["base_asset"], []).append(verdict)
+        changed = {base for base, found in grouped.items() if found != self._verdicts.get(base)}
+        self._verdicts = grouped
+        return changed
+
+
+class HistorySource:
+    """The store as a backtest sees it: computed for the whole span of a pair at once."""
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self._reader = reader
+        self._settings = settings
+
+    def rows(self, base_asset: str, from_close_ms: int, to_close_ms: int) -> FeatureRows:
+        """:return: features at every minute close of the span"""
+        computed = compute(
+            self._reader,
+            [base_asset],
+            self._settings.venues.enabled,
+            FeatureParams.of(self._settings),
+            from_close_ms,
+            to_close_ms,
+        )[0]
+        return computed.rows(_robust(self._settings), self._settings.min_segment_usd)
+
+    def verdicts(self, base_asset: str, from_ms: int, to_ms: int) -> Sequence[dict[str, Any]]:
+        """:return: recorded verdicts of the span, by ``available_at``"""
+        return self._reader.verdicts(from_ms, to_ms, [base_asset])
+
+
+def _robust(settings: Settings) -> Robust:
+    return "all" if settings.zscore == "robust" else "none"

@@ -1,0 +1,147 @@
+"""Settling a minute: make it final, compute its features, find its waves."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from liq_provider.coverage import Interval
+from liq_provider.features import FeatureParams, State
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.pipeline import Anomaly, anomaly, compute, feature_row, wave_row
+from liq_provider.rolling import strided_count, trailing_count
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from liq_provider.wave import Thresholds
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """
+    What a settled minute brought.
+
+    :param anomalies: minutes above the judge's floor, with their wave's start
+    :param pairs: the pair that stands for each coin
+    :param covered: venues that covered the minute
+    """
+
+    close_ms: int
+    anomalies: tuple[Anomaly, ...]
+    pairs: Mapping[str, str]
+    covered: tuple[str, ...]
+
+
+class Settler:
+    """
+    :param pairs: the pair that stands for a coin on the bot's exchange; coins that it does not
+        list are named by the venue's pair
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, settings: Settings) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._settings = settings
+        self._params = FeatureParams.of(settings)
+        self._floor = Thresholds.floor_of(settings)
+        self.pairs: dict[str, str] = {}
+
+    def settle(
+        self, close_ms: int, coverage: Mapping[str, Sequence[Interval]], now_ms: int
+    ) -> Settled:
+        """
+        Make the minute that closes at ``close_ms`` final and compute what follows from it.
+
+        :param coverage: per venue the intervals that are new or grew
+        :param now_ms: exchange time; when all of this became available
+        """
+        self._writer.settle(close_ms, coverage, now_ms)
+        segment_ms = self._settings.segment_min * MINUTE_MS
+        active = self._reader.active(close_ms - segment_ms, close_ms)
+        pairs = {base: self._pair(base, found) for base, found in active.items()}
+        computed = compute(
+            self._reader,
+            sorted(active),
+            self._settings.venues.enabled,
+            self._params,
+            close_ms,
+            close_ms,
+        )
+        features, waves, anomalies = [], [], []
+        for item in computed:
+            pair = pairs[item.base_asset]
+            features.append(feature_row(item, pair, now_ms))
+            found = anomaly(item, self._floor)
+            if found is not None:
+                wave = self._wave(found, pair, now_ms)
+                waves.append(wave)
+                anomalies.append(replace(found, wave_start_ms=wave["start_ms"]))
+        readiness = self._readiness(close_ms) if close_ms % segment_ms == 0 else []
+        self._writer.put_results(features, waves, readiness, close_ms, now_ms)
+        covered = self._covered(close_ms)
+        return Settled(close_ms, tuple(anomalies), pairs, covered)
+
+    def _pair(self, base: str, found: Sequence[str]) -> str:
+        return self.pairs.get(base) or min(found, key=lambda pair: ("USDT" not in pair, pair))
+
+    def _wave(self, found: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
+        previous = self._reader.wave(found.base_asset, found.direction)
+        return wave_row(found, previous, pair, self._settings.segment_min, now_ms)
+
+    def _covered(self, close_ms: int) -> tuple[str, ...]:
+        spans = self._reader.coverage(self._settings.venues.enabled, close_ms - MINUTE_MS, close_ms)
+        return tuple(
+            venue
+            for venue, intervals in spans.items()
+            if any(i.start_ms <= close_ms - MINUTE_MS and i.end_ms >= close_ms for i in intervals)
+        )
+
+    def _readiness(self, close_ms: int) -> list[dict[str, Any]]:
+        params = self._params
+        from_ms = close_ms - params.lookback_min * MINUTE_MS
+        baseline_n = covered_segments(self._reader, self._settings.venues.enabled, params, close_ms)
+        segment_ms = params.segment_min * MINUTE_MS
+        counts = self._reader.segment_counts(from_ms, close_ms - segment_ms, segment_ms)
+        rows = []
+        for base, active_n in sorted(counts.items()):
+            state = State.READY
+            if baseline_n < params.min_baseline_segments:
+                state = State.WARMING_UP
+            elif active_n < params.min_active_segments:
+                state = State.TOO_THIN
+            rows.append(
+                {
+                    "base_asset": base,
+                    "pair": self.pairs.get(base, base),
+                    "close_ms": close_ms,
+                    "state": int(state),
+                    "baseline_n": baseline_n,
+                    "active_n": active_n,
+                }
+            )
+        return rows
+
+
+def covered_segments(
+    reader: Reader, venues: Sequence[str], params: FeatureParams, close_ms: int
+) -> int:
+    """
+    :return: baseline segments of ``close_ms`` that the best-covered venue covers; a coin that
+        was listed during the baseline has fewer
+    """
+    start_ms = close_ms - params.lookback_min * MINUTE_MS
+    best = 0
+    for spans in reader.coverage(venues, start_ms, close_ms).values():
+        flags = np.zeros(params.lookback_min, dtype=bool)
+        for span in spans:
+            first = max(0, -(-(span.start_ms - start_ms) // MINUTE_MS))
+            flags[first : max(0, (span.end_ms - start_ms) // MINUTE_MS)] = True
+        whole = trailing_count(flags, params.segment_min) == params.segment_min
+        best = max(
+            best, int(strided_count(whole, params.segment_min, params.baseline_segments)[-1])
+        )
+    return best
