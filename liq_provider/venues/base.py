@@ -18,6 +18,7 @@ class Parsed:
     :param acknowledged: number of subscription requests that this frame confirms
     :param alive: the frame is an answer to our heartbeat
     :param error: the venue's error message for us, or None
+    :param rejected: market ids that the error names: subscribing works without them
     :param dropped: how many records were left out, by reason (``"unknown_market"``, ...)
     :param understood: False if the frame fits no known shape; it is then kept as a sample
     """
@@ -27,6 +28,7 @@ class Parsed:
     acknowledged: int = 0
     alive: bool = False
     error: str | None = None
+    rejected: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     understood: bool = True
 
@@ -65,7 +67,9 @@ class Venue(Protocol):
         ...
 
 
-def number_repeats(liquidations: Iterator[Liquidation] | Sequence[Liquidation]) -> list[Liquidation]:
+def number_repeats(
+    liquidations: Iterator[Liquidation] | Sequence[Liquidation],
+) -> list[Liquidation]:
     """Give otherwise equal orders of one message the ordinals 0, 1, 2, ..."""
     seen: dict[Liquidation, int] = {}
     numbered = []

@@ -1,0 +1,135 @@
+"""
+Reading single values that an exchange sent, and building a record from them.
+
+Exchanges write numbers as strings or as numbers, and now and then as nonsense. What cannot be
+a forced order is refused with a reason that the status page counts, so that a change of
+format shows as a rising number instead of as wrong money.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any, Literal
+
+import orjson
+
+from liq_provider.liquidation import Liquidation, PositionSide
+from liq_provider.markets import Market
+from liq_provider.venues.base import Parsed, number_repeats
+
+Reason = Literal[
+    "bad_record",
+    "bad_side",
+    "bad_price",
+    "bad_quantity",
+    "bad_notional",
+    "bad_time",
+    "coin_m",
+    "unknown_market",
+]
+
+# Times are milliseconds: seconds, micro- and nanoseconds fall outside of 2017 to 2100. They
+# are refused rather than converted: a venue that changes its unit may have changed more.
+_EARLIEST_MS = 1_483_228_800_000
+_LATEST_MS = 4_102_444_800_000
+
+# No single order is a hundred times larger than the largest that was ever liquidated.
+_MAX_NOTIONAL_USD = 1e10
+
+NOTHING = Parsed()
+NOT_UNDERSTOOD = Parsed(understood=False)
+ACKNOWLEDGED = Parsed(acknowledged=1)
+ALIVE = Parsed(alive=True)
+
+
+def decode(frame: str | bytes) -> Any:
+    """:return: what the JSON says, None if it is none"""
+    try:
+        return orjson.loads(frame)
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+
+
+def number(value: Any) -> float:
+    """:return: the positive finite number that ``value`` states, else 0"""
+    kind = value.__class__
+    if kind is str or kind is float or kind is int:
+        try:
+            found = float(value)
+        except (ValueError, OverflowError):
+            return 0.0
+        if 0.0 < found < inf:
+            return found
+    return 0.0
+
+
+def milliseconds(value: Any) -> int:
+    """:return: the time that ``value`` states if it can be milliseconds, else 0"""
+    if value.__class__ is not int:
+        if value.__class__ is not str and value.__class__ is not float:
+            return 0
+        try:
+            value = int(value)
+        except (ValueError, OverflowError):
+            return 0
+    return value if _EARLIEST_MS <= value <= _LATEST_MS else 0
+
+
+def build(
+    market: Market,
+    position_side: PositionSide,
+    price: float,
+    amount: float,
+    event_ms: int,
+    received_ms: int,
+) -> Liquidation | Reason:
+    """
+    Turn the venue's units into ours.
+
+    :param price: quote units per base unit, 0 if it was unreadable
+    :param amount: contracts, 0 if it was unreadable
+    :param event_ms: the venue's time, 0 if it was unreadable
+    :return: the record, or why there is none
+    """
+    if not price:
+        return "bad_price"
+    if not amount:
+        return "bad_quantity"
+    if not event_ms:
+        return "bad_time"
+    if market.linear:
+        quantity = amount * market.contract_size
+        notional_usd = quantity * price
+    else:
+        notional_usd = amount * market.contract_size
+        quantity = notional_usd / price
+    if not 0.0 < notional_usd <= _MAX_NOTIONAL_USD or not 0.0 < quantity < inf:
+        return "bad_notional"
+    return Liquidation(
+        market.venue,
+        market.market_id,
+        market.pair,
+        market.base_asset,
+        position_side,
+        price,
+        quantity,
+        notional_usd,
+        event_ms,
+        received_ms,
+    )
+
+
+def collect(records: Sequence[Liquidation | Reason]) -> Parsed:
+    """Keep the good records of a frame, count the others by reason, number the repeats."""
+    if len(records) == 1:
+        record = records[0]
+        if record.__class__ is Liquidation:
+            return Parsed((record,))
+        return Parsed(dropped={str(record): 1})
+    found: list[Liquidation] = []
+    dropped: dict[str, int] = {}
+    for record in records:
+        if isinstance(record, Liquidation):
+            found.append(record)
+        else:
+            dropped[record] = dropped.get(record, 0) + 1
+    return Parsed(number_repeats(found) if len(found) > 1 else found, dropped=dropped)
