@@ -1,0 +1,145 @@
+"""The simulator's own address space, ``/sim``: state, tape, faults, orders, prices."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from liq_provider.liquidation import PositionSide
+from liq_provider.simulator.faults import FaultKind
+
+if TYPE_CHECKING:
+    from liq_provider.simulator.server import Simulator
+
+Venue = Literal["binance", "bybit", "okx"]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FaultRequest(_Request):
+    """
+    :param seconds: how long; 0 for a single disconnection
+    :param status: HTTP status of ``http_error`` and ``refuse``
+    :param delay_s: how long ``late`` holds frames back, in seconds
+    """
+
+    venue: Venue
+    kind: FaultKind
+    seconds: float = Field(default=0.0, ge=0)
+    status: int = Field(default=451, ge=400, le=599)
+    delay_s: float = Field(default=0.0, ge=0)
+
+
+class OrderRequest(_Request):
+    """
+    :param symbol: the market's name on Binance
+    :param price: fill price; the market's if left out
+    :param quantity: in base units; or ``notional_usd``
+    :param event_ms: trade time that the frame states; now if left out
+    """
+
+    venue: Venue
+    symbol: str
+    position_side: PositionSide
+    price: float | None = Field(default=None, gt=0)
+    quantity: float | None = Field(default=None, gt=0)
+    notional_usd: float | None = Field(default=None, gt=0)
+    event_ms: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "OrderRequest":
+        if (self.quantity is None) == (self.notional_usd is None):
+            raise ValueError("give either quantity or notional_usd")
+        return self
+
+
+class PriceRequest(_Request):
+    """
+    :param to_price: new price; or ``to_pct``, a change in percent
+    :param over_s: how long it takes, in seconds; 0 is a gap
+    """
+
+    symbol: str
+    to_price: float | None = Field(default=None, gt=0)
+    to_pct: float | None = Field(default=None, gt=-100)
+    over_s: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "PriceRequest":
+        if (self.to_price is None) == (self.to_pct is None):
+            raise ValueError("give either to_price or to_pct")
+        return self
+
+
+def control_routes(sim: "Simulator") -> list[web.RouteDef]:
+    """:return: routes that turn requests into calls of the simulator's methods"""
+
+    async def state(_: web.Request) -> object:
+        return sim.state()
+
+    async def tape(request: web.Request) -> object:
+        now = sim.now_ms()
+        from_ms = int(request.query.get("from_ms", sim.market.first_ms))
+        to_ms = min(int(request.query.get("to_ms", now)), now)
+        rows = sim.market.tape(from_ms, to_ms)
+        lines = [orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows]
+        return web.Response(body=b"".join(lines), content_type="application/x-ndjson")
+
+    async def fault(request: web.Request) -> object:
+        order = FaultRequest.model_validate_json(await request.read())
+        sim.fault(**order.model_dump())
+        return {"ok": True}
+
+    async def clear(_: web.Request) -> object:
+        sim.clear_faults()
+        return {"ok": True}
+
+    async def liquidations(request: web.Request) -> object:
+        body = orjson.loads(await request.read())
+        items = [OrderRequest.model_validate(item) for item in _as_list(body)]
+        return {"ok": True, "injected": sim.liquidate(items)}
+
+    async def price(request: web.Request) -> object:
+        order = PriceRequest.model_validate_json(await request.read())
+        return {"ok": True, "to_price": sim.set_price(**order.model_dump())}
+
+    return [
+        web.get("/sim/state", _answered(state)),
+        web.get("/sim/tape", _answered(tape)),
+        web.post("/sim/fault", _answered(fault)),
+        web.delete("/sim/fault", _answered(clear)),
+        web.post("/sim/liquidations", _answered(liquidations)),
+        web.post("/sim/price", _answered(price)),
+    ]
+
+
+def _as_list(body: object) -> list[object]:
+    if not isinstance(body, list):
+        raise ValueError("a list of liquidations is expected")
+    return body
+
+
+def _answered(
+    handler: Callable[[web.Request], Awaitable[object]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Turn values into JSON and complaints about the input into 400 with the reason."""
+
+    async def wrapped(request: web.Request) -> web.StreamResponse:
+        try:
+            value = await handler(request)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            return _json({"ok": False, "errors": details}, 400)
+        except ValueError as error:  # broken JSON is one of them
+            return _json({"ok": False, "error": str(error)}, 400)
+        return value if isinstance(value, web.StreamResponse) else _json(value, 200)
+
+    return wrapped
+
+
+def _json(value: object, status: int) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")

@@ -1,0 +1,166 @@
+"""Binance USD-M public REST, as far as ``freqtrade trade`` and ccxt ask for it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+from aiohttp import web
+
+from liq_provider.simulator.listing import symbol_info
+from liq_provider.simulator.market import Candle, Market
+from liq_provider.simulator.quotes import DAY_MS, FUNDING_MS, FUNDING_RATE, Quotes
+from liq_provider.simulator.symbols import SymbolSpec, plain
+
+PREFIXES = ("/fapi/v1", "/fapi/v2", "/fapi/v3")
+SPOT_PREFIX = "/api/v3"
+TIMEFRAMES_MS = {
+    name: int(name[:-1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[name[-1]]
+    for name in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
+}
+
+
+class BadSymbol(Exception):
+    """The request names a symbol that is not listed."""
+
+
+class BinanceRest:
+    """Binance's answers about one market."""
+
+    def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
+        self._market = market
+        self._now_ms = now_ms
+        self._quotes = Quotes(market)
+
+    def routes(self) -> list[web.RouteDef]:
+        """:return: routes for an aiohttp application"""
+        quotes = self._quotes
+        answers: dict[str, Callable[[web.Request], object]] = {
+            "ping": lambda _: {},
+            "time": lambda _: {"serverTime": self._now_ms()},
+            "exchangeInfo": self._exchange_info,
+            "klines": self._klines,
+            "markPriceKlines": self._mark_klines,
+            "indexPriceKlines": self._mark_klines,
+            "continuousKlines": self._klines,
+            "premiumIndexKlines": lambda _: [],
+            "depth": self._depth,
+            "ticker/24hr": lambda r: self._each(r, quotes.day),
+            "ticker/bookTicker": lambda r: self._each(r, quotes.book_ticker),
+            "ticker/price": lambda r: self._each(r, quotes.last),
+            "premiumIndex": lambda r: self._each(r, quotes.premium),
+            "fundingRate": self._funding,
+            "fundingInfo": lambda _: [],
+            "openInterest": lambda r: quotes.open_interest(self._spec(r), self._now_ms()),
+        }
+        paths = [f"{prefix}/{path}" for prefix in PREFIXES for path in answers]
+        # ccxt asks the spot address for the time unless it was told of futures first.
+        paths += [f"{SPOT_PREFIX}/ping", f"{SPOT_PREFIX}/time"]
+        return [web.get(path, _json(answers[path.split("/", 3)[3]])) for path in paths]
+
+    def _exchange_info(self, _: web.Request) -> object:
+        specs = self._market.symbols.values()
+        return {
+            "timezone": "UTC",
+            "serverTime": self._now_ms(),
+            "futuresType": "U_MARGINED",
+            "rateLimits": [],
+            "exchangeFilters": [],
+            "assets": [],
+            "symbols": [symbol_info(spec) for spec in specs],
+        }
+
+    def _spec(self, request: web.Request) -> SymbolSpec:
+        name = request.query.get("symbol") or request.query.get("pair") or ""
+        spec = self._market.spec_of("binance", name)
+        if spec is None:
+            raise BadSymbol(name)
+        return spec
+
+    def _each(self, request: web.Request, describe: Callable[[SymbolSpec, int], object]) -> object:
+        """One symbol if the request names one, else all, as Binance does."""
+        now = self._now_ms()
+        if "symbol" in request.query:
+            return describe(self._spec(request), now)
+        return [describe(spec, now) for spec in self._market.symbols.values()]
+
+    def _klines(self, request: web.Request) -> object:
+        return self._candle_rows(request, volumes=True)
+
+    def _mark_klines(self, request: web.Request) -> object:
+        return self._candle_rows(request, volumes=False)
+
+    def _candle_rows(self, request: web.Request, volumes: bool) -> object:
+        spec = self._spec(request)
+        query = request.query
+        span = TIMEFRAMES_MS.get(query.get("interval", ""))
+        if span is None:
+            return _error(-1120, "Invalid interval.")
+        rows = self._candles(spec, span, query)
+        digits = spec.tick_digits
+        return [
+            [
+                at,
+                *(f"{price:.{digits}f}" for price in prices),
+                plain(volume) if volumes else "0",
+                at + span - 1,
+                f"{volume * prices[3]:.2f}" if volumes else "0",
+                60,
+                plain(volume) if volumes else "0",
+                "0",
+                "0",
+            ]
+            for at, *prices, volume in rows
+        ]
+
+    def _candles(self, spec: SymbolSpec, span: int, query: Mapping[str, str]) -> list[Candle]:
+        now = self._now_ms()
+        limit = min(max(int(query.get("limit", 500)), 1), 1_500)
+        until = min(int(query.get("endTime", now)), now)
+        if "startTime" in query:
+            # Before the listing Binance gives the first candles that there are.
+            since = max(int(query["startTime"]), self._market.first_ms)
+            since = -(-since // span) * span
+            until = min(until, since + (limit - 1) * span)
+        else:
+            since = (until // span - limit + 1) * span
+        return self._market.candles(spec.symbol, span, since, until, now)
+
+    def _depth(self, request: web.Request) -> object:
+        levels = min(max(int(request.query.get("limit", 500)), 1), 100)
+        return self._quotes.depth(self._spec(request), self._now_ms(), levels)
+
+    def _funding(self, request: web.Request) -> object:
+        spec = self._spec(request)
+        now = self._now_ms()
+        since = max(int(request.query.get("startTime", now - 7 * DAY_MS)), self._market.first_ms)
+        until = min(int(request.query.get("endTime", now)), now)
+        return [
+            {
+                "symbol": spec.id_on("binance"),
+                "fundingTime": at,
+                "fundingRate": FUNDING_RATE,
+                "markPrice": f"{self._market.price(spec.symbol, at):.{spec.tick_digits}f}",
+            }
+            for at in range(-(-since // FUNDING_MS) * FUNDING_MS, until + 1, FUNDING_MS)
+        ]
+
+
+def _error(code: int, message: str) -> web.Response:
+    body = orjson.dumps({"code": code, "msg": message})
+    return web.Response(body=body, status=400, content_type="application/json")
+
+
+def _json(
+    answer: Callable[[web.Request], object],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.Response:
+        try:
+            value = answer(request)
+        except BadSymbol:
+            return _error(-1121, "Invalid symbol.")
+        except ValueError as error:
+            return _error(-1102, f"Malformed parameter: {error}")
+        if isinstance(value, web.Response):
+            return value
+        return web.Response(body=orjson.dumps(value), content_type="application/json")
+
+    return handler

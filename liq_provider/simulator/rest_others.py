@@ -1,0 +1,131 @@
+"""Bybit's and OKX's public REST, as far as ccxt needs it to load linear swaps."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import orjson
+from aiohttp import web
+
+from liq_provider.simulator.listing import LISTED_MS
+from liq_provider.simulator.market import Market
+from liq_provider.simulator.symbols import SymbolSpec, plain
+
+
+class OtherRest:
+    """What Bybit and OKX say about the same market."""
+
+    def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
+        self._market = market
+        self._now_ms = now_ms
+
+    def routes(self) -> list[web.RouteDef]:
+        """:return: routes for an aiohttp application"""
+        return [
+            web.get("/v5/market/time", self._bybit_time),
+            web.get("/v5/market/instruments-info", self._bybit_instruments),
+            web.get("/api/v5/public/time", self._okx_time),
+            web.get("/api/v5/public/instruments", self._okx_instruments),
+        ]
+
+    async def _bybit_time(self, _: web.Request) -> web.Response:
+        now = self._now_ms()
+        result = {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
+        return self._bybit(result)
+
+    async def _bybit_instruments(self, request: web.Request) -> web.Response:
+        category = request.query.get("category", "")
+        if category not in ("linear", "inverse", "spot", "option"):
+            return self._bybit({}, 10_001, "params error: category")
+        # ccxt asks again for PreLaunch contracts; there are none, nor other categories.
+        wanted = category == "linear" and request.query.get("status", "Trading") == "Trading"
+        specs = self._market.symbols.values() if wanted else ()
+        listed = [_bybit_instrument(spec) for spec in specs]
+        return self._bybit({"category": category, "list": listed, "nextPageCursor": ""})
+
+    def _bybit(self, result: object, code: int = 0, message: str = "OK") -> web.Response:
+        return _json(
+            {
+                "retCode": code,
+                "retMsg": message,
+                "result": result,
+                "retExtInfo": {},
+                "time": self._now_ms(),
+            }
+        )
+
+    async def _okx_time(self, _: web.Request) -> web.Response:
+        return _okx([{"ts": str(self._now_ms())}])
+
+    async def _okx_instruments(self, request: web.Request) -> web.Response:
+        kind = request.query.get("instType", "")
+        if kind not in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"):
+            return _json({"code": "51000", "msg": "Parameter instType error", "data": []})
+        specs = self._market.symbols.values() if kind == "SWAP" else ()
+        return _okx([_okx_instrument(spec) for spec in specs])
+
+
+def _bybit_instrument(spec: SymbolSpec) -> dict[str, object]:
+    return {
+        "symbol": spec.id_on("bybit"),
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": spec.base,
+        "quoteCoin": spec.quote,
+        "settleCoin": spec.quote,
+        "launchTime": str(LISTED_MS),
+        "deliveryTime": "0",
+        "deliveryFeeRate": "",
+        "priceScale": str(spec.tick_digits),
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "50.00", "leverageStep": "0.01"},
+        "priceFilter": {
+            "minPrice": spec.tick,
+            "maxPrice": plain(spec.price * 1_000),
+            "tickSize": spec.tick,
+        },
+        "lotSizeFilter": {
+            "maxOrderQty": "10000000",
+            "minOrderQty": spec.step,
+            "qtyStep": spec.step,
+            "minNotionalValue": "5",
+        },
+        "unifiedMarginTrade": True,
+        "fundingInterval": 480,
+        "isPreListing": False,
+    }
+
+
+def _okx_instrument(spec: SymbolSpec) -> dict[str, object]:
+    market_id = spec.id_on("okx")
+    family = market_id.removesuffix("-SWAP")
+    return {
+        "alias": "",
+        "baseCcy": "",
+        "category": "1",
+        "ctMult": "1",
+        "ctType": "linear",
+        "ctVal": spec.ct_val,
+        "ctValCcy": spec.okx_base,
+        "expTime": "",
+        "instFamily": family,
+        "instId": market_id,
+        "instType": "SWAP",
+        "lever": "50",
+        "listTime": str(LISTED_MS),
+        "lotSz": "0.01",
+        "minSz": "0.01",
+        "optType": "",
+        "quoteCcy": "",
+        "settleCcy": spec.quote,
+        "state": "live",
+        "stk": "",
+        "tickSz": plain(Decimal(spec.tick) / spec.multiplier),
+        "uly": family,
+    }
+
+
+def _okx(data: list[dict[str, object]] | list[dict[str, str]]) -> web.Response:
+    return _json({"code": "0", "msg": "", "data": data})
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")
