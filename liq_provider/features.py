@@ -213,6 +213,12 @@ class FeatureRows:
             has_counts=features.has_counts,
         )
 
+    @classmethod
+    def empty(cls) -> "FeatureRows":
+        """:return: no rows"""
+        none, nothing = np.array([], dtype=np.int64), np.array([])
+        return cls(none, nothing, nothing, none, nothing, nothing, none, none, none)
+
     def then(self, newer: "FeatureRows") -> "FeatureRows":
         """:return: these rows, then the newer ones that begin after their end"""
         if not len(self):

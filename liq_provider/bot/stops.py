@@ -14,6 +14,10 @@ from freqtrade.strategy import stoploss_from_absolute
 # already crossed is asked for just beside the price, which Freqtrade then sees as hit.
 CROSSED = 1e-9
 
+# Freqtrade rounds a stop to the next tick towards the price. A stop that lies on a tick must
+# not be moved a tick on by the last bit of a float, which would look like trailing.
+_ON_TICK = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class StopRules:
@@ -70,5 +74,13 @@ def as_freqtrade(stop: float, current_rate: float, is_short: bool, leverage: flo
     :return: ``stop`` the way ``custom_stoploss`` returns it: relative to the current rate,
         leverage-scaled, and never 0
     """
+    if crossed(stop, current_rate, is_short):
+        return CROSSED
+    stop *= 1 + _ON_TICK if is_short else 1 - _ON_TICK
     value = stoploss_from_absolute(stop, current_rate, is_short=is_short, leverage=leverage)
     return max(float(value), CROSSED)
+
+
+def crossed(stop: float, rate: float, is_short: bool) -> bool:
+    """:return: True if the rate is at or beyond the stop"""
+    return rate >= stop if is_short else rate <= stop

@@ -1,0 +1,103 @@
+"""Start the sidecar from the bot, so that ``freqtrade trade`` is the only command."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from liq_provider.runtime import RuntimeFiles
+from liq_provider.settings import SECTION, Settings
+
+logger = logging.getLogger(__name__)
+
+_RESTART_S = 60.0
+_SECRET_KEYS = {"key", "secret", "password", "uid", "apiKey", "privateKey", "walletAddress"}
+
+
+def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path) -> dict[str, Any]:
+    """
+    What a sidecar must know of the bot: effective settings and the exchange's addresses.
+
+    :param config: Freqtrade's configuration
+    :return: no credentials in it
+    """
+    exchange = config.get("exchange", {})
+    ccxt_config = {**exchange.get("ccxt_config", {}), **exchange.get("ccxt_sync_config", {})}
+    return {
+        SECTION: settings.model_dump(mode="json"),
+        "exchange": {
+            "name": exchange.get("name"),
+            "ccxt_config": {k: v for k, v in ccxt_config.items() if k not in _SECRET_KEYS},
+        },
+        "timeframe": config.get("timeframe"),
+        "base_dir": str(base_dir),
+    }
+
+
+class Autostart:
+    """
+    Keeps a sidecar running while the bot does. The sidecar gets a process session of its own,
+    so that Ctrl-C on the bot does not end it; the lock beside the store makes racing starts
+    harmless.
+
+    :param files: the store's runtime files
+    :param config: see ``sidecar_config``
+    :param monotonic_s: a clock for the restart limit
+    """
+
+    def __init__(
+        self,
+        files: RuntimeFiles,
+        config: Mapping[str, Any],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files = files
+        self._config = config
+        self._monotonic_s = monotonic_s
+        self._last_start_s: float | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ensure(self) -> bool:
+        """
+        Start a sidecar if none is running, at most once a minute.
+
+        :return: True if one was started
+        """
+        now_s = self._monotonic_s()
+        if self._last_start_s is not None and now_s - self._last_start_s < _RESTART_S:
+            return False
+        if self._files.running():
+            return False
+        if self._process is not None:
+            code = self._process.poll()
+            logger.warning(
+                "The sidecar ended (exit status %s); see %s. Starting it again.",
+                code,
+                self._files.log,
+            )
+        self._last_start_s = now_s
+        self._start()
+        return True
+
+    def _start(self) -> None:
+        self._files.log.parent.mkdir(parents=True, exist_ok=True)
+        with self._files.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "liq_provider.cli", "run", "--config-from-stdin"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(self._config).encode())
+            self._process.stdin.close()
+        except BrokenPipeError:
+            logger.error("The sidecar did not start; see %s", self._files.log)
+            return
+        logger.info("Started the sidecar (pid %s), log %s", self._process.pid, self._files.log)

@@ -1,0 +1,81 @@
+"""Decisions as dataframe columns: what plots show and what Freqtrade trades on."""
+
+from typing import Any
+
+import numpy as np
+
+from liq_provider.bot.signals import Decisions
+from liq_provider.judge.matrix import Confidence
+from liq_provider.rolling import BoolArray
+from liq_provider.wave import Strength, direction_word
+
+REVERSAL = "liq_reversal"
+UPGRADE = "liq_upgrade"
+
+
+def decision_columns(found: Decisions) -> dict[str, Any]:
+    """:return: columns ``liq_*``, one value per candle"""
+    return {
+        "liq_long_usd": found.long_usd,
+        "liq_short_usd": found.short_usd,
+        # Longs downwards, so that both sides can be bars of one plot.
+        "liq_long_usd_down": -found.long_usd,
+        "liq_count": found.count,
+        "liq_z": found.z,
+        "liq_purity": found.purity,
+        "liq_state": found.state,
+        "liq_strength": found.strength,
+        "liq_sign": found.sign,
+        "liq_wave": found.wave_ms,
+        "liq_aligned": found.aligned,
+        "liq_level": found.level,
+    }
+
+
+def entry_columns(found: Decisions, entry: BoolArray, late: int) -> dict[str, Any]:
+    """
+    :param entry: candles that may enter
+    :param late: candles by which signals are delayed (``backtest_entry: next``)
+    :return: Freqtrade's entry columns and tags
+    """
+    tags = np.full(len(entry), "", dtype=object)
+    for row in np.flatnonzero(entry):
+        tags[row] = entry_tag(int(found.sign[row]), int(found.strength[row]), int(found.level[row]))
+    columns = {
+        "enter_long": (entry & (found.sign > 0)).astype(np.int64),
+        "enter_short": (entry & (found.sign < 0)).astype(np.int64),
+        "enter_tag": tags,
+    }
+    return {name: _delayed(values, late) for name, values in columns.items()}
+
+
+def exit_columns(found: Decisions, late: int) -> dict[str, Any]:
+    """:return: Freqtrade's exit columns: a candidate closes a position of the other side"""
+    against_long = found.candidate & (found.sign < 0)
+    against_short = found.candidate & (found.sign > 0)
+    columns = {
+        "exit_long": against_long.astype(np.int64),
+        "exit_short": against_short.astype(np.int64),
+        "exit_tag": np.where(against_long | against_short, REVERSAL, "").astype(object),
+    }
+    return {name: _delayed(values, late) for name, values in columns.items()}
+
+
+def _delayed(values: Any, late: int) -> Any:
+    if not late:
+        return values
+    moved = np.roll(values, late)
+    moved[:late] = "" if values.dtype == object else 0
+    return moved
+
+
+def entry_tag(sign: int, strength: int, level: int) -> str:
+    """:return: such as ``liq_short_strong_high``"""
+    side = direction_word(sign).lower()
+    return f"liq_{side}_{Strength(strength).word}_{Confidence(level).word}"
+
+
+def level_of_tag(tag: str | None) -> int:
+    """:return: the confidence that a tag of ours states, 0 for a foreign one"""
+    word = (tag or "").rpartition("_")[2]
+    return int(Confidence.of(word)) if word in ("low", "medium", "high") else 0

@@ -1,0 +1,236 @@
+"""
+Behind the strategy's callbacks: what the bot knows, what it decided, and what it may enter.
+
+The strategy file translates Freqtrade's callbacks into calls of ``Engine``; everything that is
+decided here can be tested without Freqtrade's loop. Holds no open connection, lock or thread.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pandas import DataFrame
+
+from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
+from liq_provider.bot.ranking import Candidate, rank
+from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
+from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.features import FeatureRows
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.rolling import FloatArray, IntArray
+from liq_provider.settings import Settings
+from liq_provider.trend import trend_inputs
+
+
+@dataclass(slots=True)
+class PairState:
+    """
+    What is known of one pair as of its last populate.
+
+    :param close_ms: closes of its candles
+    :param by_close: position of each candle in the arrays
+    """
+
+    close_ms: IntArray
+    high: FloatArray
+    low: FloatArray
+    rows: FeatureRows
+    verdicts: Sequence[Mapping[str, Any]]
+    decisions: Decisions | None = None
+    by_close: dict[int, int] = field(default_factory=dict)
+
+
+class Engine:
+    """
+    :param settings: validated settings
+    :param timeframe_ms: length of a candle
+    :param source: live snapshot, or the past
+    :param mode: where verdicts come from
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        timeframe_ms: int,
+        source: LiveSource | HistorySource,
+        mode: VerdictMode,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.live = isinstance(source, LiveSource)
+        self.mode: VerdictMode = mode
+        self.timeframe_ms = timeframe_ms
+        self.problem: str | None = "not started"
+        self.pairs: dict[str, PairState] = {}
+        self.chosen: dict[str, int] = {}
+        self._changed: set[str] = set()
+        self._done: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
+        self._signalled: dict[str, int] = {}
+        late = 0 if self.live or settings.backtest_entry == "open" else 1
+        self._late_candles = late
+        self._late_ms = late * timeframe_ms
+
+    # -- one loop of the live bot ---------------------------------------------------------
+
+    def refresh(self, now_ms: int) -> None:
+        """Read what is new in the store; sets ``problem``."""
+        assert isinstance(self.source, LiveSource)
+        self._changed |= self.source.refresh(now_ms)
+        self.problem = self.source.snapshot.problem(now_ms, self.settings)
+
+    def to_analyze(self, newest_close_ms: Mapping[str, int]) -> list[str]:
+        """
+        :param newest_close_ms: close of each pair's newest candle
+        :return: pairs with a new candle or a changed snapshot, in the given order
+        """
+        return [
+            pair
+            for pair, close_ms in newest_close_ms.items()
+            if self._done.get(pair) != close_ms or base_asset_of_pair(pair) in self._changed
+        ]
+
+    def analyzed(self, pairs: Iterable[str], newest_close_ms: Mapping[str, int]) -> None:
+        """Note that ``pairs`` were populated; what failed is tried again in the next loop."""
+        waiting = set()
+        for pair in pairs:
+            state, close_ms = self.pairs.get(pair), newest_close_ms[pair]
+            if state is not None and close_ms in state.by_close:
+                self._done[pair] = close_ms
+            else:
+                self._done.pop(pair, None)
+                waiting.add(base_asset_of_pair(pair))
+        self._changed &= waiting
+
+    def choose(
+        self, close_ms: int, pairs: Iterable[str], free_slots: float, blocked: Collection[str]
+    ) -> list[str]:
+        """
+        Rank this candle's candidates. A pair whose signal was out in an earlier loop of the
+        same candle and that is still not open has failed and no longer takes a slot.
+
+        :param pairs: the whitelist
+        :param blocked: pairs that are open or locked
+        :return: pairs whose signal must be written anew, because it came or went
+        """
+        for pair, offered_ms in self.chosen.items():
+            if offered_ms == close_ms == self._signalled.get(pair) and pair not in blocked:
+                self._failed[pair] = close_ms
+        failed = {pair for pair, ms in self._failed.items() if ms == close_ms}
+        found: list[Candidate] = []
+        if self.problem is None:
+            found = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
+        chosen = rank(found, free_slots, set(blocked) | failed)
+        self.chosen = {candidate.pair: close_ms for candidate in chosen}
+        return [
+            pair
+            for pair in pairs
+            if (pair in self.chosen) != (self._signalled.get(pair) == close_ms)
+        ]
+
+    # -- columns --------------------------------------------------------------------------
+
+    def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
+        """Add what does not depend on thresholds: the trend's inputs."""
+        opened: IntArray = frame["date"].to_numpy().astype("datetime64[ms]").astype(np.int64)
+        close_ms = opened + self.timeframe_ms
+        rows, verdicts = self._known(pair, close_ms)
+        self.pairs[pair] = PairState(
+            close_ms, frame["high"].to_numpy(), frame["low"].to_numpy(), rows, verdicts
+        )
+        change, noise = trend_inputs(frame["close"].to_numpy(), self.settings.trend_candles)
+        return frame.assign(liq_trend_change=change, liq_trend_noise=noise)
+
+    def entries(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
+        """Add every candle's decision, and the entry columns that follow from it."""
+        state = self.pairs[pair]
+        trend = CandleTrend(
+            frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
+        )
+        found = decide(state.close_ms, state.rows, trend, state.verdicts, rules, self.mode)
+        state.decisions = found
+        state.by_close = {int(ms): row for row, ms in enumerate(state.close_ms)}
+        entry = found.entry.copy()
+        if self.live and len(entry):
+            newest_ms = int(state.close_ms[-1])
+            allowed = self.chosen.get(pair) == newest_ms
+            entry[-1] &= allowed
+            self._signalled[pair] = newest_ms if entry[-1] else 0
+        return frame.assign(
+            **decision_columns(found), **entry_columns(found, entry, self._late_candles)
+        )
+
+    def exits(self, frame: DataFrame, pair: str) -> DataFrame:
+        """Add the exit columns of the decisions that ``entries`` made."""
+        found = self.pairs[pair].decisions
+        assert found is not None
+        return frame.assign(**exit_columns(found, self._late_candles))
+
+    def _known(
+        self, pair: str, close_ms: IntArray
+    ) -> tuple[FeatureRows, Sequence[Mapping[str, Any]]]:
+        base = base_asset_of_pair(pair)
+        if isinstance(self.source, LiveSource):
+            rows = self.source.rows(base)
+            return (FeatureRows.empty() if rows is None else rows), self.source.verdicts(base)
+        if not len(close_ms):
+            return FeatureRows.empty(), ()
+        first = int(close_ms[0]) - self.timeframe_ms + MINUTE_MS
+        last = int(close_ms[-1])
+        if self.mode == "matrix":
+            return self.source.rows(base, first, last), ()
+        return self.source.rows(base, first, last), self.source.verdicts(base, first, last)
+
+    # -- single candles -------------------------------------------------------------------
+
+    def signal_close_ms(self, now_ms: int) -> int:
+        """:return: close of the candle whose signal is traded at ``now_ms``"""
+        return now_ms - now_ms % self.timeframe_ms - self._late_ms
+
+    def decision(self, pair: str, close_ms: int) -> tuple[Decisions, int] | None:
+        """:return: a pair's decisions and the position of a candle in them"""
+        state = self.pairs.get(pair)
+        if state is None or state.decisions is None:
+            return None
+        row = state.by_close.get(close_ms)
+        return None if row is None else (state.decisions, row)
+
+    def verdict(self, pair: str, close_ms: int) -> Mapping[str, Any] | None:
+        """:return: the verdict behind a candle's decision"""
+        found = self.decision(pair, close_ms)
+        if found is None or found[0].verdict[found[1]] < 0:
+            return None
+        return self.pairs[pair].verdicts[int(found[0].verdict[found[1]])]
+
+    def candidate(self, pair: str, close_ms: int) -> Candidate | None:
+        """:return: the pair's entry at the candle that closed at ``close_ms``, if it has one"""
+        found = self.decision(pair, close_ms)
+        if found is None or not found[0].entry[found[1]]:
+            return None
+        decisions, row = found
+        return Candidate(pair, int(decisions.level[row]), float(decisions.z[row]))
+
+    def level_at(self, pair: str, close_ms: int, is_short: bool) -> int:
+        """:return: confidence of the pair's candidate in this direction at a candle, else 0"""
+        found = self.decision(pair, close_ms)
+        if found is None or not found[0].candidate[found[1]]:
+            return 0
+        decisions, row = found
+        return int(decisions.level[row]) if decisions.sign[row] == (-1 if is_short else 1) else 0
+
+    def best_completed(self, pair: str, opened_ms: int, now_ms: int, short: bool) -> float | None:
+        """
+        :param opened_ms: when the position was opened
+        :return: best price of the candles since then that are complete, None if there is none
+        """
+        state = self.pairs.get(pair)
+        if state is None:
+            return None
+        entry_close_ms = opened_ms - opened_ms % self.timeframe_ms + self.timeframe_ms
+        first = int(np.searchsorted(state.close_ms, entry_close_ms))
+        last = int(np.searchsorted(state.close_ms, now_ms, side="right"))
+        if last <= first:
+            return None
+        prices = state.low[first:last] if short else state.high[first:last]
+        return float(prices.min() if short else prices.max())
