@@ -13,8 +13,8 @@ VENUE_SHARES = {"binance": 0.5, "bybit": 0.3, "okx": 0.2}
 
 # Log-normal sizes with a cap: heavy-tailed, yet three of the largest on one side within five
 # minutes, which would look like a wave, practically never happen.
-SIZE_SIGMA = 1.1
-SIZE_CAP = 20.0
+SIZE_SIGMA = 1.0
+SIZE_CAP = 8.0
 SIZE_FLOOR_USD = 20.0
 
 
