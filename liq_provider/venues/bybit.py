@@ -114,7 +114,7 @@ def _rejected(text: Any) -> tuple[str, ...]:
     One symbol that was delisted makes Bybit refuse the whole request, naming the topic:
     ``error:handler not found,topic:allLiquidation.XYZUSDT``.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str) or "already subscribed" in text:
         return ()
     words = text.replace(",", " ").replace(":", " ").replace("[", " ").replace("]", " ").split()
     return tuple(word.removeprefix(_TOPIC) for word in words if word.startswith(_TOPIC))

@@ -1,0 +1,324 @@
+"""
+One venue's feed: keeps a connection alive and says honestly what it has seen.
+
+Coverage begins when all subscriptions are acknowledged, grows with every answered ping and
+ends with the connection. After a silence that was implausible it begins again only with a
+first live liquidation, because a dead address acknowledges and never speaks.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from liq_provider.coverage import CoverageTracker
+from liq_provider.errors import FeedError
+from liq_provider.markets import MarketTable
+from liq_provider.stream.address import check_url
+from liq_provider.stream.connection import (
+    Connection,
+    Handlers,
+    Refusal,
+    describe,
+    jitter_source,
+)
+from liq_provider.stream.intake import Intake, Sink
+from liq_provider.stream.silence import SilenceJudge
+from liq_provider.stream.status import FeedRecord, FeedState, FeedStatus
+from liq_provider.stream.timing import Backoff, Timing
+from liq_provider.venues.base import Parsed, Venue
+
+logger = logging.getLogger(__name__)
+
+
+class Feed:
+    """
+    :param url: the venue's own or another's; see ``check_url``
+    :param clock_ms: exchange-corrected time
+    :param sink: takes liquidations and the start of the unbroken connection they came by,
+        in milliseconds; must not block. Orders older than that are a snapshot of the past
+    :param coverage: this venue's
+    :param silence: shared by all feeds
+    :param rng: source of the jitter between attempts
+    :raises SettingsError: if the address must not be used
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        url: str,
+        markets: MarketTable,
+        clock_ms: Callable[[], int],
+        sink: Sink,
+        coverage: CoverageTracker,
+        silence: SilenceJudge,
+        timing: Timing | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        check_url(url)
+        self._venue = venue
+        self._url = url
+        self._markets = markets
+        self._clock_ms = clock_ms
+        self._coverage = coverage
+        self._silence = silence
+        self._timing = timing or Timing()
+        self._backoff = Backoff(
+            self._timing.backoff_base_s, self._timing.backoff_cap_s, rng or jitter_source()
+        )
+        self._record = FeedRecord(venue.name, url, clock_ms())
+        self._intake = Intake(venue, sink, self._record, self._lossy)
+        self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)
+        self._current: Connection | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._rejected: set[str] = set()
+        self._on_trial = False
+        self._complained: str | None = None
+        self._next_rollover_s = 0.0
+        self._have_markets = asyncio.Event()
+        self.update_markets(markets)
+
+    # ---- what the service uses
+
+    async def run(self) -> None:
+        """Keep the feed connected until cancelled."""
+        try:
+            while True:
+                await self._wait_for_markets()
+                try:
+                    wait_s = await self._live_once()
+                except Exception as error:
+                    self._intake.fault("feed", error)
+                    wait_s = self._failed(describe(error))
+                await asyncio.sleep(wait_s)
+        finally:
+            self._leave()
+            self._enter("down", "stopped")
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def prove(self) -> bool:
+        """
+        Ping now, so that the minute that just closed is proven before it is settled.
+
+        :return: whether everything up to now has surely arrived
+        """
+        asked_ms = self._clock_ms()
+        if self._current is not None:
+            await self._current.prove(self._timing.prove_wait_s)
+        return self._coverage.covering and self._coverage.proven_ms >= asked_ms
+
+    def update_markets(self, markets: MarketTable) -> None:
+        """Take a newer market list; new markets are subscribed to on the live connection."""
+        self._markets = markets
+        self._rejected &= {market.market_id for market in markets}
+        if len(markets) or _needs_no_list(self._venue):
+            self._have_markets.set()
+        if self._current is not None:
+            self._current.subscribe(self._wanted())
+
+    def status(self) -> FeedStatus:
+        """:return: a snapshot for the status page"""
+        return self._record.snapshot(self._coverage.proven_ms, tuple(sorted(self._rejected)))
+
+    # ---- one connection after the other
+
+    async def _wait_for_markets(self) -> None:
+        if not self._have_markets.is_set():
+            self._enter("down", "waiting for the market list")
+            await self._have_markets.wait()
+
+    async def _live_once(self) -> float:
+        """:return: seconds to wait before the next attempt"""
+        if self._record.last_error is None:
+            self._enter("connecting", "connecting")
+        try:
+            connection = await self._open()
+        except Refusal as refusal:
+            return self._refused(refusal)
+        except FeedError as error:
+            return self._failed(str(error))
+        self._go_live(connection)
+        try:
+            reason = await self._watch()
+        finally:
+            lived = self._current is not None and self._current.age_s >= self._timing.lived_s
+            self._leave()
+        if lived:
+            self._backoff.reset()
+        return self._failed(reason)
+
+    async def _open(self) -> Connection:
+        connection = Connection(
+            self._venue, self._url, self._wanted(), self._timing, self._clock_ms, self._handlers
+        )
+        try:
+            await connection.open()
+        except BaseException:
+            self._discard(connection)
+            raise
+        return connection
+
+    def _wanted(self) -> MarketTable:
+        if not self._rejected:
+            return self._markets
+        return MarketTable(
+            self._venue.name,
+            [market for market in self._markets if market.market_id not in self._rejected],
+        )
+
+    def _go_live(self, connection: Connection) -> None:
+        self._current = connection
+        self._record.connections += 1
+        self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
+        self._silence.connected(self._venue.name, self._clock_ms())
+        # The list may have grown while the connection was opened.
+        connection.subscribe(self._wanted())
+        if self._on_trial:
+            self._enter("silent", "reconnected; not believed before a first liquidation")
+        else:
+            self._believe(connection.since_ms)
+
+    def _believe(self, from_ms: int) -> None:
+        self._complained = None
+        self._on_trial = False
+        self._coverage.begin(from_ms)
+        self._enter("live", "connected and subscribed")
+        logger.info("%s: feed is live", self._venue.name)
+
+    def _leave(self) -> None:
+        """The current connection, if any, is over."""
+        self._coverage.lose()
+        self._silence.lost(self._venue.name)
+        if self._current is not None:
+            self._discard(self._current)
+            self._current = None
+
+    def _discard(self, connection: Connection) -> None:
+        # A dead peer takes its time to be closed; nobody waits for it.
+        task = asyncio.create_task(connection.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    # ---- while it lives
+
+    async def _watch(self) -> str:
+        """:return: why the connection is over"""
+        while True:
+            connection = self._current
+            assert connection is not None
+            await asyncio.wait({connection.ended}, timeout=self._timing.check_s)
+            if connection.ended.done():
+                return connection.ended.result()
+            if self._silence.silent(self._venue.name, self._clock_ms()):
+                self._on_trial = True
+                return "connected but silent: no liquidations while there should be some"
+            if self._venue.max_age_s and connection.age_s >= self._next_rollover_s:
+                await self._roll_over(connection)
+
+    async def _roll_over(self, old: Connection) -> None:
+        """Open, subscribe and prove a new connection before the old one is given up."""
+        try:
+            new = await self._open()
+        except FeedError as error:
+            self._next_rollover_s = old.age_s + self._timing.rollover_retry_s
+            self._record.last_error = f"rollover: {error}"
+            logger.warning("%s: rollover failed (%s), trying again", self._venue.name, error)
+            return
+        try:
+            await new.ping()
+            # Covers the time until the new one was subscribed.
+            await old.ping()
+        except BaseException:
+            self._discard(new)
+            raise
+        if old.ended.done():
+            self._leave()
+            self._go_live(new)
+            return
+        new.since_ms = old.since_ms
+        self._current = new
+        self._record.rollovers += 1
+        self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
+        new.subscribe(self._wanted())
+        self._discard(old)
+        logger.info("%s: connection replaced before its age limit", self._venue.name)
+
+    def _on_frame(self, connection: Connection, frame: bytes) -> Parsed:
+        now_ms = self._clock_ms()
+        said = self._intake.read(frame, self._markets, now_ms)
+        if said.liquidations:
+            since_ms = self._since_ms(connection)
+            live = sum(1 for item in said.liquidations if item.event_ms >= since_ms)
+            if live:
+                self._heard(connection, now_ms, live)
+            self._intake.deliver(said.liquidations, since_ms, now_ms)
+        new = set(said.rejected) - self._rejected
+        if new:
+            self._rejected |= new
+            connection.subscribe_again(self._wanted())
+        return said
+
+    def _since_ms(self, connection: Connection) -> int:
+        """While a connection is replaced, both belong to one unbroken time."""
+        if self._current is not None and not self._current.ended.done():
+            return self._current.since_ms
+        return connection.since_ms
+
+    def _heard(self, connection: Connection, now_ms: int, count: int) -> None:
+        self._silence.heard(self._venue.name, now_ms, count)
+        if self._on_trial:
+            self._on_trial = False
+            if connection is self._current:
+                self._believe(now_ms)
+
+    def _on_proof(self, connection: Connection, sent_ms: int, latency_ms: float) -> None:
+        if connection is self._current:
+            self._record.latency_ms = latency_ms
+            self._coverage.prove(sent_ms)
+
+    # ---- when it does not
+
+    def _refused(self, refusal: Refusal) -> float:
+        wait_s = self._timing.refused_s
+        if refusal.retry_after_s is not None:
+            wait_s = max(refusal.retry_after_s, self._backoff.next_s())
+        wait_s = min(wait_s, self._timing.refused_cap_s)
+        self._record.last_error = str(refusal)
+        self._enter("refused", f"{refusal}; next attempt in {wait_s:.0f} s")
+        self._complain(logging.ERROR, f"refuses this client with {refusal}", wait_s)
+        return wait_s
+
+    def _failed(self, reason: str) -> float:
+        wait_s = self._backoff.next_s()
+        self._record.last_error = reason
+        self._enter("silent" if self._on_trial else "down", reason)
+        self._complain(logging.WARNING, reason, wait_s)
+        return wait_s
+
+    def _complain(self, level: int, reason: str, wait_s: float) -> None:
+        """Log once that the feed is gone and why, not at every attempt."""
+        repeated = reason == self._complained
+        self._complained = reason
+        logger.log(
+            logging.DEBUG if repeated else level,
+            "%s: %s; next attempt in %.1f s",
+            self._venue.name,
+            reason,
+            wait_s,
+        )
+
+    def _lossy(self) -> None:
+        # What was lost was lost since the last proof.
+        if self._coverage.covering:
+            self._coverage.lose()
+            self._coverage.begin(self._clock_ms())
+
+    def _enter(self, state: FeedState, detail: str) -> None:
+        self._record.enter(state, detail, self._clock_ms())
+        self._record.connected_ms = self._current.since_ms if self._current else None
+
+
+def _needs_no_list(venue: Venue) -> bool:
+    """Whether a venue delivers everything unasked and names its markets readably."""
+    market = MarketTable(venue.name).get("BTCUSDT")
+    return market is not None and not venue.subscriptions(MarketTable(venue.name, [market]))

@@ -1,0 +1,92 @@
+"""
+When a connected feed that says nothing is not to be believed.
+
+An address that was switched off may go on accepting connections, acknowledging subscriptions
+and answering pings. Only liquidations themselves show that a feed works, and their absence
+means something only beside the other venues: markets fall together.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class _Voice:
+    """
+    :param heard_ms: time of the last liquidation, or of connecting if that was later
+    :param counts: (second, liquidations in it), the oldest first
+    """
+
+    heard_ms: int | None = None
+    counts: deque[list[int]] = field(default_factory=deque)
+
+
+class SilenceJudge:
+    """
+    Shared by all feeds. Pure: time comes in with each call.
+
+    :param silent_after_s: no liquidation for so long is suspicious if others are busy
+    :param busy_count: liquidations of all other venues within that time
+    :param alone_after_s: no liquidation for so long is implausible for a whole exchange, even
+        if nobody is there to compare with, or all others are as quiet
+    """
+
+    def __init__(
+        self,
+        silent_after_s: float = 180.0,
+        busy_count: int = 20,
+        alone_after_s: float = 1800.0,
+    ) -> None:
+        self._silent_after_ms = round(silent_after_s * 1000)
+        self._busy_count = busy_count
+        self._alone_after_ms = round(alone_after_s * 1000)
+        self._voices: dict[str, _Voice] = {}
+
+    def connected(self, venue: str, now_ms: int) -> None:
+        """A feed is connected and subscribed: its patience starts anew."""
+        self._voices.setdefault(venue, _Voice()).heard_ms = now_ms
+
+    def lost(self, venue: str) -> None:
+        """A feed is not connected, so it cannot be silent. What it said still counts."""
+        self._voices.setdefault(venue, _Voice()).heard_ms = None
+
+    def heard(self, venue: str, now_ms: int, count: int) -> None:
+        """
+        A feed delivered liquidations.
+
+        :param count: how many
+        """
+        voice = self._voices.setdefault(venue, _Voice())
+        if voice.heard_ms is not None:
+            voice.heard_ms = max(voice.heard_ms, now_ms)
+        second = now_ms // 1000
+        if voice.counts and voice.counts[-1][0] >= second:
+            voice.counts[-1][1] += count
+        else:
+            voice.counts.append([second, count])
+            self._forget(voice, now_ms)
+
+    def silent(self, venue: str, now_ms: int) -> bool:
+        """:return: whether a connected feed has been quiet for an implausibly long time"""
+        voice = self._voices.get(venue)
+        if voice is None or voice.heard_ms is None:
+            return False
+        quiet_ms = now_ms - voice.heard_ms
+        if quiet_ms < self._silent_after_ms:
+            return False
+        if quiet_ms >= self._alone_after_ms:
+            return True
+        return self._others(venue, now_ms) >= self._busy_count
+
+    def _others(self, venue: str, now_ms: int) -> int:
+        total = 0
+        for name, voice in self._voices.items():
+            if name != venue:
+                self._forget(voice, now_ms)
+                total += sum(count for _, count in voice.counts)
+        return total
+
+    def _forget(self, voice: _Voice, now_ms: int) -> None:
+        oldest = (now_ms - self._silent_after_ms) // 1000
+        while voice.counts and voice.counts[0][0] < oldest:
+            voice.counts.popleft()
