@@ -15,6 +15,7 @@ At minute close t, with segments of ``segment_min`` minutes:
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,21 @@ class FeatureParams:
     def lookback_min(self) -> int:
         """Minutes before t that can influence the features at t."""
         return self.segment_min * (self.baseline_segments + 1)
+
+
+def windows_of(settings: Settings) -> dict[str, Any]:
+    """
+    What a stored feature depends on besides the minutes. The sidecar publishes its own, and a
+    strategy with other windows computes for itself.
+    """
+    params = FeatureParams.of(settings)
+    return {
+        "segment_min": params.segment_min,
+        "baseline_segments": params.baseline_segments,
+        "min_baseline_segments": params.min_baseline_segments,
+        "min_active_segments": params.min_active_segments,
+        "venues": list(settings.venues.enabled),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ def annotations(frame: DataFrame, timeframe_ms: int) -> list[dict[str, Any]]:
         return []
     marked = frame.loc[frame["liq_strength"] > Strength.NONE]
     found = []
-    for (sign, _wave), rows in marked.groupby(["liq_sign", "liq_wave"]):
+    for _, rows in marked.groupby(["liq_sign", "liq_wave"]):
+        sign = int(rows["liq_sign"].iloc[0])
         strength = Strength(int(rows["liq_strength"].max())).word
         peak = float(np.nanmax(rows["liq_z"]))
         found.append(
@@ -52,8 +53,8 @@ def annotations(frame: DataFrame, timeframe_ms: int) -> list[dict[str, Any]]:
                 "end": (
                     rows["date"].iloc[-1] + Timedelta(milliseconds=timeframe_ms)
                 ).to_pydatetime(),
-                "color": _COLORS[int(sign)],
-                "label": f"{strength} {direction_word(int(sign))} z {peak:.1f}",
+                "color": _COLORS[sign],
+                "label": f"{strength} {direction_word(sign)} z {peak:.1f}",
             }
         )
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.errors import StoreError
-from liq_provider.features import FeatureParams, FeatureRows
+from liq_provider.features import FeatureParams, FeatureRows, windows_of
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.pipeline import Robust, compute
 from liq_provider.settings import Settings
@@ -17,21 +17,6 @@ logger = logging.getLogger(__name__)
 _LIVE_HISTORY_MS = 48 * 3_600_000
 _OWN_HISTORY_MS = 2 * 3_600_000
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
-
-
-def windows_of(settings: Settings) -> dict[str, Any]:
-    """
-    What a stored feature depends on besides the minutes. The sidecar publishes its own, and a
-    strategy with other windows computes for itself.
-    """
-    params = FeatureParams.of(settings)
-    return {
-        "segment_min": params.segment_min,
-        "baseline_segments": params.baseline_segments,
-        "min_baseline_segments": params.min_baseline_segments,
-        "min_active_segments": params.min_active_segments,
-        "venues": list(settings.venues.enabled),
-    }
 
 
 @dataclass(slots=True)

@@ -1,18 +1,14 @@
 """The bot's exchange through ccxt: market lists, closed candles, and the time."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import ccxt
 import numpy as np
 
-from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market, markets_from_ccxt
 from liq_provider.rolling import FloatArray
 from liq_provider.settings import VenueSettings
-
-logger = logging.getLogger(__name__)
 
 _TIMEOUT_MS = 10_000
 
@@ -105,8 +101,9 @@ class BotExchange:
         :param now_ms: exchange time, which tells the unfinished candle
         :return: close time of the newest of them in milliseconds (0 if there is none), closes
         """
-        step_ms = int(self._exchange.parse_timeframe(timeframe)) * 1000
-        rows = self._exchange.fetch_ohlcv(pair, timeframe, limit=candles + 2)
+        step_ms = timeframe_ms(timeframe)
+        since_ms = now_ms - now_ms % step_ms - candles * step_ms
+        rows = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=candles + 1)
         closed = [row for row in rows if row[0] + step_ms <= now_ms][-candles:]
         if not closed:
             return 0, np.array([])
@@ -119,6 +116,11 @@ def _quote_rank(pair: str) -> tuple[int, str]:
     return (preferred.index(quote) if quote in preferred else len(preferred), pair)
 
 
-def last_close_ms(now_ms: int, timeframe_ms: int = MINUTE_MS) -> int:
-    """:return: close of the newest finished candle"""
-    return now_ms - now_ms % timeframe_ms
+def timeframe_ms(timeframe: str) -> int:
+    """:return: length of a candle such as ``5m``"""
+    return int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
+
+
+def last_close_ms(now_ms: int, step_ms: int) -> int:
+    """:return: close of the newest finished candle of that length"""
+    return now_ms - now_ms % step_ms

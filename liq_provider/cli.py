@@ -1,0 +1,112 @@
+"""``liq-provider``: the command line. Imports nothing heavy, so that ``--help`` is quick."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import cast
+
+from liq_provider import __version__
+from liq_provider.errors import LiqError
+
+_FORMATS = ("binance-forceorder", "okx-rest", "frames")
+_WHEN = "UTC, such as 2026-03-10T05:09 or 2026-03-10; or milliseconds"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="liq-provider",
+        description="Liquidations for Freqtrade: stream, store, judge, explain.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, module: str, help_text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(module=module)
+        if name != "simulate":
+            command.add_argument(
+                "-c",
+                "--config",
+                action="append",
+                metavar="FILE",
+                help="Freqtrade configuration; may be repeated "
+                "(default: user_data/config.json or config.json, if there is one)",
+            )
+            command.add_argument("--store", metavar="URL", help="instead of liq_provider.store")
+        return command
+
+    run = add("run", "run", "Run the sidecar in the foreground.")
+    run.add_argument("--config-from-stdin", action="store_true", help=argparse.SUPPRESS)
+    add("stop", "run", "Ask the running sidecar to end.")
+    status = add("status", "status", "Show feeds, coverage, readiness and the judge.")
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+    add("doctor", "doctor", "Check configuration, pairs, network, clock and store.")
+    importer = add("import", "history", "Import recorded liquidations.")
+    importer.add_argument("files", nargs="+", metavar="FILE")
+    importer.add_argument("--format", required=True, choices=_FORMATS)
+    importer.add_argument(
+        "--max-gap",
+        type=float,
+        default=10,
+        metavar="MIN",
+        help="a longer hole without a row on any pair is left unknown (default 10)",
+    )
+    importer.add_argument(
+        "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
+    )
+    add("rebuild", "history", "Make the minutes anew from the stored liquidations.")
+    prune = add("prune", "history", "Delete what is older than a number of days.")
+    prune.add_argument("--days", type=float, required=True)
+    features = add("features", "features", "Print a pair's features by minute.")
+    _span(features)
+    features.add_argument("--format", choices=("csv", "json"), default="csv")
+    explain = add("explain", "explain", "Print every gate of a decision, with its numbers.")
+    explain.add_argument("--pair", required=True, metavar="PAIR")
+    explain.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
+    explain.add_argument("--json", action="store_true")
+    _simulate(add("simulate", "simulate", "Run a loopback exchange (synthetic or recorded)."))
+    return parser
+
+
+def _span(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pair", required=True, metavar="PAIR")
+    command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
+    command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _simulate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=18900)
+    command.add_argument("--seed", type=int, default=1, help="of the synthetic market")
+    command.add_argument("--demo", action="store_true", help="with the demo's scripted waves")
+    command.add_argument("--recording", metavar="FILE", help="replay instead of synthesising")
+    command.add_argument("--format", choices=_FORMATS, help="of the recording")
+    command.add_argument("--speed", type=float, default=1.0, help="of the recording")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    :return: exit status; 0 well, 1 something to look at, 2 could not be done
+    """
+    arguments = _parser().parse_args(argv)
+    module = import_module(f"liq_provider.commands.{arguments.module}")
+    run = cast(
+        Callable[[argparse.Namespace], int],
+        getattr(module, arguments.command.replace("import", "import_")),
+    )
+    try:
+        return run(arguments)
+    except LiqError as error:
+        print(f"liq-provider: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; that is no error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What the commands share: the configuration, the store, and times as users write them."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from liq_provider.errors import SettingsError, StoreUnusable, UsageError
+from liq_provider.runtime import RuntimeFiles
+from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.store.engine import check_revision, open_engine
+from liq_provider.store.reader import Reader
+
+_DEFAULT_CONFIGS = (Path("user_data/config.json"), Path("config.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """
+    :param config: Freqtrade's configuration, empty if there is no file
+    :param base_dir: parent of user_data
+    """
+
+    config: Mapping[str, Any]
+    settings: Settings
+    store_url: str
+    base_dir: Path
+
+    @property
+    def files(self) -> RuntimeFiles:
+        """Runtime files of the store."""
+        return RuntimeFiles.of(self.store_url, self.base_dir)
+
+    @property
+    def timeframe(self) -> str:
+        """The strategy's candles."""
+        return str(self.config.get("timeframe") or "1m")
+
+    def reader(self) -> Reader:
+        """
+        :return: read access
+        :raises StoreUnusable: there is no store yet
+        """
+        engine = open_engine(self.store_url, read_only=True)
+        try:
+            check_revision(engine, must_be_current=True)
+        except StoreUnusable as error:
+            raise StoreUnusable(f"{self.files.prefix}: {error}") from None
+        finally:
+            engine.dispose()
+        return Reader(self.store_url)
+
+
+def context(arguments: argparse.Namespace) -> Context:
+    """
+    :raises SettingsError: the configuration is wrong, or a named file is missing
+    """
+    config = _read_config(arguments.config)
+    if getattr(arguments, "store", None):
+        config["liq_provider"] = {**config.get("liq_provider", {}), "store": arguments.store}
+    settings = load_settings(config)
+    user_data = config.get("user_data_dir")
+    base_dir = Path(user_data).resolve().parent if user_data else Path.cwd()
+    return Context(config, settings, resolve_store(settings, base_dir), base_dir)
+
+
+def _read_config(paths: list[str] | None) -> dict[str, Any]:
+    # Freqtrade's own loader: comments, trailing commas, add_config_files, environment.
+    from freqtrade.configuration.environment_vars import enironment_vars_to_dict
+    from freqtrade.configuration.load_config import load_from_files
+    from freqtrade.exceptions import OperationalException
+    from freqtrade.misc import deep_merge_dicts
+
+    if paths is None:
+        paths = [str(path) for path in _DEFAULT_CONFIGS if path.is_file()][:1]
+    try:
+        config: dict[str, Any] = load_from_files(paths) if paths else {}
+    except OperationalException as error:
+        raise SettingsError(str(error)) from None
+    return dict(deep_merge_dicts(enironment_vars_to_dict(), config))
+
+
+def parse_time(text: str) -> int:
+    """
+    :param text: ISO 8601 (UTC unless it says otherwise) or milliseconds
+    :return: milliseconds since the epoch
+    """
+    if text.isdigit() and len(text) >= 12:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time; write 2026-03-10T05:09 (UTC) or milliseconds"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1000)
+
+
+def show_time(ms: int) -> str:
+    """:return: UTC to the second"""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,93 @@
+"""``explain``: why a pair was entered, or was not."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from liq_provider.commands.common import Context, context, parse_time, show_time
+from liq_provider.errors import UsageError
+from liq_provider.explain import HISTORY_CANDLES, Gate
+from liq_provider.explain import explain as explain_decision
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.rolling import FloatArray
+
+_MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the gates in the order in which they are asked; the first that failed decides."""
+    found = context(arguments)
+    reader = found.reader()
+    if arguments.at:
+        close_ms = minute_of(parse_time(arguments.at))
+    else:
+        computed_ms = reader.states(["computed_ms"]).get("computed_ms")
+        span = reader.span()
+        if not computed_ms and span is None:
+            raise UsageError("the store holds no liquidations yet")
+        close_ms = int(computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS)
+    from liq_provider.enrich.exchange import timeframe_ms
+
+    step_ms = timeframe_ms(found.timeframe)
+    close_ms -= close_ms % step_ms
+    closes, note = _closes(found, arguments.pair, close_ms)
+    gates = explain_decision(
+        reader,
+        found.settings,
+        base_asset_of_pair(arguments.pair),
+        close_ms,
+        step_ms,
+        closes,
+        found.settings.backtest_verdicts,
+    )
+    failed = next((gate for gate in gates if gate.passed is False), None)
+    if arguments.json:
+        answer = {"pair": arguments.pair, "close": show_time(close_ms), "entry": failed is None}
+        print(json.dumps(answer | {"gates": [asdict(gate) for gate in gates]}))
+    else:
+        _print(arguments.pair, close_ms, gates, failed, note)
+    return 0
+
+
+def _closes(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+    from ccxt.base.errors import BaseError
+
+    from liq_provider.enrich.exchange import BotExchange
+
+    exchange = found.config.get("exchange") or {}
+    if not exchange.get("name"):
+        return np.array([]), "No candles: no configuration names an exchange (--config)."
+    try:
+        newest_ms, closes = BotExchange(exchange["name"], exchange.get("ccxt_config")).closes(
+            pair, found.timeframe, HISTORY_CANDLES + found.settings.trend_candles, close_ms
+        )
+    except BaseError as error:
+        return np.array([]), f"No candles: {error}"
+    if newest_ms != close_ms:
+        return np.array([]), "No candles: the exchange has none that close at that time."
+    return closes, None
+
+
+def _print(
+    pair: str, close_ms: int, gates: list[Gate], failed: Gate | None, note: str | None
+) -> None:
+    console = Console()
+    console.print(f"{pair} at the close of {show_time(close_ms)} UTC", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("gate", "", "found", "needed"):
+        table.add_column(title)
+    for gate in gates:
+        word, style = _MARKS[gate.passed]
+        table.add_row(gate.name, Text(word, style), Text(gate.found), Text(gate.needed))
+    console.print(table)
+    if note:
+        console.print(note, markup=False)
+    if failed is None:
+        console.print("Every gate passed: an entry, if a slot is free.", style="green")
+    else:
+        console.print(f"No entry: {failed.name}: {failed.found}", style="yellow", markup=False)

@@ -1,0 +1,82 @@
+"""``features``: a pair's features by minute, as CSV or JSON lines."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from typing import Any
+
+from liq_provider.commands.common import context, parse_time, show_time
+from liq_provider.errors import UsageError
+from liq_provider.features import FeatureParams, State
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.pipeline import compute
+from liq_provider.wave import Strength, Thresholds, direction_word, signs, strengths, wave_starts
+
+
+def features(arguments: argparse.Namespace) -> int:
+    """Print every minute of the span; its default is what the store holds of the last 24 h."""
+    found = context(arguments)
+    reader, settings = found.reader(), found.settings
+    span = reader.span()
+    if span is None:
+        raise UsageError("the store holds no liquidations yet")
+    to_ms = minute_of(parse_time(arguments.to_time) if arguments.to_time else span[1] + MINUTE_MS)
+    from_ms = minute_of(
+        parse_time(arguments.from_time)
+        if arguments.from_time
+        else max(span[0] + MINUTE_MS, to_ms - 1_440 * MINUTE_MS)
+    )
+    if from_ms > to_ms:
+        raise UsageError("--from must be before --to")
+    computed = compute(
+        reader,
+        [base_asset_of_pair(arguments.pair)],
+        settings.venues.enabled,
+        FeatureParams.of(settings),
+        from_ms,
+        to_ms,
+    )[0]
+    rows = computed.rows("all")
+    thresholds = Thresholds.of(settings)
+    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
+    waves = wave_starts(rows.close_ms, strength, sign, settings.segment_min)
+    dense = computed.features
+    lines = (
+        {
+            "close": show_time(int(rows.close_ms[i])),
+            "state": State(int(rows.state[i])).name.lower(),
+            "venues": "+".join(dense.venues_at(row)),
+            "long_usd": round(float(rows.long_usd[i]), 2),
+            "short_usd": round(float(rows.short_usd[i]), 2),
+            "count": int(rows.count[i]),
+            "z": _number(rows.z[i]),
+            "robust_z": _number(rows.robust_z[i]),
+            "purity": round(float(dense.purity[row]), 6),
+            "baseline": int(rows.baseline_n[i]),
+            "active": int(rows.active_n[i]),
+            "strength": Strength(int(strength[i])).word,
+            "direction": direction_word(int(sign[i])) if strength[i] else "",
+            "wave": show_time(int(waves[i])) if waves[i] else "",
+        }
+        for i, row in enumerate(computed.wanted)
+    )
+    _print(lines, arguments.format)
+    return 0
+
+
+def _number(value: Any) -> float | None:
+    return None if math.isnan(value) else round(float(value), 6)
+
+
+def _print(lines: Any, kind: str) -> None:
+    writer = None
+    for line in lines:
+        if kind == "json":
+            print(json.dumps(line))
+            continue
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, line.keys(), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(line)

@@ -1,0 +1,101 @@
+"""``import``, ``rebuild`` and ``prune``: the past in the store."""
+
+import argparse
+import time
+from pathlib import Path
+
+from liq_provider.commands.common import Context, context, parse_time, show_time
+from liq_provider.coverage import Interval
+from liq_provider.errors import UsageError
+from liq_provider.history.importer import ImportReport, import_files
+from liq_provider.store.booking import BookingRules
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+_SHOWN_SPANS = 5
+
+
+def _writer(found: Context) -> Writer:
+    settings = found.settings
+    rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
+    return Writer(open_engine(found.store_url), rules, settings.min_event_usd)
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    """Exit status 1 if any row was bad."""
+    found = context(arguments)
+    writer = _writer(found)
+    writer.refuse_if_stale()
+    report = import_files(
+        writer,
+        Reader(found.store_url),
+        [Path(name) for name in arguments.files],
+        arguments.format,
+        max_gap_ms=round(arguments.max_gap * 60_000),
+        covered=_interval(arguments.covered),
+        now_ms=int(time.time() * 1000),
+    )
+    _print(report)
+    return 1 if report.bad else 0
+
+
+def _interval(text: str | None) -> Interval | None:
+    if text is None:
+        return None
+    start, dots, end = text.partition("..")
+    if not dots:
+        raise UsageError(f"--covered {text!r}: write FROM..TO")
+    span = Interval(parse_time(start), parse_time(end))
+    if span.end_ms <= span.start_ms:
+        raise UsageError(f"--covered {text!r}: TO must be after FROM")
+    return span
+
+
+def _print(report: ImportReport) -> None:
+    print(
+        f"{report.kept:,} liquidations kept, {report.duplicates:,} duplicates, "
+        f"{report.bad:,} bad rows in {report.files} file(s)"
+    )
+    aside = {how: count for how, count in report.booked.items() if how != "event"}
+    for how, count in sorted(aside.items()):
+        print(f"  {count:,} of them {_BOOKED[how]}")
+    for bad in report.bad_rows:
+        print(f"  {bad.path}:{bad.line}: {bad.reason}")
+    if report.bad > len(report.bad_rows):
+        print(f"  ... and {report.bad - len(report.bad_rows):,} more")
+    for venue, spans in report.covered.items():
+        hours = sum(span.end_ms - span.start_ms for span in spans) / 3_600_000
+        print(f"{venue}: {hours:.1f} h known, in {len(spans)} span(s)")
+        for span in spans[:_SHOWN_SPANS]:
+            print(f"  {show_time(span.start_ms)} .. {show_time(span.end_ms)}")
+        if len(spans) > _SHOWN_SPANS:
+            print(f"  ... and {len(spans) - _SHOWN_SPANS} more")
+
+
+_BOOKED = {
+    "arrival": "counted in the minute of their arrival",
+    "late": "count in no minute: too late, or that minute was settled live",
+    "future": "count in no minute: their time lies in the future",
+    "small": "count in no minute: below min_event_usd",
+}
+
+
+def rebuild(arguments: argparse.Namespace) -> int:
+    """Minutes from liquidations, with the configured ``min_event_usd``."""
+    found = context(arguments)
+    if found.files.running():
+        raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
+    rows = _writer(found).rebuild()
+    print(f"{rows:,} minutes made anew, min_event_usd {found.settings.min_event_usd:g}")
+    return 0
+
+
+def prune(arguments: argparse.Namespace) -> int:
+    """Delete the distant past."""
+    if arguments.days <= 0:
+        raise UsageError("--days must be positive")
+    before_ms = int((time.time() - arguments.days * 86_400) * 1000)
+    for table, count in _writer(context(arguments)).prune(before_ms).items():
+        print(f"{table}: {count:,} rows deleted")
+    return 0

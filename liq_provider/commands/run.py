@@ -1,0 +1,76 @@
+"""``run`` and ``stop``: the sidecar in the foreground, and its end."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+
+from liq_provider.commands.common import context
+from liq_provider.errors import LiqError, UsageError
+from liq_provider.service import Sidecar, SidecarConfig
+
+_STOP_WAIT_S = 20.0
+
+logger = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
+    if arguments.config_from_stdin:
+        config = SidecarConfig.of(json.load(sys.stdin), idle_exit=True)
+    else:
+        found = context(arguments)
+        config = SidecarConfig.of(
+            {
+                **found.config,
+                "liq_provider": found.settings.model_dump(mode="json"),
+                "base_dir": str(found.base_dir),
+            }
+        )
+    logging.basicConfig(
+        level=config.settings.log_level,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stdout,
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with config.files.held() as first:
+        if not first:
+            logger.info("Another sidecar serves this store already; nothing to do.")
+            return 0
+        try:
+            asyncio.run(_serve(Sidecar(config)))
+        except LiqError as error:
+            logger.error("%s", error)
+            return 2
+    return 0
+
+
+async def _serve(sidecar: Sidecar) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, sidecar.stop)
+    await sidecar.run()
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """Ask the sidecar to end and wait until it has."""
+    files = context(arguments).files
+    pid = files.running_pid()
+    if pid is None:
+        if files.running():
+            raise UsageError(f"a sidecar holds {files.lock}, but its process id is not known")
+        print("No sidecar is running.")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    deadline_s = time.monotonic() + _STOP_WAIT_S
+    while files.running():
+        if time.monotonic() > deadline_s:
+            print(f"The sidecar (pid {pid}) has not ended yet; see {files.log}.")
+            return 1
+        time.sleep(0.1)
+    print(f"The sidecar (pid {pid}) ended.")
+    return 0

@@ -1,0 +1,188 @@
+"""Every gate of one decision, passed or failed, with its numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
+from liq_provider.features import FeatureParams, Features, State
+from liq_provider.judge.matrix import NEWS_CODES, Confidence
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.pipeline import compute
+from liq_provider.rolling import FloatArray
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+from liq_provider.trend import trend_inputs, trend_word
+from liq_provider.wave import Strength, direction_word
+
+# Enough candles before the asked one to know whether its wave began earlier.
+HISTORY_CANDLES = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """
+    :param passed: None if the gate was not reached, because it has nothing to look at
+    :param found: the number, in words
+    :param needed: what it takes
+    """
+
+    name: str
+    passed: bool | None
+    found: str
+    needed: str
+
+
+def explain(
+    reader: Reader,
+    settings: Settings,
+    base_asset: str,
+    close_ms: int,
+    timeframe_ms: int,
+    closes: FloatArray,
+    mode: VerdictMode,
+) -> list[Gate]:
+    """
+    The decision at a candle's close.
+
+    :param closes: closed candles up to ``close_ms``, oldest first; may be empty
+    :param mode: as in ``decide``
+    """
+    candles = max(1, len(closes))
+    candle_ms = close_ms - timeframe_ms * np.arange(candles - 1, -1, -1, dtype=np.int64)
+    from_ms = int(candle_ms[0]) - timeframe_ms + MINUTE_MS
+    computed = compute(
+        reader,
+        [base_asset],
+        settings.venues.enabled,
+        FeatureParams.of(settings),
+        from_ms,
+        close_ms,
+    )[0]
+    robust_from = settings.min_segment_usd
+    rows = computed.rows("all" if settings.zscore == "robust" else "none", robust_from)
+    change, noise = trend_inputs(closes, settings.trend_candles)
+    if not len(closes):
+        change = noise = np.array([np.nan])
+    verdicts = reader.verdicts(from_ms, close_ms + 24 * 3_600_000, [base_asset])
+    rules = Rules.of(settings)
+    found = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
+    last = int(computed.wanted[-1])
+    return [
+        *_data_gates(computed.features, last, settings),
+        *_wave_gates(found, settings),
+        *_judge_gates(found, change, noise, verdicts, settings, mode),
+    ]
+
+
+def _data_gates(features: Features, row: int, settings: Settings) -> list[Gate]:
+    state = State(int(features.state[row]))
+    covered = features.venues_at(row)
+    params = features.params
+    known = state is not State.UNCOVERED
+    return [
+        Gate(
+            "coverage",
+            known,
+            f"covered by {', '.join(covered) or 'no venue'}",
+            f"one venue for all of the last {params.segment_min} min",
+        ),
+        Gate(
+            "baseline",
+            state > State.WARMING_UP if known else None,
+            f"{features.baseline_n[row]} of {params.baseline_segments} segments known",
+            f"{params.min_baseline_segments}",
+        ),
+        Gate(
+            "activity",
+            state > State.TOO_THIN if state > State.WARMING_UP else None,
+            f"{features.active_n[row]} segments with liquidations",
+            f"{params.min_active_segments}",
+        ),
+        Gate(
+            "count",
+            bool(features.count[row] >= settings.min_count) if features.has_counts else None,
+            f"{features.count[row]} liquidations" if features.has_counts else "bars without counts",
+            f"min_count {settings.min_count}",
+        ),
+        Gate(
+            "size",
+            bool(features.notional_usd[row] >= settings.min_segment_usd),
+            f"${features.notional_usd[row]:,.0f} (long ${features.long_usd[row]:,.0f}, "
+            f"short ${features.short_usd[row]:,.0f}; baseline mean "
+            f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f})",
+            f"min_segment_usd {settings.min_segment_usd:,.0f}",
+        ),
+    ]
+
+
+def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
+    z, pure = float(found.z[-1]), float(found.purity[-1])
+    strength = Strength(int(found.strength[-1]))
+    side = direction_word(int(found.sign[-1])) if found.sign[-1] else "no direction"
+    return [
+        Gate(
+            "z",
+            bool(z >= settings.z_threshold) if np.isfinite(z) else None,
+            f"{settings.zscore} z {z:.2f}",
+            f"z_threshold {settings.z_threshold:g}, strong from {settings.z_strong:g}",
+        ),
+        Gate(
+            "purity",
+            pure > settings.purity_threshold,
+            f"{pure:.1%} on one side ({side})",
+            f"above {settings.purity_threshold:.0%}, strong from {settings.purity_strong:.0%}",
+        ),
+        Gate("wave", strength > Strength.NONE, f"strength {strength.word}", "medium or strong"),
+    ]
+
+
+def _judge_gates(
+    found: Decisions,
+    change: FloatArray,
+    noise: FloatArray,
+    verdicts: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    mode: VerdictMode,
+) -> list[Gate]:
+    wave = found.strength[-1] > Strength.NONE
+    known = bool(np.isfinite(change[-1]))
+    said = verdicts[int(found.verdict[-1])] if found.verdict[-1] >= 0 else None
+    level = int(found.level[-1])
+    words = f"return {change[-1]:+.2%}, noise {noise[-1]:.2%}" if known else "no candles"
+    if said is not None:
+        answer = (
+            f"{said['judge']}: {said['action']} ({said['confidence']}), {said['action_reason']}"
+        )
+    else:
+        answer = "the matrix without news" if found.judged[-1] else "no verdict in time"
+    return [
+        Gate(
+            "trend",
+            bool(found.aligned[-1] == 1) if wave else None,
+            f"{trend_word(int(found.trend[-1])) if known else 'unknown'} ({words})",
+            f"the wave's direction, beyond {settings.trend_k:g} x noise",
+        ),
+        Gate("verdict", bool(found.judged[-1]) if wave else None, answer, f"a verdict ({mode})"),
+        Gate(
+            "matrix",
+            level > 0 if wave else None,
+            f"{Confidence(level).word if level else 'no entry'} with news "
+            f"{NEWS_CODES[int(found.news[-1])].value}",
+            "enter",
+        ),
+        Gate(
+            "confidence",
+            bool(found.candidate[-1]) if level else None,
+            Confidence(level).word if level else "none",
+            f"min_confidence {settings.min_confidence}",
+        ),
+        Gate(
+            "once per wave",
+            bool(found.entry[-1]) if found.candidate[-1] else None,
+            "first candle or upgrade" if found.entry[-1] else "the wave was offered before",
+            "first of its wave, or surer than before",
+        ),
+    ]
