@@ -15,6 +15,7 @@ HOUR_MS = 3_600_000
 
 # The longest lead of a wave's price moves before its burst, with some room.
 PLAN_AHEAD_MS = 20 * MINUTE_MS
+SHOWN_AHEAD_MS = 2 * MINUTE_MS
 
 
 class World(Market):
@@ -80,7 +81,7 @@ class World(Market):
         return [self.priced(draft) for draft in drafts]
 
     def describe(self, now_ms: int) -> dict[str, object]:
-        """:return: label, seed and the script so far with what should come of it"""
+        """:return: label, seed and the script up to two minutes ahead, with what should come of it"""
         script = [
             {
                 "name": wave.name,
@@ -91,7 +92,7 @@ class World(Market):
                 "expect": wave.expect,
             }
             for wave in self.waves
-            if wave.begins_ms <= now_ms
+            if wave.begins_ms <= now_ms + SHOWN_AHEAD_MS
         ]
         return {
             **super().describe(now_ms),
