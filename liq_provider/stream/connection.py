@@ -7,46 +7,24 @@ arrived before the answer was handled.
 
 import asyncio
 import logging
-import random
-import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from liq_provider.errors import FeedError, FeedRefused
+from liq_provider.errors import FeedError
 from liq_provider.markets import MarketTable
+from liq_provider.stream.handshake import describe, handshake
 from liq_provider.stream.timing import Timing
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)
 
-# A frame of a crash second has some hundred kilobytes; a bound keeps a bad peer from filling
-# the memory.
-_MAX_FRAME_BYTES = 16 * 1024 * 1024
-_MAX_QUEUE_FRAMES = 1024
 # Other feeds, pings and the service get a turn after so many frames.
 _FRAMES_PER_TURN = 200
-
-_REFUSALS = {
-    403: "the exchange blocks this country or address",
-    429: "too many connections from this address",
-    451: "the exchange does not serve this country",
-}
-
-
-class Refusal(FeedRefused):
-    """
-    :param retry_after_s: what the exchange asked for, None if it did not say
-    """
-
-    def __init__(self, status: int, retry_after_s: float | None) -> None:
-        super().__init__(f"HTTP {status}: probably {_REFUSALS[status]}")
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +86,7 @@ class Connection:
         :raises Refusal: if the exchange does not want this client
         :raises FeedError: for everything else that went wrong
         """
-        self._ws = await self._connect()
+        self._ws = await handshake(self._url, self._timing)
         self._opened_s = time.monotonic()
         self.since_ms = self._clock_ms()
         requests = self._venue.subscriptions(self._markets)
@@ -147,25 +125,6 @@ class Connection:
         """
         self._known -= self._added
         self.subscribe(markets)
-
-    async def _connect(self) -> ClientConnection:
-        try:
-            return await connect(
-                self._url,
-                open_timeout=self._timing.open_timeout_s,
-                close_timeout=self._timing.close_timeout_s,
-                ping_interval=None,  # our own pings prove coverage as well
-                max_size=_MAX_FRAME_BYTES,
-                max_queue=_MAX_QUEUE_FRAMES,
-            )
-        except InvalidStatus as error:
-            status = error.response.status_code
-            if status in _REFUSALS:
-                wait_s = retry_after_s(error.response.headers.get("Retry-After"), time.time())
-                raise Refusal(status, wait_s) from error
-            raise FeedError(f"HTTP {status} instead of a websocket") from error
-        except (OSError, TimeoutError, ssl.SSLError, WebSocketException, ImportError) as error:
-            raise FeedError(f"cannot connect: {describe(error)}") from error
 
     async def _until(self, condition: Coroutine[Any, Any, Any], timeout_s: float) -> None:
         """Wait for a condition, for the end of the connection, or for too long."""
@@ -282,29 +241,3 @@ class Connection:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._ws is not None:
             await self._ws.close()
-
-
-def describe(error: BaseException) -> str:
-    """:return: one line for the log and the status page"""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """
-    :param value: the ``Retry-After`` header, seconds or an HTTP date
-    :return: seconds from now, None if there is no readable value
-    """
-    if value is None:
-        return None
-    try:
-        if value.strip().isdecimal():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now_s)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def jitter_source() -> random.Random:
-    """:return: randomness that needs no secrecy"""
-    return random.Random()  # noqa: S311

@@ -15,13 +15,8 @@ from liq_provider.coverage import CoverageTracker
 from liq_provider.errors import FeedError
 from liq_provider.markets import MarketTable
 from liq_provider.stream.address import check_url
-from liq_provider.stream.connection import (
-    Connection,
-    Handlers,
-    Refusal,
-    describe,
-    jitter_source,
-)
+from liq_provider.stream.connection import Connection, Handlers
+from liq_provider.stream.handshake import Refusal, describe
 from liq_provider.stream.intake import Intake, Sink
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.status import FeedRecord, FeedState, FeedStatus
@@ -63,9 +58,7 @@ class Feed:
         self._coverage = coverage
         self._silence = silence
         self._timing = timing or Timing()
-        self._backoff = Backoff(
-            self._timing.backoff_base_s, self._timing.backoff_cap_s, rng or jitter_source()
-        )
+        self._backoff = Backoff(self._timing, rng or random.Random())  # noqa: S311
         self._record = FeedRecord(venue.name, url, clock_ms())
         self._intake = Intake(venue, sink, self._record, self._lossy)
         self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)

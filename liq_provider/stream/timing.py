@@ -48,9 +48,9 @@ class Backoff:
     :param rng: source of the jitter
     """
 
-    def __init__(self, base_s: float, cap_s: float, rng: random.Random) -> None:
-        self._base_s = base_s
-        self._cap_s = cap_s
+    def __init__(self, timing: Timing, rng: random.Random) -> None:
+        self._base_s = timing.backoff_base_s
+        self._cap_s = timing.backoff_cap_s
         self._rng = rng
         self._attempt = 0
 

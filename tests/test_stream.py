@@ -1,0 +1,548 @@
+"""Feeds against real websocket servers on loopback that speak the venues' dialects."""
+
+import asyncio
+import http
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from liq_provider.coverage import CoverageTracker, merge
+from liq_provider.liquidation import Liquidation
+from liq_provider.markets import Market, MarketTable
+from liq_provider.stream import Feed, SilenceJudge, Timing
+from liq_provider.venues import VENUES, Venue
+from liq_provider.venues.binance import Binance
+
+FAST = Timing(
+    open_timeout_s=2.0,
+    close_timeout_s=0.2,
+    subscribe_timeout_s=0.3,
+    ping_interval_s=0.05,
+    ping_timeout_s=0.5,
+    prove_wait_s=0.5,
+    backoff_base_s=0.01,
+    backoff_cap_s=0.05,
+    refused_s=0.2,
+    rollover_margin_s=0.0,
+    rollover_retry_s=0.05,
+    check_s=0.01,
+)
+_NUMBERS = itertools.count(1)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def table(venue: str, *more: str) -> MarketTable:
+    ids = {"okx": "BTC-USDT-SWAP"}.get(venue, "BTCUSDT")
+    return MarketTable(
+        venue, [Market(venue, name, "BTC/USDT:USDT", "BTC") for name in (ids, *more)]
+    )
+
+
+def order(event_ms: int | None = None, symbol: str = "BTCUSDT") -> str:
+    """A Binance frame with a quantity of its own."""
+    body = {"s": symbol, "S": "SELL", "p": "100", "ap": "100", "z": str(next(_NUMBERS))}
+    event = {"e": "forceOrder", "o": body | {"T": event_ms or now_ms(), "st": 1}}
+    return orjson.dumps(event).decode()
+
+
+class Exchange:
+    """
+    A loopback exchange.
+
+    :param greet: called with each connection and its number, from 0; by default it listens
+    """
+
+    def __init__(self, greet: Callable[[ServerConnection, int], Any] | None = None) -> None:
+        self.greet = greet
+        self.connections: list[ServerConnection] = []
+        self.heard: list[str] = []
+        self.handshakes = 0
+        self.refuse: tuple[int, dict[str, str]] | None = None
+        self.acknowledge = True
+        self.gone = "GONEUSDT"
+        self.url = ""
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> "Exchange":
+        self._server = await serve(
+            self._handle,
+            "127.0.0.1",
+            0,
+            process_request=self._process,
+            ping_interval=None,
+            close_timeout=0.2,
+        )
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}/"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    def _process(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.handshakes += 1
+        if self.refuse is None:
+            return None
+        status, headers = self.refuse
+        response = connection.respond(http.HTTPStatus(status), "no")
+        for name, value in headers.items():
+            response.headers[name] = value
+        return response
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        self.connections.append(connection)
+        number = len(self.connections) - 1
+        with suppress(ConnectionClosed):
+            if self.greet is not None:
+                await self.greet(connection, number)
+            async for text in connection:
+                self.heard.append(str(text))
+                await self._answer(connection, str(text))
+
+    async def _answer(self, connection: ServerConnection, text: str) -> None:
+        if text == "ping":
+            await connection.send("pong")
+            return
+        if text == "pong" or not self.acknowledge:
+            return
+        message = orjson.loads(text)
+        if message["op"] == "ping":
+            await connection.send('{"success":true,"ret_msg":"pong","op":"ping"}')
+        elif isinstance(message["args"][0], dict):
+            await connection.send('{"event":"subscribe","arg":{}}')
+        elif f"allLiquidation.{self.gone}" in message["args"]:
+            reason = f"error:handler not found,topic:allLiquidation.{self.gone}"
+            reply = {"success": False, "ret_msg": reason, "op": "subscribe"}
+            await connection.send(orjson.dumps(reply).decode())
+        else:
+            await connection.send('{"success":true,"ret_msg":"","op":"subscribe"}')
+
+    async def say(self, text: str) -> None:
+        """Send a frame on the newest connection."""
+        await self.connections[-1].send(text)
+
+
+class Rig:
+    """A feed with everything that belongs to it."""
+
+    def __init__(
+        self,
+        url: str,
+        venue: Venue | None = None,
+        timing: Timing = FAST,
+        markets: MarketTable | None = None,
+        silence: SilenceJudge | None = None,
+        coverage: CoverageTracker | None = None,
+    ) -> None:
+        venue = venue or VENUES["binance"]
+        self.taken: list[tuple[Liquidation, int]] = []
+        self.sink_error: Exception | None = None
+        self.coverage = coverage or CoverageTracker(venue.name)
+        self.spans: list[Any] = []
+        self.silence = silence or SilenceJudge()
+        self.feed = Feed(
+            venue,
+            url,
+            markets if markets is not None else table(venue.name),
+            now_ms,
+            self.sink,
+            self.coverage,
+            self.silence,
+            timing,
+        )
+
+    def sink(self, liquidations: Sequence[Liquidation], connected_ms: int) -> None:
+        if self.sink_error is not None:
+            raise self.sink_error
+        self.taken += [(item, connected_ms) for item in liquidations]
+
+    @property
+    def state(self) -> str:
+        return self.feed.status().state
+
+    def covered(self) -> list[Any]:
+        self.spans = merge([*self.spans, *self.coverage.changed()])
+        return self.spans
+
+
+@asynccontextmanager
+async def running(rig: Rig) -> AsyncIterator[Rig]:
+    task = asyncio.create_task(rig.feed.run())
+    try:
+        yield rig
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_liquidations_reach_the_sink_with_the_connection_time() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live")
+        await exchange.say(order(event_ms=now_ms() - 3_600_000))
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 2)
+        (old, since_ms), (new, _) = rig.taken
+        assert old.event_ms < since_ms <= new.event_ms
+        status = rig.feed.status()
+        assert status.connected_ms == since_ms
+        assert status.liquidations == 2
+        assert status.last_liquidation_ms is not None
+    assert rig.state == "down"
+    assert not rig.coverage.covering
+
+
+async def test_answered_pings_prove_their_send_time() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live")
+        asked_ms = now_ms()
+        assert await rig.feed.prove()
+        assert asked_ms <= rig.coverage.proven_ms <= now_ms()
+        assert rig.feed.status().latency_ms is not None
+
+
+async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled() -> None:
+    count = 5_000
+
+    async def burst(connection: ServerConnection, number: int) -> None:
+        # The first ping is answered after the last of these.
+        connection.transport.pause_reading()
+        for _ in range(count):
+            await connection.send(order())
+        connection.transport.resume_reading()
+
+    class Watched(CoverageTracker):
+        handled_at_proof: list[int] = []  # noqa: RUF012
+
+        def prove(self, ms: int) -> None:
+            self.handled_at_proof.append(len(rig.taken))
+            super().prove(ms)
+
+    async with Exchange(burst) as exchange:
+        rig = Rig(exchange.url, coverage=Watched("binance"))
+        async with running(rig):
+            await until(lambda: rig.coverage.proven_ms > 0 and bool(Watched.handled_at_proof), 20)
+    assert Watched.handled_at_proof[0] == count
+
+
+async def test_prove_is_false_without_an_answer_in_time() -> None:
+    timing = Timing(prove_wait_s=0.05, ping_interval_s=60, ping_timeout_s=5, check_s=0.01)
+
+    async def deaf(connection: ServerConnection, number: int) -> None:
+        await asyncio.sleep(0.1)
+        connection.transport.pause_reading()
+        await asyncio.sleep(0.3)
+        connection.transport.resume_reading()
+
+    async with Exchange(deaf) as exchange, running(Rig(exchange.url, timing=timing)) as rig:
+        await until(lambda: rig.state == "live")
+        await asyncio.sleep(0.15)
+        asked_ms = now_ms()
+        assert not await rig.feed.prove()
+        # An answer that comes later still proves.
+        await until(lambda: rig.coverage.proven_ms >= asked_ms)
+        assert rig.feed.status().reconnects == 0
+
+
+async def test_unanswered_pings_end_the_connection() -> None:
+    timing = Timing(ping_interval_s=0.02, ping_timeout_s=0.1, close_timeout_s=0.1, check_s=0.01)
+
+    async def deaf(connection: ServerConnection, number: int) -> None:
+        if number == 0:
+            connection.transport.pause_reading()
+            await asyncio.sleep(1)
+
+    async with Exchange(deaf) as exchange, running(Rig(exchange.url, timing=timing)) as rig:
+        await until(lambda: rig.feed.status().reconnects == 1 and rig.state == "live")
+        assert "no answer to a ping" in (rig.feed.status().last_error or "")
+
+
+@pytest.mark.parametrize("name", ["bybit", "okx"])
+async def test_coverage_begins_with_the_acknowledgement(name: str) -> None:
+    async with Exchange() as exchange:
+        exchange.acknowledge = False
+        async with running(Rig(exchange.url, VENUES[name])) as rig:
+            await until(lambda: len(exchange.heard) >= 1)
+            assert not rig.coverage.covering
+            await until(lambda: "not acknowledged" in (rig.feed.status().last_error or ""))
+            assert not rig.coverage.covering
+            exchange.acknowledge = True
+            await until(lambda: rig.state == "live")
+            assert rig.coverage.covering
+
+
+@pytest.mark.parametrize(("name", "text"), [("okx", "ping"), ("bybit", '{"op":"ping"}')])
+async def test_text_heartbeats_go_out(name: str, text: str) -> None:
+    class Quick(type(VENUES[name])):  # type: ignore[misc]
+        heartbeat_s = 0.03
+
+    async with Exchange() as exchange, running(Rig(exchange.url, Quick())):
+        await until(lambda: exchange.heard.count(text) >= 2)
+
+
+async def test_pings_of_the_venue_are_answered() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["okx"])) as rig:
+        await until(lambda: rig.state == "live")
+        await exchange.say("ping")
+        await until(lambda: "pong" in exchange.heard)
+
+
+@pytest.mark.parametrize("status", [403, 429, 451])
+async def test_refusal_is_one_clear_error_and_slow(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Exchange() as exchange:
+        exchange.refuse = (status, {})
+        async with running(Rig(exchange.url)) as rig:
+            await until(lambda: exchange.handshakes >= 3)
+            assert rig.state == "refused"
+            assert str(status) in rig.feed.status().detail
+            errors = [row for row in caplog.records if row.levelno == logging.ERROR]
+            assert len([row for row in errors if row.name.startswith("liq_provider")]) == 1
+            exchange.refuse = None
+            await until(lambda: rig.state == "live")
+
+
+async def test_retry_after_is_respected() -> None:
+    async with Exchange() as exchange:
+        exchange.refuse = (429, {"Retry-After": "1"})
+        async with running(Rig(exchange.url)) as rig:
+            await until(lambda: rig.state == "refused")
+            exchange.refuse = None
+            began = time.monotonic()
+            await until(lambda: rig.state == "live")
+            assert 0.7 < time.monotonic() - began < 3
+
+
+async def test_other_handshake_errors_are_ordinary(caplog: pytest.LogCaptureFixture) -> None:
+    async with Exchange() as exchange:
+        exchange.refuse = (503, {})
+        async with running(Rig(exchange.url)) as rig:
+            await until(lambda: exchange.handshakes >= 4)
+            assert rig.state == "down"
+            assert "503" in (rig.feed.status().last_error or "")
+            exchange.refuse = None
+            await until(lambda: rig.state == "live")
+    complaints = [row for row in caplog.records if "503" in row.getMessage()]
+    assert len([row for row in complaints if row.levelno >= logging.WARNING]) == 1
+
+
+async def test_nobody_listening_is_ordinary() -> None:
+    async with Exchange() as exchange:
+        url = exchange.url
+    async with running(Rig(url)) as rig:
+        await until(lambda: "cannot connect" in (rig.feed.status().last_error or ""))
+        assert rig.state == "down"
+
+
+async def test_disconnect_in_mid_stream_leaves_a_hole() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live" and bool(rig.covered()))
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 1)
+        exchange.connections[0].transport.abort()
+        await until(lambda: rig.feed.status().reconnects == 1 and rig.state == "live")
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 2)
+        assert await rig.feed.prove()
+        first, second = rig.covered()
+        assert first.end_ms <= second.start_ms
+        assert rig.taken[1][1] >= second.start_ms
+
+
+async def test_garbage_is_counted_and_the_feed_goes_on() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live")
+        for text in ["nonsense", "x" * 5_000, "[]", *(f"noise {n}" for n in range(10))]:
+            await exchange.say(text)
+        await exchange.connections[0].send(b"\x00\xff")
+        await exchange.say('{"code":3,"msg":"too many requests"}')
+        await exchange.say(order(symbol="ETHBTC"))
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 1)
+        status = rig.feed.status()
+        assert status.not_understood == 14
+        assert len(status.samples) <= 5 and all(len(text) <= 300 for text in status.samples)
+        assert status.venue_errors == 1
+        assert status.last_error == "too many requests (code 3)"
+        assert dict(status.dropped) == {"unknown_market": 1}
+        assert status.state == "live" and status.reconnects == 0
+
+
+async def test_errors_of_sink_and_parser_do_not_end_the_feed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Binance):
+        def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Any:
+            if b"boom" in bytes(frame, "utf8") if isinstance(frame, str) else b"boom" in frame:
+                raise ZeroDivisionError("boom")
+            return super().parse(frame, markets, received_ms)
+
+    async with Exchange() as exchange, running(Rig(exchange.url, Broken())) as rig:
+        await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
+        for _ in range(3):
+            await exchange.say("boom")
+        rig.sink_error = ValueError("full")
+        await exchange.say(order())
+        await until(lambda: rig.feed.status().failures.get("sink: ValueError") == 1)
+        rig.sink_error = None
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 1)
+        status = rig.feed.status()
+        assert dict(status.failures) == {"parse: ZeroDivisionError": 3, "sink: ValueError": 1}
+        assert status.reconnects == 0
+    own = [row for row in caplog.records if row.name.startswith("liq_provider")]
+    assert len([row for row in own if row.levelno == logging.ERROR]) == 2
+
+
+async def test_a_lost_delivery_is_not_covered() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live" and bool(rig.covered()))
+        rig.sink_error = ValueError("full")
+        event_ms = now_ms() + 1
+        await asyncio.sleep(0.002)
+        await exchange.say(order(event_ms))
+        await until(lambda: bool(rig.feed.status().failures))
+        await asyncio.sleep(0.002)
+        assert await rig.feed.prove()
+        assert not [span for span in rig.covered() if span.start_ms <= event_ms < span.end_ms]
+
+
+async def test_rollover_leaves_no_hole() -> None:
+    class Short(Binance):
+        max_age_s = 0.3
+
+    async def stream(connection: ServerConnection, number: int) -> None:
+        async def forever() -> None:
+            with suppress(ConnectionClosed):
+                while True:
+                    await connection.send(order())
+                    await asyncio.sleep(0.01)
+
+        connection.talking = asyncio.create_task(forever())  # type: ignore[attr-defined]
+
+    async with Exchange(stream) as exchange, running(Rig(exchange.url, Short())) as rig:
+        await until(lambda: rig.feed.status().rollovers >= 2)
+        assert await rig.feed.prove()
+        assert len(rig.covered()) == 1
+        status = rig.feed.status()
+        assert status.state == "live" and status.reconnects == 0
+        # One unbroken connection as far as the store is concerned.
+        assert {since_ms for _, since_ms in rig.taken} == {status.connected_ms}
+        await until(lambda: len([c for c in exchange.connections if c.state.name == "OPEN"]) <= 2)
+
+
+async def test_rollover_that_fails_keeps_the_old_connection() -> None:
+    class Short(Binance):
+        max_age_s = 0.1
+
+    async with Exchange() as exchange, running(Rig(exchange.url, Short())) as rig:
+        await until(lambda: rig.state == "live")
+        exchange.refuse = (503, {})
+        await until(lambda: exchange.handshakes >= 3)
+        assert rig.state == "live"
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 1)
+        assert rig.feed.status().reconnects == 0
+        exchange.refuse = None
+        await until(lambda: rig.feed.status().rollovers >= 1)
+
+
+async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
+    silence = SilenceJudge(silent_after_s=0.3, busy_count=20, alone_after_s=60)
+    timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
+    async with Exchange() as exchange:
+        rig = Rig(exchange.url, timing=timing, silence=silence)
+        async with running(rig):
+            await until(lambda: rig.state == "live")
+            silence.heard("bybit", now_ms() + 400, 50)
+            await until(lambda: rig.state == "silent")
+            assert not rig.coverage.covering
+            await until(lambda: len(exchange.connections) >= 2)
+            await asyncio.sleep(0.05)
+            assert rig.state == "silent" and not rig.coverage.covering
+            # A snapshot of the past is no sign of life.
+            await exchange.say(order(event_ms=now_ms() - 3_600_000))
+            await until(lambda: len(rig.taken) == 1)
+            assert rig.state == "silent"
+            await exchange.say(order())
+            await until(lambda: rig.state == "live")
+            assert rig.coverage.covering
+
+
+async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+        await until(lambda: rig.state == "live")
+        rig.feed.update_markets(table("bybit", "NEWUSDT"))
+        await until(lambda: any("NEWUSDT" in text for text in exchange.heard))
+        asked = [orjson.loads(text)["args"] for text in exchange.heard if "subscribe" in text]
+        assert asked == [["allLiquidation.BTCUSDT"], ["allLiquidation.NEWUSDT"]]
+        assert len(exchange.connections) == 1
+
+
+async def test_markets_of_wildcard_venues_need_no_new_subscription() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["okx"])) as rig:
+        await until(lambda: rig.state == "live")
+        rig.feed.update_markets(table("okx", "NEW-USDT-SWAP"))
+        assert await rig.feed.prove()
+        assert len([text for text in exchange.heard if "subscribe" in text]) == 1
+
+
+@pytest.mark.parametrize("when", ["at start", "later"])
+async def test_a_delisted_market_does_not_take_the_others_down(when: str) -> None:
+    async with Exchange() as exchange:
+        start = table("bybit", "GONEUSDT") if when == "at start" else table("bybit")
+        async with running(Rig(exchange.url, VENUES["bybit"], markets=start)) as rig:
+            await until(lambda: rig.state == "live")
+            if when == "later":
+                rig.feed.update_markets(table("bybit", "GONEUSDT", "NEWUSDT"))
+                await until(
+                    lambda: '{"op":"subscribe","args":["allLiquidation.NEWUSDT"]}' in exchange.heard
+                )
+            assert rig.feed.status().rejected == ("GONEUSDT",)
+            assert rig.state == "live"
+            rig.feed.update_markets(table("bybit"))
+            assert rig.feed.status().rejected == ()
+
+
+@pytest.mark.parametrize(("name", "waits"), [("binance", False), ("bybit", True), ("okx", True)])
+async def test_without_a_market_list_nothing_is_covered(name: str, waits: bool) -> None:
+    async with Exchange() as exchange:
+        rig = Rig(exchange.url, VENUES[name], markets=MarketTable(name))
+        async with running(rig):
+            if waits:
+                await until(lambda: "market list" in rig.feed.status().detail)
+                assert exchange.handshakes == 0
+                rig.feed.update_markets(table(name))
+            await until(lambda: rig.state == "live")
+
+
+async def test_repeats_are_passed_on() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live")
+        text = order()
+        await exchange.say(text)
+        await exchange.say(text)
+        await until(lambda: len(rig.taken) == 2)
+        assert rig.taken[0][0].quantity == rig.taken[1][0].quantity
