@@ -11,7 +11,7 @@ USD_QUOTES = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "USD1", "USDE"})
 
 # Binance USD-M and Bybit linear state quantities in coins, so a new listing can be booked
 # before the market list is loaded again. OKX needs its contract value and has no such rule.
-_PLAIN_SYMBOL = re.compile(r"^([A-Z0-9\u4e00-\u9fff]+?)(USDT|USDC)$")
+_PLAIN_SYMBOL = re.compile(r"^([A-Z0-9\u4e00-\u9fff]+?)(USDT|USDC)")
 _PLAIN_VENUES = frozenset({"binance", "bybit"})
 
 
@@ -59,7 +59,7 @@ class MarketTable:
 
 
 def _market_by_name(venue: str, market_id: str) -> Market | None:
-    match = _PLAIN_SYMBOL.match(market_id)
+    match = _PLAIN_SYMBOL.fullmatch(market_id)
     if match is None:
         return None
     base, quote = match.groups()

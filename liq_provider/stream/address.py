@@ -7,7 +7,7 @@ from liq_provider.errors import SettingsError
 
 # Play money liquidates like real money does not: such a feed looks alive and means nothing.
 _TEST_HOSTS = ("binancefuture.com", "wspap.okx.com", "wsaws-demo.okx.com")
-_TEST_WORDS = ("testnet", "demo", "sandbox", "paper")
+_TEST_WORDS = frozenset({"testnet", "demo", "sandbox", "papertrading"})
 
 
 def check_url(url: str) -> None:
@@ -43,7 +43,7 @@ def _is_test_environment(host: str) -> bool:
     if any(host == name or host.endswith("." + name) for name in _TEST_HOSTS):
         return True
     words = host.replace("-", ".").split(".")
-    return any(word.startswith(_TEST_WORDS) for word in words)
+    return any(word in _TEST_WORDS for word in words)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,166 @@
+"""The feed's pure parts: addresses, silence, backoff, Retry-After."""
+
+import random
+
+import pytest
+
+from liq_provider.errors import SettingsError
+from liq_provider.stream import SilenceJudge, Timing, check_url
+from liq_provider.stream.handshake import retry_after_s
+from liq_provider.stream.timing import Backoff
+from liq_provider.venues import VENUES
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(venue.url for venue in VENUES.values()),
+        "wss://stream.bytick.com/v5/public/linear",
+        "wss://relay.example.org:9443/binance",
+        "ws://127.0.0.1:18900/ws",
+        "ws://localhost:1/",
+        "ws://[::1]:8080/",
+        "wss://democracy.example.org/",
+    ],
+)
+def test_real_and_loopback_addresses_are_taken(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("wss://fstream.binancefuture.com/ws", "test environment"),
+        ("wss://stream.binancefuture.com/ws", "test environment"),
+        ("wss://FSTREAM.BinanceFuture.com./ws", "test environment"),
+        ("wss://testnet.binance.vision/ws", "test environment"),
+        ("wss://stream-testnet.bybit.com/v5/public/linear", "test environment"),
+        ("wss://stream-demo.bybit.com/v5/public/linear", "test environment"),
+        ("wss://demo-fstream.binance.com/ws", "test environment"),
+        ("wss://wspap.okx.com:8443/ws/v5/public", "test environment"),
+        ("wss://wspap.okx.com:8443/ws/v5/public?brokerId=9999", "test environment"),
+        ("ws://fstream.binance.com/ws", "unencrypted"),
+        ("ws://10.0.0.1:80/", "unencrypted"),
+        ("ws://127.0.0.1.example.org/", "unencrypted"),
+        ("https://fstream.binance.com/ws", "no websocket address"),
+        ("fstream.binance.com", "no websocket address"),
+        ("wss://", "no websocket address"),
+        ("", "no websocket address"),
+        ("wss://host:port/", "no address"),
+        ("wss://[::1", "no address"),
+    ],
+)
+def test_other_addresses_are_refused_with_a_reason(url: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=reason):
+        check_url(url)
+
+
+MINUTE_MS = 60_000
+
+
+def judge() -> SilenceJudge:
+    """Two feeds, both connected at 0."""
+    found = SilenceJudge(silent_after_s=180, busy_count=20, alone_after_s=1800)
+    found.connected("binance", 0)
+    found.connected("okx", 0)
+    return found
+
+
+def test_silence_beside_busy_venues_is_implausible() -> None:
+    silence = judge()
+    silence.heard("okx", 170_000, 20)
+    assert not silence.silent("binance", 179_999)
+    assert silence.silent("binance", 180_000)
+    assert not silence.silent("okx", 180_000)
+
+
+def test_silence_in_a_quiet_market_is_plausible() -> None:
+    silence = judge()
+    silence.heard("okx", 100_000, 19)
+    assert not silence.silent("binance", 200_000)
+
+
+def test_what_others_said_long_ago_does_not_count() -> None:
+    silence = judge()
+    silence.heard("okx", 10_000, 500)
+    assert silence.silent("binance", 185_000)
+    assert not silence.silent("binance", 195_000)
+
+
+def test_all_other_venues_count_together() -> None:
+    silence = judge()
+    silence.connected("bybit", 0)
+    silence.heard("okx", 150_000, 10)
+    silence.heard("bybit", 151_000, 10)
+    assert silence.silent("binance", 180_000)
+
+
+def test_one_liquidation_is_enough_to_be_alive() -> None:
+    silence = judge()
+    silence.heard("okx", 170_000, 100)
+    silence.heard("binance", 100_000, 1)
+    assert not silence.silent("binance", 279_999)
+    assert silence.silent("binance", 280_000)
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_half_an_hour_of_silence_is_implausible_for_a_whole_exchange(others: int) -> None:
+    silence = judge()
+    if others:
+        silence.heard("okx", 29 * MINUTE_MS, others)
+    assert not silence.silent("binance", 30 * MINUTE_MS - 1)
+    assert silence.silent("binance", 30 * MINUTE_MS)
+
+
+def test_alone_means_half_an_hour() -> None:
+    silence = SilenceJudge()
+    silence.connected("binance", 0)
+    assert not silence.silent("binance", 1_799_000)
+    assert silence.silent("binance", 1_800_000)
+
+
+def test_a_feed_that_is_not_connected_cannot_be_silent() -> None:
+    silence = judge()
+    silence.heard("okx", 170_000, 100)
+    silence.lost("binance")
+    assert not silence.silent("binance", 300_000)
+    assert not silence.silent("never seen", 300_000)
+
+
+def test_reconnecting_gives_a_feed_its_time_again() -> None:
+    silence = judge()
+    silence.heard("okx", 170_000, 100)
+    silence.lost("binance")
+    silence.connected("binance", 181_000)
+    assert not silence.silent("binance", 182_000)
+
+
+def test_waits_grow_are_spread_and_bounded() -> None:
+    class Longest(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            assert a == 0.0  # full jitter
+            return b
+
+    backoff = Backoff(Timing(backoff_base_s=0.5, backoff_cap_s=60), Longest())
+    assert [backoff.next_s() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    for _ in range(2_000):
+        assert backoff.next_s() == 60
+    backoff.reset()
+    assert backoff.next_s() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [
+        (None, None),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 60.0),
+        ("Thu, 01 Jan 1970 00:00:30 GMT", 0.0),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, wait_s: float | None) -> None:
+    assert retry_after_s(value, now_s=60.0) == wait_s
