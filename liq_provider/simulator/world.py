@@ -81,7 +81,7 @@ class World(Market):
         return [self.priced(draft) for draft in drafts]
 
     def describe(self, now_ms: int) -> dict[str, object]:
-        """:return: label, seed and the script up to two minutes ahead, with what should come of it"""
+        """:return: label, seed, and the script up to two minutes ahead with its outcome"""
         script = [
             {
                 "name": wave.name,

@@ -14,7 +14,7 @@ from .helpers import START_MS, tables
 
 async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:
     close_ms = START_MS - START_MS % 60_000 + 60_000
-    wave = make_wave("A", "runs_on", "BTCUSDT", "long", close_ms, 2_000_000.0)
+    wave = make_wave("A", "runs_on", "BTCUSDT", "long", close_ms, 2_000_000.0, 300)
     world = World(START_MS, scenario=Scenario((wave,)))
     loop = asyncio.get_running_loop()
     begin, from_ms = loop.time(), close_ms - 12_000

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liq_provider.simulator import sockets
 from liq_provider.simulator.control import OrderRequest
+from liq_provider.simulator.orders import Order
 from liq_provider.simulator.server import Simulator
 from liq_provider.venues import VENUES
 
@@ -104,12 +105,7 @@ async def test_bybit_refuses_a_whole_request(sim: Simulator, args: list[str]) ->
 
 async def test_okx_sends_an_old_order_first_and_bundles_details(sim: Simulator) -> None:
     now = sim.now_ms()
-    old = order("okx", position_side="short")
-    sim.liquidate([old])
-    stale = sim.market._injected.pop()
-    sim.market.inject(
-        type(stale)("okx", "BTCUSDT", "short", 0.1, 95_000.0, now - 600_000, now - 600_000)
-    )
+    sim.market.inject(Order("okx", "BTCUSDT", "short", 0.1, 95_000.0, now - 600_000, now - 600_000))
     async with await subscribed(sim, "okx") as client:
         snapshot = orjson.loads(await asyncio.wait_for(client.recv(), 1))
         assert int(snapshot["data"][0]["details"][0]["ts"]) == now - 600_000
