@@ -49,8 +49,6 @@ class Recording(Market):
         :param throttle: apply Binance's throttle again; recordings went through it already
         """
         records, self.left_out = _usable(liquidations)
-        if not records:
-            raise ValueError("the recording holds no liquidation of a venue that can be served")
         origin_ms = records[0].event_ms
         begin_ms = _aligned(origin_ms, start_ms + round(lead_s * 1000), align_s, speed)
         specs = _specs(records)
@@ -68,7 +66,6 @@ class Recording(Market):
             min(start_ms, begin_ms) - round(history_h * HOUR_MS),
             throttle,
         )
-        logger.info("%s", self.banner)
 
     def scheduled(self, from_ms: int, to_ms: int) -> list[Order]:
         """:return: recorded orders, at their new times"""
@@ -100,6 +97,8 @@ def _usable(liquidations: Iterable[Liquidation]) -> tuple[list[Liquidation], Cou
             records.append(item)
     for reason, count in left_out.items():
         logger.warning("%d liquidations of the recording are not replayed: %s", count, reason)
+    if not records:
+        raise ValueError("the recording holds no liquidation of a venue that can be served")
     return sorted(records, key=lambda item: item.event_ms), left_out
 
 
