@@ -469,6 +469,33 @@ async def test_rollover_that_fails_keeps_the_old_connection() -> None:
         await until(lambda: rig.feed.status().rollovers >= 1)
 
 
+async def test_rollover_to_a_connection_that_is_dead_keeps_the_old_one() -> None:
+    class Short(Binance):
+        max_age_s = 0.1
+
+    async def hang_up(connection: ServerConnection, number: int) -> None:
+        if number in (1, 2):
+            connection.transport.abort()
+
+    async with Exchange(hang_up) as exchange, running(Rig(exchange.url, Short())) as rig:
+        await until(lambda: len(exchange.connections) >= 3)
+        assert rig.feed.status().reconnects == 0
+        await until(lambda: rig.feed.status().rollovers >= 1)
+        assert await rig.feed.prove()
+        assert len(rig.covered()) == 1
+
+
+async def test_cancelling_closes_the_connection() -> None:
+    async with Exchange() as exchange:
+        async with running(Rig(exchange.url)) as rig:
+            await until(lambda: rig.state == "live")
+            before = len(asyncio.all_tasks())
+        await until(lambda: exchange.connections[0].state.name == "CLOSED")
+        assert exchange.connections[0].close_code == 1000
+        assert len(asyncio.all_tasks()) < before
+        assert not await rig.feed.prove()
+
+
 async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
     silence = SilenceJudge(silent_after_s=0.3, busy_count=20, alone_after_s=60)
     timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)

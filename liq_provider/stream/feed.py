@@ -21,6 +21,7 @@ from liq_provider.stream.intake import Intake, Sink
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.status import FeedRecord, FeedState, FeedStatus
 from liq_provider.stream.timing import Backoff, Timing
+from liq_provider.stream.wanted import WantedMarkets
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Feed:
         check_url(url)
         self._venue = venue
         self._url = url
-        self._markets = markets
+        self._markets = WantedMarkets(venue, markets)
         self._clock_ms = clock_ms
         self._coverage = coverage
         self._silence = silence
@@ -64,12 +65,9 @@ class Feed:
         self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)
         self._current: Connection | None = None
         self._closing: set[asyncio.Task[None]] = set()
-        self._rejected: set[str] = set()
         self._on_trial = False
         self._complained: str | None = None
         self._next_rollover_s = 0.0
-        self._have_markets = asyncio.Event()
-        self.update_markets(markets)
 
     # ---- what the service uses
 
@@ -102,23 +100,20 @@ class Feed:
 
     def update_markets(self, markets: MarketTable) -> None:
         """Take a newer market list; new markets are subscribed to on the live connection."""
-        self._markets = markets
-        self._rejected &= {market.market_id for market in markets}
-        if len(markets) or _needs_no_list(self._venue):
-            self._have_markets.set()
+        self._markets.update(markets)
         if self._current is not None:
-            self._current.subscribe(self._wanted())
+            self._current.subscribe(self._markets.allowed())
 
     def status(self) -> FeedStatus:
         """:return: a snapshot for the status page"""
-        return self._record.snapshot(self._coverage.proven_ms, tuple(sorted(self._rejected)))
+        return self._record.snapshot(self._coverage.proven_ms, self._markets.rejected)
 
     # ---- one connection after the other
 
     async def _wait_for_markets(self) -> None:
-        if not self._have_markets.is_set():
+        if not self._markets.known:
             self._enter("down", "waiting for the market list")
-            await self._have_markets.wait()
+            await self._markets.wait()
 
     async def _live_once(self) -> float:
         """:return: seconds to wait before the next attempt"""
@@ -142,7 +137,12 @@ class Feed:
 
     async def _open(self) -> Connection:
         connection = Connection(
-            self._venue, self._url, self._wanted(), self._timing, self._clock_ms, self._handlers
+            self._venue,
+            self._url,
+            self._markets.allowed(),
+            self._timing,
+            self._clock_ms,
+            self._handlers,
         )
         try:
             await connection.open()
@@ -151,21 +151,13 @@ class Feed:
             raise
         return connection
 
-    def _wanted(self) -> MarketTable:
-        if not self._rejected:
-            return self._markets
-        return MarketTable(
-            self._venue.name,
-            [market for market in self._markets if market.market_id not in self._rejected],
-        )
-
     def _go_live(self, connection: Connection) -> None:
         self._current = connection
         self._record.connections += 1
         self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
         self._silence.connected(self._venue.name, self._clock_ms())
         # The list may have grown while the connection was opened.
-        connection.subscribe(self._wanted())
+        connection.subscribe(self._markets.allowed())
         if self._on_trial:
             self._enter("silent", "reconnected; not believed before a first liquidation")
         else:
@@ -211,14 +203,13 @@ class Feed:
     async def _roll_over(self, old: Connection) -> None:
         """Open, subscribe and prove a new connection before the old one is given up."""
         try:
-            new = await self._open()
+            new = await self._open_proven()
         except FeedError as error:
             self._next_rollover_s = old.age_s + self._timing.rollover_retry_s
             self._record.last_error = f"rollover: {error}"
             logger.warning("%s: rollover failed (%s), trying again", self._venue.name, error)
             return
         try:
-            await new.ping()
             # Covers the time until the new one was subscribed.
             await old.ping()
         except BaseException:
@@ -232,23 +223,34 @@ class Feed:
         self._current = new
         self._record.rollovers += 1
         self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
-        new.subscribe(self._wanted())
+        new.subscribe(self._markets.allowed())
         self._discard(old)
         logger.info("%s: connection replaced before its age limit", self._venue.name)
 
+    async def _open_proven(self) -> Connection:
+        connection = await self._open()
+        try:
+            await connection.ping()
+            if connection.ended.done():
+                raise FeedError(connection.ended.result())
+        except BaseException:
+            self._discard(connection)
+            raise
+        return connection
+
     def _on_frame(self, connection: Connection, frame: bytes) -> Parsed:
         now_ms = self._clock_ms()
-        said = self._intake.read(frame, self._markets, now_ms)
+        said = self._intake.read(frame, self._markets.table, now_ms)
         if said.liquidations:
             since_ms = self._since_ms(connection)
             live = sum(1 for item in said.liquidations if item.event_ms >= since_ms)
             if live:
                 self._heard(connection, now_ms, live)
             self._intake.deliver(said.liquidations, since_ms, now_ms)
-        new = set(said.rejected) - self._rejected
-        if new:
-            self._rejected |= new
-            connection.subscribe_again(self._wanted())
+        if said.rejected and self._markets.reject(said.rejected):
+            # It works without them, so the next attempt is a new beginning.
+            self._backoff.reset()
+            connection.subscribe_again(self._markets.allowed())
         return said
 
     def _since_ms(self, connection: Connection) -> int:
@@ -309,9 +311,3 @@ class Feed:
     def _enter(self, state: FeedState, detail: str) -> None:
         self._record.enter(state, detail, self._clock_ms())
         self._record.connected_ms = self._current.since_ms if self._current else None
-
-
-def _needs_no_list(venue: Venue) -> bool:
-    """Whether a venue delivers everything unasked and names its markets readably."""
-    market = MarketTable(venue.name).get("BTCUSDT")
-    return market is not None and not venue.subscriptions(MarketTable(venue.name, [market]))
