@@ -18,9 +18,10 @@ from liq_provider.stream.address import check_url
 from liq_provider.stream.connection import Connection, Handlers
 from liq_provider.stream.handshake import Refusal, describe
 from liq_provider.stream.intake import Intake, Sink
+from liq_provider.stream.retry import Retry
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.status import FeedRecord, FeedState, FeedStatus
-from liq_provider.stream.timing import Backoff, Timing
+from liq_provider.stream.timing import Timing
 from liq_provider.stream.wanted import WantedMarkets
 from liq_provider.venues.base import Parsed, Venue
 
@@ -59,14 +60,13 @@ class Feed:
         self._coverage = coverage
         self._silence = silence
         self._timing = timing or Timing()
-        self._backoff = Backoff(self._timing, rng or random.Random())  # noqa: S311
         self._record = FeedRecord(venue.name, url, clock_ms())
         self._intake = Intake(venue, sink, self._record, self._lossy)
         self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)
         self._current: Connection | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._on_trial = False
-        self._complained: str | None = None
+        self._retry = Retry(self._record, self._timing, rng or random.Random())  # noqa: S311
         self._next_rollover_s = 0.0
 
     # ---- what the service uses
@@ -132,7 +132,7 @@ class Feed:
             lived = self._current is not None and self._current.age_s >= self._timing.lived_s
             self._leave()
         if lived:
-            self._backoff.reset()
+            self._retry.forget()
         return self._failed(reason)
 
     async def _open(self) -> Connection:
@@ -164,7 +164,7 @@ class Feed:
             self._believe(connection.since_ms)
 
     def _believe(self, from_ms: int) -> None:
-        self._complained = None
+        self._retry.believed()
         self._on_trial = False
         self._coverage.begin(from_ms)
         self._enter("live", "connected and subscribed")
@@ -249,7 +249,7 @@ class Feed:
             self._intake.deliver(said.liquidations, since_ms, now_ms)
         if said.rejected and self._markets.reject(said.rejected):
             # It works without them, so the next attempt is a new beginning.
-            self._backoff.reset()
+            self._retry.forget()
             connection.subscribe_again(self._markets.allowed())
         return said
 
@@ -274,33 +274,13 @@ class Feed:
     # ---- when it does not
 
     def _refused(self, refusal: Refusal) -> float:
-        wait_s = self._timing.refused_s
-        if refusal.retry_after_s is not None:
-            wait_s = max(refusal.retry_after_s, self._backoff.next_s())
-        wait_s = min(wait_s, self._timing.refused_cap_s)
-        self._record.last_error = str(refusal)
+        wait_s = self._retry.refused_s(refusal)
         self._enter("refused", f"{refusal}; next attempt in {wait_s:.0f} s")
-        self._complain(logging.ERROR, f"refuses this client with {refusal}", wait_s)
         return wait_s
 
     def _failed(self, reason: str) -> float:
-        wait_s = self._backoff.next_s()
-        self._record.last_error = reason
         self._enter("silent" if self._on_trial else "down", reason)
-        self._complain(logging.WARNING, reason, wait_s)
-        return wait_s
-
-    def _complain(self, level: int, reason: str, wait_s: float) -> None:
-        """Log once that the feed is gone and why, not at every attempt."""
-        repeated = reason == self._complained
-        self._complained = reason
-        logger.log(
-            logging.DEBUG if repeated else level,
-            "%s: %s; next attempt in %.1f s",
-            self._venue.name,
-            reason,
-            wait_s,
-        )
+        return self._retry.failed_s(reason)
 
     def _lossy(self) -> None:
         # What was lost was lost since the last proof.
