@@ -34,7 +34,7 @@ from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-from liq_provider.stream import Feed, SilenceJudge
+from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,6 @@ _STATUS_S = 5.0
 _CLOCK_S = 300.0
 _MARKETS_S = 3_600.0
 _MARKETS_RETRY_S = 60.0
-# Asked for just after the close: the answer must be here before the minute is settled.
-_PROVE_AFTER_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +161,14 @@ class Sidecar:
 
     def _make_venues(self) -> dict[str, _Venue]:
         silence = SilenceJudge()
+        timing = Timing(prove_wait_s=0.45 * self._settings.settle_s)
         found = {}
         for name in self._settings.venues.enabled:
             venue = VENUES[name]
             tracker = CoverageTracker(name)
             table = MarketTable(name, self._reader.markets(name))
             url = getattr(self._settings.venues, name).url or venue.url
-            feed = Feed(venue, url, table, self._clock.now_ms, self._take, tracker, silence)
+            feed = Feed(venue, url, table, self._clock.now_ms, self._take, tracker, silence, timing)
             found[name] = _Venue(feed, tracker, len(table))
         return found
 
@@ -224,7 +223,8 @@ class Sidecar:
     async def _settle_loop(self) -> None:
         close_ms = _next_close(self._clock.now_ms())
         while True:
-            await self._sleep_until(close_ms + _PROVE_AFTER_MS)
+            # Venues send up to a second after the trade, so an earlier proof would say less.
+            await self._sleep_until(close_ms + self._settings.settle_ms // 2)
             proofs = asyncio.gather(*(v.feed.prove() for v in self._venues.values()))
             await self._sleep_until(close_ms + self._settings.settle_ms)
             await proofs

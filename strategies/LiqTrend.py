@@ -279,7 +279,7 @@ class LiqTrend(IStrategy):
                 return crossed
         level = self.engine.level_at(pair, self.engine.signal_close_ms(now_ms), trade.is_short)
         recorded = level_of_tag(trade.enter_tag)
-        if level <= recorded or self.engine.problem is not None and self.trades_live:
+        if level <= recorded or (self.trades_live and self.engine.problem is not None):
             return None
         if self.liq_settings.on_upgrade == "reopen":
             return UPGRADE

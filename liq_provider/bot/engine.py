@@ -133,7 +133,7 @@ class Engine:
 
     def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add what does not depend on thresholds: the trend's inputs."""
-        opened: IntArray = frame["date"].to_numpy().astype("datetime64[ms]").astype(np.int64)
+        opened: IntArray = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
         close_ms = opened + self.timeframe_ms
         rows, verdicts = self._known(pair, close_ms)
         self.pairs[pair] = PairState(

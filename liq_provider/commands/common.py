@@ -68,7 +68,7 @@ def context(arguments: argparse.Namespace) -> Context:
 
 def _read_config(paths: list[str] | None) -> dict[str, Any]:
     # Freqtrade's own loader: comments, trailing commas, add_config_files, environment.
-    from freqtrade.configuration.environment_vars import enironment_vars_to_dict
+    from freqtrade.configuration.environment_vars import environment_vars_to_dict
     from freqtrade.configuration.load_config import load_from_files
     from freqtrade.exceptions import OperationalException
     from freqtrade.misc import deep_merge_dicts
@@ -79,7 +79,7 @@ def _read_config(paths: list[str] | None) -> dict[str, Any]:
         config: dict[str, Any] = load_from_files(paths) if paths else {}
     except OperationalException as error:
         raise SettingsError(str(error)) from None
-    return dict(deep_merge_dicts(enironment_vars_to_dict(), config))
+    return dict(deep_merge_dicts(environment_vars_to_dict(), config))
 
 
 def parse_time(text: str) -> int:

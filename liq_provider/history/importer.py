@@ -147,19 +147,26 @@ def _settled_live(reader: Reader) -> dict[str, list[Interval]]:
 
 def known_markets(reader: Reader) -> dict[str, MarketTable]:
     """
-    Market tables for reading history: the store's, and where it has none, contract sizes that
-    were verified and ship with the package.
+    :return: market tables for reading history: what ships with the package, and over it what
+        the store knows
     """
-    bundled = json.loads(files("liq_provider.history").joinpath("contracts.json").read_text())
     tables = {}
-    for venue in VENUES:
-        markets = {
-            market_id: _bundled_market(venue, market_id, size)
-            for market_id, size in bundled.get(venue, {}).items()
-        }
-        markets |= {market.market_id: market for market in reader.markets(venue)}
+    for venue, bundled in bundled_markets().items():
+        markets = {market.market_id: market for market in [*bundled, *reader.markets(venue)]}
         tables[venue] = MarketTable(venue, markets.values())
     return tables
+
+
+def bundled_markets() -> dict[str, MarketTable]:
+    """:return: tables of the few contract sizes that were verified and ship with the package"""
+    sizes = json.loads(files("liq_provider.history").joinpath("contracts.json").read_text())
+    return {
+        venue: MarketTable(
+            venue,
+            [_bundled_market(venue, name, size) for name, size in sizes.get(venue, {}).items()],
+        )
+        for venue in VENUES
+    }
 
 
 def _bundled_market(venue: str, market_id: str, contract_size: float) -> Market:

@@ -1,0 +1,186 @@
+"""``status``: what the sidecar is doing, and how far the baselines are."""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from liq_provider.commands.common import Context, context, show_time
+from liq_provider.coverage import Interval
+from liq_provider.features import FeatureParams, State
+from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.settling import covered_segments
+from liq_provider.store.reader import Reader
+
+_DAY_MS = 86_400_000
+_ALIVE_S = 20
+_STYLES = {
+    "live": "green",
+    "connecting": "yellow",
+    "silent": "red",
+    "refused": "red",
+    "down": "red",
+}
+_SAMPLED = "Binance and OKX publish a sample: sums are a lower bound."
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Exit status 1 while no entries are possible."""
+    found = context(arguments)
+    report = collect(found, int(time.time() * 1000))
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        _print(report)
+    return 0 if report["problem"] is None else 1
+
+
+def collect(found: Context, now_ms: int) -> dict[str, Any]:
+    """:return: the whole status as JSON values"""
+    reader, settings = found.reader(), found.settings
+    states = reader.states(["sidecar", "watermark_ms", "computed_ms"])
+    sidecar = states.get("sidecar") or {}
+    computed_ms = int(states.get("computed_ms") or 0)
+    running = found.files.running()
+    readiness = reader.readiness()
+    waves = reader.waves(now_ms - _DAY_MS, limit=1)
+    return {
+        "store": str(found.files.prefix),
+        "running": running,
+        "problem": _problem(running, sidecar, computed_ms, now_ms, settings.max_staleness_s),
+        "computed_ms": computed_ms,
+        "sidecar": sidecar,
+        "coverage_24h": _coverage(reader, settings.venues.enabled, now_ms),
+        "totals_24h": {
+            venue: {"count": count, "usd": round(usd, 2)}
+            for venue, (count, usd) in reader.venue_totals(now_ms - _DAY_MS).items()
+        },
+        "baseline": _baseline(reader, found, computed_ms or minute_of(now_ms)),
+        "coins": {
+            state.name.lower(): sum(row["state"] == state for row in readiness) for state in State
+        },
+        "last_wave": waves[0] if waves else None,
+    }
+
+
+def _problem(
+    running: bool, sidecar: Mapping[str, Any], computed_ms: int, now_ms: int, stale_s: float
+) -> str | None:
+    if not running:
+        return "no sidecar is running on this machine"
+    if now_ms - int(sidecar.get("now_ms") or 0) > _ALIVE_S * 1000:
+        return "the sidecar does not answer"
+    if not computed_ms:
+        return "no minute is settled yet"
+    if now_ms - computed_ms > stale_s * 1000:
+        return f"the newest settled minute is {(now_ms - computed_ms) / 1000:.0f} s old"
+    return None
+
+
+def _coverage(reader: Reader, venues: tuple[str, ...], now_ms: int) -> dict[str, float]:
+    """Share of the last 24 hours that each venue covers."""
+    day = Interval(now_ms - _DAY_MS, now_ms)
+    shares = {}
+    for venue, spans in reader.coverage(venues, day.start_ms, day.end_ms).items():
+        known = sum(
+            max(0, min(span.end_ms, day.end_ms) - max(span.start_ms, day.start_ms))
+            for span in spans
+        )
+        shares[venue] = round(known / _DAY_MS, 4)
+    return shares
+
+
+def _baseline(reader: Reader, found: Context, close_ms: int) -> dict[str, Any]:
+    params = FeatureParams.of(found.settings)
+    known = covered_segments(reader, found.settings.venues.enabled, params, close_ms)
+    missing = max(0, params.min_baseline_segments - known)
+    return {
+        "segments": known,
+        "needed": params.min_baseline_segments,
+        "full": params.baseline_segments,
+        "first_signal_ms": close_ms + missing * params.segment_min * MINUTE_MS if missing else None,
+    }
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    console = Console()
+    sidecar = report["sidecar"]
+    if report["problem"]:
+        console.print(f"No entries: {report['problem']}", style="bold red", markup=False)
+    else:
+        console.print("Data is live.", style="bold green")
+    console.print(f"Store {report['store']}", markup=False)
+    if sidecar.get("feeds"):
+        console.print(_feeds(report))
+        console.print(_SAMPLED, style="dim")
+    baseline = report["baseline"]
+    line = f"Baseline: {baseline['segments']} of {baseline['needed']} needed segments are known"
+    if baseline["first_signal_ms"]:
+        line += f"; first signal possible at {show_time(baseline['first_signal_ms'])} UTC"
+    console.print(line)
+    coins = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in report["coins"].items() if count
+    )
+    console.print(f"Coins: {coins or 'none seen yet'}")
+    if sidecar:
+        _print_sidecar(console, sidecar)
+    wave = report["last_wave"]
+    if wave:
+        console.print(
+            f"Last wave: {wave['pair']} {wave['direction']} ({wave['strength']}), peak z "
+            f"{wave['peak_z']:.1f}, ${wave['peak_usd']:,.0f}, until {show_time(wave['last_ms'])}",
+            markup=False,
+        )
+
+
+def _feeds(report: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("feed", "state", "last event", "known 24 h", "stored 24 h", "dropped", "detail"):
+        table.add_column(title)
+    now_ms = report["sidecar"]["now_ms"]
+    for name, feed in report["sidecar"]["feeds"].items():
+        last_ms = feed["last_liquidation_ms"]
+        totals = report["totals_24h"].get(name, {"count": 0, "usd": 0.0})
+        dropped = sum(feed["dropped"].values()) + feed["not_understood"]
+        table.add_row(
+            name,
+            Text(feed["state"], _STYLES.get(feed["state"], "")),
+            f"{(now_ms - last_ms) / 1000:.0f} s ago" if last_ms else "never",
+            f"{report['coverage_24h'].get(name, 0):.1%}",
+            f"{totals['count']:,} (${totals['usd']:,.0f})",
+            f"{dropped:,}" + _reasons(feed),
+            Text(feed["detail"] if feed["state"] != "live" else ""),
+        )
+    return table
+
+
+def _reasons(feed: Mapping[str, Any]) -> str:
+    reasons = dict(feed["dropped"])
+    if feed["not_understood"]:
+        reasons["not understood"] = feed["not_understood"]
+    return f" ({', '.join(f'{why} {n}' for why, n in reasons.items())})" if reasons else ""
+
+
+def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
+    skew_ms = sidecar["skew_ms"]
+    console.print(
+        f"Since {show_time(sidecar['started_ms'])} UTC: {sidecar['stored']:,} stored, "
+        f"{sidecar['duplicates']:,} duplicates, {sidecar['booked'].get('late', 0):,} late, "
+        f"{sidecar['spooled']:,} waiting on disk, {sidecar['lost']:,} lost, "
+        f"{sidecar['unsettled_minutes']} minutes not settled; clock "
+        + ("not compared" if skew_ms is None else f"{skew_ms:+d} ms")
+    )
+    if sidecar["store_error"]:
+        console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
+    judge = sidecar["judge"]
+    console.print(
+        f"Judge {judge['name']}: {judge['judged']} verdicts; last: {judge['last'] or 'none'}",
+        markup=False,
+    )
+    if judge["error"]:
+        console.print(f"Judge: {judge['error']}", style="red", markup=False)

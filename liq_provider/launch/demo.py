@@ -1,0 +1,276 @@
+"""
+``make demo``: a simulated exchange, the sidecar and the real Freqtrade in dry-run, in words.
+
+Nothing needs to be configured and nothing leaves the machine.
+"""
+
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from liq_provider.coverage import Interval
+from liq_provider.errors import LiqError, UsageError
+from liq_provider.history.importer import import_files
+from liq_provider.launch.narrator import Narrator, clock_text, write_json
+from liq_provider.launch.processes import Child, python_module
+from liq_provider.settings import load_settings, resolve_store
+from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
+from liq_provider.store.booking import BookingRules
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+_PORT = 18_900
+_API_PORT = 18_980
+_WAIT_S = 30.0
+_POLL_S = 1.0
+
+console = Console(highlight=False)
+
+
+class DemoError(LiqError):
+    """The demo cannot go on; the message names the log to read."""
+
+
+class Demo:
+    """
+    :param root: the project's directory; everything is written under ``user_data/demo``
+    :param seconds: how long to run, None until Ctrl-C
+    """
+
+    def __init__(self, root: Path, seconds: float | None) -> None:
+        self._root = root
+        self._seconds = seconds
+        self._dir = root / "user_data" / "demo"
+        self._children: list[Child] = []
+        self._password = secrets.token_urlsafe(12)
+        self._url = f"http://127.0.0.1:{_free_port(_PORT)}"
+        self._api = f"http://127.0.0.1:{_free_port(_API_PORT)}"
+
+    def run(self) -> int:
+        """:return: 0 if everything ran to the end"""
+        begin_s = time.monotonic()
+        shutil.rmtree(self._dir, ignore_errors=True)
+        self._dir.mkdir(parents=True)
+        try:
+            narrator = self._start()
+            self._watch(narrator, begin_s)
+        except KeyboardInterrupt:
+            console.print("\nStopping ...")
+        finally:
+            self._stop()
+        self._summary(narrator)
+        return 0
+
+    def _start(self) -> Narrator:
+        port = self._url.rpartition(":")[2]
+        self._spawn(
+            "simulator",
+            python_module("liq_provider.cli", "simulate", "--demo", "--port", port),
+        )
+        self._await("the simulator", self._simulator_state)
+        console.print(
+            "[bold]SYNTHETIC market[/bold]: the exchange below is simulated on this machine; "
+            "the bot is the real Freqtrade, in dry-run."
+        )
+        config = self._config()
+        path = self._dir / "config.json"
+        write_json(path, config)
+        settings = load_settings(config)
+        store_url = resolve_store(settings, self._root)
+        self._spawn("sidecar", python_module("liq_provider.cli", "run", "-c", str(path)))
+        bot = ["trade", "--strategy", "LiqTrend", "-c", str(path), "--userdir"]
+        self._spawn("freqtrade", python_module("freqtrade", *bot, str(self._root / "user_data")))
+        reader = Reader(store_url)
+        self._await("the feeds", lambda: _feeds_live(reader))
+        self._import_history(reader, store_url)
+        self._addresses(store_url)
+        return Narrator(reader, settings, self._dir / "tradesv3.sqlite")
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        self._children.append(Child(name, command, self._dir / f"{name}.log"))
+
+    def _await(self, what: str, ready: Any) -> None:
+        deadline_s = time.monotonic() + _WAIT_S
+        while not ready():
+            self._check_children()
+            if time.monotonic() > deadline_s:
+                raise DemoError(f"{what} did not come up within {_WAIT_S:.0f} s; see {self._dir}")
+            time.sleep(0.1)
+
+    def _check_children(self) -> None:
+        for child in self._children:
+            if not child.running:
+                tail = child.log.read_text(errors="replace").splitlines()[-5:]
+                raise DemoError(f"{child.name} ended; see {child.log}\n  " + "\n  ".join(tail))
+
+    def _simulator_state(self) -> Mapping[str, Any] | None:
+        try:
+            return dict(requests.get(f"{self._url}/sim/state", timeout=2).json())
+        except requests.RequestException:
+            return None
+
+    def _config(self) -> dict[str, Any]:
+        from freqtrade.configuration.load_config import load_config_file
+
+        config = load_config_file(str(self._root / "config.json.example"))
+        whitelist = config["exchange"]["pair_whitelist"]
+        state = self._simulator_state() or {}
+        listed = {f"{name.removesuffix('USDT')}/USDT:USDT" for name in state["symbols"]}
+        config["exchange"] = freqtrade_exchange_config(self._url) | {
+            "pair_whitelist": [pair for pair in whitelist if pair in listed],
+            "pair_blacklist": [],
+        }
+        config["bot_name"] = "LiqTrend demo (SYNTHETIC market)"
+        config["db_url"] = f"sqlite:///{self._dir / 'tradesv3.sqlite'}"
+        config["strategy_path"] = str(self._root / "strategies")
+        config["internals"] = {"process_throttle_secs": 1}
+        config["api_server"] = {
+            "enabled": True,
+            "listen_ip_address": "127.0.0.1",
+            "listen_port": int(self._api.rpartition(":")[2]),
+            "username": "demo",
+            "password": self._password,
+            "jwt_secret_key": secrets.token_urlsafe(32),
+            "ws_token": secrets.token_urlsafe(16),
+            "verbosity": "error",
+        }
+        config["liq_provider"] = {
+            "store": "sqlite:///user_data/demo/liq_provider.sqlite",
+            "autostart": False,
+            "venues": venue_urls(self._url),
+        }
+        return dict(config)
+
+    def _import_history(self, reader: Reader, store_url: str) -> None:
+        """
+        The simulated past day, so that baselines are warm. It is taken after the feeds are
+        live, so that no moment lies between the import and the live feed.
+        """
+        state = self._simulator_state()
+        if state is None:
+            raise DemoError(f"the simulator does not answer; see {self._dir / 'simulator.log'}")
+        answer = requests.get(
+            f"{self._url}/sim/tape",
+            params={"from_ms": state["first_ms"], "to_ms": state["now_ms"]},
+            timeout=30,
+        )
+        path = self._dir / "history.jsonl"
+        path.write_bytes(answer.content)
+        settings = load_settings({})
+        writer = Writer(open_engine(store_url), BookingRules(settings.settle_ms))
+        report = import_files(
+            writer,
+            reader,
+            [path],
+            "frames",
+            covered=Interval(int(state["first_ms"]), int(state["now_ms"])),
+            now_ms=int(state["now_ms"]),
+        )
+        hours = (state["now_ms"] - state["first_ms"]) / 3_600_000
+        console.print(f"Imported {report.kept:,} synthetic liquidations of {hours:.0f} hours.")
+
+    def _addresses(self, store_url: str) -> None:
+        console.print(f"Simulated exchange  {self._url}/sim/state")
+        console.print(
+            f"Freqtrade's API     {self._api}/docs (user demo, password {self._password})"
+        )
+        console.print(f"Logs and databases  {self._dir}")
+        until = f"for {self._seconds:.0f} s" if self._seconds else "until Ctrl-C"
+        console.print(f"Running {until}. Times are UTC.\n")
+
+    def _watch(self, narrator: Narrator, begin_s: float) -> None:
+        while self._seconds is None or time.monotonic() - begin_s < self._seconds:
+            for line in narrator.news():
+                console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
+            self._check_children()
+            time.sleep(_POLL_S)
+        for line in narrator.news():
+            console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
+
+    def _stop(self) -> None:
+        # The bot first: it must not see its exchange vanish.
+        for child in reversed(self._children):
+            child.stop(signal.SIGINT if child.name == "freqtrade" else signal.SIGTERM)
+
+    def _summary(self, narrator: Narrator) -> None:
+        table = Table(title="Summary (SYNTHETIC market, dry-run)", title_justify="left")
+        for title in ("pair", "side", "tag", "entry", "exit", "reason", "profit"):
+            table.add_column(title)
+        total = 0.0
+        for trade in narrator.trades():
+            closed = not trade["is_open"]
+            total += trade["close_profit_abs"] or 0.0
+            table.add_row(
+                trade["pair"],
+                "short" if trade["is_short"] else "long",
+                trade["enter_tag"],
+                f"{trade['open_rate']:g}",
+                f"{trade['close_rate']:g}" if closed else "open",
+                trade["exit_reason"] or "" if closed else "",
+                f"{trade['close_profit']:+.2%}" if closed else "",
+            )
+        console.print()
+        console.print(table)
+        tally = narrator.tally
+        console.print(
+            f"{tally.verdicts} verdicts, {len(tally.entered)} entries, "
+            f"{len(tally.refused)} waves refused, closed profit {total:+.2f} USDT"
+        )
+        for (name, direction, _), why in tally.refused.items():
+            console.print(f"  refused {name} {direction}: {why}", markup=False)
+        console.print("A scripted market proves that the plumbing works, not that the idea pays.")
+
+
+def _feeds_live(reader: Reader) -> bool:
+    try:
+        sidecar = reader.states(["sidecar"]).get("sidecar") or {}
+    except LiqError:
+        return False
+    feeds = sidecar.get("feeds", {})
+    return bool(feeds) and all(
+        feed["state"] == "live" and feed["markets"] for feed in feeds.values()
+    )
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoError("no free TCP port on 127.0.0.1")
+
+
+def main() -> int:
+    """``DEMO_SECONDS`` in the environment limits the run."""
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    text = os.environ.get("DEMO_SECONDS", "")
+    try:
+        seconds = float(text) if text else None
+    except ValueError:
+        raise UsageError(f"DEMO_SECONDS: {text!r} is no number of seconds") from None
+    return Demo(Path.cwd(), seconds).run()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LiqError as problem:
+        sys.exit(f"demo: {problem}")

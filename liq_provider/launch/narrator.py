@@ -1,0 +1,155 @@
+"""Says in words what happens, by watching the store and the bot's trade database."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from liq_provider.errors import StoreError
+from liq_provider.features import State
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+from liq_provider.wave import Strength, Thresholds, qualifies, strengths
+
+_TRADES = text(
+    "SELECT id, pair, is_short, enter_tag, open_rate, stop_loss, is_open, close_rate, "
+    "exit_reason, close_profit, close_profit_abs, leverage, initial_stop_loss "
+    "FROM trades WHERE open_rate IS NOT NULL ORDER BY id"
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """
+    What was seen.
+
+    :param refused: waves and anomalies without an entry, with the reason
+    """
+
+    entered: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    refused: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    verdicts: int = 0
+
+
+class Narrator:
+    """
+    :param reader: the store
+    :param trades_db: Freqtrade's SQLite database
+    """
+
+    def __init__(self, reader: Reader, settings: Settings, trades_db: Path) -> None:
+        self.tally = Tally()
+        self._reader = reader
+        self._settings = settings
+        self._thresholds = Thresholds.of(settings)
+        self._trades_db = trades_db
+        self._engine = create_engine(f"sqlite:///{trades_db}", poolclass=NullPool)
+        self._verdicts_ms = 0
+        self._features_ms: int | None = None
+        self._seen_verdicts: set[tuple[Any, ...]] = set()
+        self._stops: dict[int, float] = {}
+        self._closed: set[int] = set()
+        self._feeds: dict[str, str] = {}
+
+    def news(self) -> Iterator[str]:
+        """:return: what happened since the last call, one line each"""
+        try:
+            yield from self._feed_changes()
+            yield from self._new_verdicts()
+            yield from self._refused_segments()
+        except StoreError as error:
+            yield f"store      {error}"
+        yield from self._trade_changes()
+
+    def _feed_changes(self) -> Iterator[str]:
+        sidecar = self._reader.states(["sidecar"]).get("sidecar") or {}
+        for name, feed in sidecar.get("feeds", {}).items():
+            if self._feeds.get(name) != feed["state"]:
+                self._feeds[name] = feed["state"]
+                yield f"feed       {name}: {feed['state']}, {feed['detail']}"
+
+    def _new_verdicts(self) -> Iterator[str]:
+        for row in self._reader.verdicts(self._verdicts_ms, 2**62):
+            key = (row["symbol"], row["direction"], row["wave_start_ms"], row["available_at"])
+            if key in self._seen_verdicts:
+                continue
+            self._seen_verdicts.add(key)
+            self.tally.verdicts += 1
+            name = f"{row['symbol']} {row['direction']}"
+            yield f"wave       {name}: {row['liq_note']}; {row['trend_note']}"
+            decision = f"{row['action']} ({row['confidence']})"
+            yield f"verdict    {name}: {decision}, {row['action_reason']}"
+            if row["action"] != "enter":
+                wave = (row["symbol"], row["direction"], row["wave_start_ms"])
+                self.tally.refused[wave] = row["action_reason"]
+
+    def _refused_segments(self) -> Iterator[str]:
+        """Anomalous by their score but turned away before there was anything to judge."""
+        computed_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or 0)
+        if self._features_ms is None:
+            self._features_ms = computed_ms
+        if computed_ms <= self._features_ms:
+            return
+        found = self._reader.features(None, self._features_ms + 1, computed_ms)
+        self._features_ms = computed_ms
+        floor = Thresholds.floor_of(self._settings)
+        for base, rows in found.items():
+            score = rows.robust_z if self._thresholds.zscore == "robust" else rows.z
+            high = (rows.state == State.READY) & (score >= self._thresholds.z_threshold)
+            turned_away = high & (strengths(rows, floor) == Strength.NONE)
+            for row in turned_away.nonzero()[0]:
+                usd = rows.long_usd[row] + rows.short_usd[row]
+                share = max(rows.long_usd[row], rows.short_usd[row]) / usd
+                rich = bool(qualifies(rows, self._thresholds)[row])
+                why = f"purity {share:.0%}, mixed" if rich else "too few or too small"
+                key = (base, "-", int(rows.close_ms[row]) // 600_000)
+                if key not in self.tally.refused:
+                    self.tally.refused[key] = why
+                    yield f"refused    {base}: z {score[row]:.1f}, ${usd:,.0f}, but {why}"
+
+    def _trade_changes(self) -> Iterator[str]:
+        for trade in self.trades():
+            number = trade["id"]
+            side = "SHORT" if trade["is_short"] else "LONG"
+            head = f"{trade['pair']} {side}"
+            if number not in self.tally.entered:
+                yield f"entry      {head} at {trade['open_rate']:g} ({trade['enter_tag']})"
+                self._stops[number] = trade["stop_loss"]
+                if trade["stop_loss"]:
+                    yield f"stop       {head}: fallback stop at {trade['stop_loss']:g}"
+            elif trade["is_open"] and trade["stop_loss"] != self._stops.get(number):
+                yield f"stop       {head}: moved to {trade['stop_loss']:g}"
+                self._stops[number] = trade["stop_loss"]
+            self.tally.entered[number] = trade
+            if not trade["is_open"] and number not in self._closed:
+                self._closed.add(number)
+                yield (
+                    f"exit       {head} at {trade['close_rate']:g}, {trade['exit_reason']}, "
+                    f"{trade['close_profit']:+.2%}"
+                )
+
+    def trades(self) -> list[Mapping[str, Any]]:
+        """:return: all trades of the bot; empty while there is no database yet"""
+        if not self._trades_db.exists():
+            return []
+        try:
+            with self._engine.connect() as connection:
+                return [dict(row._mapping) for row in connection.execute(_TRADES)]
+        except DBAPIError:
+            return []  # the bot has not made its tables yet
+
+
+def clock_text(now: datetime | None = None) -> str:
+    """:return: UTC time of day for the start of a line"""
+    return (now or datetime.now(UTC)).strftime("%H:%M:%S")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a configuration file."""
+    path.write_text(json.dumps(value, indent=4) + "\n", encoding="utf-8")
