@@ -125,7 +125,6 @@ class Settings(_Section):
 
     # Trading
     leverage: float = Field(1.0, ge=1, le=125)
-    entry_order: Literal["market", "limit"] = "market"
     max_slippage_pct: float = Field(0.003, ge=0, le=0.1)
     on_upgrade: Literal["reopen", "keep"] = "reopen"
     trailing_pct: Share = 0.01
