@@ -18,12 +18,11 @@ from typing import Any
 
 import requests
 from rich.console import Console
-from rich.table import Table
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
-from liq_provider.launch.narrator import Narrator, clock_text, write_json
+from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, python_module
 from liq_provider.settings import load_settings, resolve_store
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
@@ -82,7 +81,7 @@ class Demo:
         )
         self._await("the simulator", self._simulator_state)
         console.print(
-            "[bold]SYNTHETIC market[/bold]: the exchange below is simulated on this machine; "
+            "[bold]SYNTHETIC market[/bold]: the exchange is simulated on this machine;\n"
             "the bot is the real Freqtrade, in dry-run."
         )
         config = self._config()
@@ -206,31 +205,16 @@ class Demo:
             child.stop(signal.SIGINT if child.name == "freqtrade" else signal.SIGTERM)
 
     def _summary(self, narrator: Narrator) -> None:
-        table = Table(title="Summary (SYNTHETIC market, dry-run)", title_justify="left")
-        for title in ("pair", "side", "tag", "entry", "exit", "reason", "profit"):
-            table.add_column(title)
-        total = 0.0
-        for trade in narrator.trades():
-            closed = not trade["is_open"]
-            total += trade["close_profit_abs"] or 0.0
-            table.add_row(
-                trade["pair"],
-                "short" if trade["is_short"] else "long",
-                trade["enter_tag"],
-                f"{trade['open_rate']:g}",
-                f"{trade['close_rate']:g}" if closed else "open",
-                trade["exit_reason"] or "" if closed else "",
-                f"{trade['close_profit']:+.2%}" if closed else "",
-            )
         console.print()
-        console.print(table)
+        console.print(summary_table(narrator, "Summary (SYNTHETIC market, dry-run)"))
         tally = narrator.tally
+        total = sum(trade["close_profit_abs"] or 0.0 for trade in narrator.trades())
         console.print(
             f"{tally.verdicts} verdicts, {len(tally.entered)} entries, "
-            f"{len(tally.refused)} waves refused, closed profit {total:+.2f} USDT"
+            f"{len(tally.refused)} refused, closed profit {total:+.2f} USDT"
         )
         for (name, direction, _), why in tally.refused.items():
-            console.print(f"  refused {name} {direction}: {why}", markup=False)
+            console.print(f"  refused {name} {direction}: {why}", markup=False, soft_wrap=True)
         console.print("A scripted market proves that the plumbing works, not that the idea pays.")
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -18,10 +19,14 @@ from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, qualifies, strengths
 
 _TRADES = text(
-    "SELECT id, pair, is_short, enter_tag, open_rate, stop_loss, is_open, close_rate, "
-    "exit_reason, close_profit, close_profit_abs, leverage, initial_stop_loss "
+    "SELECT id, pair, is_short, enter_tag, open_rate, stop_loss, is_stop_loss_trailing, "
+    "is_open, close_rate, exit_reason, close_profit, close_profit_abs "
     "FROM trades WHERE open_rate IS NOT NULL ORDER BY id"
 )
+
+
+# A trailing stop moves in every loop; a line for every so many percent is enough.
+_STOP_STEP = 0.004
 
 
 @dataclass(slots=True)
@@ -115,24 +120,25 @@ class Narrator:
 
     def _trade_changes(self) -> Iterator[str]:
         for trade in self.trades():
-            number = trade["id"]
-            side = "SHORT" if trade["is_short"] else "LONG"
-            head = f"{trade['pair']} {side}"
+            number, stop = trade["id"], trade["stop_loss"]
+            head = f"{trade['pair']} {'SHORT' if trade['is_short'] else 'LONG'}"
             if number not in self.tally.entered:
                 yield f"entry      {head} at {trade['open_rate']:g} ({trade['enter_tag']})"
-                self._stops[number] = trade["stop_loss"]
-                if trade["stop_loss"]:
-                    yield f"stop       {head}: fallback stop at {trade['stop_loss']:g}"
-            elif trade["is_open"] and trade["stop_loss"] != self._stops.get(number):
-                yield f"stop       {head}: moved to {trade['stop_loss']:g}"
-                self._stops[number] = trade["stop_loss"]
+                yield f"stop       {head}: fallback stop at {stop:g}"
+                self._stops[number] = stop
+            elif trade["is_open"] and self._moved(number, stop):
+                yield f"stop       {head}: trailing, now at {stop:g}"
+                self._stops[number] = stop
             self.tally.entered[number] = trade
             if not trade["is_open"] and number not in self._closed:
                 self._closed.add(number)
                 yield (
-                    f"exit       {head} at {trade['close_rate']:g}, {trade['exit_reason']}, "
+                    f"exit       {head} at {trade['close_rate']:g}, {exit_words(trade)}, "
                     f"{trade['close_profit']:+.2%}"
                 )
+
+    def _moved(self, number: int, stop: float) -> bool:
+        return abs(stop / self._stops[number] - 1) >= _STOP_STEP
 
     def trades(self) -> list[Mapping[str, Any]]:
         """:return: all trades of the bot; empty while there is no database yet"""
@@ -145,6 +151,15 @@ class Narrator:
             return []  # the bot has not made its tables yet
 
 
+def exit_words(trade: Mapping[str, Any]) -> str:
+    """:return: why a trade was closed; of the two stops, which one"""
+    reason = str(trade["exit_reason"])
+    if "stop" not in reason:
+        return reason
+    name = "trailing stop" if trade["is_stop_loss_trailing"] else "fallback stop"
+    return f"{name} on exchange" if "exchange" in reason else name
+
+
 def clock_text(now: datetime | None = None) -> str:
     """:return: UTC time of day for the start of a line"""
     return (now or datetime.now(UTC)).strftime("%H:%M:%S")
@@ -153,3 +168,22 @@ def clock_text(now: datetime | None = None) -> str:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a configuration file."""
     path.write_text(json.dumps(value, indent=4) + "\n", encoding="utf-8")
+
+
+def summary_table(narrator: Narrator, title: str) -> Table:
+    """:return: all trades, narrow enough for 80 columns"""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("pair", "side", "signal", "entry", "exit", "reason", "profit"):
+        table.add_column(heading, no_wrap=True)
+    for trade in narrator.trades():
+        closed = not trade["is_open"]
+        table.add_row(
+            str(trade["pair"]).partition(":")[0],
+            "short" if trade["is_short"] else "long",
+            " ".join(str(trade["enter_tag"]).split("_")[2:]),
+            f"{trade['open_rate']:g}",
+            f"{trade['close_rate']:g}" if closed else "open",
+            exit_words(trade).removesuffix(" on exchange") if closed else "",
+            f"{trade['close_profit']:+.2%}" if closed else "",
+        )
+    return table

@@ -1,0 +1,214 @@
+"""``doctor``: what would keep LiqTrend from trading, and what to change."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from liq_provider.commands.common import Context, context, show_time
+from liq_provider.commands.status import collect
+from liq_provider.errors import LiqError
+from liq_provider.liquidation import base_asset_of_pair
+
+Level = Literal["ok", "warning", "error"]
+_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    :param remedy: what to change; empty if all is well
+    """
+
+    level: Level
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Exit status 2 if something must be changed, 1 if something should be looked at."""
+    console = Console()
+    try:
+        found = context(arguments)
+    except LiqError as error:
+        console.print(f"error    configuration: {error}", style="bold red", markup=False)
+        return 2
+    levels = []
+    for finding in examine(found):
+        levels.append(finding.level)
+        line = Text(f"{finding.level:<8} ", _STYLES[finding.level])
+        line.append(f"{finding.what}: {finding.found}", "default")
+        console.print(line, soft_wrap=True)
+        if finding.remedy:
+            console.print(f"         -> {finding.remedy}", markup=False, soft_wrap=True)
+    return 2 if "error" in levels else 1 if "warning" in levels else 0
+
+
+def examine(found: Context) -> Iterator[Finding]:
+    """:return: one finding for each thing looked at"""
+    if not found.config:
+        yield Finding(
+            "warning",
+            "configuration",
+            "no file",
+            "cp config.json.example user_data/config.json, or name one with --config",
+        )
+    checks: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+        _bot,
+        _exchange,
+        _store,
+        _pairs,
+        _sidecar,
+    )
+    for check in checks:
+        yield from check(found)
+
+
+def _bot(found: Context) -> Iterator[Finding]:
+    """Freqtrade resolves the strategy itself, so overrides in the configuration count."""
+    if not found.config:
+        return
+    from freqtrade.enums import RunMode
+    from freqtrade.exceptions import OperationalException
+    from freqtrade.resolvers import StrategyResolver
+
+    from liq_provider.bot.checks import check_bot
+
+    strategy_path = str(found.config.get("strategy_path") or "strategies")
+    config: dict[str, Any] = {
+        "strategy": "LiqTrend",
+        "runmode": RunMode.UTIL_NO_EXCHANGE,
+        "candle_type_def": "futures",
+        "stake_currency": "USDT",
+        "user_data_dir": found.base_dir / "user_data",
+        **found.config,
+        "strategy_path": str((found.base_dir / strategy_path).resolve()),
+    }
+    config["user_data_dir"] = Path(config["user_data_dir"])
+    try:
+        strategy = StrategyResolver.load_strategy(config)
+        check_bot(config, strategy, found.settings)
+    except (OperationalException, LiqError) as error:
+        yield Finding("error", "Freqtrade settings", str(error), "change the named keys")
+        return
+    yield Finding("ok", "Freqtrade settings", "nothing overrides what LiqTrend relies on")
+    if not config.get("dry_run", True):
+        orders = config.get("order_types", {})
+        if not orders.get("stoploss_on_exchange"):
+            yield Finding(
+                "warning",
+                "order_types.stoploss_on_exchange",
+                "off: no stop protects you while the bot is down",
+                "set it to true, with stoploss_on_exchange_interval 5",
+            )
+    if not found.settings.autostart:
+        yield Finding(
+            "ok", "liq_provider.autostart", "off: start the sidecar with `liq-provider run`"
+        )
+
+
+def _exchange(found: Context) -> Iterator[Finding]:
+    from ccxt.base.errors import BaseError
+
+    from liq_provider.clock import ExchangeClock
+    from liq_provider.enrich.exchange import BotExchange, load_venue_markets
+
+    for venue in found.settings.venues.enabled:
+        try:
+            markets = load_venue_markets(venue, getattr(found.settings.venues, venue))
+        except BaseError as error:
+            yield Finding(
+                "error" if "451" not in str(error) else "warning",
+                f"network to {venue}",
+                f"{type(error).__name__}: {str(error).splitlines()[0][:200]}",
+                "check the connection; 403 or 451 means that the country is not served: "
+                f"set liq_provider.venues.{venue}.enabled to false",
+            )
+            continue
+        yield Finding("ok", f"network to {venue}", f"{len(markets)} USD perpetuals")
+    exchange = found.config.get("exchange") or {}
+    if not exchange.get("name"):
+        return
+    clock = ExchangeClock()
+    try:
+        clock.measure(BotExchange(exchange["name"], exchange.get("ccxt_config")).time_ms)
+    except BaseError as error:
+        yield Finding("error", "clock", f"{exchange['name']} does not answer: {error}")
+        return
+    skew_ms = clock.skew_ms
+    if skew_ms is None:
+        yield Finding("warning", "clock", f"{exchange['name']} does not tell its time")
+    elif abs(skew_ms) > found.settings.max_skew_ms:
+        yield Finding(
+            "error", "clock", f"{skew_ms / 1000:+.1f} s off", "set the clock (chrony or systemd)"
+        )
+    else:
+        yield Finding("ok", "clock", f"{skew_ms:+d} ms off the exchange's")
+
+
+def _store(found: Context) -> Iterator[Finding]:
+    try:
+        reader = found.reader()
+        span = reader.span()
+    except LiqError as error:
+        yield Finding("warning", "store", str(error), "it is made when the sidecar first starts")
+        return
+    if span is None:
+        yield Finding("ok", "store", "readable, no liquidations yet")
+        return
+    yield Finding(
+        "ok",
+        "store",
+        f"{reader.count('liquidations'):,} liquidations, "
+        f"{show_time(span[0])} .. {show_time(span[1])} UTC",
+    )
+
+
+def _pairs(found: Context) -> Iterator[Finding]:
+    """Pairs of the whitelist that no enabled venue lists, as far as lists are known."""
+    pairs = (found.config.get("exchange") or {}).get("pair_whitelist") or []
+    try:
+        reader = found.reader()
+        coins = {
+            market.base_asset
+            for venue in found.settings.venues.enabled
+            for market in reader.markets(venue)
+        }
+    except LiqError:
+        return
+    if not coins or not pairs:
+        return
+    without = [
+        pair
+        for pair in pairs
+        if pair.endswith(":USDT") and base_asset_of_pair(pair) not in coins and "." not in pair
+    ]
+    if without:
+        yield Finding(
+            "error",
+            "exchange.pair_whitelist",
+            f"no liquidation feed for {', '.join(without)}",
+            "remove these pairs; they can never give a signal",
+        )
+    else:
+        yield Finding("ok", "exchange.pair_whitelist", f"all {len(pairs)} have a liquidation feed")
+
+
+def _sidecar(found: Context) -> Iterator[Finding]:
+    try:
+        report = collect(found, int(time.time() * 1000))
+    except LiqError:
+        return
+    if report["problem"]:
+        yield Finding("warning", "sidecar", report["problem"], "liq-provider status tells more")
+    else:
+        yield Finding("ok", "sidecar", "running, data is live")
+    for name, feed in report["sidecar"].get("feeds", {}).items():
+        if report["running"] and feed["state"] != "live":
+            yield Finding("warning", f"feed {name}", f"{feed['state']}: {feed['detail']}")

@@ -1,0 +1,106 @@
+"""``make trade``: dry-run on the public feeds, told in words."""
+
+import logging
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from sqlalchemy.engine import make_url
+
+from liq_provider.commands.common import show_time
+from liq_provider.errors import LiqError, UsageError
+from liq_provider.features import FeatureParams
+from liq_provider.launch.narrator import Narrator, clock_text, summary_table
+from liq_provider.launch.processes import Child, python_module
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.settling import covered_segments
+from liq_provider.store.reader import Reader
+
+_POLL_S = 2.0
+_SAY_COLD_S = 900.0
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Runs until Ctrl-C; the sidecar goes on for ``idle_exit_min`` minutes after that."""
+    logging.basicConfig(level=logging.WARNING)
+    root = Path.cwd()
+    path = root / "user_data" / "config.json"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(root / "config.json.example", path)
+        console.print(f"Made {path} from config.json.example; change it as you like.")
+    from freqtrade.configuration.load_config import load_from_files
+
+    config = load_from_files([str(path)])
+    if not config.get("dry_run", True):
+        raise UsageError(
+            f"{path}: dry_run is false; real money is not started from here: "
+            "freqtrade trade --strategy LiqTrend"
+        )
+    settings = load_settings(config)
+    log = root / "user_data" / "freqtrade.log"
+    bot = Child("freqtrade", python_module("freqtrade", "trade", "--strategy", "LiqTrend"), log)
+    console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
+    console.print("Details at any time: .venv/bin/liq-provider status\n")
+    reader = Reader(resolve_store(settings, root))
+    database = Path(make_url(config["db_url"]).database or "")
+    narrator = Narrator(reader, settings, root / database)
+    try:
+        _watch(bot, narrator, reader, settings)
+    except KeyboardInterrupt:
+        console.print("\nStopping the bot ...")
+    finally:
+        bot.stop(signal.SIGINT)
+    console.print(summary_table(narrator, "Trades of this dry-run"))
+    console.print("The sidecar keeps recording; end it with: .venv/bin/liq-provider stop")
+    return 0
+
+
+def _watch(bot: Child, narrator: Narrator, reader: Reader, settings: Settings) -> None:
+    said_s = -_SAY_COLD_S
+    waiting = True
+    while bot.running:
+        for line in narrator.news():
+            if waiting and line.startswith("store "):
+                continue  # the sidecar makes its store in a moment
+            waiting = False
+            console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
+        if time.monotonic() - said_s >= _SAY_COLD_S and not waiting:
+            said_s = time.monotonic()
+            message = cold_message(reader, settings, int(time.time() * 1000))
+            if message:
+                console.print(f"{clock_text()}  {message}", markup=False, soft_wrap=True)
+        time.sleep(_POLL_S)
+    tail = "\n  ".join(bot.log.read_text(errors="replace").splitlines()[-5:])
+    raise UsageError(f"Freqtrade ended; see {bot.log}\n  {tail}")
+
+
+def cold_message(reader: Reader, settings: Settings, now_ms: int) -> str | None:
+    """:return: while the baseline is cold, when the first signal becomes possible"""
+    params = FeatureParams.of(settings)
+    close_ms = now_ms - now_ms % MINUTE_MS
+    try:
+        known = covered_segments(reader, settings.venues.enabled, params, close_ms)
+    except LiqError:
+        return None
+    missing = params.min_baseline_segments - known
+    if missing <= 0:
+        return None
+    first_ms = close_ms + (missing + 1) * params.segment_min * MINUTE_MS
+    return (
+        f"warming up {known} of {params.min_baseline_segments} segments; the first signal becomes "
+        f"possible at {show_time(first_ms)} UTC"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LiqError as problem:
+        sys.exit(f"trade: {problem}")
