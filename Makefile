@@ -1,0 +1,72 @@
+# LiqTrend. Every target makes and reuses .venv by itself; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= user_data/config.json
+EPOCHS ?= 50
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo trade backtest hyperopt bench test lint format lock clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One clear sentence instead of a traceback, before anything is downloaded.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "LiqTrend needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "LiqTrend needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "LiqTrend needs Python's venv module: install it (Debian: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV), from requirements.lock (a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.developed: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing what tests and lint need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed  ## make .venv from the lock file
+
+demo: $(VENV)/.installed  ## simulated exchange, real Freqtrade in dry-run (DEMO_SECONDS=180 to limit)
+	@$(BIN)/python -m liq_provider.launch.demo
+
+trade: $(VENV)/.installed  ## dry-run on the public live feeds
+	@$(BIN)/python -m liq_provider.launch.trade
+
+backtest: $(VENV)/.installed  ## freqtrade backtesting on what you recorded (ARGS="--timerange ...")
+	@$(BIN)/freqtrade backtesting --strategy LiqTrend -c $(CONFIG) $(ARGS)
+
+hyperopt: $(VENV)/.installed  ## freqtrade hyperopt of the thresholds (EPOCHS=50 ARGS="...")
+	@$(BIN)/freqtrade hyperopt --strategy LiqTrend -c $(CONFIG) --spaces buy sell \
+	  --hyperopt-loss SharpeHyperOptLossDaily -e $(EPOCHS) $(ARGS)
+
+bench: $(VENV)/.installed  ## print the benchmarks' ratios
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+test: $(VENV)/.developed  ## run every test, offline
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.developed  ## ruff, format check, mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(VENV)/.developed  ## let ruff format and fix
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: $(VENV)/.developed  ## renew the lock files from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@for group in "requirements.lock" "requirements-dev.lock --group dev -c requirements.lock"; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+	    --no-annotate --no-header pyproject.toml -o $$group; done
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
