@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.engine import make_url
+
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
@@ -43,11 +45,15 @@ class Context:
         :return: read access
         :raises StoreUnusable: there is no store yet
         """
+        url = make_url(self.store_url)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+            raise StoreUnusable(
+                f"There is no store at {url.database} yet: start the sidecar (liq-provider run) "
+                "or import a recording"
+            )
         engine = open_engine(self.store_url, read_only=True)
         try:
             check_revision(engine, must_be_current=True)
-        except StoreUnusable as error:
-            raise StoreUnusable(f"{self.files.prefix}: {error}") from None
         finally:
             engine.dispose()
         return Reader(self.store_url)
