@@ -1,0 +1,61 @@
+"""The documentation names what there is."""
+
+import re
+from pathlib import Path
+
+from freqtrade.configuration.load_config import load_config_file
+
+from liq_provider.cli import _parser
+from liq_provider.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+def documented() -> dict[str, str]:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    return dict(re.findall(r"^\| `([\w.<>]+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
+
+
+def keys() -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, field in Settings.model_fields.items():
+        if name == "judge":
+            found |= {f"judge.{k}": f.default for k, f in type(field.default).model_fields.items()}
+        elif name == "venues":
+            venue = type(field.default.binance)
+            found |= {f"venues.<name>.{k}": f.default for k, f in venue.model_fields.items()}
+        else:
+            found[name] = field.default
+    return found
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    assert set(documented()) == set(keys())
+
+
+def test_documented_defaults_are_the_real_ones() -> None:
+    for key, default in keys().items():
+        if default is None:
+            continue
+        stated = documented()[key]
+        if isinstance(default, bool):
+            assert stated == str(default).lower(), key
+        elif isinstance(default, int | float):
+            assert float(stated) == default, key
+        else:
+            assert stated == default, key
+
+
+def test_example_configuration_is_accepted_as_it_is() -> None:
+    config = load_config_file(str(ROOT / "config.json.example"))
+    settings = load_settings(config, {})
+    assert settings.autostart
+    assert config["order_types"]["stoploss_on_exchange"]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    commands = next(a for a in _parser()._actions if a.dest == "command").choices
+    assert commands is not None
+    for name in commands:
+        assert re.search(rf"`(liq-provider )?{name}\b|, `{name}\b", text), name
