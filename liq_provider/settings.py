@@ -121,7 +121,6 @@ class Settings(_Section):
     trend_k: float = Field(0.5, ge=0, le=10)
     min_confidence: Literal["low", "medium", "high"] = "medium"
     judge: JudgeSettings = JudgeSettings()
-    on_llm_unavailable: Literal["skip", "matrix"] = "skip"
 
     # Trading
     leverage: float = Field(1.0, ge=1, le=125)
