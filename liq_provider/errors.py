@@ -10,7 +10,7 @@
     │   ├── StoreBusy           locked by somebody else; the same call may work later
     │   ├── StoreTooNew         written by a newer LiqTrend; nothing was touched
     │   └── StoreUnusable       unwritable, full or corrupt; needs a person
-    ├── JudgeError          no usable verdict; on_llm_unavailable decides
+    ├── JudgeError          no usable verdict; the wave is skipped
     └── FeedError           an exchange connection; reconnected by the stream
         └── FeedRefused         the exchange says no (403, 429, 451); retried slowly
 """
@@ -57,4 +57,4 @@ class FeedRefused(FeedError):
 
 
 class JudgeError(LiqError):
-    """A judge gave no usable answer; ``on_llm_unavailable`` decides what follows."""
+    """A judge gave no usable answer; the wave is skipped."""
