@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import time
+from logging.handlers import RotatingFileHandler
 
 from liq_provider.commands.common import context
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.service import Sidecar, SidecarConfig
 
 _STOP_WAIT_S = 20.0
+_LOG_BYTES = 10 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +33,16 @@ def run(arguments: argparse.Namespace) -> int:
                 "base_dir": str(found.base_dir),
             }
         )
+    # An autostarted sidecar runs for months with nobody watching its output.
+    handler: logging.Handler = (
+        RotatingFileHandler(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
+        if arguments.config_from_stdin
+        else logging.StreamHandler(sys.stdout)
+    )
     logging.basicConfig(
         level=config.settings.log_level,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stdout,
+        handlers=[handler],
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with config.files.held() as first:
