@@ -183,9 +183,8 @@ class Demo:
 
     def _addresses(self, store_url: str) -> None:
         console.print(f"Simulated exchange  {self._url}/sim/state")
-        console.print(
-            f"Freqtrade's API     {self._api}/docs (user demo, password {self._password})"
-        )
+        console.print(f"Freqtrade's API     {self._api}/docs (user demo,")
+        console.print(f"                    password {self._password})", markup=False)
         console.print(f"Logs and databases  {self._dir}")
         until = f"for {self._seconds:.0f} s" if self._seconds else "until Ctrl-C"
         console.print(f"Running {until}. Times are UTC.\n")
