@@ -1,0 +1,106 @@
+"""``make trade``, ``doctor``, ``status`` and ``stop``, on a simulated exchange."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from liq_provider.cli import main
+from tests.launch.conftest import write_config
+
+
+def until(path: Path, words: str, seconds: float) -> str:
+    """What is in the file once it holds ``words``."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        text = path.read_text() if path.exists() else ""
+        if words in text:
+            return text
+        time.sleep(0.2)
+    raise AssertionError(f"{words!r} did not come:\n{path.read_text()}")
+
+
+def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = place / "told.txt"
+    with told.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "liq_provider.launch.trade"],
+            cwd=place,
+            env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        text = until(told, "the first signal becomes possible at", 60)
+        assert text.startswith("DRY-RUN on binance's public data")
+        until(told, "binance: live, connected and subscribed", 20)
+
+        assert main(["doctor"]) in (0, 1)  # 1 while no minute is settled yet
+        out = capsys.readouterr().out
+        assert "nothing overrides what LiqTrend relies on" in out
+        assert "all 2 have a liquidation feed" in out
+        assert "network to okx" in out
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert "The sidecar keeps recording" in told.read_text()
+
+    assert main(["stop"]) == 0
+    assert "ended" in capsys.readouterr().out
+    assert main(["stop"]) == 0
+    assert "No sidecar is running" in capsys.readouterr().out
+    log = (place / "user_data" / "liq_provider.sqlite.log").read_text()
+    assert "ERROR" not in log
+    assert "Traceback" not in log
+
+
+def test_real_money_is_not_started_from_here(place: Path, exchange: str) -> None:
+    write_config(place, exchange, dry_run=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "liq_provider.launch.trade"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "dry_run is false" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"trading_mode": "spot"}, "trading_mode"),
+        ({"minimal_roi": {"0": 0.02}}, "minimal_roi"),
+        ({"trailing_stop": True}, "trailing_stop"),
+        ({"timeframe": "15m"}, "liq_provider.segment_min"),
+        ({"liq_provider": {"z_treshold": 2}}, "liq_provider.z_treshold"),
+        ({"exchange": {"pair_whitelist": ["NOSUCH/USDT:USDT"]}}, "pair_whitelist"),
+    ],
+)
+def test_doctor_names_the_key_to_change(
+    place: Path, exchange: str, capsys: pytest.CaptureFixture[str], changes: dict, key: str
+) -> None:
+    if key == "pair_whitelist":
+        # Which markets there are is known once a sidecar has listed them.
+        process = subprocess.Popen([sys.executable, "-m", "liq_provider.cli", "run"], cwd=place)
+        store = place / "user_data" / "liq_provider.sqlite"
+        for _ in range(100):
+            time.sleep(0.2)
+            if (
+                store.exists()
+                and main(["doctor"]) < 2
+                and "liquidation feed" in (capsys.readouterr().out)
+            ):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    write_config(place, exchange, **changes)
+    assert main(["doctor"]) == 2
+    assert key in capsys.readouterr().out
