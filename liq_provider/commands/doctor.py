@@ -80,6 +80,12 @@ def _bot(found: Context) -> Iterator[Finding]:
 
     from liq_provider.bot.checks import check_bot
 
+    if found.config.get("trading_mode") != "futures":
+        # Freqtrade would not even load a strategy that goes short.
+        yield Finding(
+            "error", "trading_mode", str(found.config.get("trading_mode", "spot")), 'set "futures"'
+        )
+        return
     strategy_path = str(found.config.get("strategy_path") or "strategies")
     config: dict[str, Any] = {
         "strategy": "LiqTrend",
