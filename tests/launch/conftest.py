@@ -48,14 +48,14 @@ def place(exchange: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-def write_config(place: Path, exchange: str, **changes: Any) -> None:
+def write_config(place: Path, url: str, /, **changes: Any) -> None:
     """The example configuration with the simulator's addresses, and changes by top-level key."""
     config = load_config_file(str(ROOT / "config.json.example"))
-    config["exchange"] = freqtrade_exchange_config(exchange) | {
+    config["exchange"] = freqtrade_exchange_config(url) | {
         "pair_whitelist": ["BTC/USDT:USDT", "ETH/USDT:USDT"],
         "pair_blacklist": [],
     }
-    config["liq_provider"] = {"autostart": True, "venues": venue_urls(exchange)}
+    config["liq_provider"] = {"autostart": True, "venues": venue_urls(url)}
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(config.get(key), dict):
             value = config[key] | value
