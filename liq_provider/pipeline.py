@@ -47,7 +47,7 @@ class Computed:
         else:
             rich = self.features.notional_usd[self.wanted] >= max(min_usd, 1e-9)
             robust_z = self.features.robust_z(self.wanted[rich])
-        return FeatureRows.of(self.features, robust_z, self.wanted)
+        return self.features.at(self.wanted, robust_z)
 
 
 def compute(

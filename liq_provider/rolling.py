@@ -2,62 +2,62 @@
 Window sums over long, heavy-tailed, non-negative series that keep full relative accuracy.
 
 A difference of running totals loses the small windows that follow a giant print, so nothing
-here ever subtracts: every window is the sum of a block's tail and the next block's head (the
-two-pass scheme of van Herk and Gil-Werman, applied to sums). O(1) amortised per element.
+here ever subtracts: a window of 288 is a window of 256 plus one of 32, and each power of two is
+two of the power below. That is log2(width) additions per element, of whole arrays.
+
+The order of the additions depends on the window alone, never on where the series begins. What
+live trading computes minute by minute is therefore bit for bit what a backtest computes at once.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+CountArray = npt.NDArray[np.int32]
+SmallIntArray = npt.NDArray[np.int8]
 BoolArray = npt.NDArray[np.bool_]
-T = TypeVar("T", bound=np.generic)
+Number = TypeVar("Number", bound=np.number[Any])
 
 
 def trailing_sum(values: FloatArray, width: int) -> FloatArray:
     """
     Sum of the latest ``width`` elements at every position; shorter at the front.
 
+    >>> trailing_sum(np.array([1.0, 2.0, 3.0, 4.0]), 3).tolist()
+    [1.0, 3.0, 6.0, 9.0]
+
     :param values: shape (n,), non-negative
     :return: shape (n,)
     """
-    total: FloatArray | None = None
-    covered = 0
-    power, block = np.asarray(values, dtype=np.float64), 1
-    # Binary digits of the width: log2(width) additions per element, and only additions.
-    while True:
-        if width & block:
-            total = power if total is None else _plus_shifted(total, power, covered)
-            covered += block
-        if covered == width:
-            break
-        power = _plus_shifted(power, power, block)
-        block *= 2
-    assert total is not None
-    return total
-
-
-def _plus_shifted(left: FloatArray, right: FloatArray, shift: int) -> FloatArray:
-    result = left.copy()
-    if shift < len(result):
-        result[shift:] += right[:-shift]
-    return result
+    return window_sum(values, 1, width)
 
 
 def trailing_count(flags: BoolArray, width: int) -> IntArray:
     """
-    How many of the latest ``width`` flags are set, at every position. Exact, being integers.
+    How many of the latest ``width`` flags are set, at every position.
 
     :param flags: shape (n,)
     :return: shape (n,)
     """
-    running = np.cumsum(flags, dtype=np.int64)
-    counted = running.copy()
-    counted[width:] -= running[:-width]
-    return counted
+    return window_sum(flags.astype(np.int32), 1, width).astype(np.int64)
+
+
+def strided_sum(values: npt.NDArray[Number], stride: int, width: int) -> npt.NDArray[Number]:
+    """
+    For every t, ``values[t - stride] + values[t - 2 stride] + ...``, ``width`` terms.
+
+    >>> strided_sum(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 2, 2).tolist()
+    [0.0, 0.0, 1.0, 2.0, 4.0, 6.0]
+
+    :param values: shape (n,), non-negative
+    :param stride: distance between elements of one window
+    :param width: elements in a window
+    :return: shape (n,)
+    """
+    return _later(window_sum(values, stride, width), stride)
 
 
 def strided_count(flags: BoolArray, stride: int, width: int) -> IntArray:
@@ -69,45 +69,51 @@ def strided_count(flags: BoolArray, stride: int, width: int) -> IntArray:
     :param width: elements in a window
     :return: shape (n,)
     """
-    table = _phases(flags.astype(np.int64), stride)
-    running = np.cumsum(table, axis=1)
-    counted = np.zeros_like(running)
-    counted[:, 1:] = running[:, :-1]
-    if table.shape[1] > width + 1:
-        counted[:, width + 1 :] -= running[:, : -width - 1]
-    return _unphase(counted, len(flags))
+    return strided_sum(flags.astype(np.int32), stride, width).astype(np.int64)
 
 
-def strided_sum(values: FloatArray, stride: int, width: int) -> FloatArray:
+def window_sum(values: npt.NDArray[Number], stride: int, width: int) -> npt.NDArray[Number]:
     """
-    For every t, ``values[t - stride] + values[t - 2 stride] + ...``, ``width`` terms.
+    For every t, ``values[t] + values[t - stride] + ...``, ``width`` terms, in the series' own type.
 
-    :param values: shape (n,), non-negative
+    :param values: shape (n,)
     :param stride: distance between elements of one window
-    :param width: elements in a window
-    :return: shape (n,)
+    :param width: elements in a window, at least 1
+    :return: shape (n,), never the input itself
     """
-    table = _phases(values, stride)
-    rows = table.shape[1]
-    blocks = -(-rows // width)
-    padded = np.zeros((stride, blocks, width))
-    padded.reshape(stride, -1)[:, :rows] = table
-    ending_here = np.cumsum(padded, axis=2)
-    # A window reaches into the block before, unless it ends at the last element of its own.
-    tail = np.cumsum(padded[:, :, ::-1], axis=2)[:, :, ::-1]
-    ending_here[:, 1:, : width - 1] += tail[:, :-1, 1:]
-    result = np.zeros((stride, rows))
-    result[:, 1:] = ending_here.reshape(stride, -1)[:, : rows - 1]
-    return _unphase(result, len(values))
+    total: npt.NDArray[Number] | None = None
+    taken, power, block = 0, values, 1
+    # Two arrays in turn, because adding an array to itself in place would make a third.
+    spare: npt.NDArray[Number] | None = None
+    while True:
+        if width & block:
+            if total is None:
+                total = power.copy()
+            else:
+                _add_earlier(total, power, taken * stride, out=total)
+            taken += block
+        if taken == width:
+            return total if total is not None else values.copy()
+        target = np.empty_like(values) if spare is None else spare
+        _add_earlier(power, power, block * stride, out=target)
+        spare = None if power is values else power
+        power, block = target, block * 2
 
 
-def _phases(values: npt.NDArray[T], stride: int) -> npt.NDArray[T]:
-    """Deal a series into ``stride`` rows, element t into row ``t % stride``."""
-    rows = -(-len(values) // stride)
-    if rows * stride != len(values):
-        values = np.concatenate([values, np.zeros(rows * stride - len(values), values.dtype)])
-    return np.ascontiguousarray(values.reshape(rows, stride).T)
+def _add_earlier(
+    left: npt.NDArray[Number], right: npt.NDArray[Number], shift: int, out: npt.NDArray[Number]
+) -> None:
+    """Write ``left[t] + right[t - shift]``; nothing is added where there is no earlier one."""
+    if shift >= len(left):
+        np.copyto(out, left)
+        return
+    if out is not left:
+        out[:shift] = left[:shift]
+    np.add(left[shift:], right[:-shift], out=out[shift:])
 
 
-def _unphase(table: npt.NDArray[T], length: int) -> npt.NDArray[T]:
-    return np.ascontiguousarray(table.T).reshape(-1)[:length]
+def _later(values: npt.NDArray[Number], shift: int) -> npt.NDArray[Number]:
+    moved = np.zeros_like(values)
+    if shift < len(values):
+        moved[shift:] = values[:-shift]
+    return moved

@@ -1,0 +1,131 @@
+"""
+The features once more, plainly: loops over minutes, exact sums, nothing shared with the package.
+
+Slow on purpose; tests ask it about some rows.
+"""
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from liq_provider.features import FeatureParams, Features, MinuteGrid, State
+
+
+@dataclass
+class Expected:
+    """One row of features; None where a number is missing."""
+
+    state: State
+    venues: tuple[str, ...] = ()
+    long_usd: float = 0.0
+    short_usd: float = 0.0
+    count: int = 0
+    baseline_n: int = 0
+    active_n: int = 0
+    mean_usd: float | None = None
+    std_usd: float | None = None
+    z: float | None = None
+    robust_z: float | None = None
+
+
+class Reference:
+    """:param grid: the same input that ``compute_features`` gets"""
+
+    def __init__(self, grid: MinuteGrid, params: FeatureParams) -> None:
+        self.venues = list(grid.venues)
+        self.long = grid.long_usd.tolist()
+        self.short = grid.short_usd.tolist()
+        self.count = grid.count.tolist()
+        self.covered = grid.covered.tolist()
+        self.params = params
+
+    def _minutes(self, end: int) -> range:
+        return range(end - self.params.segment_min + 1, end + 1)
+
+    def _covers(self, venue: int, end: int) -> bool:
+        minutes = self._minutes(end)
+        return minutes[0] >= 0 and all(self.covered[venue][m] for m in minutes)
+
+    def _worth(self, venues: list[int], end: int) -> float:
+        parts = [self.long[v][m] for v in venues for m in self._minutes(end)]
+        parts += [self.short[v][m] for v in venues for m in self._minutes(end)]
+        return math.fsum(parts)
+
+    def _baseline(self, venues: list[int], row: int) -> list[float]:
+        ends = [
+            row - k * self.params.segment_min for k in range(1, self.params.baseline_segments + 1)
+        ]
+        return [
+            self._worth(venues, end) for end in ends if all(self._covers(v, end) for v in venues)
+        ]
+
+    def _choose(self, covering: list[int], row: int) -> tuple[list[int], int]:
+        alone = {v: len(self._baseline([v], row)) for v in covering}
+        left, best = list(covering), 0
+        while left:
+            n = len(self._baseline(left, row))
+            best = max(best, n)
+            if n >= self.params.min_baseline_segments:
+                return left, n
+            worst = min(left, key=lambda v: (alone[v], self.venues[v]))
+            left = [v for v in left if v != worst]
+        return covering, best
+
+    def row(self, row: int) -> Expected:
+        """:return: what the features of one minute should be"""
+        covering = [v for v in range(len(self.venues)) if self._covers(v, row)]
+        if not covering:
+            return Expected(State.UNCOVERED)
+        venues, baseline_n = self._choose(covering, row)
+        baseline = self._baseline(venues, row)
+        found = Expected(State.READY, tuple(self.venues[v] for v in venues))
+        found.long_usd = math.fsum(self.long[v][m] for v in venues for m in self._minutes(row))
+        found.short_usd = math.fsum(self.short[v][m] for v in venues for m in self._minutes(row))
+        found.count = sum(self.count[v][m] for v in venues for m in self._minutes(row))
+        found.baseline_n = baseline_n
+        found.active_n = sum(value > 0 for value in baseline)
+        n = max(len(baseline), 1)
+        found.mean_usd = math.fsum(baseline) / n
+        found.std_usd = math.sqrt(math.fsum((x - found.mean_usd) ** 2 for x in baseline) / n)
+        if baseline_n < self.params.min_baseline_segments:
+            found.state = State.WARMING_UP
+        elif found.active_n < self.params.min_active_segments:
+            found.state = State.TOO_THIN
+        else:
+            value = self._worth(venues, row)
+            excess = value - found.mean_usd
+            found.z = excess / found.std_usd if found.std_usd > 1e-12 * found.mean_usd else 0.0
+            found.robust_z = _robust_z(value, baseline)
+        return found
+
+
+def _robust_z(value: float, baseline: list[float]) -> float | None:
+    logs = [math.log1p(x) for x in baseline if x > 0]
+    if not logs:
+        return None
+    median = statistics.median(logs)
+    mad = statistics.median(abs(x - median) for x in logs)
+    return (math.log1p(value) - median) / (1.4826 * mad) if mad > 1e-12 * median else 0.0
+
+
+def assert_equal(features: Features, expected: Expected, row: int, robust_z: float) -> None:
+    """To 1e-9 relative; what is counted, exactly."""
+    assert State(int(features.state[row])) is expected.state
+    assert features.venues_at(row) == expected.venues
+    assert features.count[row] == expected.count
+    assert features.baseline_n[row] == expected.baseline_n
+    assert features.active_n[row] == expected.active_n
+    _close(features.long_usd[row], expected.long_usd)
+    _close(features.short_usd[row], expected.short_usd)
+    _close(features.mean_usd[row], expected.mean_usd)
+    scale = expected.mean_usd or 0.0
+    _close(features.std_usd[row], expected.std_usd, abs_tol=1e-12 * scale)
+    _close(features.z[row], expected.z)
+    _close(robust_z, expected.robust_z)
+
+
+def _close(found: float, expected: float | None, abs_tol: float = 1e-12) -> None:
+    if expected is None:
+        assert math.isnan(found)
+    else:
+        assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=abs_tol), (found, expected)
