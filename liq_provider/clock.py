@@ -36,18 +36,27 @@ class ExchangeClock:
         """
         Compare with the exchange; the answer with the shortest round trip counts.
 
-        :param fetch_time_ms: asks the exchange for its time; blocks; may raise
+        :param fetch_time_ms: asks the exchange for its time; blocks; may raise, which matters
+            only if no try was answered
         """
         best: _Sample | None = None
         for _ in range(tries):
-            sent = self._wall_ms()
-            exchange_ms = fetch_time_ms()
-            received = self._wall_ms()
-            if exchange_ms is None:
-                continue
-            trip = received - sent
-            sample = _Sample(int(exchange_ms) - (sent + received) // 2, trip)
-            if trip <= _MAX_ROUND_TRIP_MS and (best is None or trip < best.round_trip_ms):
+            try:
+                sample = self._ask(fetch_time_ms)
+            except Exception:
+                if best is None:
+                    raise
+                break
+            if sample is not None and (best is None or sample.round_trip_ms < best.round_trip_ms):
                 best = sample
         if best is not None:
             self._sample = best
+
+    def _ask(self, fetch_time_ms: Callable[[], int | None]) -> _Sample | None:
+        sent_s, sent_ms = time.monotonic(), self._wall_ms()
+        exchange_ms = fetch_time_ms()
+        # The machine's clock may be set meanwhile; how long it took is another clock's business.
+        trip_ms = round((time.monotonic() - sent_s) * 1000)
+        if exchange_ms is None or trip_ms > _MAX_ROUND_TRIP_MS:
+            return None
+        return _Sample(int(exchange_ms) - sent_ms - trip_ms // 2, trip_ms)

@@ -12,6 +12,8 @@ from sqlalchemy.engine import make_url
 
 from liq_provider.errors import StoreUnusable
 
+_LOCK_WAIT_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFiles:
@@ -116,7 +118,8 @@ class RuntimeFiles:
         try:
             self.lock.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.lock)
-            lock.acquire(blocking=False)
+            # Not at once: others take the lock for a moment to see whether it is free.
+            lock.acquire(timeout=_LOCK_WAIT_S)
         except Timeout:
             yield False
             return
@@ -126,8 +129,14 @@ class RuntimeFiles:
                 "liq_provider.store exists and is writable"
             ) from error
         try:
-            self.pid.write_text(str(os.getpid()), encoding="ascii")
+            self._write_pid()
             yield True
         finally:
             self.pid.unlink(missing_ok=True)
             lock.release()
+
+    def _write_pid(self) -> None:
+        try:
+            self.pid.write_text(str(os.getpid()), encoding="ascii")
+        except OSError as error:
+            raise StoreUnusable(f"{self.pid}: {error.strerror}") from error

@@ -8,7 +8,7 @@ stored before it is settled.
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +22,18 @@ from liq_provider.coverage import CoverageTracker
 from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
 from liq_provider.errors import SettingsError, StoreError
 from liq_provider.features import windows_of
-from liq_provider.ingest import Ingest, Spool
+from liq_provider.ingest import Ingest
 from liq_provider.judging import Judging
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.markets import MarketTable
+from liq_provider.markets import Market, MarketTable
+from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.settling import Settled, Settler
-from liq_provider.status import feed_report
+from liq_provider.status import ingest_report, judge_report, venue_report
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
 from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES
@@ -72,57 +73,62 @@ class SidecarConfig:
         exchange = config.get("exchange") or {}
         if not exchange.get("name"):
             raise SettingsError("exchange.name: missing; candles come from the bot's exchange")
+        timeframe = str(config.get("timeframe") or "1m")
+        timeframe_ms(timeframe)
         return cls(
             settings,
             store_url,
             RuntimeFiles.of(store_url, base_dir),
             exchange,
-            str(config.get("timeframe") or "1m"),
+            timeframe,
             idle_exit,
         )
 
 
-@dataclass(slots=True)
-class _Venue:
-    feed: Feed
-    tracker: CoverageTracker
-    markets: int = 0
-    markets_error: str | None = None
-
-
 class Sidecar:
-    """One run of the sidecar; ``run`` returns when it was asked to stop."""
+    """
+    One run of the sidecar; ``run`` returns when it was asked to stop.
 
-    def __init__(self, config: SidecarConfig) -> None:
+    :param clock: what time it is
+    """
+
+    def __init__(self, config: SidecarConfig, clock: ExchangeClock | None = None) -> None:
         self._config = config
-        self._settings = config.settings
-        self._clock = ExchangeClock()
+        self._settings = settings = config.settings
+        self._clock = clock or ExchangeClock()
         self._started_ms = self._clock.now_ms()
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._asking = ThreadPoolExecutor(8, thread_name_prefix="exchange")
-        settings = config.settings
+        exchange = config.exchange
+        self._exchange = BotExchange(exchange["name"], exchange.get("ccxt_config"))
+        step_ms = timeframe_ms(config.timeframe)
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
         self._writer = Writer(open_engine(config.store_url), rules, settings.min_event_usd)
         self._writer.refuse_if_stale()
         self._reader = Reader(config.store_url)
         self._ingest = Ingest(self._writer, self._writing, Spool(config.files.spool))
         self._settler = Settler(self._writer, self._reader, settings)
-        exchange = config.exchange
-        self._exchange = BotExchange(exchange["name"], exchange.get("ccxt_config"))
         self._judging = Judging(
             self._writer,
             self._exchange,
             settings,
             config.timeframe,
-            timeframe_ms(config.timeframe),
+            step_ms,
             self._clock.now_ms,
             self._writing,
             self._asking,
         )
         self._venues = self._make_venues()
+        self._minutes = MinuteLoop(
+            self._venues,
+            self._ingest,
+            self._settler,
+            self._writing,
+            self._clock.now_ms,
+            settings.settle_ms,
+            self._judge,
+        )
         self._stop = asyncio.Event()
-        self._last_settled: Settled | None = None
-        self._unsettled = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def stop(self) -> None:
@@ -140,7 +146,7 @@ class Sidecar:
         await self._measure_clock()
         workers = [
             self._ingest.run(),
-            self._settle_loop(),
+            self._minutes.run(),
             self._status_loop(),
             self._repeat(self._measure_clock, _CLOCK_S),
             self._pairs_loop(),
@@ -159,7 +165,8 @@ class Sidecar:
 
     # -- feeds ----------------------------------------------------------------------------
 
-    def _make_venues(self) -> dict[str, _Venue]:
+    def _make_venues(self) -> dict[str, VenueFeed]:
+        sink = self._ingest.put
         silence = SilenceJudge()
         timing = Timing(prove_wait_s=0.45 * self._settings.settle_s)
         found = {}
@@ -168,47 +175,48 @@ class Sidecar:
             tracker = CoverageTracker(name)
             table = MarketTable(name, self._reader.markets(name))
             url = getattr(self._settings.venues, name).url or venue.url
-            feed = Feed(venue, url, table, self._clock.now_ms, self._take, tracker, silence, timing)
-            found[name] = _Venue(feed, tracker, len(table))
+            feed = Feed(venue, url, table, self._clock.now_ms, sink, tracker, silence, timing)
+            found[name] = VenueFeed(feed, tracker, len(table))
         return found
-
-    def _take(self, liquidations: Any, since_ms: int) -> None:
-        self._ingest.put(liquidations, since_ms)
 
     async def _markets_loop(self, name: str) -> None:
         venue, settings = self._venues[name], getattr(self._settings.venues, name)
-        loop = asyncio.get_running_loop()
         while True:
-            wait_s = _MARKETS_S
-            try:
-                found = await loop.run_in_executor(self._asking, load_venue_markets, name, settings)
+            found, error = await self._ask(load_venue_markets, name, settings)
+            if found:
                 venue.feed.update_markets(MarketTable(name, found))
-                venue.markets, venue.markets_error = len(found), None
-                await loop.run_in_executor(self._writing, self._writer.put_markets, name, found)
-            except (BaseError, StoreError) as error:
-                wait_s = _MARKETS_RETRY_S
-                if venue.markets_error is None:
-                    logger.warning("Market list of %s: %s", name, error)
-                venue.markets_error = str(error)
-            await asyncio.sleep(wait_s)
+                venue.markets = len(found)
+                error = await self._keep_markets(name, found)
+            elif error is None:
+                error = "the list is empty"
+            if error is not None and venue.markets_error is None:
+                logger.warning("Market list of %s: %s", name, error)
+            venue.markets_error = error
+            await asyncio.sleep(_MARKETS_S if error is None else _MARKETS_RETRY_S)
+
+    async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._writing, self._writer.put_markets, name, found
+            )
+        except StoreError as error:
+            return str(error)
+        return None
 
     async def _pairs_loop(self) -> None:
-        loop = asyncio.get_running_loop()
+        told = False
         while True:
-            try:
-                self._settler.pairs = await loop.run_in_executor(
-                    self._asking, self._exchange.pairs_by_coin
-                )
-                await asyncio.sleep(_MARKETS_S)
-            except BaseError as error:
-                logger.warning("Market list of %s: %s", self._exchange.name, error)
-                await asyncio.sleep(_MARKETS_RETRY_S)
+            pairs, error = await self._ask(self._exchange.pairs_by_coin)
+            if pairs:
+                self._settler.pairs = pairs
+            elif not told:
+                logger.warning("Market list of %s: %s", self._exchange.name, error or "it is empty")
+            told = not pairs
+            await asyncio.sleep(_MARKETS_S if pairs else _MARKETS_RETRY_S)
 
     async def _measure_clock(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._asking, self._clock.measure, self._exchange.time_ms)
-        except BaseError as error:
+        _, error = await self._ask(self._clock.measure, self._exchange.time_ms)
+        if error is not None:
             logger.warning("The time of %s: %s", self._exchange.name, error)
         skew_ms = self._clock.skew_ms
         if skew_ms is not None and abs(skew_ms) > self._settings.max_skew_ms:
@@ -218,58 +226,22 @@ class Sidecar:
                 skew_ms / 1000,
             )
 
-    # -- minutes --------------------------------------------------------------------------
+    async def _ask(self, call: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
+        """:return: what the exchange answered, or None and the reason"""
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._asking, call, *arguments), None
+        except BaseError as error:
+            return None, str(error)
+        except Exception as error:
+            # ccxt stumbles over answers that it does not expect in many ways.
+            logger.exception("An answer of an exchange was not understood")
+            return None, repr(error)
 
-    async def _settle_loop(self) -> None:
-        close_ms = _next_close(self._clock.now_ms())
-        while True:
-            # Venues send up to a second after the trade, so an earlier proof would say less.
-            await self._sleep_until(close_ms + self._settings.settle_ms // 2)
-            proofs = asyncio.gather(*(v.feed.prove() for v in self._venues.values()))
-            await self._sleep_until(close_ms + self._settings.settle_ms)
-            await proofs
-            settled = await self._settle(close_ms)
-            if settled is not None:
-                self._last_settled = settled
-                task = asyncio.create_task(self._judging.judge(settled))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            close_ms = self._after(close_ms)
-
-    async def _settle(self, close_ms: int) -> Settled | None:
-        stored = await self._ingest.flush()
-        for venue in self._venues.values():
-            venue.tracker.seal(close_ms)
-        if stored:
-            coverage = {name: v.tracker.changed() for name, v in self._venues.items()}
-            try:
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._writing, self._settler.settle, close_ms, coverage, self._clock.now_ms()
-                )
-            except StoreError as error:
-                logger.error("The minute before %s could not be settled: %s", close_ms, error)
-        self._give_up(close_ms - MINUTE_MS, close_ms)
-        return None
-
-    def _after(self, close_ms: int) -> int:
-        """The next close; after a standstill the minutes in between were known to nobody."""
-        following = close_ms + MINUTE_MS
-        now_close = _next_close(self._clock.now_ms() - self._settings.settle_ms - MINUTE_MS)
-        if now_close > following:
-            logger.warning("%d minutes were missed", (now_close - following) // MINUTE_MS)
-            self._give_up(close_ms, now_close - MINUTE_MS)
-            return now_close
-        return following
-
-    def _give_up(self, from_ms: int, to_ms: int) -> None:
-        self._unsettled += 1
-        for venue in self._venues.values():
-            venue.tracker.void(from_ms, to_ms)
-
-    async def _sleep_until(self, ms: int) -> None:
-        # In short steps, because the corrected clock may be set meanwhile.
-        while (left_s := (ms - self._clock.now_ms()) / 1000) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(min(left_s, 5.0))
+    def _judge(self, settled: Settled) -> None:
+        task = asyncio.create_task(self._judging.judge(settled))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- status ---------------------------------------------------------------------------
 
@@ -298,7 +270,6 @@ class Sidecar:
 
     def status(self) -> dict[str, Any]:
         """:return: what the status page and the bots see"""
-        ingest, judge = self._ingest.stats, self._judging.stats
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -308,48 +279,25 @@ class Sidecar:
             "timeframe": self._config.timeframe,
             "windows": windows_of(self._settings),
             "floor": self._settings.judge.model_dump(),
-            "feeds": {
-                name: feed_report(venue.feed.status())
-                | {"markets": venue.markets, "markets_error": venue.markets_error}
-                for name, venue in self._venues.items()
-            },
-            "stored": ingest.stored,
-            "duplicates": ingest.duplicates,
-            "booked": dict(ingest.booked),
-            "spooled": ingest.spooled,
-            "lost": ingest.lost,
-            "store_error": ingest.error,
-            "unsettled_minutes": self._unsettled,
-            "covered": list(self._last_settled.covered) if self._last_settled else [],
-            "judge": {
-                "name": "matrix",
-                "judged": judge.judged,
-                "without_candles": judge.without_candles,
-                "last": judge.last,
-                "error": judge.error,
-            },
+            "feeds": {name: venue_report(venue) for name, venue in self._venues.items()},
+            **ingest_report(self._ingest.stats),
+            "unsettled_minutes": self._minutes.unsettled,
+            "covered": list(self._minutes.covered),
+            "judge": judge_report(self._judging.stats),
         }
 
     async def _last_words(self) -> None:
-        coverage = {name: v.tracker.changed() for name, v in self._venues.items()}
-        loop = asyncio.get_running_loop()
-        for name, intervals in coverage.items():
-            try:
-                await loop.run_in_executor(
-                    self._writing, self._writer.cover, name, intervals, "live", self._clock.now_ms()
-                )
-            except StoreError as error:
-                logger.error("Coverage of %s: %s", name, error)
+        # What the connections delivered while they were being closed. Their coverage ended
+        # with the last settled minute: on what came later nothing was decided.
+        await self._ingest.flush()
         await self._write_status()
         self._writing.shutdown()
         self._asking.shutdown(wait=False, cancel_futures=True)
+        self._writer.close()
+        self._reader.close()
         logger.info("The sidecar ended; %d liquidations were stored", self._ingest.stats.stored)
 
-    async def _repeat(self, action: Any, every_s: float) -> None:
+    async def _repeat(self, action: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
             await action()
-
-
-def _next_close(ms: int) -> int:
-    return ms - ms % MINUTE_MS + MINUTE_MS

@@ -24,6 +24,7 @@ ENV_PREFIX = "LIQ_PROVIDER__"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
 
+_STORES = {"sqlite", "postgresql+psycopg"}
 _NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
 
 
@@ -140,14 +141,17 @@ class Settings(_Section):
     def _known_store(cls, value: str) -> str:
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
+            # Their messages quote the address, and with it a password.
             raise ValueError("not a database URL; see docs/configuration.md") from None
-        if url.get_backend_name() not in ("sqlite", "postgresql"):
+        if url.drivername not in _STORES:
             raise ValueError("use sqlite:///path or postgresql+psycopg://host/name")
-        if url.password:
+        if url.password or any("password" in name for name in url.query):
             raise ValueError(
                 "holds a password; leave it out and set PGPASSWORD or use a pgpass file"
             )
+        if url.drivername == "sqlite" and (not url.database or url.database == ":memory:"):
+            raise ValueError("bot and sidecar share a file; write sqlite:///path")
         return value
 
     @model_validator(mode="after")
@@ -161,6 +165,11 @@ class Settings(_Section):
         if self.min_baseline_segments > self.baseline_segments:
             raise ValueError(
                 f"min_baseline_segments ({self.min_baseline_segments}) is more than "
+                f"baseline_hours / segment_min give ({self.baseline_segments})"
+            )
+        if self.min_active_segments > self.baseline_segments:
+            raise ValueError(
+                f"min_active_segments ({self.min_active_segments}) is more than "
                 f"baseline_hours / segment_min give ({self.baseline_segments})"
             )
         if not self.venues.enabled:
@@ -238,6 +247,6 @@ def resolve_store(settings: Settings, base_dir: Path) -> str:
     :param base_dir: parent of Freqtrade's user_data directory, the same for bot and sidecar
     """
     url = make_url(settings.store)
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+    if url.get_backend_name() == "sqlite" and url.database:
         url = url.set(database=str((base_dir / url.database).resolve()))
     return url.render_as_string(hide_password=False)

@@ -52,14 +52,21 @@ class Settler:
 
     def settle(
         self, close_ms: int, coverage: Mapping[str, Sequence[Interval]], now_ms: int
-    ) -> Settled:
+    ) -> None:
         """
-        Make the minute that closes at ``close_ms`` final and compute what follows from it.
+        Make the minute that closes at ``close_ms`` final.
 
         :param coverage: per venue the intervals that are new or grew
-        :param now_ms: exchange time; when all of this became available
+        :param now_ms: exchange time; when this became known
         """
         self._writer.settle(close_ms, coverage, now_ms)
+
+    def compute(self, close_ms: int, now_ms: int) -> Settled:
+        """
+        Features, waves and readiness of a settled minute.
+
+        :param now_ms: exchange time; when they became available
+        """
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
         pairs = {base: self._pair(base, found) for base, found in active.items()}

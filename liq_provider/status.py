@@ -1,12 +1,15 @@
-"""What the sidecar tells about itself, and how it reads in a terminal."""
+"""What the sidecar tells about itself."""
 
 from typing import Any
 
-from liq_provider.stream import FeedStatus
+from liq_provider.ingest import IngestStats
+from liq_provider.judging import JudgeStats
+from liq_provider.minuteloop import VenueFeed
 
 
-def feed_report(status: FeedStatus) -> dict[str, Any]:
+def venue_report(venue: VenueFeed) -> dict[str, Any]:
     """:return: a feed's status as plain JSON values"""
+    status = venue.feed.status()
     return {
         "state": status.state,
         "detail": status.detail,
@@ -28,4 +31,29 @@ def feed_report(status: FeedStatus) -> dict[str, Any]:
         "rollovers": status.rollovers,
         "last_error": status.last_error,
         "latency_ms": status.latency_ms,
+        "markets": venue.markets,
+        "markets_error": venue.markets_error,
+    }
+
+
+def ingest_report(stats: IngestStats) -> dict[str, Any]:
+    """:return: what became of the liquidations that were received"""
+    return {
+        "stored": stats.stored,
+        "duplicates": stats.duplicates,
+        "booked": dict(stats.booked),
+        "spooled": stats.spooled,
+        "lost": stats.lost,
+        "store_error": stats.error,
+    }
+
+
+def judge_report(stats: JudgeStats) -> dict[str, Any]:
+    """:return: what the judge did"""
+    return {
+        "name": "matrix",
+        "judged": stats.judged,
+        "without_candles": stats.without_candles,
+        "last": stats.last,
+        "error": stats.error,
     }

@@ -6,6 +6,8 @@ from typing import Any
 import ccxt
 import numpy as np
 
+from liq_provider.errors import SettingsError
+from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market, markets_from_ccxt
 from liq_provider.rolling import FloatArray
 from liq_provider.settings import VenueSettings
@@ -67,14 +69,15 @@ class BotExchange:
 
     :param name: Freqtrade's ``exchange.name``
     :param ccxt_config: Freqtrade's ``exchange.ccxt_config``; credentials in it are not used
+    :raises SettingsError: ccxt has no such exchange
     """
 
     def __init__(self, name: str, ccxt_config: Mapping[str, Any] | None = None) -> None:
         given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
         options = _options(name)
         options["options"] |= given.pop("options", {})
-        if not hasattr(ccxt, name):
-            raise ValueError(f"ccxt has no exchange {name!r}")
+        if name not in ccxt.exchanges:
+            raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")
         self.name = name
         self._exchange = getattr(ccxt, name)(options | given)
 
@@ -85,7 +88,8 @@ class BotExchange:
     def pairs_by_coin(self) -> dict[str, str]:
         """:return: the pair that stands for each coin here; the most liquid quote wins"""
         found: dict[str, str] = {}
-        for market in markets_from_ccxt(self.name, self._exchange.load_markets()):
+        # Asked anew each time, because coins are listed while the sidecar runs.
+        for market in markets_from_ccxt(self.name, self._exchange.load_markets(True)):
             best = found.get(market.base_asset)
             if best is None or _quote_rank(market.pair) < _quote_rank(best):
                 found[market.base_asset] = market.pair
@@ -117,8 +121,17 @@ def _quote_rank(pair: str) -> tuple[int, str]:
 
 
 def timeframe_ms(timeframe: str) -> int:
-    """:return: length of a candle such as ``5m``"""
-    return int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
+    """
+    :return: length of a candle such as ``5m``
+    :raises SettingsError: that is none
+    """
+    try:
+        step_ms = int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
+    except (ccxt.BaseError, ValueError):
+        step_ms = 0
+    if step_ms < MINUTE_MS:
+        raise SettingsError(f"timeframe: {timeframe!r} is none; write 1m, 5m or 1h")
+    return step_ms
 
 
 def last_close_ms(now_ms: int, step_ms: int) -> int:

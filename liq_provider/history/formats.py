@@ -5,7 +5,7 @@ and read by that venue's own parser, so history and live data cannot be understo
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -14,9 +14,13 @@ from liq_provider.errors import ImportRefused
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import MarketTable
 from liq_provider.venues import VENUES
+from liq_provider.venues.fields import milliseconds
 
 # How long after the trade a live feed would have delivered it, where the file does not say.
 ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "okx": 1_000}
+
+# The recording machine's clock and this one's may disagree.
+_CLOCKS_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,27 @@ Record = list[Liquidation] | BadRow
 _Lines = Iterator[tuple[int, _Frame | str]]
 
 
-def read(path: Path, name: str, markets: Mapping[str, MarketTable]) -> Iterator[Record]:
+def read(
+    path: Path, name: str, markets: Mapping[str, MarketTable], now_ms: int | None = None
+) -> Iterator[Record]:
     """
     The liquidations of a file, row by row; a row that cannot be used is reported, not raised.
 
     :param name: one of ``FORMATS``
     :param markets: market tables by venue
-    :raises ImportRefused: the file as a whole is not of that format
+    :param now_ms: rows from after that time are bad; None accepts any time
+    :raises ImportRefused: the file as a whole is not of that format, or cannot be read
     """
+    try:
+        yield from _read(path, name, markets, now_ms)
+    except OSError as error:
+        raise ImportRefused(f"{path}: {error.strerror}") from error
+
+
+def _read(
+    path: Path, name: str, markets: Mapping[str, MarketTable], now_ms: int | None
+) -> Iterator[Record]:
+    latest_ms = None if now_ms is None else now_ms + _CLOCKS_MS
     for line, frame in FORMATS[name](path):
         if isinstance(frame, str):
             yield BadRow(path, line, frame)
@@ -58,27 +75,17 @@ def read(path: Path, name: str, markets: Mapping[str, MarketTable]) -> Iterator[
             continue
         for reason, count in parsed.dropped.items():
             yield BadRow(path, line, f"{reason} ({count})" if count > 1 else reason)
-        if parsed.liquidations:
-            yield [_received(item, received_ms) for item in parsed.liquidations]
+        found = [_received(item, received_ms) for item in parsed.liquidations]
+        if latest_ms is not None and any(item.event_ms > latest_ms for item in found):
+            yield BadRow(path, line, "its time lies in the future")
+        elif found:
+            yield found
 
 
 def _received(item: Liquidation, received_ms: int | None) -> Liquidation:
     if received_ms is not None:
         return item
-    at_ms = item.event_ms + ASSUMED_LATENCY_MS[item.venue]
-    return Liquidation(
-        item.venue,
-        item.market_id,
-        item.pair,
-        item.base_asset,
-        item.position_side,
-        item.price,
-        item.quantity,
-        item.notional_usd,
-        item.event_ms,
-        at_ms,
-        item.ordinal,
-    )
+    return replace(item, received_ms=item.event_ms + ASSUMED_LATENCY_MS[item.venue])
 
 
 def _binance_forceorder(path: Path) -> _Lines:
@@ -86,10 +93,11 @@ def _binance_forceorder(path: Path) -> _Lines:
     if path.suffix == ".jsonl":
         for line, raw in _json_lines(path):
             order = raw.get("o", raw) if isinstance(raw, dict) else None
-            yield line, "not a JSON object" if order is None else _Frame("binance", _dump(raw))
+            broken = order is None
+            yield line, "not a JSON object" if broken else _Frame("binance", orjson.dumps(raw))
         return
     for line, row in _csv_rows(path, ("s", "S", "p", "ap", "z", "T")):
-        yield line, row if isinstance(row, str) else _Frame("binance", _dump(row))
+        yield line, row if isinstance(row, str) else _Frame("binance", orjson.dumps(row))
 
 
 def _okx_rest(path: Path) -> _Lines:
@@ -100,36 +108,48 @@ def _okx_rest(path: Path) -> _Lines:
             continue
         item = {"instId": row.pop("instId"), "instType": "SWAP", "details": [row]}
         message = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [item]}
-        yield line, _Frame("okx", _dump(message))
+        yield line, _Frame("okx", orjson.dumps(message))
 
 
 def _frames(path: Path) -> _Lines:
     """Recorded frames, one JSON object a line: venue, received_ms, frame (as text)."""
     for line, raw in _json_lines(path):
-        if not isinstance(raw, dict) or raw.get("venue") not in VENUES:
+        if not isinstance(raw, dict):
+            yield line, "not a JSON object"
+            continue
+        venue, received_ms, frame = raw.get("venue"), raw.get("received_ms"), raw.get("frame")
+        if not isinstance(venue, str) or venue not in VENUES:
             yield line, "venue is missing or unknown"
-        elif not isinstance(raw.get("received_ms"), int) or not isinstance(raw.get("frame"), str):
-            yield line, "received_ms or frame is missing"
+        elif not isinstance(frame, str) or not milliseconds(received_ms):
+            yield line, "received_ms or frame is missing or unreadable"
         else:
-            yield line, _Frame(raw["venue"], raw["frame"].encode(), raw["received_ms"])
+            yield line, _Frame(venue, frame.encode(), milliseconds(received_ms))
 
 
 def _csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str] | str]]:
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    """
+    Line by line, because a stray quote in a broken row must not swallow the rows after it. No
+    value of these formats contains a line break.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        names = _csv_line(file.readline())
+        missing = [name for name in needed if name not in names]
         if missing:
             raise ImportRefused(f"{path}: no column {', '.join(missing)}; is this the format?")
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield reader.line_num, str(error)
+        for line, text in enumerate(file, start=2):
+            values = _csv_line(text)
+            if not values:
                 continue
-            short = any(row[name] is None for name in needed)
-            yield reader.line_num, "too few columns" if short else dict(row)
+            row = dict(zip(names, values, strict=False))
+            short = any(name not in row for name in needed)
+            yield line, "too few columns" if short else row
+
+
+def _csv_line(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return [""]
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, object]]:
@@ -141,11 +161,6 @@ def _json_lines(path: Path) -> Iterator[tuple[int, object]]:
                 yield line, orjson.loads(raw)
             except orjson.JSONDecodeError:
                 yield line, None
-
-
-def _dump(value: object) -> bytes:
-    # A row with surplus columns has the key None; they carry nothing.
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
 FORMATS: dict[str, Callable[[Path], _Lines]] = {

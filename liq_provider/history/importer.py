@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +29,7 @@ class ImportReport:
     :param bad: rows that could not be used
     :param bad_rows: the first of them
     :param booked: kept ones by how they were booked (event, arrival, late, future, small)
-    :param notional_usd: of the kept ones that were read, per venue
+    :param covered: what is known now, per venue
     """
 
     files: int = 0
@@ -40,35 +40,37 @@ class ImportReport:
     booked: Counter[str] = field(default_factory=Counter)
     covered: dict[str, list[Interval]] = field(default_factory=dict)
 
+    def note(self, row: BadRow) -> None:
+        """Count a row that could not be used; the first ones are kept."""
+        self.bad += 1
+        if len(self.bad_rows) < _KEPT_BAD_ROWS:
+            self.bad_rows.append(row)
+
 
 class _Spans:
-    """The minutes in which a venue had rows, and from them the spans without long holes."""
+    """When a venue had rows, by minute, and from that the spans without long holes."""
 
     def __init__(self) -> None:
-        self._minutes: dict[str, set[int]] = {}
-        self._ends: dict[str, list[int]] = {}
+        self._seen: dict[str, dict[int, tuple[int, int]]] = {}
 
     def add(self, item: Liquidation) -> None:
-        self._minutes.setdefault(item.venue, set()).add(minute_of(item.event_ms))
-        ends = self._ends.setdefault(item.venue, [item.event_ms, item.event_ms])
-        ends[0] = min(ends[0], item.event_ms)
-        ends[1] = max(ends[1], item.event_ms)
+        minutes = self._seen.setdefault(item.venue, {})
+        first, last = minutes.get(minute_of(item.event_ms), (item.event_ms, item.event_ms))
+        minutes[minute_of(item.event_ms)] = (min(first, item.event_ms), max(last, item.event_ms))
 
     def covered(self, max_gap_ms: int) -> dict[str, list[Interval]]:
         """From first to last row; a hole of more than ``max_gap_ms`` is unknown."""
-        return {
-            venue: _without_holes(sorted(minutes), self._ends[venue], max_gap_ms)
-            for venue, minutes in self._minutes.items()
-        }
+        return {venue: _without_holes(seen, max_gap_ms) for venue, seen in self._seen.items()}
 
 
-def _without_holes(minutes: Sequence[int], ends: Sequence[int], max_gap_ms: int) -> list[Interval]:
-    spans = []
-    start = minutes[0]
-    for before, after in zip(minutes, [*minutes[1:], None], strict=True):
-        if after is None or after - (before + MINUTE_MS) > max_gap_ms:
-            spans.append(Interval(max(start, ends[0]), min(before + MINUTE_MS, ends[1] + 1)))
-            start = after if after is not None else 0
+def _without_holes(seen: Mapping[int, tuple[int, int]], max_gap_ms: int) -> list[Interval]:
+    spans: list[Interval] = []
+    for minute_ms in sorted(seen):
+        first, last = seen[minute_ms]
+        if spans and first - spans[-1].end_ms < max_gap_ms:
+            spans[-1] = Interval(spans[-1].start_ms, last + 1)
+        else:
+            spans.append(Interval(first, last + 1))
     return spans
 
 
@@ -87,30 +89,27 @@ def import_files(
 
     :param max_gap_ms: a hole without a row on any pair that is longer is left unknown
     :param covered: the recording's own statement of its coverage, instead of the rule above
-    :param now_ms: when the coverage became known
+    :param now_ms: when the coverage became known; a row that is younger is a bad one
     :raises ImportRefused: a file cannot be read at all; what was imported before stays
     """
     report, spans = ImportReport(), _Spans()
     markets = known_markets(reader)
-    settled = _settled_live(reader)
     for path in paths:
         if not path.is_file():
             raise ImportRefused(f"{path}: no such file")
         report.files += 1
         batch: list[Incoming] = []
-        for record in read(path, format_name, markets):
+        for record in read(path, format_name, markets, now_ms or None):
             if isinstance(record, BadRow):
-                report.bad += 1
-                if len(report.bad_rows) < _KEPT_BAD_ROWS:
-                    report.bad_rows.append(record)
+                report.note(record)
                 continue
             for item in record:
                 spans.add(item)
                 batch.append(Incoming(item))
             if len(batch) >= _BATCH:
-                _store(writer, batch, settled, report)
+                _store(writer, batch, report)
                 batch = []
-        _store(writer, batch, settled, report)
+        _store(writer, batch, report)
     report.covered = spans.covered(max_gap_ms)
     if covered is not None:
         report.covered = {venue: [covered] for venue in report.covered}
@@ -119,30 +118,11 @@ def import_files(
     return report
 
 
-def _store(
-    writer: Writer,
-    batch: list[Incoming],
-    settled: Mapping[str, Sequence[Interval]],
-    report: ImportReport,
-) -> None:
-    if not batch:
-        return
-    done = writer.import_batch(batch, settled)
+def _store(writer: Writer, batch: list[Incoming], report: ImportReport) -> None:
+    done = writer.import_batch(batch)
     report.kept += done.inserted
     report.duplicates += done.duplicates
     report.booked.update(done.booked)
-
-
-def _settled_live(reader: Reader) -> dict[str, list[Interval]]:
-    """Per venue the live-covered spans up to the watermark, whose minutes are final."""
-    watermark_ms = int(reader.states(["watermark_ms"]).get("watermark_ms") or 0)
-    if not watermark_ms:
-        return {}
-    spans = reader.coverage(tuple(VENUES), 0, watermark_ms, ("live",))
-    return {
-        venue: [Interval(i.start_ms, min(i.end_ms, watermark_ms)) for i in intervals]
-        for venue, intervals in spans.items()
-    }
 
 
 def known_markets(reader: Reader) -> dict[str, MarketTable]:

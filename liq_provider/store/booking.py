@@ -50,5 +50,9 @@ class BookingRules:
         in_time = item.received_ms <= minute + MINUTE_MS + self.settle_ms
         if in_time and minute >= watermark_ms:
             return minute, "event"
-        # The writer may come to it only after the arrival minute, too, was settled.
-        return max(minute_of(item.received_ms), watermark_ms), "arrival"
+        # The writer may come to it only after the arrival minute, too, was settled; a spool
+        # that another sidecar has overtaken may even come hours later.
+        arrival = max(minute_of(item.received_ms), watermark_ms)
+        if arrival - item.event_ms > self.max_late_ms:
+            return None, "late"
+        return arrival, "arrival"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -14,28 +14,52 @@ from sqlalchemy.pool import NullPool
 from liq_provider.errors import StoreBusy, StoreError, StoreTooNew, StoreUnusable
 from liq_provider.store.schema import KNOWN_REVISIONS, REVISION
 
-_BUSY_TIMEOUT_S = 5.0
-_BUSY_WORDS = ("database is locked", "database table is locked", "lock timeout", "deadlock")
+BUSY_TIMEOUT_S = 5.0
+
+# Two sidecars may set up one PostgreSQL database at the same time.
+_MIGRATION_LOCK = 0x4C69_7154
+
+_CHECK_DIRECTORY = "check that the directory of liq_provider.store exists and is writable"
+_SQLITE_REMEDIES = {
+    sqlite3.SQLITE_FULL: "free space on the disk of liq_provider.store",
+    sqlite3.SQLITE_READONLY: _CHECK_DIRECTORY,
+    sqlite3.SQLITE_CANTOPEN: _CHECK_DIRECTORY,
+    sqlite3.SQLITE_PERM: _CHECK_DIRECTORY,
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; move it away and import again",
+    sqlite3.SQLITE_NOTADB: "the file is no LiqTrend store; point liq_provider.store elsewhere",
+}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+# lock_not_available, deadlock_detected, serialization_failure
+_POSTGRES_BUSY = {"55P03", "40P01", "40001"}
 
 
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
+def open_engine(
+    url: str, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> Engine:
     """
     An engine with the settings LiqTrend relies on; nothing is connected yet.
 
     :param url: absolute SQLAlchemy URL (see ``settings.resolve_store``)
     :param read_only: open SQLite without the right to write or to create the file
+    :param busy_timeout_s: how long to wait for somebody else's lock
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(parsed, read_only)
+        return _sqlite_engine(parsed, read_only, busy_timeout_s)
     return create_engine(
         parsed,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=5000"},
+        connect_args={
+            "connect_timeout": 5,
+            # A server that vanished must not hold the only writing thread for a quarter hour.
+            "tcp_user_timeout": 10_000,
+            "options": f"-c lock_timeout={round(busy_timeout_s * 1000)}",
+        },
     )
 
 
-def _sqlite_engine(url: URL, read_only: bool) -> Engine:
+def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
     path = Path(url.database or "")
 
     def connect() -> sqlite3.Connection:
@@ -45,7 +69,8 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
         return sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,
-            timeout=_BUSY_TIMEOUT_S,
+            timeout=busy_timeout_s,
+            isolation_level=None,
             check_same_thread=False,
         )
 
@@ -62,6 +87,12 @@ def _sqlite_engine(url: URL, read_only: bool) -> Engine:
             cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # sqlite3's own rule begins late and leaves CREATE TABLE outside; what was read at the
+        # start of a transaction must still hold when it writes.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
     return engine
 
 
@@ -75,28 +106,38 @@ def store_errors(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        if any(word in reason.lower() for word in _BUSY_WORDS):
+        cause: Any = error.orig
+        if _is_busy(cause):
             raise StoreBusy(f"{what}: the store is locked by another process") from error
-        raise StoreUnusable(f"{what}: {reason}{_remedy(reason.lower())}") from error
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        remedy = _SQLITE_REMEDIES.get(_sqlite_code(cause))
+        raise StoreUnusable(f"{what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
     except SQLAlchemyError as error:
         raise StoreError(f"{what}: {error}") from error
 
 
-def _remedy(reason: str) -> str:
-    if "full" in reason:
-        return "; free space on the disk of liq_provider.store"
-    if "readonly" in reason or "unable to open" in reason or "permission" in reason:
-        return "; check that the directory of liq_provider.store exists and is writable"
-    if "malformed" in reason or "not a database" in reason:
-        return "; the file is damaged or no LiqTrend store; move it away and import again"
-    return ""
+def _sqlite_code(cause: Any) -> int:
+    """The primary result code; the extended ones carry it in their low byte."""
+    return int(getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _is_busy(cause: Any) -> bool:
+    return _sqlite_code(cause) in _SQLITE_BUSY or getattr(cause, "sqlstate", None) in _POSTGRES_BUSY
 
 
 def revision_of(engine: Engine) -> str | None:
-    """:return: the schema's revision, None if this is no store yet"""
+    """
+    :return: the schema's revision, None if this is no store yet
+    :raises StoreUnusable: an SQLite file of somebody else
+    """
     with store_errors("Reading the store's version"), engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
+        tables = inspect(connection).get_table_names()
+        if "alembic_version" not in tables:
+            if tables and engine.dialect.name == "sqlite":
+                raise StoreUnusable(
+                    f"{engine.url.database} is another program's database; "
+                    "point liq_provider.store to a file of its own"
+                )
             return None
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         return None if found is None else str(found)
@@ -126,10 +167,9 @@ def migrate(engine: Engine) -> None:
     Create the schema or bring it up to date.
 
     :raises StoreTooNew: and leaves the store as it is
+    :raises StoreUnusable: the directory cannot be written, or the file is no store
     """
-    if engine.dialect.name == "sqlite":
-        Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    if check_revision(engine, must_be_current=False) == REVISION:
+    if _existing_revision(engine) == REVISION:
         return
     from alembic import command
     from alembic.config import Config
@@ -137,5 +177,25 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with store_errors("Setting up the store"), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _existing_revision(engine: Engine) -> str | None:
+    if engine.dialect.name != "sqlite":
+        return check_revision(engine, must_be_current=False)
+    path = Path(engine.url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.stat().st_size == 0:
+            return None
+    except OSError as error:
+        raise StoreUnusable(f"{path.parent}: {error.strerror}; {_CHECK_DIRECTORY}") from error
+    # Opening for writing switches a file to WAL; first see whether it is ours to touch.
+    looking = open_engine(engine.url.render_as_string(hide_password=False), read_only=True)
+    try:
+        return check_revision(looking, must_be_current=False)
+    finally:
+        looking.dispose()

@@ -161,6 +161,7 @@ class Reader:
             select(table.base_asset, table.pair)
             .where(table.minute_ms >= from_ms)
             .where(table.minute_ms < to_ms)
+            .where(~table.filled)
             .distinct()
         )
         found: dict[str, list[str]] = {}
@@ -177,6 +178,7 @@ class Reader:
             select(table.base_asset, func.count(index.distinct()))
             .where(table.minute_ms >= from_ms)
             .where(table.minute_ms < to_ms)
+            .where(~table.filled)
             .group_by(table.base_asset)
         )
         return {base: int(count) for base, count in rows}

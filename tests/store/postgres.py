@@ -1,0 +1,79 @@
+"""A PostgreSQL server of its own for the tests, on loopback, from the installed binaries."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_USERS = ("postgres", "nobody")
+
+
+def binaries() -> Path | None:
+    """:return: the directory of the newest server that is installed"""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    on_path = shutil.which("initdb")
+    if on_path:
+        found.append(Path(on_path).resolve().parent)
+    whole = [path for path in found if (path / "pg_ctl").exists()]
+    return max(whole, key=lambda path: _version(path)) if whole else None
+
+
+def _version(path: Path) -> tuple[int, str]:
+    number = path.parent.name
+    return (int(number) if number.isdigit() else 0, str(path))
+
+
+@contextmanager
+def server(bin_dir: Path) -> Iterator[str]:
+    """
+    Run a server until the end.
+
+    :return: its address, without a database
+    """
+    directory = Path(tempfile.mkdtemp(prefix="liq-pg-"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    try:
+        user = _other_user(directory)
+        data = directory / "data"
+        _run(user, bin_dir / "initdb", "-D", data, "-U", "liq", "-A", "trust", "-E", "UTF8", "-N")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {directory}"
+        control = (bin_dir / "pg_ctl", "-D", data, "-w", "-l", directory / "log")
+        _run(user, *control, "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg://liq@127.0.0.1:{port}"
+        finally:
+            _run(user, *control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _other_user(directory: Path) -> str | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    user = next(name for name in _USERS if name in known)
+    shutil.chown(directory, user)
+    return user
+
+
+def _run(user: str | None, *command: object) -> None:
+    done = subprocess.run(
+        [str(part) for part in command],
+        user=user,
+        extra_groups=[] if user else None,
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,111 @@
+"""Two sidecars, or a sidecar and an import, on one store."""
+
+import multiprocessing
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from liq_provider.coverage import Interval
+from liq_provider.errors import StoreBusy
+from liq_provider.store import schema
+from liq_provider.store.booking import Incoming
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+from .helpers import MINUTE, T0, incoming
+
+COUNT = 3_000
+
+
+def orders() -> list[Incoming]:
+    coins = ("BTC", "ETH", "SOL")
+    return [
+        incoming(
+            T0 + n * 10,
+            market_id=f"{coins[n % 3]}USDT",
+            pair=f"{coins[n % 3]}/USDT:USDT",
+            base_asset=coins[n % 3],
+        )
+        for n in range(COUNT)
+    ]
+
+
+def write_all(url: str, seed: int) -> None:
+    """Everything once, in an order and in batches of its own, as another sidecar would."""
+    rng = random.Random(seed)
+    items = orders()
+    rng.shuffle(items)
+    writer = Writer(open_engine(url))
+    while items:
+        batch, items = items[:50], items[50:]
+        while True:
+            try:
+                writer.append(batch)
+                break
+            except StoreBusy:
+                continue
+    writer.close()
+
+
+def by_threads(url: str) -> None:
+    threads = [threading.Thread(target=write_all, args=(url, seed)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def by_processes(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=write_all, args=(url, seed)) for seed in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("both", [by_threads, by_processes])
+def test_two_at_once_count_everything_once(store_url: str, both: Callable[[str], None]) -> None:
+    # Neither finds a store, so both also set it up.
+    both(store_url)
+    reader = Reader(store_url)
+    assert reader.count("liquidations") == COUNT
+    engine = open_engine(store_url)
+    table = schema.minutes.c
+    with engine.connect() as connection:
+        found = connection.execute(select(func.sum(table.long_usd), func.sum(table.long_count)))
+        assert found.one() == (100.0 * COUNT, COUNT)
+    engine.dispose()
+    reader.close()
+
+
+def test_nothing_enters_a_minute_that_the_other_one_settles(store_url: str) -> None:
+    """One appends while the other settles; the minute's sum must not move afterwards."""
+    first, second = Writer(open_engine(store_url)), Writer(open_engine(store_url))
+    reader = Reader(store_url)
+    started = threading.Event()
+
+    def append() -> None:
+        for n in range(150):
+            first.append([incoming(T0 + n)])
+            started.set()
+
+    thread = threading.Thread(target=append)
+    thread.start()
+    started.wait(10)
+    second.settle(T0 + MINUTE, {"bybit": [Interval(T0, T0 + MINUTE)]}, T0 + 62_000)
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + MINUTE).values()
+    settled_usd = grid.long_usd.sum()
+    thread.join()
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + MINUTE).values()
+    assert grid.long_usd.sum() == settled_usd
+    (both,) = reader.grids(["BTC"], ["bybit"], T0, T0 + 2 * MINUTE).values()
+    assert both.long_usd.sum() == 150 * 100.0
+    for writer in (first, second):
+        writer.close()
+    reader.close()
