@@ -4,37 +4,35 @@ LiqTrend: trade with a wave of one-sided liquidations, if price and the judge ag
 The settings are in the section ``liq_provider`` of Freqtrade's configuration. These must stay
 as they are here: ``process_only_new_candles``, ``use_exit_signal``, ``exit_profit_only``,
 ``use_custom_stoploss``, ``trailing_stop``, ``minimal_roi``, ``stoploss``.
+
+Freqtrade lets a trade through, or keeps an old stop, when a callback raises. So each callback
+that could do harm that way catches everything itself and does the safe thing.
 """
 
 import logging
 from datetime import datetime
-from pathlib import Path
 
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_msecs
-from freqtrade.persistence import PairLocks, Trade
+from freqtrade.persistence import Trade
 from freqtrade.strategy import CategoricalParameter, DecimalParameter, IStrategy
 from pandas import DataFrame
 
-from liq_provider.bot import guards
-from liq_provider.bot.autostart import Autostart, sidecar_config
-from liq_provider.bot.checks import check_bot, check_floor
+from liq_provider.bot import guards, position
+from liq_provider.bot.book import Book
+from liq_provider.bot.checks import refuse_spot
 from liq_provider.bot.columns import UPGRADE, level_of_tag
-from liq_provider.bot.engine import Engine
-from liq_provider.bot.notices import Notices
+from liq_provider.bot.live import Message
+from liq_provider.bot.parameters import rules_of, stop_rules_of, take_settings, values
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
-from liq_provider.bot.signals import Rules
-from liq_provider.bot.source import HistorySource, LiveSource
-from liq_provider.bot.stops import StopRules, as_freqtrade
+from liq_provider.bot.start import start
+from liq_provider.bot.stops import as_freqtrade
 from liq_provider.errors import LiqError
-from liq_provider.judge.matrix import Confidence
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import load_settings, resolve_store
-from liq_provider.store.reader import Reader
-from liq_provider.wave import Thresholds
 
 logger = logging.getLogger(__name__)
+
+
+class CannotStart(OperationalException, ValueError):
+    """Stops the bot; being a ValueError as well, Freqtrade reports it without a traceback."""
 
 
 class LiqTrend(IStrategy):
@@ -52,6 +50,12 @@ class LiqTrend(IStrategy):
     process_only_new_candles = False  # late minutes and verdicts count in the same candle
     position_adjustment_enable = False
     startup_candle_count = 30
+    order_types = {  # noqa: RUF012 - Freqtrade's own class attribute
+        "entry": "market",  # waves move fast; with "limit", see max_slippage_pct
+        "exit": "market",
+        "stoploss": "market",
+        "stoploss_on_exchange": False,
+    }
     plot_config = PLOT_CONFIG
 
     z_threshold = DecimalParameter(2.5, 8.0, default=3.0, decimals=1, space="buy")
@@ -65,152 +69,85 @@ class LiqTrend(IStrategy):
     trailing_arm_pct = DecimalParameter(0.0, 0.05, default=0.01, decimals=3, space="sell")
     fallback_pct = DecimalParameter(0.005, 0.10, default=0.02, decimals=3, space="sell")
 
+    def __init__(self, config: dict) -> None:
+        try:
+            refuse_spot(config)
+        except LiqError as error:
+            raise CannotStart(str(error)) from error
+        super().__init__(config)
+
     def bot_start(self, **kwargs) -> None:
         """Validate everything, and in live modes make sure that a sidecar runs."""
         try:
-            self._start()
+            started = start(self)
         except LiqError as error:
-            raise OperationalException(str(error)) from error
-
-    def _start(self) -> None:
-        settings = self.liq_settings = load_settings(self.config)
-        check_bot(self.config, self, settings)
-        for name, parameter in self._parameters().items():
-            parameter.value = getattr(settings, name)
-        base_dir = Path(self.config["user_data_dir"]).resolve().parent
-        store = resolve_store(settings, base_dir)
-        self.trades_live = self.config["runmode"] in (RunMode.LIVE, RunMode.DRY_RUN)
-        timeframe_ms = timeframe_to_msecs(self.timeframe)
-        if self.trades_live:
-            source: LiveSource | HistorySource = LiveSource(Reader(store), settings)
-            self.engine = Engine(settings, timeframe_ms, source, "live")
-            self.ignore_buying_expired_candle_after = int(settings.max_entry_delay_s)
-            self.files = RuntimeFiles.of(store, base_dir)
-            self.autostart = None
-            if settings.autostart:
-                self.autostart = Autostart(
-                    self.files, sidecar_config(self.config, settings, base_dir)
-                )
-                self.autostart.ensure()
-        else:
-            source = HistorySource(Reader(store), settings)
-            self.engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
-        self.notices = Notices()
-        self.floor_checked = False
-        self.floor_problem: str | None = None
-
-    def _parameters(self) -> dict:
-        names = (
-            *("z_threshold", "z_strong", "purity_threshold", "purity_strong", "trend_k"),
-            *("min_confidence", "direction_mode"),
-            *("trailing_pct", "trailing_arm_pct", "fallback_pct"),
+            raise CannotStart(str(error)) from error
+        self.liq_settings, self.engine, self.live = (
+            started.settings,
+            started.engine,
+            started.live,
         )
-        return {name: getattr(self, name) for name in names}
-
-    def rules(self) -> Rules:
-        """:return: the decision rules, with parameters from a file or from hyperopt if any"""
-        settings = self.liq_settings
-        return Rules(
-            Thresholds(
-                self.z_threshold.value,
-                max(self.z_strong.value, self.z_threshold.value),
-                self.purity_threshold.value,
-                max(self.purity_strong.value, self.purity_threshold.value),
-                settings.min_count,
-                settings.min_segment_usd,
-                settings.zscore,
-                self.direction_mode.value,
-            ),
-            settings.segment_min,
-            self.trend_k.value,
-            Confidence.of(self.min_confidence.value),
-            settings.settle_ms,
-            settings.max_entry_delay_ms,
-        )
-
-    def stop_rules(self) -> StopRules:
-        """:return: distances of the stops"""
-        return StopRules(
-            self.trailing_pct.value, self.trailing_arm_pct.value, self.fallback_pct.value
-        )
+        take_settings(self, started.settings)
+        self.book = Book(self.config)
+        if self.live is not None:
+            self.ignore_buying_expired_candle_after = int(started.settings.max_entry_delay_s)
 
     # -- every loop -----------------------------------------------------------------------
 
     def bot_loop_start(self, current_time: datetime, **kwargs) -> None:
         """Live: read the store, keep the sidecar alive, say what changed."""
-        if not self.trades_live:
+        if self.live is None:
             return
         try:
-            self.files.beat()
-            if self.autostart is not None:
-                self.autostart.ensure()
-        except OSError as error:
-            logger.error("The sidecar cannot be watched: %s", error)
-        self.engine.refresh(_ms(current_time))
-        if not self.floor_checked:
-            self._compare_with_settings()
-        self.engine.problem = self.engine.problem or self.floor_problem
-        message = self.notices.data(self.engine.problem)
-        if message:
-            logger.warning(message) if self.engine.problem else logger.info(message)
-            self.dp.send_msg(message, always_send=True)
-
-    def _compare_with_settings(self) -> None:
-        """Parameters are loaded after bot_start, so their first use is here."""
-        self.floor_checked = True
-        for name, parameter in self._parameters().items():
-            configured = getattr(self.liq_settings, name)
-            if parameter.value != configured:
-                logger.info(
-                    "%s = %s from the parameter file wins over liq_provider.%s = %s",
-                    *(name, parameter.value, name, configured),
-                )
-        self.floor_problem = check_floor(
-            self.liq_settings, self.z_threshold.value, self.purity_threshold.value
-        )
+            pairs = self.dp.current_whitelist()
+            self._say(self.live.begin(_ms(current_time), pairs, values(self)))
+        except Exception:
+            self.engine.problem = "LiqTrend's own loop failed, see the log"
+            logger.exception("The loop failed; no entries until it works again")
 
     def analyze(self, pairs: list[str]) -> None:
         """Populate only what changed, rank this candle's candidates, then let signals out."""
-        newest = self._newest(pairs)
-        due = self.engine.to_analyze(newest)
-        missing = [pair for pair in pairs if pair not in newest]
-        super().analyze(due + missing)
-        self.engine.analyzed(due, newest)
+        try:
+            newest = self._newest(pairs)
+            due = self.engine.to_analyze(newest)
+        except Exception:
+            logger.exception("What changed is not known; no entries in this loop")
+            self.engine.withdraw()
+            newest, due = {}, []
+        # Freqtrade contains what goes wrong with a single pair.
+        super().analyze(due + [pair for pair in pairs if pair not in newest])
+        try:
+            self.engine.analyzed(due, newest)
+            self._rank(newest)
+        except Exception:
+            logger.exception("Ranking failed; no entries in this loop")
+            super().analyze([pair for pair in self.engine.withdraw() if pair in pairs])
+
+    def _rank(self, newest: dict[str, int]) -> None:
         if not newest:
+            self.engine.withdraw()
             return
         close_ms = max(newest.values())
-        whitelist = self.dp.current_whitelist()
-        changed = self.engine.choose(
-            close_ms, whitelist, self._free_slots(), self._blocked(whitelist, close_ms)
-        )
-        super().analyze([pair for pair in changed if pair in newest])
-        for message in self.notices.waves(self.engine, whitelist, close_ms):
-            logger.info(message)
-            self.dp.send_msg(message, always_send=True)
+        pairs = self.dp.current_whitelist()
+        blocked = guards.blocked(self.engine, self.book, pairs, close_ms, close_ms)
+        changed = self.engine.choose(close_ms, pairs, self.book.free_slots(), blocked)
+        changed = [pair for pair in changed if pair in newest]
+        super().analyze(changed)
+        self.engine.analyzed(changed, newest)
+        self._say(self.live.waves(pairs, close_ms))
 
     def _newest(self, pairs: list[str]) -> dict[str, int]:
         newest = {}
         for pair in pairs:
             frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
             if len(frame):
-                opened = frame["date"].iat[-1]
-                newest[pair] = int(opened.timestamp() * 1000) + self.engine.timeframe_ms
+                newest[pair] = _ms(frame["date"].iat[-1]) + self.engine.timeframe_ms
         return newest
 
-    def _free_slots(self) -> float:
-        limit = self.config["max_open_trades"]
-        return limit if limit < 0 else max(0, limit - Trade.get_open_trade_count())
-
-    def _blocked(self, pairs: list[str], close_ms: int) -> set[str]:
-        blocked = {trade.pair for trade in Trade.get_trades_proxy(is_open=True)}
-        for pair in pairs:
-            if self.engine.candidate(pair, close_ms) is None or pair in blocked:
-                continue
-            decisions, row = self.engine.decision(pair, close_ms)
-            side = "long" if decisions.sign[row] > 0 else "short"
-            if PairLocks.is_pair_locked(pair, side=side):
-                blocked.add(pair)
-        return blocked
+    def _say(self, messages: list[Message]) -> None:
+        for message in messages:
+            logger.log(logging.WARNING if message.warning else logging.INFO, message.text)
+            self.dp.send_msg(message.text, always_send=True)
 
     # -- columns --------------------------------------------------------------------------
 
@@ -220,7 +157,7 @@ class LiqTrend(IStrategy):
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Decisions and entries."""
-        return self.engine.entries(dataframe, metadata["pair"], self.rules())
+        return self.engine.entries(dataframe, metadata["pair"], rules_of(self, self.liq_settings))
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Reversals."""
@@ -235,22 +172,16 @@ class LiqTrend(IStrategy):
         except Exception:
             logger.exception("confirm_trade_entry failed for %s; the entry is denied", pair)
             return False
-        if reason is not None and self.trades_live:
+        if reason is not None and self.live is not None:
             logger.info("%s: entry denied, %s", pair, reason)
         return reason is None
 
     def _deny(self, pair: str, is_short: bool, now_ms: int) -> str | None:
-        if self.trades_live:
+        if self.live is not None:
             reason = guards.deny_live(self.engine, pair, is_short, now_ms)
         else:
-            opened = {trade.pair for trade in Trade.get_trades_proxy(is_open=True)}
-            reason = guards.deny_backtest(
-                self.engine, pair, is_short, now_ms, self._free_slots(), opened
-            )
-        closed = Trade.get_trades_proxy(pair=pair, is_open=False)
-        return reason or guards.deny_repeat(
-            self.engine, pair, is_short, now_ms, guards.latest(closed)
-        )
+            reason = guards.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
+        return reason or guards.deny_repeat(self.engine, self.book, pair, is_short, now_ms)
 
     def leverage(self, max_leverage: float, **kwargs) -> float:
         """The configured leverage, never more than the pair allows."""
@@ -258,14 +189,17 @@ class LiqTrend(IStrategy):
 
     def custom_entry_price(self, proposed_rate: float, side: str, **kwargs) -> float:
         """For limit orders: at most ``max_slippage_pct`` worse than the book."""
+        if self.order_types["entry"] != "limit":
+            return proposed_rate
         sign = -1 if side == "short" else 1
         return proposed_rate * (1 + sign * self.liq_settings.max_slippage_pct)
 
     def order_filled(self, pair: str, trade: Trade, order, current_time: datetime, **kwargs):
         """Keep what the entry was based on with the trade, for FreqUI and Telegram."""
-        if order.ft_order_side == trade.entry_side and self.trades_live:
-            close_ms = self.engine.signal_close_ms(_ms(trade.open_date_utc))
-            for key, value in guards.record(self.engine, pair, close_ms).items():
+        if order.ft_order_side == trade.entry_side and self.live is not None:
+            # A limit order may be filled candles later; the decision is the order's.
+            close_ms = self.engine.signal_close_ms(_ms(order.order_date_utc))
+            for key, value in position.record(self.engine, pair, close_ms).items():
                 trade.set_custom_data(f"liq_{key}", value)
 
     def custom_exit(
@@ -273,13 +207,16 @@ class LiqTrend(IStrategy):
     ) -> str | None:
         """Upgrade: a surer signal of the same direction while the position is open."""
         now_ms = _ms(current_time)
-        if not self.trades_live:
-            crossed = guards.exit_at_open(self._stops(pair, trade, now_ms), current_rate)
+        if self.live is None:
+            rules = stop_rules_of(self)
+            crossed = position.exit_at_open(self.engine, trade, now_ms, current_rate, rules)
             if crossed is not None:
                 return crossed
+        elif self.engine.problem is not None:
+            return None
         level = self.engine.level_at(pair, self.engine.signal_close_ms(now_ms), trade.is_short)
         recorded = level_of_tag(trade.enter_tag)
-        if level <= recorded or (self.trades_live and self.engine.problem is not None):
+        if level <= recorded:
             return None
         if self.liq_settings.on_upgrade == "reopen":
             return UPGRADE
@@ -298,26 +235,21 @@ class LiqTrend(IStrategy):
         **kwargs,
     ) -> float:
         """Both stops, the tighter wins; needs nothing but the trade itself when live."""
-        now = self._stops(pair, trade, _ms(current_time))
-        return as_freqtrade(now.binding, current_rate, trade.is_short, trade.leverage or 1.0)
+        try:
+            rules = stop_rules_of(self)
+            stop = position.current_stops(self.engine, trade, _ms(current_time), rules).binding
+            return as_freqtrade(stop, current_rate, trade.is_short, trade.leverage or 1.0)
+        except Exception:
+            logger.exception("The stops of %s failed; only the fallback stop acts", pair)
+            return position.fallback_alone(trade, current_rate, self.fallback_pct.value)
 
-    def _stops(self, pair: str, trade: Trade, now_ms: int):
-        return guards.current_stops(
-            self.engine,
-            pair,
-            open_rate=trade.open_rate,
-            opened_ms=_ms(trade.open_date_utc),
-            is_short=trade.is_short,
-            seen_best=trade.min_rate if trade.is_short else trade.max_rate,
-            now_ms=now_ms,
-            rules=self.stop_rules(),
-        )
-
-    def plot_annotations(
-        self, pair: str, start_date: datetime, end_date: datetime, dataframe: DataFrame, **kwargs
-    ) -> list:
+    def plot_annotations(self, pair: str, dataframe: DataFrame, **kwargs) -> list:
         """Waves as areas on FreqUI's chart."""
-        return annotations(dataframe, self.engine.timeframe_ms)
+        try:
+            return annotations(dataframe, self.engine.timeframe_ms)
+        except Exception:
+            logger.exception("The waves of %s cannot be drawn", pair)
+            return []
 
 
 def _ms(time: datetime) -> int:

@@ -47,6 +47,7 @@ class Autostart:
     :param files: the store's runtime files
     :param config: see ``sidecar_config``
     :param monotonic_s: a clock for the restart limit
+    :param restart_s: at most one start in this time
     """
 
     def __init__(
@@ -54,34 +55,38 @@ class Autostart:
         files: RuntimeFiles,
         config: Mapping[str, Any],
         monotonic_s: Callable[[], float] = time.monotonic,
+        restart_s: float = _RESTART_S,
     ) -> None:
         self._files = files
         self._config = config
         self._monotonic_s = monotonic_s
+        self._restart_s = restart_s
         self._last_start_s: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> bool:
         """
-        Start a sidecar if none is running, at most once a minute.
+        Start a sidecar if none is running, at most once in ``restart_s``.
 
         :return: True if one was started
         """
+        self._report_end()
         now_s = self._monotonic_s()
-        if self._last_start_s is not None and now_s - self._last_start_s < _RESTART_S:
+        if self._last_start_s is not None and now_s - self._last_start_s < self._restart_s:
             return False
         if self._files.running():
             return False
-        if self._process is not None:
-            code = self._process.poll()
-            logger.warning(
-                "The sidecar ended (exit status %s); see %s. Starting it again.",
-                code,
-                self._files.log,
-            )
         self._last_start_s = now_s
         self._start()
         return True
+
+    def _report_end(self) -> None:
+        code = None if self._process is None else self._process.poll()
+        if code is None:
+            return
+        self._process = None
+        if code:  # 0: another bot's sidecar was first, or it was asked to end
+            logger.warning("The sidecar ended (exit status %s); see %s", code, self._files.log)
 
     def _start(self) -> None:
         self._files.log.parent.mkdir(parents=True, exist_ok=True)

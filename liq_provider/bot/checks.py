@@ -1,4 +1,4 @@
-"""Freqtrade settings that would quietly break LiqTrend, refused before trading starts."""
+"""Settings of Freqtrade that would quietly break LiqTrend, refused before trading starts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +11,20 @@ from liq_provider.settings import Settings
 # A return on investment of this much is never reached; below it, it would cut winners.
 _NEVER_ROI = 10.0
 
+# Isolated margin is gone after a move of 1/leverage, less what maintenance takes.
+_LIQUIDATED = 0.9
+
+
+def refuse_spot(config: Mapping[str, Any]) -> None:
+    """
+    Before Freqtrade looks at it, as its own advice (switch shorts off) would not help here.
+
+    :raises SettingsError: names the key
+    """
+    problem = next(_market(config), None)
+    if problem is not None:
+        raise SettingsError(problem)
+
 
 def check_bot(config: Mapping[str, Any], strategy: Any, settings: Settings) -> None:
     """
@@ -18,16 +32,29 @@ def check_bot(config: Mapping[str, Any], strategy: Any, settings: Settings) -> N
     :param strategy: the strategy object
     :raises SettingsError: one line for each wrong setting, naming its key and the remedy
     """
-    problems = [*_market(config), *_exits(strategy, settings), *_time(config, settings)]
+    problems = [
+        *_market(config),
+        *_margin(config),
+        *_exits(strategy, settings),
+        *_time(config, settings, strategy),
+    ]
     if problems:
         raise SettingsError("LiqTrend cannot run with this configuration:\n" + "\n".join(problems))
 
 
 def _market(config: Mapping[str, Any]) -> Iterator[str]:
-    if str(config.get("trading_mode", "spot")) not in ("futures", "TradingMode.FUTURES"):
+    if _word(config.get("trading_mode", "spot")) != "futures":
         yield 'trading_mode: must be "futures"; liquidations and shorts exist only there'
-    if str(config.get("margin_mode") or "") not in ("isolated", "MarginMode.ISOLATED"):
+
+
+def _margin(config: Mapping[str, Any]) -> Iterator[str]:
+    if _word(config.get("margin_mode", "")) != "isolated":
         yield 'margin_mode: must be "isolated", so that one position cannot drain the account'
+
+
+def _word(value: Any) -> str:
+    """Freqtrade puts enumerations where the file had words."""
+    return str(getattr(value, "value", value) or "")
 
 
 def _exits(strategy: Any, settings: Settings) -> Iterator[str]:
@@ -37,6 +64,7 @@ def _exits(strategy: Any, settings: Settings) -> Iterator[str]:
         ("use_exit_signal", True, "upgrades and reversals are exit signals"),
         ("use_custom_stoploss", True, "both stops live there"),
         ("position_adjustment_enable", False, "stops are computed from one entry"),
+        ("process_only_new_candles", False, "late minutes and verdicts count in the same candle"),
         ("can_short", True, "half of all waves are shorts"),
     ):
         if bool(getattr(strategy, key, None)) is not wanted:
@@ -49,15 +77,14 @@ def _exits(strategy: Any, settings: Settings) -> Iterator[str]:
             f"stoploss: {strategy.stoploss} is tighter than liq_provider.fallback_pct * leverage "
             f"({needed:.3f}); leave it at -0.99, the fallback stop is the real one"
         )
-    # Isolated margin is gone after a move of 1/leverage, less what maintenance takes.
-    if needed >= 0.9:
+    if needed >= _LIQUIDATED:
         yield (
             f"liq_provider.fallback_pct: {settings.fallback_pct} lies beyond the liquidation price "
             f"at leverage {settings.leverage:g}; lower one of them"
         )
 
 
-def _time(config: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+def _time(config: Mapping[str, Any], settings: Settings, strategy: Any) -> Iterator[str]:
     timeframe = str(config.get("timeframe") or "")
     minutes = timeframe_to_minutes(timeframe)
     if settings.segment_min % minutes:
@@ -70,22 +97,48 @@ def _time(config: Mapping[str, Any], settings: Settings) -> Iterator[str]:
             f"liq_provider.max_entry_delay_s: {settings.max_entry_delay_s:g} must be below the "
             f"timeframe ({timeframe})"
         )
-
-
-def check_floor(settings: Settings, z_threshold: float, purity_threshold: float) -> str | None:
-    """
-    :return: why the strategy's thresholds cannot be served, None if they can; a threshold below
-        the judge's floor would ask for verdicts that were never made
-    """
-    judge = settings.judge
-    if z_threshold < judge.z_min:
-        return (
-            f"z_threshold {z_threshold} is below liq_provider.judge.z_min {judge.z_min}: "
-            "waves in between are never judged; raise one or lower the other"
+    if strategy.startup_candle_count <= settings.trend_candles:
+        yield (
+            f"startup_candle_count: {strategy.startup_candle_count} must be more than "
+            f"liq_provider.trend_candles ({settings.trend_candles}); set it in the configuration"
         )
-    if purity_threshold < judge.purity_min:
+
+
+def check_served(
+    settings: Settings,
+    z_threshold: float,
+    purity_threshold: float,
+    direction_mode: str,
+    sidecar: Mapping[str, Any],
+) -> str | None:
+    """
+    Can the sidecar have judged what these parameters ask for? A threshold below the judge's
+    floor, or the other direction, would wait for verdicts that are never made.
+
+    :param z_threshold: the strategy's own, perhaps from a parameter file; so are the next two
+    :param sidecar: the running sidecar's status; it may have been started with other settings
+    :return: why they cannot be served, None if they can
+    """
+    floor = {**settings.judge.model_dump(), **sidecar.get("floor", {})}
+    for name, value, key in (
+        ("z_threshold", z_threshold, "z_min"),
+        ("purity_threshold", purity_threshold, "purity_min"),
+    ):
+        if value < getattr(settings.judge, key):
+            return (
+                f"{name} {value} is below liq_provider.judge.{key} "
+                f"{getattr(settings.judge, key)}: waves in between are never judged; "
+                "raise one or lower the other"
+            )
+        if value < floor[key]:
+            return (
+                f"{name} {value} is below judge.{key} {floor[key]} of the running sidecar: "
+                "waves in between are never judged; restart it (liq-provider stop)"
+            )
+    if direction_mode != settings.direction_mode:
         return (
-            f"purity_threshold {purity_threshold} is below liq_provider.judge.purity_min "
-            f"{judge.purity_min}: waves in between are never judged; raise one or lower the other"
+            f"direction_mode {direction_mode} of the parameter file differs from "
+            f"liq_provider.direction_mode {settings.direction_mode}, which the sidecar judges by; "
+            "set the latter to the same"
         )
     return None

@@ -5,6 +5,7 @@ The strategy file translates Freqtrade's callbacks into calls of ``Engine``; eve
 decided here can be tested without Freqtrade's loop. Holds no open connection, lock or thread.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,8 @@ from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.rolling import FloatArray, IntArray
 from liq_provider.settings import Settings
 from liq_provider.trend import trend_inputs
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class Engine:
         self.pairs: dict[str, PairState] = {}
         self.chosen: dict[str, int] = {}
         self._changed: set[str] = set()
+        self._populated: set[str] = set()
         self._done: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         self._signalled: dict[str, int] = {}
@@ -75,33 +79,41 @@ class Engine:
     # -- one loop of the live bot ---------------------------------------------------------
 
     def refresh(self, now_ms: int) -> None:
-        """Read what is new in the store; sets ``problem``."""
+        """Read what is new in the store; sets ``problem``, and never raises."""
         assert isinstance(self.source, LiveSource)
-        self._changed |= self.source.refresh(now_ms)
-        self.problem = self.source.snapshot.problem(now_ms, self.settings)
+        try:
+            self._changed |= self.source.refresh(now_ms)
+            problem = self.source.snapshot.problem(now_ms, self.settings)
+        except Exception as error:
+            # What the store holds is no bug of the loop; exits must go on whatever it is.
+            problem = f"the store's content was not understood ({error!r})"
+            if problem != self.problem:
+                logger.exception("Reading the store failed")
+        self.problem = problem
 
     def to_analyze(self, newest_close_ms: Mapping[str, int]) -> list[str]:
         """
         :param newest_close_ms: close of each pair's newest candle
         :return: pairs with a new candle or a changed snapshot, in the given order
         """
-        return [
+        due = [
             pair
             for pair, close_ms in newest_close_ms.items()
             if self._done.get(pair) != close_ms or base_asset_of_pair(pair) in self._changed
         ]
+        self._populated.difference_update(due)
+        return due
 
     def analyzed(self, pairs: Iterable[str], newest_close_ms: Mapping[str, int]) -> None:
         """Note that ``pairs`` were populated; what failed is tried again in the next loop."""
-        waiting = set()
         for pair in pairs:
-            state, close_ms = self.pairs.get(pair), newest_close_ms[pair]
-            if state is not None and close_ms in state.by_close:
-                self._done[pair] = close_ms
+            if pair in self._populated:
+                self._done[pair] = newest_close_ms[pair]
             else:
+                # Freqtrade keeps the frame of an earlier loop; nothing may be entered on it.
                 self._done.pop(pair, None)
-                waiting.add(base_asset_of_pair(pair))
-        self._changed &= waiting
+                self.pairs.pop(pair, None)
+        self._changed.clear()
 
     def choose(
         self, close_ms: int, pairs: Iterable[str], free_slots: float, blocked: Collection[str]
@@ -111,30 +123,41 @@ class Engine:
         same candle and that is still not open has failed and no longer takes a slot.
 
         :param pairs: the whitelist
-        :param blocked: pairs that are open or locked
+        :param blocked: pairs that cannot enter now: open, locked, or traded in this wave
         :return: pairs whose signal must be written anew, because it came or went
         """
         for pair, offered_ms in self.chosen.items():
             if offered_ms == close_ms == self._signalled.get(pair) and pair not in blocked:
                 self._failed[pair] = close_ms
-        failed = {pair for pair, ms in self._failed.items() if ms == close_ms}
+        self._failed = {pair: ms for pair, ms in self._failed.items() if ms == close_ms}
         found: list[Candidate] = []
         if self.problem is None:
             found = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
-        chosen = rank(found, free_slots, set(blocked) | failed)
+        chosen = rank(found, free_slots, set(blocked) | self._failed.keys())
         self.chosen = {candidate.pair: close_ms for candidate in chosen}
-        return [
+        changed = [
             pair
             for pair in pairs
             if (pair in self.chosen) != (self._signalled.get(pair) == close_ms)
         ]
+        self._populated.difference_update(changed)
+        return changed
+
+    def withdraw(self) -> list[str]:
+        """
+        Let nobody enter in this loop.
+
+        :return: pairs whose signal is out and must be written anew
+        """
+        self.chosen = {}
+        return [pair for pair, close_ms in self._signalled.items() if close_ms]
 
     # -- columns --------------------------------------------------------------------------
 
     def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add what does not depend on thresholds: the trend's inputs."""
-        opened: IntArray = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
-        close_ms = opened + self.timeframe_ms
+        self.pairs.pop(pair, None)
+        close_ms = self._closes(frame)
         rows, verdicts = self._known(pair, close_ms)
         self.pairs[pair] = PairState(
             close_ms, frame["high"].to_numpy(), frame["low"].to_numpy(), rows, verdicts
@@ -148,14 +171,15 @@ class Engine:
         trend = CandleTrend(
             frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
         )
-        found = decide(state.close_ms, state.rows, trend, state.verdicts, rules, self.mode)
+        # Not state.close_ms: hyperopt trims frames between indicators and entries.
+        close_ms = self._closes(frame)
+        found = decide(close_ms, state.rows, trend, state.verdicts, rules, self.mode)
         state.decisions = found
-        state.by_close = {int(ms): row for row, ms in enumerate(state.close_ms)}
+        state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
         entry = found.entry.copy()
         if self.live and len(entry):
-            newest_ms = int(state.close_ms[-1])
-            allowed = self.chosen.get(pair) == newest_ms
-            entry[-1] &= allowed
+            newest_ms = int(close_ms[-1])
+            entry[-1] &= self.chosen.get(pair) == newest_ms
             self._signalled[pair] = newest_ms if entry[-1] else 0
         return frame.assign(
             **decision_columns(found), **entry_columns(found, entry, self._late_candles)
@@ -165,7 +189,12 @@ class Engine:
         """Add the exit columns of the decisions that ``entries`` made."""
         found = self.pairs[pair].decisions
         assert found is not None
+        self._populated.add(pair)
         return frame.assign(**exit_columns(found, self._late_candles))
+
+    def _closes(self, frame: DataFrame) -> IntArray:
+        opened: IntArray = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
+        return opened + self.timeframe_ms
 
     def _known(
         self, pair: str, close_ms: IntArray
@@ -209,7 +238,9 @@ class Engine:
         if found is None or not found[0].entry[found[1]]:
             return None
         decisions, row = found
-        return Candidate(pair, int(decisions.level[row]), float(decisions.z[row]))
+        return Candidate(
+            pair, int(decisions.level[row]), float(decisions.z[row]), int(decisions.sign[row])
+        )
 
     def level_at(self, pair: str, close_ms: int, is_short: bool) -> int:
         """:return: confidence of the pair's candidate in this direction at a candle, else 0"""

@@ -1,6 +1,7 @@
 """What the bot says, once each: waves with their verdict, data that goes stale or comes back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.judge.matrix import Confidence
@@ -45,12 +46,23 @@ class Notices:
                 continue
             self._said.add(key)
             strength = Strength(int(decisions.strength[row])).word
-            decision = f"enter ({Confidence(level).word})" if level else str(verdict["action"])
             usd = decisions.long_usd[row] + decisions.short_usd[row]
             yield (
                 f"{pair}: {strength} wave {direction_word(sign)}, z {decisions.z[row]:.1f}, "
-                f"purity {decisions.purity[row]:.0%}, ${usd:,.0f}: {decision}, "
-                f"{verdict['action_reason']}"
+                f"purity {decisions.purity[row]:.0%}, ${usd:,.0f}: "
+                f"{_decision(level, bool(decisions.candidate[row]), verdict)}"
             )
         if len(self._said) > 10_000:
             self._said.clear()
+
+
+def _decision(level: int, candidate: bool, verdict: Mapping[str, Any]) -> str:
+    """What this bot does, which need not be what the sidecar's own settings would do."""
+    reason = verdict["action_reason"]
+    if candidate:
+        return f"enter ({Confidence(level).word}), {reason}"
+    if level:
+        return f"skip, {Confidence(level).word} is below min_confidence; {reason}"
+    if verdict["action"] == "enter":
+        return "skip, this bot's own thresholds or candles do not agree"
+    return f"{verdict['action']}, {reason}"

@@ -10,11 +10,13 @@ class Candidate:
     """
     :param level: its ``Confidence``
     :param z: its score
+    :param sign: +1 LONG, -1 SHORT
     """
 
     pair: str
     level: int
     z: float
+    sign: int = 1
 
 
 def rank(

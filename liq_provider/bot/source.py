@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from liq_provider.errors import StoreError
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 _LIVE_HISTORY_MS = 48 * 3_600_000
 _OWN_HISTORY_MS = 2 * 3_600_000
+_AHEAD_MS = 60_000  # the sidecar's clock is the exchange's, this one is the machine's
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
 
 
@@ -64,6 +65,8 @@ class LiveSource:
         self._rows: dict[str, FeatureRows] = {}
         self._verdicts: dict[str, list[dict[str, Any]]] = {}
         self._loaded_ms = 0
+        self._verdicts_due = False
+        self._changed: set[str] = set()
         self._own: bool | None = None
 
     def refresh(self, now_ms: int) -> set[str]:
@@ -73,12 +76,24 @@ class LiveSource:
         :return: coins whose features or verdicts changed
         """
         try:
-            return self._refresh(now_ms)
+            self._refresh(now_ms)
         except StoreError as error:
-            self.snapshot = Snapshot(
-                self.snapshot.computed_ms, 0, self.snapshot.sidecar, str(error)
-            )
-            return set()
+            self.snapshot = replace(self.snapshot, error=str(error))
+            self._verdicts_due = True
+        # What was read before an error counts, too: it is not read again.
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def coins(self) -> set[str] | None:
+        """
+        :return: coins that an enabled venue lists, None while not all lists are known
+        :raises StoreError: the store does not answer
+        """
+        venues = self._settings.venues.enabled
+        feeds = self.snapshot.sidecar.get("feeds", {})
+        if not all(feeds.get(venue, {}).get("markets") for venue in venues):
+            return None
+        return {market.base_asset for venue in venues for market in self._reader.markets(venue)}
 
     def rows(self, base_asset: str) -> FeatureRows | None:
         """:return: the coin's recent features, None if it had no liquidations"""
@@ -88,22 +103,23 @@ class LiveSource:
         """:return: the coin's recent verdicts, by ``available_at``"""
         return self._verdicts.get(base_asset, [])
 
-    def _refresh(self, now_ms: int) -> set[str]:
+    def _refresh(self, now_ms: int) -> None:
         found = self._reader.states(_STATE_KEYS)
-        before = self.snapshot
+        before = self.snapshot.verdict_ms
         self.snapshot = Snapshot(
             int(found.get("computed_ms") or 0),
             int(found.get("verdict_ms") or 0),
             found.get("sidecar") or {},
         )
-        changed: set[str] = set()
         if self.snapshot.computed_ms > self._loaded_ms:
-            changed |= self._load_features(now_ms)
-        if self.snapshot.verdict_ms != before.verdict_ms:
-            changed |= self._load_verdicts(now_ms)
-        return changed
+            self._load_features(now_ms)
+        news = self.snapshot.verdict_ms != before
+        if news or self._verdicts_due:
+            self._load_verdicts(now_ms)
+            # Two verdicts of one millisecond look like one; a second look finds the other.
+            self._verdicts_due = news
 
-    def _load_features(self, now_ms: int) -> set[str]:
+    def _load_features(self, now_ms: int) -> None:
         computed_ms = self.snapshot.computed_ms
         newer = self._computed_here() if self._has_other_windows() else self._stored(now_ms)
         oldest_ms = now_ms - _LIVE_HISTORY_MS
@@ -111,7 +127,7 @@ class LiveSource:
             known = self._rows.get(base)
             self._rows[base] = rows if known is None else known.then(rows).since(oldest_ms)
         self._loaded_ms = computed_ms
-        return set(newer)
+        self._changed |= set(newer)
 
     def _stored(self, now_ms: int) -> dict[str, FeatureRows]:
         from_ms = max(self._loaded_ms + 1, now_ms - _LIVE_HISTORY_MS)
@@ -145,25 +161,34 @@ class LiveSource:
         self._own = own
         return own
 
-    def _load_verdicts(self, now_ms: int) -> set[str]:
+    def _load_verdicts(self, now_ms: int) -> None:
         oldest_ms = now_ms - _LIVE_HISTORY_MS
         grouped: dict[str, list[dict[str, Any]]] = {}
-        for verdict in self._reader.verdicts(oldest_ms, now_ms + 60_000):
+        for verdict in self._reader.verdicts(oldest_ms, now_ms + _AHEAD_MS):
             grouped.setdefault(verdict["base_asset"], []).append(verdict)
-        changed = {base for base, found in grouped.items() if found != self._verdicts.get(base)}
+        self._changed |= {
+            base
+            for base in grouped.keys() | self._verdicts.keys()
+            if grouped.get(base) != self._verdicts.get(base)
+        }
         self._verdicts = grouped
-        return changed
 
 
 class HistorySource:
-    """The store as a backtest sees it: computed for the whole span of a pair at once."""
+    """
+    The store as a backtest sees it: computed for the whole span of a pair at once.
 
-    def __init__(self, reader: Reader, settings: Settings) -> None:
+    :param reader: None where there is no store, and so no liquidations
+    """
+
+    def __init__(self, reader: Reader | None, settings: Settings) -> None:
         self._reader = reader
         self._settings = settings
 
     def rows(self, base_asset: str, from_close_ms: int, to_close_ms: int) -> FeatureRows:
         """:return: features at every minute close of the span"""
+        if self._reader is None:
+            return FeatureRows.empty()
         computed = compute(
             self._reader,
             [base_asset],
@@ -175,8 +200,12 @@ class HistorySource:
         return computed.rows(_robust(self._settings), self._settings.min_segment_usd)
 
     def verdicts(self, base_asset: str, from_ms: int, to_ms: int) -> Sequence[dict[str, Any]]:
-        """:return: recorded verdicts of the span, by ``available_at``"""
-        return self._reader.verdicts(from_ms, to_ms, [base_asset])
+        """:return: recorded verdicts for candles that close in the span, by ``available_at``"""
+        if self._reader is None:
+            return ()
+        # The last candle, too, may know what came up to max_entry_delay_s after its close.
+        last_ms = to_ms + self._settings.max_entry_delay_ms
+        return self._reader.verdicts(from_ms, last_ms, [base_asset])
 
 
 def _robust(settings: Settings) -> Robust:

@@ -1,0 +1,69 @@
+"""What Freqtrade's own records say: which pairs are open, locked, or were traded before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from freqtrade.persistence import PairLocks, Trade
+
+from liq_provider.bot.columns import level_of_tag
+
+
+@dataclass(frozen=True, slots=True)
+class LastTrade:
+    """
+    The pair's latest closed trade.
+
+    :param level: confidence that it was entered with
+    """
+
+    opened_ms: int
+    closed_ms: int
+    is_short: bool
+    exit_reason: str
+    level: int
+
+
+class Book:
+    """
+    :param config: Freqtrade's configuration
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+
+    def open_pairs(self) -> set[str]:
+        """:return: pairs with an open position or entry order"""
+        return {trade.pair for trade in Trade.get_trades_proxy(is_open=True)}
+
+    def free_slots(self) -> float:
+        """:return: how many positions may still be opened; negative for any number"""
+        limit = float(self._config["max_open_trades"])
+        return limit if limit < 0 else max(0.0, limit - Trade.get_open_trade_count())
+
+    def locked(self, pair: str, is_short: bool, at_ms: int) -> bool:
+        """
+        :param at_ms: Freqtrade asks for the close of the signal's candle, so that a lock lasts
+            until a new candle is there
+        """
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        return bool(PairLocks.is_pair_locked(pair, at, "short" if is_short else "long"))
+
+    def last(self, pair: str) -> LastTrade | None:
+        """:return: the newest of the pair's closed trades"""
+        closed = Trade.get_trades_proxy(pair=pair, is_open=False)
+        if not closed:
+            return None
+        trade = max(closed, key=lambda item: item.open_date_utc)
+        return LastTrade(
+            opened_ms=_ms(trade.open_date_utc),
+            closed_ms=_ms(trade.close_date_utc) if trade.close_date else 0,
+            is_short=bool(trade.is_short),
+            exit_reason=str(trade.exit_reason or ""),
+            level=level_of_tag(trade.enter_tag),
+        )
+
+
+def _ms(time: datetime) -> int:
+    return int(time.timestamp() * 1000)

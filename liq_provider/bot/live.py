@@ -1,0 +1,120 @@
+"""What a live bot does in every loop besides deciding: read, watch the sidecar, say changes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from liq_provider.bot.autostart import Autostart
+from liq_provider.bot.checks import check_served
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.notices import Notices
+from liq_provider.bot.source import LiveSource
+from liq_provider.errors import LiqError
+from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.runtime import RuntimeFiles
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """
+    :param warning: something is wrong, for the level of the log line
+    """
+
+    text: str
+    warning: bool = False
+
+
+class LiveLoop:
+    """
+    :param files: beside the store; the bot's heartbeat goes there
+    :param autostart: None where the sidecar is a service of its own
+    """
+
+    def __init__(self, engine: Engine, files: RuntimeFiles, autostart: Autostart | None) -> None:
+        self.engine = engine
+        self.files = files
+        self.autostart = autostart
+        self._notices = Notices()
+        self._compared = False
+        self._watch_error: str | None = None
+        self._looked_up: set[str] = set()
+
+    def begin(
+        self, now_ms: int, pairs: Sequence[str], parameters: Mapping[str, Any]
+    ) -> list[Message]:
+        """
+        One loop, before anything is decided. A part that fails leaves the others alone.
+
+        :param pairs: the whitelist
+        :param parameters: the strategy's own values by name, perhaps from a parameter file
+        :return: what changed
+        """
+        self._watch()
+        self.engine.refresh(now_ms)
+        source = self.engine.source
+        assert isinstance(source, LiveSource)
+        self._compare_with_settings(parameters)
+        self.engine.problem = self.engine.problem or check_served(
+            self.engine.settings,
+            parameters["z_threshold"],
+            parameters["purity_threshold"],
+            parameters["direction_mode"],
+            source.snapshot.sidecar,
+        )
+        text = self._notices.data(self.engine.problem)
+        messages = [Message(text, self.engine.problem is not None)] if text else []
+        text = self._pairs_without_feed(source, pairs)
+        return [*messages, Message(text, True)] if text else messages
+
+    def waves(self, pairs: Sequence[str], close_ms: int) -> list[Message]:
+        """:return: judged waves that were not told yet"""
+        return [Message(text) for text in self._notices.waves(self.engine, pairs, close_ms)]
+
+    def _watch(self) -> None:
+        try:
+            self.files.beat()
+            if self.autostart is not None:
+                self.autostart.ensure()
+            self._watch_error = None
+        except Exception as error:
+            if repr(error) != self._watch_error:
+                logger.exception("The sidecar cannot be watched")
+            self._watch_error = repr(error)
+
+    def _compare_with_settings(self, parameters: Mapping[str, Any]) -> None:
+        """Parameters are loaded after bot_start, so their first use is here."""
+        if self._compared:
+            return
+        self._compared = True
+        for name, value in parameters.items():
+            configured = getattr(self.engine.settings, name)
+            if value != configured:
+                logger.info(
+                    "%s = %s from the parameter file wins over liq_provider.%s = %s",
+                    *(name, value, name, configured),
+                )
+
+    def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> str | None:
+        """Known once the sidecar has all market lists; each pair is named once."""
+        unknown = [pair for pair in pairs if pair not in self._looked_up]
+        if not unknown:
+            return None
+        try:
+            listed = source.coins()
+        except LiqError as error:
+            logger.debug("Market lists: %s", error)
+            return None
+        if listed is None:
+            return None
+        # Pairs that have a feed are remembered as well, so that nothing is asked twice.
+        self._looked_up.update(unknown)
+        bare = [pair for pair in unknown if base_asset_of_pair(pair) not in listed]
+        if not bare:
+            return None
+        return (
+            f"LiqTrend: pair without liquidation feed, never entered: {', '.join(bare)}. No "
+            "venue in liq_provider.venues lists it; remove it from exchange.pair_whitelist"
+        )

@@ -1,0 +1,82 @@
+"""From Freqtrade's configuration to a running engine, or one message that says why not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freqtrade.enums import RunMode
+from freqtrade.exchange import timeframe_to_msecs
+
+from liq_provider.bot.autostart import Autostart, sidecar_config
+from liq_provider.bot.checks import check_bot
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.errors import StoreUnusable
+from liq_provider.runtime import RuntimeFiles
+from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.store.engine import check_revision, open_engine
+from liq_provider.store.reader import Reader
+
+_LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
+_NEEDS_DATA = (RunMode.BACKTEST, RunMode.HYPEROPT)
+
+
+@dataclass(slots=True)
+class Started:
+    """
+    :param live: None in backtests, hyperopt and plots
+    """
+
+    settings: Settings
+    engine: Engine
+    live: LiveLoop | None
+
+
+def start(strategy: Any) -> Started:
+    """
+    Validate everything, and in live modes make sure that a sidecar runs.
+
+    :param strategy: the strategy object, with Freqtrade's configuration resolved
+    :raises LiqError: what is wrong, naming the key
+    """
+    config = strategy.config
+    settings = load_settings(config)
+    check_bot(config, strategy, settings)
+    base_dir = Path(config["user_data_dir"]).resolve().parent
+    store = resolve_store(settings, base_dir)
+    timeframe_ms = timeframe_to_msecs(strategy.timeframe)
+    if config["runmode"] not in _LIVE:
+        source = HistorySource(_reader(store, config["runmode"] in _NEEDS_DATA), settings)
+        engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
+        return Started(settings, engine, None)
+    engine = Engine(settings, timeframe_ms, LiveSource(Reader(store), settings), "live")
+    files = RuntimeFiles.of(store, base_dir)
+    autostart = None
+    if settings.autostart:
+        autostart = Autostart(files, sidecar_config(config, settings, base_dir))
+        try:
+            autostart.ensure()
+        except OSError as error:
+            raise StoreUnusable(
+                f"liq_provider.store: the sidecar cannot be started beside {files.prefix} "
+                f"({error.strerror}); check that its directory exists and is writable"
+            ) from error
+    return Started(settings, engine, LiveLoop(engine, files, autostart))
+
+
+def _reader(store: str, needs_data: bool) -> Reader | None:
+    """A backtest without a store would trade nothing and not say why; a plot may."""
+    engine = open_engine(store, read_only=True)
+    try:
+        check_revision(engine, must_be_current=True)
+    except StoreUnusable as error:
+        if needs_data:
+            raise StoreUnusable(
+                f"liq_provider.store: no liquidations to test with ({error}); record some with "
+                "`liq-provider run`, or `liq-provider import` a recording"
+            ) from error
+        return None
+    finally:
+        engine.dispose()
+    return Reader(store)

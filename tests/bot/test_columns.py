@@ -1,0 +1,76 @@
+"""What Freqtrade trades on."""
+
+import numpy as np
+
+from liq_provider.bot.columns import (
+    REVERSAL,
+    UPGRADE,
+    decision_columns,
+    entry_columns,
+    entry_tag,
+    exit_columns,
+    level_of_tag,
+)
+from liq_provider.bot.signals import decide
+
+from .helpers import at, feature_rows, rules, trend
+
+
+def _found(share: float = 0.98, sign: int = -1):
+    close_ms = np.array([at(minute) for minute in range(8)], dtype=np.int64)
+    rows = feature_rows({3: (9.0, share)})
+    return decide(close_ms, rows, trend(sign, 8), [], rules(), "matrix")
+
+
+def test_an_entry_is_a_signal_with_its_tag() -> None:
+    found = _found()
+    columns = entry_columns(found, found.entry, 0)
+    assert list(columns["enter_short"]) == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert not columns["enter_long"].any()
+    assert columns["enter_tag"][3] == "liq_short_strong_medium"
+    assert set(columns["enter_tag"]) == {"", "liq_short_strong_medium"}
+
+
+def test_a_long_wave_enters_long() -> None:
+    found = _found(0.02, 1)
+    columns = entry_columns(found, found.entry, 0)
+    assert columns["enter_long"][3] == 1
+    assert not columns["enter_short"].any()
+
+
+def test_backtest_entry_next_delays_signals_and_tags_by_one_candle() -> None:
+    found = _found()
+    columns = entry_columns(found, found.entry, 1) | exit_columns(found, 1)
+    assert list(np.flatnonzero(columns["enter_short"])) == [4]
+    assert list(np.flatnonzero(columns["exit_long"])) == [4]
+    assert columns["enter_tag"][4] == "liq_short_strong_medium"
+    assert columns["exit_tag"][4] == REVERSAL
+    assert columns["enter_tag"][3] == columns["enter_tag"][0] == ""
+
+
+def test_the_last_signal_does_not_come_round_to_the_first_candle() -> None:
+    close_ms = np.array([at(minute) for minute in range(4)], dtype=np.int64)
+    found = decide(close_ms, feature_rows({3: (9.0, 0.98)}), trend(-1, 4), [], rules(), "matrix")
+    columns = entry_columns(found, found.entry, 1)
+    assert not columns["enter_short"].any()
+    assert set(columns["enter_tag"]) == {""}
+
+
+def test_a_candidate_closes_the_other_side_only() -> None:
+    columns = exit_columns(_found(), 0)
+    assert columns["exit_long"][3] == 1
+    assert not columns["exit_short"].any()
+    assert columns["exit_tag"][3] == REVERSAL
+
+
+def test_longs_are_drawn_downwards() -> None:
+    columns = decision_columns(_found())
+    assert (columns["liq_long_usd_down"] == -columns["liq_long_usd"]).all()
+
+
+def test_a_tag_tells_its_confidence() -> None:
+    assert entry_tag(1, 1, 3) == "liq_long_medium_high"
+    assert level_of_tag("liq_long_medium_high") == 3
+    assert level_of_tag("liq_short_strong_low") == 1
+    assert level_of_tag("force_entry") == level_of_tag(None) == level_of_tag("") == 0
+    assert level_of_tag(UPGRADE) == 0
