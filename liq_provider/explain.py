@@ -61,8 +61,7 @@ def explain(
         from_ms,
         close_ms,
     )[0]
-    robust_from = settings.min_segment_usd
-    rows = computed.rows("all" if settings.zscore == "robust" else "none", robust_from)
+    rows = computed.rows("all" if settings.zscore == "robust" else "none")
     change, noise = trend_inputs(closes, settings.trend_candles)
     if not len(closes):
         change = noise = np.array([np.nan])
@@ -103,36 +102,49 @@ def _data_gates(features: Features, row: int, settings: Settings) -> list[Gate]:
         ),
         Gate(
             "count",
-            bool(features.count[row] >= settings.min_count) if features.has_counts else None,
-            f"{features.count[row]} liquidations" if features.has_counts else "bars without counts",
+            bool(features.count[row] >= settings.min_count)
+            if known and features.has_counts
+            else None,
+            _count(features, row) if known else "unknown",
             f"min_count {settings.min_count}",
         ),
         Gate(
             "size",
-            bool(features.notional_usd[row] >= settings.min_segment_usd),
-            f"${features.notional_usd[row]:,.0f} (long ${features.long_usd[row]:,.0f}, "
-            f"short ${features.short_usd[row]:,.0f}; baseline mean "
-            f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f})",
+            bool(features.notional_usd[row] >= settings.min_segment_usd) if known else None,
+            _money(features, row) if known else "unknown",
             f"min_segment_usd {settings.min_segment_usd:,.0f}",
         ),
     ]
 
 
+def _count(features: Features, row: int) -> str:
+    return f"{features.count[row]} liquidations" if features.has_counts else "bars without counts"
+
+
+def _money(features: Features, row: int) -> str:
+    return (
+        f"${features.notional_usd[row]:,.0f} (long ${features.long_usd[row]:,.0f}, "
+        f"short ${features.short_usd[row]:,.0f}; baseline mean "
+        f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f})"
+    )
+
+
 def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
     z, pure = float(found.z[-1]), float(found.purity[-1])
+    known = found.state[-1] > State.UNCOVERED
     strength = Strength(int(found.strength[-1]))
     side = direction_word(int(found.sign[-1])) if found.sign[-1] else "no direction"
     return [
         Gate(
             "z",
             bool(z >= settings.z_threshold) if np.isfinite(z) else None,
-            f"{settings.zscore} z {z:.2f}",
+            f"{settings.zscore} z {z:.2f}" if np.isfinite(z) else f"no {settings.zscore} z",
             f"z_threshold {settings.z_threshold:g}, strong from {settings.z_strong:g}",
         ),
         Gate(
             "purity",
-            pure > settings.purity_threshold,
-            f"{pure:.1%} on one side ({side})",
+            pure > settings.purity_threshold if known else None,
+            f"{pure:.1%} on one side ({side})" if known else "unknown",
             f"above {settings.purity_threshold:.0%}, strong from {settings.purity_strong:.0%}",
         ),
         Gate("wave", strength > Strength.NONE, f"strength {strength.word}", "medium or strong"),

@@ -25,10 +25,22 @@ def trend_inputs(close: npt.ArrayLike, candles: int) -> tuple[FloatArray, FloatA
     noise = np.full(len(prices), np.nan)
     if len(prices) > candles:
         change[candles:] = prices[candles:] / prices[:-candles] - 1
-        returns = np.diff(np.log(prices))
-        windows = np.lib.stride_tricks.sliding_window_view(returns, candles)
-        noise[candles:] = windows.std(axis=1) * np.sqrt(candles)
+        noise[candles:] = _trailing_std(np.diff(np.log(prices)), candles) * np.sqrt(candles)
+        change[np.isnan(noise)] = np.nan  # a missing candle within the look-back
     return change, noise
+
+
+def _trailing_std(values: FloatArray, width: int) -> FloatArray:
+    """Population std of every ``width`` neighbours in two passes, always added in one order."""
+    size = len(values) - width + 1
+    mean, squares = np.zeros(size), np.zeros(size)
+    for k in range(width):
+        mean += values[k : k + size]
+    mean /= width
+    for k in range(width):
+        squares += (values[k : k + size] - mean) ** 2
+    std: FloatArray = np.sqrt(squares / width)
+    return std
 
 
 def trend_signs(change: FloatArray, noise: FloatArray, k: float) -> IntArray:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from liq_provider.judge.matrix import Action, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
@@ -26,7 +28,7 @@ def make_facts(
     :param closes: closed candles of ``pair``, oldest first; too few make alignment unknown
     """
     change, noise = trend_inputs(closes, trend_candles)
-    known = len(change) > trend_candles
+    known = len(change) > 0 and bool(np.isfinite(change[-1]))
     trend = int(trend_signs(change[-1:], noise[-1:], trend_k)[0]) if known else 0
     wanted = 1 if found.direction == "LONG" else -1
     return Facts(

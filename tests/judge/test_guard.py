@@ -1,0 +1,144 @@
+"""The guard: whatever a judge says, never more than the matrix."""
+
+import itertools
+
+import pytest
+
+from liq_provider.errors import JudgeError
+from liq_provider.judge.guard import Guarded, Opinion, guard
+from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.verdict import Facts
+from liq_provider.wave import Direction, Strength
+
+PAIR = "BTC/USDT:USDT"
+ORDER = [Action.SKIP, Action.HOLD, Action.ENTER]
+FACTS = list(itertools.product(Strength, (True, False, None)))
+OPINIONS = list(itertools.product(News, Action, Confidence))
+
+
+def facts(strength: Strength, aligned: bool | None, direction: Direction = "SHORT") -> Facts:
+    """What was measured."""
+    return Facts(PAIR, "BTC", direction, strength, aligned, 1, 1)
+
+
+def opinion(
+    news: News, action: Action, confidence: Confidence, symbol: str = PAIR, side: str = "SHORT"
+) -> Opinion:
+    """What was answered."""
+    return Opinion(symbol, side, news, action, confidence)
+
+
+def entry(action: Action, confidence: Confidence) -> int:
+    """How sure an entry is, 0 for none."""
+    return confidence if action is Action.ENTER else 0
+
+
+def best_row(known: Facts, said: News, news_found: bool | None) -> tuple[Action, Confidence]:
+    """The best row that measured facts and given news allow."""
+    if news_found:
+        allowed = News.NONE if said is News.NOT_ASKED else said
+    elif said is News.CONTRADICTS:
+        allowed = said
+    else:
+        allowed = News.NOT_ASKED if news_found is None else News.NONE
+    return decide(known.strength, known.aligned, allowed)
+
+
+@pytest.mark.parametrize("news_found", [True, False, None])
+@pytest.mark.parametrize(("strength", "aligned"), FACTS)
+def test_never_more_than_the_matrix_and_never_more_than_the_judge(
+    strength: Strength, aligned: bool | None, news_found: bool | None
+) -> None:
+    known = facts(strength, aligned)
+    for news, action, confidence in OPINIONS:
+        found = guard(opinion(news, action, confidence), known, news_found=news_found)
+        row_action, row_confidence = best_row(known, news, news_found)
+        assert ORDER.index(found.action) == min(ORDER.index(action), ORDER.index(row_action))
+        assert found.confidence == min(confidence, row_confidence)
+        level = entry(found.action, found.confidence)
+        assert level <= entry(row_action, row_confidence)
+        assert level <= entry(action, confidence)
+
+
+@pytest.mark.parametrize("news_found", [True, False, None])
+@pytest.mark.parametrize(("strength", "aligned"), FACTS)
+def test_row_minus_downgrade_is_what_the_verdict_says(
+    strength: Strength, aligned: bool | None, news_found: bool | None
+) -> None:
+    """A strategy with the same thresholds must reach the verdict's own level."""
+    known = facts(strength, aligned)
+    for news, action, confidence in OPINIONS:
+        found = guard(opinion(news, action, confidence), known, news_found=news_found)
+        row = entry(*decide(known.strength, known.aligned, found.news))
+        assert max(0, row - found.downgrade) == entry(found.action, found.confidence)
+
+
+@pytest.mark.parametrize(("strength", "aligned"), FACTS)
+def test_what_was_changed_is_recorded_in_words(strength: Strength, aligned: bool | None) -> None:
+    known = facts(strength, aligned)
+    for news, action, confidence in OPINIONS:
+        found = guard(opinion(news, action, confidence), known, news_found=True)
+        said = " ".join(found.changes)
+        assert ("action " in said) == (found.action is not action)
+        assert ("confidence " in said) == (found.confidence is not confidence)
+        assert ("news " in said) == (found.news is not news)
+
+
+def agreed(action: Action, confidence: Confidence) -> Guarded:
+    """An opinion about a strong, aligned wave with supporting news."""
+    known = facts(Strength.STRONG, True)
+    return guard(opinion(News.SUPPORTS, action, confidence), known, news_found=True)
+
+
+def test_full_agreement_passes_unchanged() -> None:
+    found = agreed(Action.ENTER, Confidence.HIGH)
+    expected = Guarded(News.SUPPORTS, Action.ENTER, Confidence.HIGH, 0, ())
+    assert found == expected
+
+
+@pytest.mark.parametrize(("confidence", "steps"), [(Confidence.MEDIUM, 1), (Confidence.LOW, 2)])
+def test_less_confidence_is_a_downgrade_by_steps(confidence: Confidence, steps: int) -> None:
+    found = agreed(Action.ENTER, confidence)
+    assert (found.action, found.confidence, found.downgrade) == (Action.ENTER, confidence, steps)
+
+
+@pytest.mark.parametrize("action", [Action.SKIP, Action.HOLD])
+def test_a_veto_leaves_nothing_of_any_row(action: Action) -> None:
+    found = agreed(action, Confidence.HIGH)
+    assert found.action is action
+    assert found.downgrade >= max(Confidence)
+
+
+@pytest.mark.parametrize("news", [News.SUPPORTS, News.NONE])
+def test_news_that_was_not_given_is_not_believed(news: News) -> None:
+    known = facts(Strength.STRONG, True)
+    said = opinion(news, Action.ENTER, Confidence.HIGH)
+    found = guard(said, known, news_found=None)
+    assert (found.news, found.confidence) == (News.NOT_ASKED, Confidence.MEDIUM)
+    found = guard(said, known, news_found=False)
+    assert (found.news, found.confidence) == (News.NONE, Confidence.MEDIUM)
+
+
+def test_news_that_was_given_cannot_be_declared_unasked() -> None:
+    """For a medium wave that would turn a skip into an entry."""
+    known = facts(Strength.MEDIUM, True)
+    said = opinion(News.NOT_ASKED, Action.ENTER, Confidence.LOW)
+    found = guard(said, known, news_found=True)
+    assert (found.news, found.action) == (News.NONE, Action.SKIP)
+
+
+@pytest.mark.parametrize("news_found", [True, False, None])
+def test_a_contradiction_is_always_believed(news_found: bool | None) -> None:
+    known = facts(Strength.STRONG, True)
+    said = opinion(News.CONTRADICTS, Action.ENTER, Confidence.HIGH)
+    found = guard(said, known, news_found=news_found)
+    assert (found.news, found.action) == (News.CONTRADICTS, Action.SKIP)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "side"), [("ETH/USDT:USDT", "SHORT"), (PAIR, "LONG"), ("", "SHORT"), (PAIR, "")]
+)
+def test_another_symbol_or_direction_is_refused(symbol: str, side: str) -> None:
+    said = opinion(News.SUPPORTS, Action.ENTER, Confidence.HIGH, symbol, side)
+    with pytest.raises(JudgeError, match="asked about BTC/USDT:USDT SHORT"):
+        guard(said, facts(Strength.STRONG, True), news_found=True)
