@@ -1,0 +1,217 @@
+"""Between the feeds and the store: nothing is lost without being counted."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from liq_provider.ingest import Ingest
+from liq_provider.liquidation import Liquidation
+from liq_provider.store import schema
+from liq_provider.store.engine import open_engine
+from liq_provider.store.spool import Spool
+from liq_provider.store.writer import Writer
+
+T0 = 1_795_350_000_000
+MINUTE = 60_000
+
+
+def orders(count: int, first: int = 0, delay_ms: int = 500) -> list[Liquidation]:
+    return [
+        Liquidation(
+            venue="bybit",
+            market_id="BTCUSDT",
+            pair="BTC/USDT:USDT",
+            base_asset="BTC",
+            position_side="long",
+            price=50_000.0,
+            quantity=0.002,
+            notional_usd=100.0,
+            event_ms=T0 + n,
+            received_ms=T0 + n + delay_ms,
+        )
+        for n in range(first, first + count)
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as found:
+        yield found
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[Writer]:
+    found = Writer(open_engine(f"sqlite:///{path}", busy_timeout_s=0.05))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def ingest(writer: Writer, executor: ThreadPoolExecutor, path: Path) -> Ingest:
+    return Ingest(writer, executor, Spool(path.with_suffix(".spool")))
+
+
+@pytest.fixture
+def lock(path: Path, writer: Writer) -> Iterator[sqlite3.Connection]:
+    """Somebody else's connection; ``BEGIN IMMEDIATE`` on it locks the store."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as found:
+        yield found
+
+
+def stored(writer: Writer) -> list[tuple[int, int]]:
+    table = schema.liquidations.c
+    with writer.engine.connect() as connection:
+        query = select(table.event_ms, table.received_ms).order_by(table.event_ms)
+        return [(row[0] - T0, row[1] - T0) for row in connection.execute(query)]
+
+
+async def test_what_is_put_is_stored(ingest: Ingest, writer: Writer) -> None:
+    ingest.put(orders(3), 0)
+    ingest.put(orders(4), 0)
+    assert await ingest.flush()
+    assert stored(writer) == [(n, n + 500) for n in range(4)]
+    stats = ingest.stats
+    assert (stats.stored, stats.duplicates, dict(stats.booked)) == (4, 3, {"event": 4})
+    assert (stats.lost, stats.spooled, stats.error) == (0, 0, None)
+
+
+async def test_a_store_that_fails_sends_liquidations_to_disk_and_back(
+    ingest: Ingest, writer: Writer, lock: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock.execute("BEGIN IMMEDIATE")
+    ingest.put(orders(3), 0)
+    assert not await ingest.flush()
+    ingest.put(orders(2, first=3), 0)
+    assert not await ingest.flush()
+    assert ingest.stats.spooled == 5
+    assert "locked by another process" in (ingest.stats.error or "")
+    lock.execute("ROLLBACK")
+    ingest.put(orders(1, first=5), 0)
+    assert await ingest.flush()
+    assert stored(writer) == [(n, n + 500) for n in range(6)]
+    assert (ingest.stats.spooled, ingest.stats.error, ingest.stats.lost) == (0, None, 0)
+    told = [r for r in caplog.records if "wait on disk" in r.message]
+    assert len(told) == 1
+
+
+async def test_the_spool_is_emptied_even_if_nothing_new_comes(
+    ingest: Ingest, writer: Writer, lock: sqlite3.Connection
+) -> None:
+    lock.execute("BEGIN IMMEDIATE")
+    ingest.put(orders(2), 0)
+    await ingest.flush()
+    lock.execute("ROLLBACK")
+    assert await ingest.flush()
+    assert len(stored(writer)) == 2
+
+
+async def test_the_next_run_stores_what_the_last_one_left_on_disk(
+    ingest: Ingest,
+    writer: Writer,
+    executor: ThreadPoolExecutor,
+    path: Path,
+    lock: sqlite3.Connection,
+) -> None:
+    lock.execute("BEGIN IMMEDIATE")
+    ingest.put(orders(2), 0)
+    await ingest.flush()
+    lock.execute("ROLLBACK")
+    with path.with_suffix(".spool").open("ab") as file:
+        file.write(b'{"liqui')  # killed while it wrote
+    again = Ingest(writer, executor, Spool(path.with_suffix(".spool")))
+    assert again.stats.spooled == 3
+    assert await again.flush()
+    assert stored(writer) == [(n, n + 500) for n in range(2)]
+    assert (again.stats.spooled, again.stats.lost) == (0, 1)
+
+
+async def test_what_fits_nowhere_is_counted_and_its_minutes_are_named(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
+) -> None:
+    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool"), max_bytes=1_000))
+    lock.execute("BEGIN IMMEDIATE")
+    ingest.put(orders(20), 0)
+    assert not await ingest.flush()
+    assert 0 < ingest.stats.spooled < 20
+    assert ingest.stats.lost == 20 - ingest.stats.spooled
+    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    assert ingest.missed(T0 + MINUTE) == set()
+
+
+async def test_a_queue_that_overflows_is_counted(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path
+) -> None:
+    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), max_queue=5)
+    ingest.put(orders(3), 0)
+    ingest.put(orders(4, first=3), 0)
+    ingest.put(orders(1, first=7), 0)
+    assert ingest.stats.lost == 3
+    assert await ingest.flush()
+    assert [event for event, _ in stored(writer)] == [0, 1, 2, 3, 4]
+
+
+async def test_a_loss_is_told_for_its_own_minute_only(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path
+) -> None:
+    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), max_queue=0)
+    ingest.put(orders(1, first=MINUTE + 1), 0)  # of the minute after the one being settled
+    assert ingest.missed(T0 + MINUTE) == set()
+    assert ingest.missed(T0 + 2 * MINUTE) == {"bybit"}
+    ingest.put(orders(1, first=1), 0)  # of a minute that is settled
+    assert ingest.missed(T0 + 3 * MINUTE) == set()
+
+
+async def test_what_came_too_late_to_count_makes_an_open_minute_unknown(ingest: Ingest) -> None:
+    # The process stood still, so that everything seems to have come a minute and more late.
+    ingest.put(orders(1, delay_ms=70_000), 0)
+    await ingest.flush()
+    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+
+
+async def test_a_flush_that_is_cancelled_before_its_turn_loses_nothing(
+    ingest: Ingest, writer: Writer, executor: ThreadPoolExecutor
+) -> None:
+    free = threading.Event()
+    executor.submit(free.wait)
+    ingest.put(orders(3), 0)
+    flushing = asyncio.create_task(ingest.flush())
+    await asyncio.sleep(0.01)
+    flushing.cancel()
+    with suppress(asyncio.CancelledError):
+        await flushing
+    free.set()
+    assert await ingest.flush()
+    assert len(stored(writer)) == 3
+
+
+async def test_a_flush_ends_although_more_keeps_coming(ingest: Ingest) -> None:
+    ingest.put(orders(1), 0)
+    flushing = asyncio.create_task(ingest.flush())
+    numbers = iter(range(1, 1_000_000))
+    async with asyncio.timeout(5):
+        while not flushing.done():
+            ingest.put(orders(1, first=next(numbers)), 0)
+            await asyncio.sleep(0)
+    assert flushing.result()
+
+
+async def test_stopping_stores_what_is_queued(ingest: Ingest, writer: Writer) -> None:
+    running = asyncio.create_task(ingest.run(interval_s=60))
+    await asyncio.sleep(0)
+    ingest.put(orders(2), 0)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert len(stored(writer)) == 2
