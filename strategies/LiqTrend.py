@@ -214,11 +214,13 @@ class LiqTrend(IStrategy):
                 return crossed
         elif self.engine.problem is not None:
             return None
-        level = self.engine.level_at(pair, self.engine.signal_close_ms(now_ms), trade.is_short)
+        close_ms = self.engine.signal_close_ms(now_ms)
+        level = self.engine.level_at(pair, close_ms, trade.is_short)
         recorded = level_of_tag(trade.enter_tag)
         if level <= recorded:
             return None
         if self.liq_settings.on_upgrade == "reopen":
+            self.engine.note_upgrade(pair, close_ms, trade.is_short)
             return UPGRADE
         if level > int(trade.get_custom_data("liq_level", recorded)):
             trade.set_custom_data("liq_level", level)

@@ -72,6 +72,7 @@ class Engine:
         self._done: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         self._signalled: dict[str, int] = {}
+        self._upgraded: dict[str, tuple[int, bool]] = {}
         late = 0 if self.live or settings.backtest_entry == "open" else 1
         self._late_candles = late
         self._late_ms = late * timeframe_ms
@@ -176,6 +177,8 @@ class Engine:
         found = decide(close_ms, state.rows, trend, state.verdicts, rules, self.mode)
         state.decisions = found
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
+        if self.live and self._reopens(pair, found):
+            found.entry[-1] = True
         entry = found.entry.copy()
         if self.live and len(entry):
             newest_ms = int(close_ms[-1])
@@ -184,6 +187,18 @@ class Engine:
         return frame.assign(
             **decision_columns(found), **entry_columns(found, entry, self._late_candles)
         )
+
+    def _reopens(self, pair: str, found: Decisions) -> bool:
+        """
+        The newest candle confirms an upgrade that closed a position in the candle before. The
+        decisions alone do not tell: a verdict that came in the middle of a candle looks, a
+        candle later, as if it had been there from the start.
+        """
+        if pair not in self._upgraded or not len(found.close_ms) or not found.candidate[-1]:
+            return False
+        upgraded_ms, is_short = self._upgraded[pair]
+        follows = int(found.close_ms[-1]) == upgraded_ms + self.timeframe_ms
+        return follows and (found.sign[-1] < 0) == is_short
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add the exit columns of the decisions that ``entries`` made."""
@@ -249,6 +264,10 @@ class Engine:
             return 0
         decisions, row = found
         return int(decisions.level[row]) if decisions.sign[row] == (-1 if is_short else 1) else 0
+
+    def note_upgrade(self, pair: str, close_ms: int, is_short: bool) -> None:
+        """A position is closed to be opened again, if the signal holds, at the next candle."""
+        self._upgraded[pair] = (close_ms, is_short)
 
     def best_completed(self, pair: str, opened_ms: int, now_ms: int, short: bool) -> float | None:
         """

@@ -1,0 +1,208 @@
+"""A simulated exchange in a thread of its own, and the real bot that trades on it."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import Trade
+from freqtrade.worker import Worker
+
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.simulator.prices import PriceLeg
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import freqtrade_exchange_config
+from liq_provider.simulator.world import World
+from tests.bot.helpers import Store, settings, stored, verdict
+
+ROOT = Path(__file__).parents[2]
+BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
+
+
+def now_ms() -> int:
+    """The machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def fresh_minute(room_s: float = 20) -> int:
+    """
+    Wait until the running minute has at least ``room_s`` left.
+
+    :return: close of the last candle
+    """
+    into_s = time.time() % 60
+    # Freqtrade asks for a new candle a second after its close.
+    if into_s < 1.2:
+        time.sleep(1.2 - into_s)
+    elif into_s > 60 - room_s:
+        time.sleep(61.2 - into_s)
+    now = now_ms()
+    return now - now % MINUTE_MS
+
+
+def late_minute() -> int:
+    """Wait until the running minute has about fifteen seconds left, to see its successor soon."""
+    time.sleep((45 - time.time()) % 60)
+    now = now_ms()
+    return now - now % MINUTE_MS
+
+
+def next_minute() -> int:
+    """Wait for the next candle; returns the close of the last one."""
+    time.sleep(61.2 - time.time() % 60)
+    now = now_ms()
+    return now - now % MINUTE_MS
+
+
+@contextmanager
+def simulator(world: World | None = None) -> Iterator[Simulator]:
+    """A flat market without liquidations, but that BTC falls and ETH and SOL rise."""
+    start = now_ms()
+    market = world or World(start, volatility=0.0, background=0.0, history_h=30)
+    begin = start - 50 * MINUTE_MS
+    market.add_legs(
+        [
+            PriceLeg(symbol, begin, 6_000, change)
+            for symbol, change in (("BTCUSDT", -0.02), ("ETHUSDT", 0.02), ("SOLUSDT", 0.02))
+        ]
+    )
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    sim = Simulator(market)
+    try:
+        asyncio.run_coroutine_threadsafe(sim.__aenter__(), loop).result(10)
+        yield sim
+        asyncio.run_coroutine_threadsafe(sim.__aexit__(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+def bot_config(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
+    """
+    A dry-run on three pairs.
+
+    :param base: parent of user_data
+    :param section: keys of ``liq_provider``
+    """
+    pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
+    (base / "user_data").mkdir(exist_ok=True)
+    return {
+        "dry_run": True,
+        "dry_run_wallet": 10_000,
+        "db_url": f"sqlite:///{base / 'trades.sqlite'}",
+        "strategy": "LiqTrend",
+        "strategy_path": str(ROOT / "strategies"),
+        "user_data_dir": str(base / "user_data"),
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "stake_currency": "USDT",
+        "stake_amount": 500,
+        "max_open_trades": 3,
+        "entry_pricing": pricing,
+        "exit_pricing": pricing,
+        "exchange": freqtrade_exchange_config(sim.url) | {"pair_whitelist": [BTC, ETH, SOL]},
+        "pairlists": [{"method": "StaticPairList"}],
+        "initial_state": "running",
+        "internals": {"process_throttle_secs": 1},
+        "liq_provider": {
+            "store": "sqlite:///store.sqlite",
+            # Tests may be slow, and must not depend on when in the minute they run.
+            "max_entry_delay_s": 59,
+            "max_skew_ms": 5_000,
+            **section,
+        },
+    }
+
+
+class Bot:
+    """The real bot; ``loop()`` is one of its loops."""
+
+    def __init__(self, config: dict[str, Any], base: Path) -> None:
+        path = base / "config.json"
+        path.write_text(json.dumps(config))
+        self.worker = Worker({"config": [str(path)]})
+        self.freqtrade: FreqtradeBot = self.worker.freqtrade
+        self.strategy: Any = self.freqtrade.strategy
+        self.messages: list[str] = []
+        self.freqtrade.rpc.process_msg_queue = self._keep
+        self.freqtrade.startup()
+
+    def _keep(self, queue: Any) -> None:
+        while queue:
+            self.messages.append(queue.popleft())
+
+    def loop(self) -> None:
+        """One loop."""
+        self.freqtrade.process()
+
+    @property
+    def open(self) -> dict[str, Trade]:
+        """Open trades by pair."""
+        return {trade.pair: trade for trade in Trade.get_trades_proxy(is_open=True)}
+
+    @property
+    def closed(self) -> list[Trade]:
+        """Closed trades, oldest first."""
+        found = Trade.get_trades_proxy(is_open=False)
+        return sorted(found, key=lambda trade: trade.id)
+
+    def close(self) -> None:
+        """End it."""
+        self.worker.exit()
+        Trade.session.remove()
+
+
+@contextmanager
+def running(config: dict[str, Any], base: Path) -> Iterator[Bot]:
+    """A bot that is ended in any case."""
+    bot = Bot(config, base)
+    try:
+        yield bot
+    finally:
+        bot.close()
+
+
+def open_store(base: Path, **section: Any) -> Store:
+    """The store that ``bot_config`` points to."""
+    return Store(base / "store.sqlite", settings(**section))
+
+
+def wave(
+    store: Store, close_ms: int, coins: dict[str, tuple[str, float]], news: str = "not_asked"
+) -> None:
+    """
+    The minute is settled, with a strong wave in each coin, and judged at once.
+
+    :param coins: direction and z by coin
+    """
+    rows = [
+        stored(base, close_ms, z, 0.98 if direction == "SHORT" else 0.02)
+        for base, (direction, z) in coins.items()
+    ]
+    store.settle(close_ms, rows)
+    for base, (direction, _) in coins.items():
+        judge(store, close_ms, base, direction, news=news)
+
+
+def judge(store: Store, close_ms: int, base: str, direction: str, **values: Any) -> None:
+    """A verdict about the wave that began in this minute."""
+    made = {
+        "wave_start_ms": close_ms,
+        "close_ms": close_ms,
+        "available_at": now_ms(),
+        "expires_at": close_ms + 61_000,
+    }
+    store.judge(verdict(0, base=base, direction=direction) | made | values)
+
+
+def pairs_of(trades: Sequence[Trade]) -> set[str]:
+    """Their pairs."""
+    return {trade.pair for trade in trades}

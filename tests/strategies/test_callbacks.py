@@ -1,0 +1,272 @@
+"""
+Freqtrade lets a trade through, keeps an old frame or an old stop when a callback raises. Here
+something inside each of them raises, in the real bot, and what follows must be safe.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freqtrade.exceptions import FreqtradeException
+
+from liq_provider.bot import guards, position
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.source import LiveSource
+from liq_provider.simulator.server import Simulator
+from tests.bot.helpers import Store
+from tests.integration.harness import (
+    BTC,
+    ETH,
+    Bot,
+    bot_config,
+    fresh_minute,
+    open_store,
+    running,
+    simulator,
+    wave,
+)
+
+
+class Planted(Exception):
+    """What a test makes a function raise."""
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise Planted("planted")
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Simulator]:
+    with simulator() as found:
+        yield found
+
+
+@pytest.fixture
+def sim(exchange: Simulator) -> Iterator[Simulator]:
+    """Prices that a test moved are moved back."""
+    symbols = ("BTCUSDT", "ETHUSDT")
+    before = {name: exchange.market.price(name, exchange.now_ms()) for name in symbols}
+    yield exchange
+    for name, price in before.items():
+        exchange.set_price(name, to_price=price)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = open_store(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bot(sim: Simulator, store: Store, tmp_path: Path) -> Iterator[Bot]:
+    with running(bot_config(sim, tmp_path, leverage=5), tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def holding(bot: Bot, store: Store) -> Bot:
+    """A bot that is short BTC."""
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    assert set(bot.open) == {BTC}
+    return bot
+
+
+def exits_work(bot: Bot, sim: Simulator) -> bool:
+    """A gap through the stop closes the position in one loop."""
+    sim.set_price("BTCUSDT", to_pct=6)
+    bot.loop()
+    return bot.open == {}
+
+
+def test_bot_start_does_not_start(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq_provider.bot.start.check_bot", broken)
+    with pytest.raises(FreqtradeException, match="planted"):
+        Bot(bot_config(sim, tmp_path), tmp_path)
+
+
+def test_bot_loop_start_enters_nothing_and_exits_go_on(
+    holding: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveLoop, "begin", broken)
+        wave(store, fresh_minute(), {"ETH": ("LONG", 9)})
+        holding.loop()
+        assert set(holding.open) == {BTC}
+        assert exits_work(holding, sim)
+
+
+def test_reading_the_store_enters_nothing_and_exits_go_on(
+    holding: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LiveSource, "_refresh", broken)
+    wave(store, fresh_minute(), {"ETH": ("LONG", 9)})
+    holding.loop()
+    assert set(holding.open) == {BTC}
+    assert exits_work(holding, sim)
+
+
+@pytest.mark.parametrize("where", ["to_analyze", "analyzed", "choose"])
+def test_analyze_enters_nothing_and_exits_go_on(
+    bot: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, where, broken)
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+        bot.loop()
+        assert bot.open == {}
+    bot.loop()
+    assert set(bot.open) == {BTC}, "the next loop works again"
+    monkeypatch.setattr(Engine, where, broken)
+    assert exits_work(bot, sim)
+
+
+def test_ranking_takes_back_signals_that_are_out(
+    bot: Bot, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.freqtrade, "enter_positions", lambda *_: 0)
+        bot.loop()
+    frame, _ = bot.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
+    assert frame["enter_short"].iat[-1] == 1
+    monkeypatch.setattr(Engine, "choose", broken)
+    bot.loop()
+    frame, _ = bot.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
+    assert frame["enter_short"].iat[-1] == 0
+    assert bot.open == {}
+
+
+@pytest.mark.parametrize("where", ["indicators", "entries", "exits"])
+def test_populate_enters_nothing_on_the_frame_of_an_earlier_loop(
+    bot: Bot, store: Store, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9), "ETH": ("LONG", 9)})
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.freqtrade, "enter_positions", lambda *_: 0)
+        bot.loop()
+    original = getattr(Engine, where)
+
+    def fails_for_btc(self: Engine, frame: Any, pair: str, *more: Any) -> Any:
+        if pair == BTC:
+            raise Planted("planted")
+        return original(self, frame, pair, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, where, fails_for_btc)
+        bot.strategy.engine._changed.add("BTC")
+        bot.loop()
+        assert BTC not in bot.open
+
+
+def test_confirm_trade_entry_denies(
+    bot: Bot, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    monkeypatch.setattr(guards, "deny_live", broken)
+    bot.loop()
+    assert bot.open == {}
+
+
+class _Broken:
+    """Settings of which one cannot be read."""
+
+    def __init__(self, real: Any, name: str) -> None:
+        self._real = real
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name:
+            raise Planted("planted")
+        return getattr(self._real, name)
+
+
+def test_leverage_is_one(bot: Bot, store: Store) -> None:
+    bot.strategy.liq_settings = _Broken(bot.strategy.liq_settings, "leverage")
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    assert bot.open[BTC].leverage == 1.0
+
+
+def test_custom_entry_price_is_the_books(bot: Bot, store: Store) -> None:
+    bot.strategy.order_types = bot.strategy.order_types | {"entry": "limit"}
+    bot.strategy.liq_settings = _Broken(bot.strategy.liq_settings, "max_slippage_pct")
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    trade = bot.open[BTC]
+    assert trade.open_rate_requested == pytest.approx(trade.open_rate, rel=1e-4)
+
+
+def test_order_filled_leaves_the_trade_and_its_stop(
+    bot: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(position, "record", broken)
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    assert bot.open[BTC].stop_loss == pytest.approx(bot.open[BTC].open_rate * 1.02, rel=1e-3)
+    assert exits_work(bot, sim)
+
+
+def test_custom_exit_leaves_the_stops(
+    holding: Bot, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "level_at", broken)
+    holding.loop()
+    assert set(holding.open) == {BTC}
+    assert exits_work(holding, sim)
+
+
+def test_custom_stoploss_still_gives_the_fallback(
+    bot: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(position, "current_stops", broken)
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    trade = bot.open[BTC]
+    assert trade.stop_loss == pytest.approx(trade.open_rate * 1.02, rel=1e-3)
+    assert exits_work(bot, sim)
+
+
+def test_plot_annotations_are_none(holding: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, _ = holding.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
+    assert len(holding.strategy.ft_plot_annotations(BTC, frame)) == 1
+    holding.strategy.engine = _Broken(holding.strategy.engine, "timeframe_ms")
+    assert holding.strategy.ft_plot_annotations(BTC, frame) == []
+
+
+# -- limit orders -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("market", 0.0), ("limit", 0.003)])
+def test_only_a_limit_order_is_bounded(bot: Bot, kind: str, bound: float) -> None:
+    strategy = bot.strategy
+    strategy.order_types = strategy.order_types | {"entry": kind}
+    for side, sign in (("long", 1), ("short", -1)):
+        price = strategy.custom_entry_price(
+            pair=ETH, trade=None, current_time=None, proposed_rate=100.0, entry_tag="", side=side
+        )
+        assert price == pytest.approx(100 * (1 + sign * bound))
+
+
+def test_a_limit_entry_is_filled_in_the_real_bot(
+    sim: Simulator, store: Store, tmp_path: Path
+) -> None:
+    config = bot_config(sim, tmp_path)
+    config["order_types"] = {
+        "entry": "limit",
+        "exit": "market",
+        "stoploss": "market",
+        "stoploss_on_exchange": False,
+    }
+    with running(config, tmp_path) as bot:
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 9), "ETH": ("LONG", 9)})
+        bot.loop()
+        assert set(bot.open) == {BTC, ETH}
+        for trade in bot.open.values():
+            assert trade.has_open_position
+            assert trade.orders[0].order_type == "limit"
