@@ -91,7 +91,8 @@ class Anomaly:
 def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
     """:return: the columns of the table ``features`` for the last wanted minute"""
     features, row = item.features, int(item.wanted[-1])
-    robust_z = float(features.robust_z(item.wanted[-1:])[row])
+    # Like every other row: a segment without money has no robust z.
+    last = Computed(item.base_asset, features, item.wanted[-1:]).rows("all")
     return {
         "close_ms": int(features.close_ms[row]),
         "base_asset": item.base_asset,
@@ -101,7 +102,7 @@ def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
         "notional_usd": float(features.notional_usd[row]),
         "count": int(features.count[row]),
         "z": _or_none(features.z[row]),
-        "robust_z": _or_none(robust_z),
+        "robust_z": _or_none(last.robust_z[0]),
         "long_ratio": float(features.long_ratio[row]),
         "purity": float(features.purity[row]),
         "mean_usd": _or_none(features.mean_usd[row]),
