@@ -1,0 +1,185 @@
+"""What is wrong is told before trading starts, in one message that names the key."""
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freqtrade.exceptions import FreqtradeException, OperationalException
+
+from liq_provider.markets import Market
+from liq_provider.simulator.server import Simulator
+from tests.bot.helpers import Store
+from tests.integration.harness import (
+    BTC,
+    ETH,
+    ROOT,
+    Bot,
+    bot_config,
+    fresh_minute,
+    open_store,
+    running,
+    simulator,
+    wave,
+)
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with simulator() as found:
+        yield found
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = open_store(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ({"z_treshold": 3}, "liq_provider.z_treshold: unknown key"),
+        ({"z_threshold": "high"}, "liq_provider.z_threshold"),
+        ({"purity_threshold": 1.2}, "liq_provider.purity_threshold"),
+        ({"judge": {"z_mim": 2}}, "liq_provider.judge.z_mim: unknown key"),
+        ({"venues": {"mexc": {}}}, "mexc publishes no public liquidation feed"),
+        ({"segment_min": 4, "max_entry_delay_s": 60}, "liq_provider.max_entry_delay_s"),
+        ({"fallback_pct": 0.1, "leverage": 10}, "liq_provider.fallback_pct"),
+    ],
+)
+def test_a_wrong_setting_stops_the_bot(
+    sim: Simulator, tmp_path: Path, section: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(FreqtradeException) as told:
+        Bot(bot_config(sim, tmp_path, **section), tmp_path)
+    assert key in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"minimal_roi": {"0": 0.02}}, "minimal_roi:"),
+        ({"trailing_stop": True}, "trailing_stop:"),
+        ({"use_exit_signal": False}, "use_exit_signal:"),
+        ({"exit_profit_only": True}, "exit_profit_only:"),
+        ({"use_custom_stoploss": False}, "use_custom_stoploss:"),
+        ({"position_adjustment_enable": True}, "position_adjustment_enable:"),
+        ({"process_only_new_candles": True}, "process_only_new_candles:"),
+        ({"stoploss": -0.01}, "stoploss:"),
+        ({"timeframe": "3m"}, "timeframe:"),
+    ],
+)
+def test_an_override_in_freqtrades_own_configuration_stops_the_bot(
+    sim: Simulator,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    overrides: dict[str, Any],
+    key: str,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with pytest.raises(FreqtradeException) as told:
+        Bot(bot_config(sim, tmp_path) | overrides, tmp_path)
+    assert key in str(told.value)
+    assert "Traceback" not in caplog.text
+
+
+def test_spot_is_refused_in_our_words(sim: Simulator, tmp_path: Path) -> None:
+    """Freqtrade's own message would advise to switch shorts off."""
+    spot = {"trading_mode": "spot", "margin_mode": ""}
+    with pytest.raises(OperationalException, match="trading_mode: must be"):
+        Bot(bot_config(sim, tmp_path) | spot, tmp_path)
+
+
+def test_an_environment_variable_is_checked_like_the_file(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIQ_PROVIDER__FALLBACK_PCT", "nonsense")
+    with pytest.raises(FreqtradeException, match=r"liq_provider\.fallback_pct"):
+        Bot(bot_config(sim, tmp_path), tmp_path)
+
+
+def test_a_store_directory_that_cannot_be_written_stops_the_bot(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    config = bot_config(sim, tmp_path, autostart=True, store="sqlite:///file/store.sqlite")
+    with pytest.raises(FreqtradeException, match=r"liq_provider\.store: "):
+        Bot(config, tmp_path)
+
+
+def test_settings_reach_the_parameters(sim: Simulator, store: Store, tmp_path: Path) -> None:
+    config = bot_config(sim, tmp_path, z_threshold=3.7, min_confidence="high", fallback_pct=0.03)
+    with running(config, tmp_path) as bot:
+        assert bot.strategy.z_threshold.value == 3.7
+        assert bot.strategy.min_confidence.value == "high"
+        assert bot.strategy.fallback_pct.value == 0.03
+        assert bot.strategy.ignore_buying_expired_candle_after == 59
+        assert bot.strategy.order_types["entry"] == "market"
+
+
+def _with_parameters(base: Path, **buy: Any) -> dict[str, Any]:
+    (base / "strategies").mkdir()
+    shutil.copy(ROOT / "strategies" / "LiqTrend.py", base / "strategies")
+    parameters = {"strategy_name": "LiqTrend", "params": {"buy": buy}, "ft_stratparam_v": 1}
+    (base / "strategies" / "LiqTrend.json").write_text(json.dumps(parameters))
+    return {"strategy_path": str(base / "strategies")}
+
+
+def test_a_parameter_file_wins_over_the_configuration_and_that_is_logged(
+    sim: Simulator, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    config = bot_config(sim, tmp_path) | _with_parameters(tmp_path, z_threshold=4.5)
+    with running(config, tmp_path) as bot:
+        assert bot.strategy.z_threshold.value == 4.5
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 4.2), "ETH": ("LONG", 9)})
+        bot.loop()
+        assert set(bot.open) == {ETH}
+    assert "z_threshold = 4.5 from the parameter file wins over" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "keys"),
+    [
+        ("z_threshold", 2.0, ("z_threshold 2.0", "liq_provider.judge.z_min")),
+        ("purity_threshold", 0.6, ("purity_threshold 0.6", "liq_provider.judge.purity_min")),
+        ("direction_mode", "fade", ("direction_mode fade", "liq_provider.direction_mode")),
+    ],
+)
+def test_a_parameter_file_that_asks_for_what_is_never_judged_enters_nothing(
+    sim: Simulator, store: Store, tmp_path: Path, name: str, value: Any, keys: tuple[str, str]
+) -> None:
+    config = bot_config(sim, tmp_path) | _with_parameters(tmp_path, **{name: value})
+    with running(config, tmp_path) as bot:
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 9), "ETH": ("LONG", 9)})
+        for _ in range(2):
+            bot.loop()
+        assert bot.open == {}
+        told = [text for text in bot.messages if all(key in text for key in keys)]
+        assert len(told) == 1
+
+
+def test_a_pair_without_liquidation_feed_is_named_once(
+    sim: Simulator, store: Store, tmp_path: Path
+) -> None:
+    venues = store.settings.venues.enabled
+    for venue in venues:
+        listed = [Market(venue, "BTCUSDT", BTC, "BTC"), Market(venue, "SOLUSDT", "SOL", "SOL")]
+        store.writer.put_markets(venue, listed)
+    with running(bot_config(sim, tmp_path), tmp_path) as bot:
+        store.settle(fresh_minute(), feeds={})
+        bot.loop()
+        assert not any("without liquidation feed" in text for text in bot.messages)
+        store.settle(fresh_minute(), feeds={venue: {"markets": 2} for venue in venues})
+        for _ in range(2):
+            bot.loop()
+        told = [text for text in bot.messages if "pair without liquidation feed" in text]
+        assert len(told) == 1
+        assert ETH in told[0]
+        assert BTC not in told[0]
+        assert "exchange.pair_whitelist" in told[0]
