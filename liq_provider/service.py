@@ -31,7 +31,7 @@ from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.settling import Settled, Settler
 from liq_provider.status import ingest_report, judge_report, venue_report
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import open_engine
+from liq_provider.store.engine import BUSY_TIMEOUT_S, open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -90,9 +90,15 @@ class Sidecar:
     One run of the sidecar; ``run`` returns when it was asked to stop.
 
     :param clock: what time it is
+    :param busy_timeout_s: how long to wait for a store that somebody else has locked
     """
 
-    def __init__(self, config: SidecarConfig, clock: ExchangeClock | None = None) -> None:
+    def __init__(
+        self,
+        config: SidecarConfig,
+        clock: ExchangeClock | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
         self._config = config
         self._settings = settings = config.settings
         self._clock = clock or ExchangeClock()
@@ -103,7 +109,8 @@ class Sidecar:
         self._exchange = BotExchange(exchange["name"], exchange.get("ccxt_config"))
         step_ms = timeframe_ms(config.timeframe)
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
-        self._writer = Writer(open_engine(config.store_url), rules, settings.min_event_usd)
+        engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
+        self._writer = Writer(engine, rules, settings.min_event_usd)
         self._writer.refuse_if_stale()
         self._reader = Reader(config.store_url)
         self._ingest = Ingest(self._writer, self._writing, Spool(config.files.spool))

@@ -1,0 +1,91 @@
+"""A sidecar against the simulator, with minutes that pass as fast as a test wants."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from liq_provider.clock import ExchangeClock
+from liq_provider.service import SidecarConfig
+from liq_provider.simulator.control import OrderRequest
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
+from liq_provider.simulator.world import World
+from liq_provider.store.reader import Reader
+
+MINUTE = 60_000
+
+
+class Time:
+    """Real time that can be moved forward; the exchange and the sidecar share it."""
+
+    def __init__(self, start_ms: int) -> None:
+        self._offset_ms = start_ms - time.time_ns() // 1_000_000
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._offset_ms
+
+    def seconds(self) -> float:
+        return self.now_ms() / 1000
+
+    def jump_to(self, ms: int) -> None:
+        assert ms >= self.now_ms()
+        self._offset_ms += ms - self.now_ms()
+
+    def clock(self) -> ExchangeClock:
+        return ExchangeClock(wall_ms=self.now_ms)
+
+
+def quiet_exchange(moment: Time) -> Simulator:
+    """An exchange on which nothing happens by itself."""
+    world = World(moment.now_ms(), background=0.0, volatility=0.0, history_h=2)
+    return Simulator(world, clock=moment.seconds)
+
+
+def freqtrade_config(sim: Simulator, base_dir: Path, **section: Any) -> dict[str, Any]:
+    """What the sidecar reads; windows so short that a baseline is known within minutes."""
+    return {
+        "base_dir": str(base_dir),
+        "user_data_dir": str(base_dir / "user_data"),
+        "timeframe": "1m",
+        "exchange": freqtrade_exchange_config(sim.url),
+        "liq_provider": {
+            "settle_s": 0.5,
+            "segment_min": 1,
+            "baseline_hours": 0.5,
+            "min_baseline_segments": 10,
+            "min_active_segments": 5,
+            "venues": venue_urls(sim.url),
+        }
+        | section,
+    }
+
+
+def sidecar_config(sim: Simulator, base_dir: Path, **section: Any) -> SidecarConfig:
+    return SidecarConfig.of(freqtrade_config(sim, base_dir, **section))
+
+
+def liquidate(sim: Simulator, venue: str, count: int, usd: float, **changes: Any) -> None:
+    """Publish ``count`` long liquidations of BTC on one venue, of different sizes."""
+    values: dict[str, Any] = {"venue": venue, "symbol": "BTCUSDT", "position_side": "long"}
+    values |= changes
+    sim.liquidate([OrderRequest(**values, notional_usd=usd * (1 + n / 100)) for n in range(count)])
+
+
+async def until(condition: Callable[[], Any], what: str, timeout_s: float = 20.0) -> Any:
+    """Wait for something to become true; its value is returned."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {timeout_s:g} s: {what}")
+
+
+def covered_minutes(reader: Reader, venue: str, from_ms: int, minutes: int) -> list[bool]:
+    """Which of the minutes from ``from_ms`` on a live feed of the venue covered."""
+    spans = reader.coverage([venue], from_ms, from_ms + minutes * MINUTE, ("live",))[venue]
+    opens = (from_ms + n * MINUTE for n in range(minutes))
+    return [any(s.start_ms <= ms and s.end_ms >= ms + MINUTE for s in spans) for ms in opens]
