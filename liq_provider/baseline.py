@@ -53,12 +53,18 @@ class BaselineCounts:
     def of(self, mask: int) -> CountArray:
         """:return: per minute, the baseline segments that a set of venues covers"""
         if mask not in self._by_mask:
-            self._by_mask[mask] = strided_sum(
-                covered_by(self._covered, mask).astype(np.int32),
-                self._params.segment_min,
-                self._params.baseline_segments,
-            )
+            self._by_mask[mask] = self._counts(covered_by(self._covered, mask))
         return self._by_mask[mask]
+
+    def _counts(self, covered: BoolArray) -> CountArray:
+        stride, width = self._params.segment_min, self._params.baseline_segments
+        if not covered[stride - 1 :].all():
+            return strided_sum(covered.astype(np.int32), stride, width)
+        # Without a gap every baseline is whole, but for those that begin before the minutes.
+        counts = np.full(len(covered), width, dtype=np.int32)
+        front = self._params.lookback_min
+        counts[:front] = strided_sum(covered[:front].astype(np.int32), stride, width)
+        return counts
 
     def choose(self, masks: SmallIntArray) -> tuple[SmallIntArray, CountArray]:
         """

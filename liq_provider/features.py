@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _MAD_TO_SIGMA = 1.4826  # MAD of a normal distribution times this is its standard deviation
-_PIECE_MIN = 1 << 15  # minutes computed at once
+_PIECE_MIN = 32_768  # minutes computed at once
 # What depends on the chosen venues, and what it says where none cover the segment.
 _SCORED = {
     "long_usd": 0.0,

@@ -45,7 +45,9 @@ def trailing_count(flags: BoolArray, width: int) -> IntArray:
     return window_sum(flags.astype(np.int32), 1, width).astype(np.int64)
 
 
-def strided_sum(values: npt.NDArray[Number], stride: int, width: int) -> npt.NDArray[Number]:
+def strided_sum(
+    values: npt.NDArray[Number], stride: int, width: int, skipped: int = 0
+) -> npt.NDArray[Number]:
     """
     For every t, ``values[t - stride] + values[t - 2 stride] + ...``, ``width`` terms.
 
@@ -55,9 +57,15 @@ def strided_sum(values: npt.NDArray[Number], stride: int, width: int) -> npt.NDA
     :param values: shape (n,), non-negative
     :param stride: distance between elements of one window
     :param width: elements in a window
-    :return: shape (n,)
+    :param skipped: how many positions at the front are not asked for
+    :return: shape (n - skipped,)
     """
-    return _later(window_sum(values, stride, width), stride)
+    sums = window_sum(values, stride, width)
+    if skipped >= stride:
+        return sums[skipped - stride : len(sums) - stride]
+    moved = np.zeros_like(sums)
+    moved[stride:] = sums[:-stride]
+    return moved[skipped:]
 
 
 def strided_count(flags: BoolArray, stride: int, width: int) -> IntArray:
@@ -110,10 +118,3 @@ def _add_earlier(
     if out is not left:
         out[:shift] = left[:shift]
     np.add(left[shift:], right[:-shift], out=out[shift:])
-
-
-def _later(values: npt.NDArray[Number], shift: int) -> npt.NDArray[Number]:
-    moved = np.zeros_like(values)
-    if shift < len(values):
-        moved[shift:] = values[:-shift]
-    return moved

@@ -42,9 +42,12 @@ class Scored:
 
 def covered_segments(covered: BoolArray, segment_min: int) -> BoolArray:
     """:return: where all minutes of the segment are covered; shape (minutes,) as given"""
+    if covered.all():
+        whole = covered.copy()
+        whole[: segment_min - 1] = False  # nothing is known before the first minute
+        return whole
     counted = window_sum(covered.astype(np.int32), 1, segment_min)
-    whole: BoolArray = counted == segment_min
-    return whole
+    return np.asarray(counted == segment_min)
 
 
 def segments(grid: MinuteGrid, segment_min: int, mask: int) -> tuple[FloatArray, BoolArray]:
@@ -84,10 +87,10 @@ def score_venues(
     if not covered.all():
         notional[~covered] = 0.0
     n = np.maximum(baseline_n[skipped:], 1).astype(np.float64)
-    mean = strided_sum(notional, stride, width)[skipped:]
+    mean = strided_sum(notional, stride, width, skipped)
     mean /= n
     square = mean * mean
-    variance = strided_sum(notional * notional, stride, width)[skipped:]
+    variance = strided_sum(notional * notional, stride, width, skipped)
     variance /= n
     variance -= square
     square *= _FLAT_CV2
@@ -98,7 +101,7 @@ def score_venues(
         mean[flat], std[flat] = _two_pass(notional, covered, flat + skipped, stride, width)
     z = np.subtract(notional[skipped:], mean, out=square)
     _divide(z, std)
-    active_n = strided_sum((notional > 0).astype(np.int32), stride, width)[skipped:]
+    active_n = strided_sum((notional > 0).astype(np.int32), stride, width, skipped)
     return Scored(long_usd[skipped:], short_usd[skipped:], count[skipped:], z, mean, std, active_n)
 
 
