@@ -1,0 +1,130 @@
+"""Reading the store: the same answers from SQLite and PostgreSQL."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import delete
+from sqlalchemy.exc import OperationalError
+
+from liq_provider.coverage import Interval
+from liq_provider.markets import Market
+from liq_provider.store import schema
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+from .helpers import MINUTE, T0, incoming
+
+
+def at(minute: int) -> int:
+    return T0 + minute * MINUTE
+
+
+def test_minutes_come_as_a_dense_grid(writer: Writer, reader: Reader) -> None:
+    writer.append(
+        [
+            incoming(at(0)),
+            incoming(at(2), position_side="short", notional_usd=7.0, venue="okx"),
+            incoming(at(2), market_id="BTCPERP", pair="BTC/USDC:USDC", notional_usd=5.0),
+            incoming(at(2) + 1, notional_usd=3.0),
+            incoming(at(3), notional_usd=1e6),  # after the end
+            incoming(at(-1), notional_usd=1e6),  # before the beginning
+            incoming(at(1), venue="binance", notional_usd=1e6),  # a venue that is not asked for
+        ]
+    )
+    writer.cover("bybit", [Interval(at(0) + 1, at(3))])
+    writer.cover("okx", [Interval(at(0), at(1) + 30_000), Interval(at(2), at(2) + 59_999)])
+    grid = reader.grids(["BTC", "ETH"], ["okx", "bybit"], at(0), at(3))
+    found = grid["BTC"]
+    assert found.venues == ("bybit", "okx")
+    assert found.long_usd.tolist() == [[100.0, 0.0, 8.0], [0.0, 0.0, 0.0]]
+    assert found.short_usd.tolist() == [[0.0, 0.0, 0.0], [0.0, 0.0, 7.0]]
+    assert found.count.tolist() == [[1, 0, 2], [0, 0, 1]]
+    assert found.covered.tolist() == [[False, True, True], [True, False, False]]
+    assert grid["ETH"].long_usd.sum() == 0
+
+
+def test_a_coin_has_no_coverage_before_its_listing(writer: Writer, reader: Reader) -> None:
+    writer.cover("bybit", [Interval(at(0), at(5))])
+    writer.put_markets(
+        "bybit", [Market("bybit", "NEWUSDT", "NEW/USDT:USDT", "NEW", listed_ms=at(1) + 1)]
+    )
+    grids = reader.grids(["NEW", "OLD"], ["bybit"], at(0), at(4))
+    assert grids["NEW"].covered.tolist() == [[False, False, True, True]]
+    assert grids["OLD"].covered.tolist() == [[True] * 4]
+
+
+def test_coverage_of_several_sources_is_one(writer: Writer, reader: Reader) -> None:
+    writer.cover("bybit", [Interval(at(0), at(1)), Interval(at(3), at(4))])
+    writer.cover("bybit", [Interval(at(1), at(2))], "import")
+    writer.cover("bybit", [Interval(at(2), at(3))], "fill")
+    spans = [Interval(at(0), at(2)), Interval(at(3), at(4))]
+    assert reader.coverage(["bybit"], at(0), at(9)) == {"bybit": spans}
+    assert reader.coverage(["bybit"], at(4), at(9)) == {"bybit": []}
+    assert reader.coverage(["bybit"], at(3), at(9), ("live",)) == {"bybit": spans[1:]}
+
+
+def test_coins_that_were_active(writer: Writer, reader: Reader) -> None:
+    eth = {"market_id": "ETHUSDT", "pair": "ETH/USDT:USDT", "base_asset": "ETH"}
+    writer.append([incoming(at(0)), incoming(at(1), **eth), incoming(at(4))])
+    assert reader.active(at(0), at(1)) == {"BTC": ["BTC/USDT:USDT"]}
+    assert set(reader.active(at(0), at(2))) == {"BTC", "ETH"}
+    # Segments of two minutes, counted back from the end: [3, 5), [1, 3), [-1, 1).
+    assert reader.segment_counts(at(-1), at(5), 2 * MINUTE) == {"BTC": 2, "ETH": 1}
+
+
+def test_features_come_as_arrays(writer: Writer, reader: Reader) -> None:
+    row = {
+        "close_ms": at(1),
+        "base_asset": "BTC",
+        "pair": "BTC/USDT:USDT",
+        "long_usd": 1.5,
+        "short_usd": 0.0,
+        "notional_usd": 1.5,
+        "count": 2,
+        "z": None,
+        "robust_z": 0.1 + 0.2,
+        "long_ratio": 1.0,
+        "purity": 1.0,
+        "mean_usd": None,
+        "std_usd": None,
+        "state": 1,
+        "baseline_n": 3,
+        "active_n": 2,
+        "venues": "bybit",
+        "available_at": at(1) + 2_000,
+    }
+    writer.put_results([row, row | {"close_ms": at(2), "z": 4.0}], [], [], at(2), at(2))
+    found = reader.features(None, at(0), at(2))["BTC"]
+    assert found.close_ms.tolist() == [at(1), at(2)]
+    assert np.isnan(found.z[0])
+    assert (found.z[1], found.robust_z[0]) == (4.0, 0.1 + 0.2)
+    assert found.count.dtype == np.int64
+    assert reader.features(["ETH"], at(0), at(2)) == {}
+    assert len(reader.features(["BTC"], at(2), at(2))["BTC"].close_ms) == 1
+
+
+def test_totals_and_span(writer: Writer, reader: Reader) -> None:
+    assert (reader.span(), reader.venue_totals(0)) == (None, {})
+    writer.append([incoming(at(0)), incoming(at(1)), incoming(at(2), venue="okx")])
+    assert reader.span() == (at(0), at(2))
+    assert reader.venue_totals(at(1)) == {"bybit": (1, 100.0), "okx": (1, 100.0)}
+
+
+def test_a_reader_travels_to_another_process(writer: Writer, reader: Reader) -> None:
+    writer.put_state("x", 1, T0)
+    assert reader.states(["x"]) == {"x": 1}
+    copy = pickle.loads(pickle.dumps(reader))
+    assert copy.states(["x"]) == {"x": 1}
+    copy.close()
+
+
+def test_a_reader_cannot_write_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    Writer(open_engine(url)).close()
+    engine = open_engine(url, read_only=True)
+    with engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
+        connection.execute(delete(schema.state))
+    engine.dispose()

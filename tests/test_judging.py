@@ -1,0 +1,163 @@
+"""Judging the anomalies of a settled minute with candles from the simulated exchange."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+
+from liq_provider.enrich.exchange import BotExchange
+from liq_provider.judge.matrix import Action
+from liq_provider.judging import Judging
+from liq_provider.pipeline import Anomaly
+from liq_provider.settings import Settings
+from liq_provider.settling import Settled
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import ccxt_config
+from liq_provider.simulator.world import World
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from liq_provider.wave import Strength
+
+MINUTE = 60_000
+PAIR = "BTC/USDT:USDT"
+
+
+class Court:
+    """A judge with a store and an exchange of its own."""
+
+    def __init__(self, sim: Simulator, directory: Path) -> None:
+        self.path = directory / "store.sqlite"
+        url = f"sqlite:///{self.path}"
+        self.sim = sim
+        self.writer = Writer(open_engine(url, busy_timeout_s=0.05))
+        self.reader = Reader(url)
+        self.executors = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
+        self.close_ms = sim.now_ms() // MINUTE * MINUTE
+        self.judging = self.new()
+
+    def new(self) -> Judging:
+        return Judging(
+            self.writer,
+            BotExchange("binance", ccxt_config(self.sim.url, "binance")),
+            Settings(),
+            "1m",
+            MINUTE,
+            self.sim.now_ms,
+            *self.executors,
+        )
+
+    def settled(self, after: int = 0, *others: Anomaly, **changes: Any) -> Settled:
+        """The close of a wave's minute, ``after`` minutes into it."""
+        found = anomaly(self.close_ms + after * MINUTE, self.close_ms, **changes)
+        pairs = {"BTC": PAIR, "NOPE": "NOPE/USDT:USDT"}
+        return Settled(found.close_ms, (found, *others), pairs, ("bybit",))
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        return self.reader.verdicts(0, self.close_ms + 60 * MINUTE)
+
+
+def anomaly(close_ms: int, wave_start_ms: int, **changes: Any) -> Anomaly:
+    values: dict[str, Any] = {
+        "base_asset": "BTC",
+        "close_ms": close_ms,
+        "direction": "SHORT",
+        "strength": Strength.STRONG,
+        "z": 9.0,
+        "purity": 0.95,
+        "notional_usd": 1e6,
+        "long_usd": 9.5e5,
+        "short_usd": 5e4,
+        "count": 30,
+        "wave_start_ms": wave_start_ms,
+    }
+    return Anomaly(**(values | changes))
+
+
+@pytest_asyncio.fixture
+async def court(tmp_path: Path) -> AsyncIterator[Court]:
+    world = World(int(time.time() * 1000), background=0.0, history_h=2)
+    async with Simulator(world) as sim:
+        found = Court(sim, tmp_path)
+        yield found
+        for executor in found.executors:
+            executor.shutdown()
+        found.writer.close()
+
+
+async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(court: Court) -> None:
+    (first,) = await court.judging.judge(court.settled())
+    assert await court.judging.judge(court.settled()) == []
+    (row,) = court.verdicts()
+    assert (row["symbol"], row["strength"], row["judge"]) == (PAIR, "strong", "matrix")
+    assert row["aligned"] in ("yes", "no")
+    assert row["expires_at"] == court.close_ms + 32_000
+    # In the next minute the candles are not there yet; the verdict lives longer all the same.
+    await court.judging.judge(court.settled(after=1))
+    rows = {row["aligned"]: row for row in court.verdicts()}
+    assert rows[row["aligned"]]["expires_at"] == court.close_ms + MINUTE + 32_000
+    assert rows[row["aligned"]]["available_at"] == row["available_at"]
+    assert first.row()["available_at"] == row["available_at"]
+
+
+async def test_a_stronger_wave_is_judged_again(court: Court) -> None:
+    await court.judging.judge(court.settled(strength=Strength.MEDIUM))
+    await court.judging.judge(court.settled())
+    assert {row["strength"] for row in court.verdicts()} == {"medium", "strong"}
+    assert court.judging.stats.judged == 2
+
+
+async def test_a_restarted_sidecar_restates_nothing(court: Court) -> None:
+    await court.judging.judge(court.settled())
+    (before,) = court.verdicts()
+    await asyncio.sleep(0.01)
+    await court.new().judge(court.settled())
+    assert court.verdicts() == [before]
+
+
+async def test_without_candles_the_verdict_is_to_skip(court: Court) -> None:
+    court.sim.fault("binance", "http_error", seconds=60, status=500)
+    (verdict,) = await court.judging.judge(court.settled())
+    assert verdict.action is Action.SKIP
+    assert court.verdicts()[0]["aligned"] == "unknown"
+    assert court.judging.stats.without_candles == 1
+    assert PAIR in (court.judging.stats.error or "")
+
+
+async def test_candles_that_come_late_are_waited_for_a_moment_only(court: Court) -> None:
+    begun = time.monotonic()
+    (verdict,) = await court.judging.judge(court.settled(after=5))  # closes in the future
+    assert court.verdicts()[0]["aligned"] == "unknown"
+    assert verdict.action is Action.SKIP
+    assert time.monotonic() - begun < 5
+
+
+async def test_candles_of_a_minute_are_asked_for_once(court: Court) -> None:
+    await court.judging.judge(court.settled(strength=Strength.MEDIUM))
+    court.sim.fault("binance", "http_error", seconds=60, status=500)
+    await court.judging.judge(court.settled())
+    assert {row["aligned"] for row in court.verdicts()} <= {"yes", "no"}
+
+
+async def test_a_coin_that_the_bots_exchange_lacks_holds_up_no_other(court: Court) -> None:
+    other = anomaly(court.close_ms, court.close_ms, base_asset="NOPE")
+    verdicts = await court.judging.judge(court.settled(0, other))
+    assert len(verdicts) == 2
+    by_coin = {row["base_asset"]: row for row in court.verdicts()}
+    assert by_coin["NOPE"]["aligned"] == "unknown"
+    assert by_coin["BTC"]["aligned"] in ("yes", "no")
+
+
+async def test_a_store_that_fails_leaves_the_wave_unjudged_and_says_so(court: Court) -> None:
+    with closing(sqlite3.connect(court.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await court.judging.judge(court.settled()) == []
+        assert "locked" in (court.judging.stats.error or "")
+        other.execute("ROLLBACK")
+    assert len(await court.judging.judge(court.settled())) == 1

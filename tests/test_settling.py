@@ -1,0 +1,160 @@
+"""Settling a minute, and computing what follows from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from liq_provider.coverage import CoverageTracker, Interval
+from liq_provider.features import State
+from liq_provider.settings import Settings
+from liq_provider.settling import Settled, Settler
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+from .store.helpers import MINUTE, T0, incoming
+
+SETTINGS = Settings(
+    segment_min=1, baseline_hours=0.5, min_baseline_segments=10, min_active_segments=5
+)
+
+
+class Store:
+    def __init__(self, directory: Path, settings: Settings = SETTINGS) -> None:
+        url = f"sqlite:///{directory / 'store.sqlite'}"
+        self.writer = Writer(open_engine(url))
+        self.reader = Reader(url)
+        self.settler = Settler(self.writer, self.reader, settings)
+
+    def settle(self, close: int, *spans: tuple[int, int], venue: str = "bybit") -> Settled:
+        """Close of minute ``close``; spans in minutes after T0."""
+        close_ms = T0 + close * MINUTE
+        covered = [Interval(T0 + a * MINUTE, T0 + b * MINUTE) for a, b in spans]
+        self.settler.settle(close_ms, {venue: covered}, close_ms + 2_000)
+        return self.settler.compute(close_ms, close_ms + 2_100)
+
+    def put(self, minute: int, usd: float, **changes: Any) -> None:
+        at_ms = T0 + minute * MINUTE + 1_000
+        self.writer.append([incoming(at_ms, notional_usd=usd, **changes)])
+
+    def past(self, minutes: int, venue: str = "bybit") -> None:
+        """A recording of what came before T0."""
+        for n in range(1, minutes + 1):
+            self.put(-n, 1_000.0 + 100 * (n % 7), venue=venue)
+        self.writer.cover(venue, [Interval(T0 - minutes * MINUTE, T0)], "import")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path)
+    yield found
+    found.writer.close()
+
+
+def cascade(store: Store, minute: int, **changes: Any) -> None:
+    for n in range(5):
+        store.put(minute, 100_000.0, ordinal=n, **changes)
+
+
+def test_a_minute_gives_features_waves_and_anomalies(store: Store) -> None:
+    store.past(40)
+    cascade(store, 0)
+    settled = store.settle(1, (0, 1))
+    (found,) = settled.anomalies
+    assert (found.base_asset, found.direction, found.count) == ("BTC", "SHORT", 5)
+    assert found.wave_start_ms == settled.close_ms == T0 + MINUTE
+    assert settled.covered == ("bybit",)
+    assert settled.pairs == {"BTC": "BTC/USDT:USDT"}
+    rows = store.reader.features(None, T0, T0 + MINUTE)["BTC"]
+    baseline = np.array([1_000.0 + 100 * (n % 7) for n in range(1, 31)])
+    assert rows.z[-1] == pytest.approx((500_000 - baseline.mean()) / baseline.std(), rel=1e-9)
+    assert rows.state[-1] == State.READY
+    (wave,) = store.reader.waves(0)
+    assert (wave["start_ms"], wave["minutes"], wave["pair"]) == (T0 + MINUTE, 1, "BTC/USDT:USDT")
+    states = store.reader.states(["watermark_ms", "computed_ms"])
+    assert states == {"watermark_ms": T0 + MINUTE, "computed_ms": T0 + MINUTE}
+
+
+def test_a_wave_goes_on_in_the_next_minute(store: Store) -> None:
+    store.past(40)
+    cascade(store, 0)
+    store.settle(1, (0, 1))
+    for n in range(9):
+        store.put(1, 900_000.0, ordinal=n)
+    settled = store.settle(2, (0, 2))
+    assert [found.wave_start_ms for found in settled.anomalies] == [T0 + MINUTE]
+    (wave,) = store.reader.waves(0)
+    assert (wave["minutes"], wave["last_ms"]) == (2, T0 + 2 * MINUTE)
+
+
+def test_computing_a_minute_again_changes_nothing(store: Store) -> None:
+    store.past(40)
+    cascade(store, 0)
+    store.settle(1, (0, 1))
+    before = store.reader.waves(0), store.reader.count("features")
+    store.settle(1, (0, 1))
+    assert (store.reader.waves(0), store.reader.count("features")) == before
+
+
+def test_a_minute_whose_close_is_not_proven_stays_uncovered_for_good(store: Store) -> None:
+    tracker = CoverageTracker("bybit")
+    tracker.begin(T0 - MINUTE)
+    tracker.prove(T0 + 59_999)
+    store.put(0, 1_000.0)
+    assert not tracker.seal(T0 + MINUTE)
+    store.settler.settle(T0 + MINUTE, {"bybit": tracker.changed()}, T0 + 62_000)
+    # The proof of that very minute comes a moment too late.
+    tracker.prove(T0 + 62_500)
+    tracker.prove(T0 + 2 * MINUTE + 1_000)
+    tracker.seal(T0 + 2 * MINUTE)
+    store.settler.settle(T0 + 2 * MINUTE, {"bybit": tracker.changed()}, T0 + 122_000)
+    (grid,) = store.reader.grids(["BTC"], ["bybit"], T0 - MINUTE, T0 + 2 * MINUTE).values()
+    assert grid.covered.tolist() == [[True, False, True]]
+    assert grid.long_usd.tolist() == [[0.0, 1_000.0, 0.0]]
+
+
+def test_an_anomaly_needs_a_covered_minute(store: Store) -> None:
+    store.past(40)
+    cascade(store, 0)
+    settled = store.settle(1)
+    assert (settled.anomalies, settled.covered) == ((), ())
+    assert store.reader.waves(0) == []
+
+
+def test_a_coin_is_named_by_the_bots_pair_or_else_by_the_venues(store: Store) -> None:
+    store.past(40)
+    store.put(0, 5.0, pair="BTC/USDC:USDC", market_id="BTCPERP")
+    store.put(0, 5.0)
+    store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
+    store.settler.pairs = {"ETH": "ETH/USDC:USDC"}
+    settled = store.settle(1, (0, 1))
+    assert settled.pairs == {"BTC": "BTC/USDT:USDT", "ETH": "ETH/USDC:USDC"}
+
+
+def test_readiness_tells_how_far_each_coin_is(store: Store) -> None:
+    store.past(6)
+    store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
+    store.settle(1, (0, 1))
+    rows = {row["base_asset"]: row for row in store.reader.readiness()}
+    assert rows["BTC"]["state"] == State.WARMING_UP
+    assert rows["BTC"]["baseline_n"] == 6
+    store.past(40)
+    for minute in range(2, 5):
+        store.settle(minute, (0, minute))
+    rows = {row["base_asset"]: row for row in store.reader.readiness()}
+    assert (rows["BTC"]["state"], rows["ETH"]["state"]) == (State.READY, State.TOO_THIN)
+    assert rows["BTC"]["baseline_n"] == 30
+    assert rows["ETH"]["active_n"] == 1
+
+
+def test_what_serves_baselines_only_is_never_scored(store: Store) -> None:
+    """Filled rows are there for whoever asks for them; a live segment does not see them."""
+    store.past(40)
+    cascade(store, 0)
+    with store.writer.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE minutes SET filled = 1 WHERE minute_ms >= ?", (T0,))
+    settled = store.settle(1, (0, 1))
+    assert (settled.anomalies, settled.pairs) == ((), {})
