@@ -6,9 +6,17 @@ Slow on purpose; tests ask it about some rows.
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from liq_provider.features import FeatureParams, Features, MinuteGrid, State
+import numpy as np
+
+from liq_provider.features import FeatureParams, Features, MinuteGrid, State, compute_features
+
+START_MS = 1_735_689_600_000
+SMALL = FeatureParams(
+    segment_min=2, baseline_segments=20, min_baseline_segments=8, min_active_segments=3
+)
 
 
 @dataclass
@@ -129,3 +137,12 @@ def _close(found: float, expected: float | None, abs_tol: float = 1e-12) -> None
         assert math.isnan(found)
     else:
         assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=abs_tol), (found, expected)
+
+
+def check(grid: MinuteGrid, params: FeatureParams, rows: Sequence[int]) -> None:
+    """Compare some rows with the reference."""
+    features = compute_features(grid, params)
+    reference = Reference(grid, params)
+    robust_z = features.robust_z(np.array(rows))
+    for row in rows:
+        assert_equal(features, reference.row(row), row, float(robust_z[row]))
