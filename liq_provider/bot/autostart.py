@@ -71,6 +71,8 @@ class Autostart:
         :return: True if one was started
         """
         self._report_end()
+        if self._process is not None:
+            return False
         now_s = self._monotonic_s()
         if self._last_start_s is not None and now_s - self._last_start_s < self._restart_s:
             return False

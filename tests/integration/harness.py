@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -94,12 +95,15 @@ def bot_config(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
     """
     pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
     (base / "user_data").mkdir(exist_ok=True)
+    # A copy, because the user's own parameter file may lie beside the original.
+    (base / "strategies").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "strategies" / "LiqTrend.py", base / "strategies")
     return {
         "dry_run": True,
         "dry_run_wallet": 10_000,
         "db_url": f"sqlite:///{base / 'trades.sqlite'}",
         "strategy": "LiqTrend",
-        "strategy_path": str(ROOT / "strategies"),
+        "strategy_path": str(base / "strategies"),
         "user_data_dir": str(base / "user_data"),
         "trading_mode": "futures",
         "margin_mode": "isolated",

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from tests.bot.helpers import Store
 from tests.integration.harness import (
     BTC,
     ETH,
-    ROOT,
     Bot,
     bot_config,
     fresh_minute,
@@ -122,19 +120,17 @@ def test_settings_reach_the_parameters(sim: Simulator, store: Store, tmp_path: P
         assert bot.strategy.order_types["entry"] == "market"
 
 
-def _with_parameters(base: Path, **buy: Any) -> dict[str, Any]:
-    (base / "strategies").mkdir()
-    shutil.copy(ROOT / "strategies" / "LiqTrend.py", base / "strategies")
+def _put_parameters(base: Path, **buy: Any) -> None:
     parameters = {"strategy_name": "LiqTrend", "params": {"buy": buy}, "ft_stratparam_v": 1}
     (base / "strategies" / "LiqTrend.json").write_text(json.dumps(parameters))
-    return {"strategy_path": str(base / "strategies")}
 
 
 def test_a_parameter_file_wins_over_the_configuration_and_that_is_logged(
     sim: Simulator, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    config = bot_config(sim, tmp_path) | _with_parameters(tmp_path, z_threshold=4.5)
+    config = bot_config(sim, tmp_path)
+    _put_parameters(tmp_path, z_threshold=4.5)
     with running(config, tmp_path) as bot:
         assert bot.strategy.z_threshold.value == 4.5
         wave(store, fresh_minute(), {"BTC": ("SHORT", 4.2), "ETH": ("LONG", 9)})
@@ -154,7 +150,8 @@ def test_a_parameter_file_wins_over_the_configuration_and_that_is_logged(
 def test_a_parameter_file_that_asks_for_what_is_never_judged_enters_nothing(
     sim: Simulator, store: Store, tmp_path: Path, name: str, value: Any, keys: tuple[str, str]
 ) -> None:
-    config = bot_config(sim, tmp_path) | _with_parameters(tmp_path, **{name: value})
+    config = bot_config(sim, tmp_path)
+    _put_parameters(tmp_path, **{name: value})
     with running(config, tmp_path) as bot:
         wave(store, fresh_minute(), {"BTC": ("SHORT", 9), "ETH": ("LONG", 9)})
         for _ in range(2):
