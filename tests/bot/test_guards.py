@@ -1,0 +1,270 @@
+"""Every reason why an entry must not happen, and what is left of a position."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from liq_provider.bot import guards, position
+from liq_provider.bot.book import LastTrade
+from liq_provider.bot.columns import UPGRADE
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.stops import StopRules
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.store.reader import Reader
+
+from .helpers import Store, at, rules, settings, stored, verdict
+from .test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave
+
+
+class FakeBook:
+    """What Freqtrade's records would say."""
+
+    def __init__(self, slots: float = 5, **last: LastTrade) -> None:
+        self.slots = slots
+        self.opened: set[str] = set()
+        self.locks: set[str] = set()
+        self.traded = {f"{base}/USDT:USDT": trade for base, trade in last.items()}
+
+    def open_pairs(self) -> set[str]:
+        return self.opened
+
+    def free_slots(self) -> float:
+        return self.slots
+
+    def locked(self, pair: str, is_short: bool, at_ms: int) -> bool:
+        return pair in self.locks
+
+    def last(self, pair: str) -> LastTrade | None:
+        return self.traded.get(pair)
+
+
+def last_trade(minute: int, **values: Any) -> LastTrade:
+    made = {
+        "opened_ms": at(minute) + 5_000,
+        "closed_ms": at(minute) + 50_000,
+        "is_short": True,
+        "exit_reason": "stop_loss",
+        "level": 2,
+    }
+    return LastTrade(**made | values)
+
+
+# -- live ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bot(store: Store) -> Bot:
+    """A bot with a signal out for BTC."""
+    wave(store, BTC=9)
+    made = Bot(store)
+    made.loop([BTC, ETH])
+    return made
+
+
+def test_a_fresh_signal_may_enter(bot: Bot) -> None:
+    assert guards.deny_live(bot.engine, BTC, True, NOW) is None
+
+
+def test_the_last_moment_is_the_delays_end(bot: Bot) -> None:
+    assert guards.deny_live(bot.engine, BTC, True, CLOSE + 30_000) is None
+    reason = guards.deny_live(bot.engine, BTC, True, CLOSE + 30_001)
+    assert "max_entry_delay_s" in str(reason)
+
+
+@pytest.mark.parametrize(
+    ("pair", "is_short", "now_ms", "reason"),
+    [
+        (BTC, False, NOW, "no longer supports this direction"),
+        (ETH, True, NOW, "not among this candle's best"),
+        (BTC, True, CLOSE + 95_000, "95 s old (max_staleness_s)"),
+        (BTC, True, CLOSE + MINUTE_MS + 1_000, "last minute is not settled"),
+    ],
+)
+def test_denied_live(bot: Bot, pair: str, is_short: bool, now_ms: int, reason: str) -> None:
+    assert reason in str(guards.deny_live(bot.engine, pair, is_short, now_ms))
+
+
+def test_a_problem_denies(bot: Bot) -> None:
+    bot.engine.problem = "z_threshold is below the floor"
+    assert guards.deny_live(bot.engine, BTC, True, NOW) == "z_threshold is below the floor"
+
+
+def test_a_verdict_that_is_gone_or_expired_denies(bot: Bot) -> None:
+    known = bot.engine.pairs[BTC]
+    known.verdicts = [dict(known.verdicts[0]) | {"expires_at": NOW - 1}]
+    assert guards.deny_live(bot.engine, BTC, True, NOW) == "the verdict has expired"
+    assert known.decisions is not None
+    known.decisions.verdict[-1] = -1
+    assert guards.deny_live(bot.engine, BTC, True, NOW) == "there is no verdict"
+
+
+def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
+    book = FakeBook()
+    reason = guards.deny_repeat(bot.engine, book, "SOL/USDT:USDT", True, NOW)
+    assert reason == "there is no decision for this candle"
+
+
+# -- one entry per wave -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trade", "denied"),
+    [
+        (last_trade(40), True),
+        (last_trade(39), False),  # an earlier wave
+        (last_trade(40, is_short=False), False),
+        (last_trade(40, level=1), False),  # surer than what was traded
+        (last_trade(40, level=3), True),
+        (last_trade(40, exit_reason=UPGRADE), False),
+    ],
+)
+def test_a_wave_is_traded_once_but_for_an_upgrade(bot: Bot, trade: LastTrade, denied: bool) -> None:
+    reason = guards.deny_repeat(bot.engine, FakeBook(BTC=trade), BTC, True, NOW)
+    assert (reason == "this wave was already traded") is denied
+
+
+def test_who_cannot_enter_takes_no_slot(store: Store) -> None:
+    wave(store, BTC=9, ETH=8, SOL=7, XRP=6)
+    made = Bot(store)
+    pairs = [f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "XRP")]
+    made.loop(pairs, slots=0)
+    book = FakeBook(ETH=last_trade(40))
+    book.opened, book.locks = {pairs[0], "ADA/USDT:USDT"}, {pairs[2]}
+    assert guards.blocked(made.engine, book, pairs, CLOSE, CLOSE) == set(pairs[:3])
+
+
+# -- backtests ----------------------------------------------------------------------------
+
+
+def past(store: Store, *bases: str, **section: Any) -> Engine:
+    """An engine of the past in which each coin has a strong wave at ``CLOSE``."""
+    own = settings(backtest_verdicts="matrix", **section)
+    engine = Engine(own, MINUTE_MS, HistorySource(Reader(store.url), own), "matrix")
+    for number, base in enumerate(bases):
+        pair = f"{base}/USDT:USDT"
+        frame = engine.indicators(candles(), pair)
+        from .helpers import feature_rows
+
+        engine.pairs[pair].rows = feature_rows({40: (9.0 + number, 0.98)})
+        engine.exits(engine.entries(frame, pair, rules()), pair)
+    return engine
+
+
+def test_a_backtest_ranks_all_pairs_of_the_candle(store: Store) -> None:
+    engine = past(store, "BTC", "ETH")
+    one = FakeBook(slots=1)
+    assert "surer" in str(guards.deny_backtest(engine, one, BTC, True, CLOSE))
+    assert guards.deny_backtest(engine, one, ETH, True, CLOSE) is None
+    assert guards.deny_backtest(engine, FakeBook(-1), BTC, True, CLOSE) is None
+    reason = guards.deny_backtest(engine, FakeBook(), BTC, False, CLOSE)
+    assert reason == "no candidate at this candle"
+    assert guards.deny_backtest(engine, FakeBook(), BTC, True, CLOSE + MINUTE_MS) is not None
+
+
+@pytest.mark.parametrize("why", ["open", "locked", "closed in this candle", "traded"])
+def test_a_backtest_gives_the_slot_to_one_who_can_take_it(store: Store, why: str) -> None:
+    engine = past(store, "BTC", "ETH")
+    book = FakeBook(slots=1)
+    if why == "open":
+        book.opened = {ETH}
+    elif why == "locked":
+        book.locks = {ETH}
+    elif why == "traded":
+        book.traded = {ETH: last_trade(40, closed_ms=at(40) - 1)}
+    else:
+        book.traded = {ETH: last_trade(30, closed_ms=CLOSE, is_short=False)}
+    assert guards.deny_backtest(engine, book, BTC, True, CLOSE) is None
+
+
+# -- positions ----------------------------------------------------------------------------
+
+RULES = StopRules(0.01, 0.01, 0.02)
+
+
+@dataclass
+class FakeTrade:
+    """The part of Freqtrade's trade that stops need."""
+
+    pair: str = BTC
+    open_rate: float = 100.0
+    is_short: bool = False
+    max_rate: float | None = 0.0
+    min_rate: float | None = None
+    leverage: float = 1.0
+    minute: int = 30
+
+    @property
+    def open_date_utc(self) -> datetime:
+        return datetime.fromtimestamp(at(self.minute) / 1000, UTC)
+
+
+def live_engine(store: Store) -> Engine:
+    own = settings()
+    return Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
+
+
+def test_right_after_the_fill_only_the_fallback_is_known(store: Store) -> None:
+    for is_short in (False, True):
+        trade = FakeTrade(is_short=is_short)
+        now = position.current_stops(live_engine(store), trade, at(30), RULES)
+        assert now.trailing is None
+
+
+def test_live_the_best_rate_is_freqtrades(store: Store) -> None:
+    engine = live_engine(store)
+    long = FakeTrade(max_rate=110.0, min_rate=90.0)
+    assert position.current_stops(engine, long, at(30), RULES).binding == pytest.approx(108.9)
+    short = FakeTrade(max_rate=110.0, min_rate=90.0, is_short=True)
+    assert position.current_stops(engine, short, at(30), RULES).binding == pytest.approx(90.9)
+
+
+def test_the_fallback_alone_needs_nothing_but_the_trade() -> None:
+    for is_short, stop in ((False, 98.0), (True, 102.0)):
+        trade = FakeTrade(is_short=is_short, leverage=10.0)
+        value = position.fallback_alone(trade, 100.0, 0.02)
+        assert value == pytest.approx(abs(stop - 100) / 100 * 10, rel=1e-6)
+        crossed = position.fallback_alone(trade, 90.0 if not is_short else 110.0, 0.02)
+        assert 0 < crossed < 1e-6
+
+
+def test_exit_at_open_knows_completed_candles_only(store: Store) -> None:
+    """Whatever backtest_trail says: the running candle's extreme is not before its open."""
+    for trail in ("previous", "same"):
+        engine = past(store, "BTC", backtest_trail=trail)
+        frame = candles()
+        first, best = float(frame["open"].iat[30]), float(frame["low"].iloc[30:35].min())
+        trade = FakeTrade(open_rate=first, is_short=True, min_rate=best / 2, max_rate=first)
+        stop = best * 1.01 if first / best - 1 > 0.01 else first * 1.02
+        assert position.exit_at_open(engine, trade, at(35), stop * 0.999, RULES) is None
+        assert position.exit_at_open(engine, trade, at(35), first * 1.03, RULES) is not None
+
+
+def test_the_name_of_an_exit_at_the_open_is_that_of_its_stop(store: Store) -> None:
+    engine = past(store, "BTC")
+    trade = FakeTrade(open_rate=100.0, minute=50)
+    assert position.exit_at_open(engine, trade, at(50), 97.0, RULES) == "stop_loss"
+    known = engine.pairs[BTC]
+    known.high = np.where(np.arange(40) >= 35, 150.0, known.high)
+    running = FakeTrade(open_rate=100.0, minute=36)
+    assert position.exit_at_open(engine, running, at(40), 120.0, RULES) == "trailing_stop_loss"
+
+
+def test_what_is_kept_with_a_trade(bot: Bot) -> None:
+    kept = position.record(bot.engine, BTC, CLOSE)
+    assert (kept["direction"], kept["strength"], kept["z"]) == ("SHORT", "strong", 9.0)
+    assert (kept["judge"], kept["level"], kept["count"]) == ("matrix", 2, 10)
+    assert position.record(bot.engine, BTC, CLOSE - MINUTE_MS) == {}, "no wave, nothing to tell"
+    assert position.record(bot.engine, "SOL/USDT:USDT", CLOSE) == {}
+    assert all(isinstance(value, str | int | float) for value in kept.values())
+    assert not any(isinstance(value, np.generic) for value in kept.values())
+
+
+def test_verdict_and_stored_rows_are_what_the_store_holds(store: Store) -> None:
+    """The helpers' rows go through the real schema."""
+    store.settle(at(1), [stored("BTC", at(1), 3.0, 0.9)])
+    store.judge(verdict(1))
+    assert len(Reader(store.url).verdicts(at(0), at(2))) == 1

@@ -1,0 +1,168 @@
+"""The loop's own work, and starting the sidecar."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liq_provider.bot import autostart as module
+from liq_provider.bot.autostart import Autostart, sidecar_config
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.source import LiveSource
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.runtime import RuntimeFiles
+from liq_provider.store.reader import Reader
+
+from .helpers import Store, at, settings
+
+NOW = at(10) + 3_000
+PARAMETERS = {"z_threshold": 3.0, "purity_threshold": 0.75, "direction_mode": "follow"}
+
+
+class Planted(Exception):
+    """What a test makes a function raise."""
+
+
+class FakeAutostart:
+    """Counts."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.asked = 0
+        self._fails = fails
+
+    def ensure(self) -> bool:
+        self.asked += 1
+        if self._fails:
+            raise Planted("planted")
+        return False
+
+
+def loop(store: Store, starter: Any = None) -> LiveLoop:
+    own = settings()
+    engine = Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
+    return LiveLoop(engine, RuntimeFiles(store.path), starter)
+
+
+def texts(live: LiveLoop, **parameters: Any) -> list[str]:
+    found = live.begin(NOW, ["BTC/USDT:USDT"], PARAMETERS | parameters)
+    return [message.text for message in found]
+
+
+def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
+    store.settle(at(10))
+    starter = FakeAutostart()
+    live = loop(store, starter)
+    assert texts(live) == ["LiqTrend: liquidation data is live."]
+    assert texts(live) == []
+    assert starter.asked == 2
+    assert live.engine.problem is None
+    assert live.files.last_beat_s() is not None
+
+
+def test_a_sidecar_that_cannot_be_watched_is_logged_once_and_reading_goes_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.settle(at(10))
+    live = loop(store, FakeAutostart(fails=True))
+    for _ in range(3):
+        texts(live)
+    assert live.engine.problem is None
+    assert caplog.text.count("The sidecar cannot be watched") == 1
+
+
+def test_parameters_that_are_never_judged_stop_entries_in_every_loop(store: Store) -> None:
+    store.settle(at(10))
+    live = loop(store)
+    assert "z_threshold 2.0" in texts(live, z_threshold=2.0)[0]
+    assert texts(live, z_threshold=2.0) == []
+    assert "z_threshold" in str(live.engine.problem)
+
+
+# -- autostart ----------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RuntimeFiles:
+    return RuntimeFiles(tmp_path / "store.sqlite")
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is started instead of a sidecar; reads its configuration and ends."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read(); sys.exit(3)"]
+    real = module.subprocess.Popen
+    monkeypatch.setattr(module.subprocess, "Popen", lambda _, **how: real(command, **how))
+    yield command
+
+
+def test_at_most_one_start_a_minute(
+    files: RuntimeFiles, program: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    starter = Autostart(files, {}, clock)
+    assert starter.ensure()
+    assert starter._process is not None
+    starter._process.wait(10)
+    clock.now_s = 59.9
+    assert not starter.ensure()
+    assert "The sidecar ended (exit status 3)" in caplog.text
+    clock.now_s = 60.0
+    assert starter.ensure()
+    starter._process.wait(10)
+    starter.ensure()
+    assert caplog.text.count("Started the sidecar") == 2
+
+
+def test_a_sidecar_that_is_still_starting_is_not_started_again(
+    files: RuntimeFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(60)"]
+    real = module.subprocess.Popen
+    monkeypatch.setattr(module.subprocess, "Popen", lambda _, **how: real(command, **how))
+    starter = Autostart(files, {}, restart_s=0.0)
+    assert starter.ensure()
+    assert not starter.ensure()
+    assert starter._process is not None
+    starter._process.kill()
+    starter._process.wait(10)
+
+
+def test_nothing_is_started_beside_a_running_sidecar(files: RuntimeFiles) -> None:
+    with files.held() as first:
+        assert first
+        assert not Autostart(files, {}).ensure()
+
+
+def test_the_sidecar_gets_settings_and_addresses_but_no_credentials(tmp_path: Path) -> None:
+    config = {
+        "timeframe": "5m",
+        "exchange": {
+            "name": "binance",
+            "key": "K",
+            "secret": "S",
+            "ccxt_config": {"secret": "S", "urls": {"api": {}}, "apiKey": "K"},
+            "ccxt_sync_config": {"password": "P", "enableRateLimit": False},
+        },
+    }
+    own = sidecar_config(config, settings(z_threshold=4), tmp_path)
+    assert own["liq_provider"]["z_threshold"] == 4
+    assert own["exchange"] == {
+        "name": "binance",
+        "ccxt_config": {"urls": {"api": {}}, "enableRateLimit": False},
+    }
+    assert (own["timeframe"], own["base_dir"]) == ("5m", str(tmp_path))
