@@ -83,7 +83,7 @@ class BaselineCounts:
             counts = self._count_at(current, pending)
             enough = counts >= self._params.min_baseline_segments
             chosen[pending[enough]] = current[enough]
-            counted[pending] = np.maximum(counted[pending], counts)
+            counted[pending] = counts  # fewer venues never cover less
             pending, current = pending[~enough], current[~enough]
         return chosen, counted
 
