@@ -112,7 +112,7 @@ class LiqTrend(IStrategy):
             due = self.engine.to_analyze(newest)
         except Exception:
             logger.exception("What changed is not known; no entries in this loop")
-            self.engine.withdraw()
+            self.engine.offers.withdraw()
             newest, due = {}, []
         # Freqtrade contains what goes wrong with a single pair.
         super().analyze(due + [pair for pair in pairs if pair not in newest])
@@ -121,11 +121,11 @@ class LiqTrend(IStrategy):
             self._rank(newest)
         except Exception:
             logger.exception("Ranking failed; no entries in this loop")
-            super().analyze([pair for pair in self.engine.withdraw() if pair in pairs])
+            super().analyze([pair for pair in self.engine.offers.withdraw() if pair in pairs])
 
     def _rank(self, newest: dict[str, int]) -> None:
         if not newest:
-            self.engine.withdraw()
+            self.engine.offers.withdraw()
             return
         close_ms = max(newest.values())
         pairs = self.dp.current_whitelist()
@@ -220,7 +220,7 @@ class LiqTrend(IStrategy):
         if level <= recorded:
             return None
         if self.liq_settings.on_upgrade == "reopen":
-            self.engine.note_upgrade(pair, close_ms, trade.is_short)
+            self.engine.offers.note_upgrade(pair, close_ms, trade.is_short)
             return UPGRADE
         if level > int(trade.get_custom_data("liq_level", recorded)):
             trade.set_custom_data("liq_level", level)

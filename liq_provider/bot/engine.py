@@ -14,7 +14,8 @@ import numpy as np
 from pandas import DataFrame
 
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
-from liq_provider.bot.ranking import Candidate, rank
+from liq_provider.bot.offers import Offers
+from liq_provider.bot.ranking import Candidate
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.features import FeatureRows
@@ -66,13 +67,10 @@ class Engine:
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
         self.pairs: dict[str, PairState] = {}
-        self.chosen: dict[str, int] = {}
+        self.offers = Offers()
         self._changed: set[str] = set()
         self._populated: set[str] = set()
         self._done: dict[str, int] = {}
-        self._failed: dict[str, int] = {}
-        self._signalled: dict[str, int] = {}
-        self._upgraded: dict[str, tuple[int, bool]] = {}
         late = 0 if self.live or settings.backtest_entry == "open" else 1
         self._late_candles = late
         self._late_ms = late * timeframe_ms
@@ -117,41 +115,19 @@ class Engine:
         self._changed.clear()
 
     def choose(
-        self, close_ms: int, pairs: Iterable[str], free_slots: float, blocked: Collection[str]
+        self, close_ms: int, pairs: Sequence[str], free_slots: float, blocked: Collection[str]
     ) -> list[str]:
         """
-        Rank this candle's candidates. A pair whose signal was out in an earlier loop of the
-        same candle and that is still not open has failed and no longer takes a slot.
+        Rank this candle's candidates, see ``Offers.choose``; none while there is a problem.
 
         :param pairs: the whitelist
-        :param blocked: pairs that cannot enter now: open, locked, or traded in this wave
-        :return: pairs whose signal must be written anew, because it came or went
         """
-        for pair, offered_ms in self.chosen.items():
-            if offered_ms == close_ms == self._signalled.get(pair) and pair not in blocked:
-                self._failed[pair] = close_ms
-        self._failed = {pair: ms for pair, ms in self._failed.items() if ms == close_ms}
         found: list[Candidate] = []
         if self.problem is None:
             found = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
-        chosen = rank(found, free_slots, set(blocked) | self._failed.keys())
-        self.chosen = {candidate.pair: close_ms for candidate in chosen}
-        changed = [
-            pair
-            for pair in pairs
-            if (pair in self.chosen) != (self._signalled.get(pair) == close_ms)
-        ]
+        changed = self.offers.choose(found, close_ms, pairs, free_slots, blocked)
         self._populated.difference_update(changed)
         return changed
-
-    def withdraw(self) -> list[str]:
-        """
-        Let nobody enter in this loop.
-
-        :return: pairs whose signal is out and must be written anew
-        """
-        self.chosen = {}
-        return [pair for pair, close_ms in self._signalled.items() if close_ms]
 
     # -- columns --------------------------------------------------------------------------
 
@@ -177,28 +153,15 @@ class Engine:
         found = decide(close_ms, state.rows, trend, state.verdicts, rules, self.mode)
         state.decisions = found
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
-        if self.live and self._reopens(pair, found):
-            found.entry[-1] = True
+        if self.live and len(close_ms) and found.candidate[-1]:
+            before_ms = int(close_ms[-1]) - self.timeframe_ms
+            found.entry[-1] |= self.offers.reopens(pair, before_ms, bool(found.sign[-1] < 0))
         entry = found.entry.copy()
         if self.live and len(entry):
-            newest_ms = int(close_ms[-1])
-            entry[-1] &= self.chosen.get(pair) == newest_ms
-            self._signalled[pair] = newest_ms if entry[-1] else 0
+            entry[-1] = self.offers.signal(pair, int(close_ms[-1]), bool(entry[-1]))
         return frame.assign(
             **decision_columns(found), **entry_columns(found, entry, self._late_candles)
         )
-
-    def _reopens(self, pair: str, found: Decisions) -> bool:
-        """
-        The newest candle confirms an upgrade that closed a position in the candle before. The
-        decisions alone do not tell: a verdict that came in the middle of a candle looks, a
-        candle later, as if it had been there from the start.
-        """
-        if pair not in self._upgraded or not len(found.close_ms) or not found.candidate[-1]:
-            return False
-        upgraded_ms, is_short = self._upgraded[pair]
-        follows = int(found.close_ms[-1]) == upgraded_ms + self.timeframe_ms
-        return follows and (found.sign[-1] < 0) == is_short
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add the exit columns of the decisions that ``entries`` made."""
@@ -264,10 +227,6 @@ class Engine:
             return 0
         decisions, row = found
         return int(decisions.level[row]) if decisions.sign[row] == (-1 if is_short else 1) else 0
-
-    def note_upgrade(self, pair: str, close_ms: int, is_short: bool) -> None:
-        """A position is closed to be opened again, if the signal holds, at the next candle."""
-        self._upgraded[pair] = (close_ms, is_short)
 
     def best_completed(self, pair: str, opened_ms: int, now_ms: int, short: bool) -> float | None:
         """

@@ -21,7 +21,7 @@ def deny_live(engine: Engine, pair: str, is_short: bool, now_ms: int) -> str | N
         return "the candle's last minute is not settled"
     if now_ms > close_ms + engine.settings.max_entry_delay_ms:
         return "the signal is older than max_entry_delay_s"
-    if engine.chosen.get(pair) != close_ms:
+    if engine.offers.chosen.get(pair) != close_ms:
         return "the pair is not among this candle's best"
     if not engine.level_at(pair, close_ms, is_short):
         return "the wave no longer supports this direction"

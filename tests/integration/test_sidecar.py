@@ -141,6 +141,9 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         loops(bot, time.time() + 1.5)
         until(lambda: live(reader, files.running_pid()), 30)
         bot.loop()
+        second = autostart._process
+        second.terminate()
+        assert second.wait(20) == 0
     after = reader.count("liquidations"), reader.count("minutes"), reader.count("verdicts")
     assert all(new >= old for new, old in zip(after, counted, strict=True))
     back_ms = now_ms()
