@@ -112,10 +112,11 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         until(lambda: live(reader, files.running_pid()), 40)
         import_history(sim, tmp_path, reader)
         # The minute before now must be covered to its end by the live feed.
-        close_s = (time.time() // 60 + 1) * 60
-        loops(bot, close_s - 5)
+        close_s = ((time.time() + 12) // 60 + 1) * 60
+        loops(bot, close_s - 6)
         cascade(sim, "BTCUSDT")
-        loops(bot, close_s + 8)
+        loops(bot, close_s + 4)
+        until(lambda: bot.loop() or bot.open, 20, 1.0)
         assert set(bot.open) == {BTC}, bot.messages
         assert bot.open[BTC].is_short
 
