@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     run = add("run", "run", "Run the sidecar in the foreground.")
+    # A bot hands its settings over; so does this command to itself, with --foreground.
     run.add_argument("--config-from-stdin", action="store_true", help=argparse.SUPPRESS)
+    run.add_argument("--foreground", action="store_true", help=argparse.SUPPRESS)
     add("stop", "run", "Ask the running sidecar to end.")
     status = add("status", "status", "Show feeds, coverage, readiness and the judge.")
     status.add_argument("--json", action="store_true", help="as one JSON object")

@@ -92,7 +92,8 @@ class CoverageTracker:
             start: min(end, minute_ms) for start, end in self._changed.items() if start < minute_ms
         }
         if self._start_ms is not None:
-            self._start_ms = self._proven_ms = max(close_ms, self._proven_ms)
+            self._start_ms = max(close_ms, self._start_ms)
+            self._proven_ms = max(self._start_ms, self._proven_ms)
 
     def changed(self) -> list[Interval]:
         """:return: the intervals that were new or grew since the last call"""

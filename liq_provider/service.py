@@ -27,7 +27,7 @@ from liq_provider.judging import Judging
 from liq_provider.markets import Market, MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.settings import Settings, load_settings, resolve_store, sidecar_settings
 from liq_provider.settling import Settled, Settler
 from liq_provider.status import ingest_report, judge_report, venue_report
 from liq_provider.store.booking import BookingRules
@@ -285,7 +285,7 @@ class Sidecar:
             "skew_ms": self._clock.skew_ms,
             "timeframe": self._config.timeframe,
             "windows": windows_of(self._settings),
-            "floor": self._settings.judge.model_dump(),
+            "settings": sidecar_settings(self._settings),
             "feeds": {name: venue_report(venue) for name, venue in self._venues.items()},
             **ingest_report(self._ingest.stats),
             "unsettled_minutes": self._minutes.unsettled,

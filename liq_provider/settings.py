@@ -192,6 +192,20 @@ class Settings(_Section):
         return round(self.max_entry_delay_s * 1000)
 
 
+# What a running sidecar has taken from whoever started it; a bot with other values is told.
+_OF_SIDECAR = (
+    *("venues", "settle_s", "max_late_s", "max_skew_ms", "max_entry_delay_s", "min_event_usd"),
+    *("segment_min", "baseline_hours", "min_baseline_segments", "min_active_segments"),
+    *("min_count", "min_segment_usd", "zscore", "z_strong", "purity_strong", "direction_mode"),
+    *("trend_candles", "trend_k", "judge"),
+)
+
+
+def sidecar_settings(settings: Settings) -> dict[str, Any]:
+    """:return: the settings that decide what a sidecar does, by key, as JSON values"""
+    return settings.model_dump(mode="json", include=set(_OF_SIDECAR))
+
+
 def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
     """
     Validate the section ``liq_provider`` of a Freqtrade configuration.

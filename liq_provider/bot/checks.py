@@ -6,7 +6,7 @@ from typing import Any
 from freqtrade.exchange import timeframe_to_minutes
 
 from liq_provider.errors import SettingsError
-from liq_provider.settings import Settings
+from liq_provider.settings import Settings, sidecar_settings
 
 # A return on investment of this much is never reached; below it, it would cut winners.
 _NEVER_ROI = 10.0
@@ -119,7 +119,8 @@ def check_served(
     :param sidecar: the running sidecar's status; it may have been started with other settings
     :return: why they cannot be served, None if they can
     """
-    floor = {**settings.judge.model_dump(), **sidecar.get("floor", {})}
+    running = sidecar.get("settings", {})
+    floor = {**settings.judge.model_dump(), **running.get("judge", {})}
     for name, value, key in (
         ("z_threshold", z_threshold, "z_min"),
         ("purity_threshold", purity_threshold, "purity_min"),
@@ -141,4 +142,24 @@ def check_served(
             f"liq_provider.direction_mode {settings.direction_mode}, which the sidecar judges by; "
             "set the latter to the same"
         )
+    judged_by = running.get("direction_mode", direction_mode)
+    if direction_mode != judged_by:
+        return (
+            f"direction_mode {direction_mode} differs from {judged_by}, which the running sidecar "
+            "judges by; restart it (liq-provider stop)"
+        )
     return None
+
+
+def other_sidecar_settings(settings: Settings, sidecar: Mapping[str, Any]) -> list[str]:
+    """
+    :param sidecar: the running sidecar's status
+    :return: what it was started with and this bot has otherwise, one ``key: theirs, here ours``
+        each; such as after ``reload_config``, or if another bot started it
+    """
+    running = sidecar.get("settings", {})
+    return [
+        f"{key}: {running[key]}, here {ours}"
+        for key, ours in sidecar_settings(settings).items()
+        if key in running and running[key] != ours
+    ]

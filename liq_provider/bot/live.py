@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.bot.autostart import Autostart
-from liq_provider.bot.checks import check_served
+from liq_provider.bot.checks import check_served, other_sidecar_settings
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.source import LiveSource
@@ -39,6 +39,7 @@ class LiveLoop:
         self.autostart = autostart
         self._notices = Notices()
         self._compared = False
+        self._other: list[str] = []
         self._watch_error: str | None = None
         self._looked_up: set[str] = set()
 
@@ -66,8 +67,11 @@ class LiveLoop:
         )
         text = self._notices.data(self.engine.problem)
         messages = [Message(text, self.engine.problem is not None)] if text else []
-        text = self._pairs_without_feed(source, pairs)
-        return [*messages, Message(text, True)] if text else messages
+        warnings = (
+            self._other_settings(source.snapshot.sidecar),
+            self._pairs_without_feed(source, pairs),
+        )
+        return [*messages, *(Message(text, True) for text in warnings if text)]
 
     def waves(self, pairs: Sequence[str], close_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
@@ -96,6 +100,17 @@ class LiveLoop:
                     "%s = %s from the parameter file wins over liq_provider.%s = %s",
                     *(name, value, name, configured),
                 )
+
+    def _other_settings(self, sidecar: Mapping[str, Any]) -> str | None:
+        """A sidecar keeps what it was started with; it is said once for each difference."""
+        found = other_sidecar_settings(self.engine.settings, sidecar)
+        before, self._other = self._other, found
+        if not found or found == before:
+            return None
+        return (
+            f"LiqTrend: the running sidecar has other settings ({'; '.join(found)}). They apply "
+            "after `liq-provider stop`; then it starts with this bot's"
+        )
 
     def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> str | None:
         """Known once the sidecar has all market lists; each pair is named once."""

@@ -22,6 +22,10 @@ _LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
 _NEEDS_DATA = (RunMode.BACKTEST, RunMode.HYPEROPT)
 
 
+# The loop that reads the store also manages the exits, so it must not wait long for a lock.
+_LOOP_WAITS_S = 0.5
+
+
 @dataclass(slots=True)
 class Started:
     """
@@ -50,7 +54,8 @@ def start(strategy: Any) -> Started:
         source = HistorySource(_reader(store, config["runmode"] in _NEEDS_DATA), settings)
         engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
         return Started(settings, engine, None)
-    engine = Engine(settings, timeframe_ms, LiveSource(Reader(store), settings), "live")
+    reader = Reader(store, _LOOP_WAITS_S)
+    engine = Engine(settings, timeframe_ms, LiveSource(reader, settings), "live")
     files = RuntimeFiles.of(store, base_dir)
     autostart = None
     if settings.autostart:

@@ -7,10 +7,13 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from logging.handlers import RotatingFileHandler
+from typing import NoReturn
 
-from liq_provider.commands.common import context
+from liq_provider.bot.autostart import sidecar_config
+from liq_provider.commands.common import Context, context
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.service import Sidecar, SidecarConfig
 
@@ -22,22 +25,14 @@ logger = logging.getLogger(__name__)
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
-    if arguments.config_from_stdin:
-        config = SidecarConfig.of(json.load(sys.stdin), idle_exit=True)
-    else:
-        found = context(arguments)
-        config = SidecarConfig.of(
-            {
-                **found.config,
-                "liq_provider": found.settings.model_dump(mode="json"),
-                "base_dir": str(found.base_dir),
-            }
-        )
+    if not arguments.config_from_stdin:
+        _begin_anew(context(arguments))
+    config = SidecarConfig.of(json.load(sys.stdin), idle_exit=not arguments.foreground)
     # An autostarted sidecar runs for months with nobody watching its output.
     handler: logging.Handler = (
-        RotatingFileHandler(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
-        if arguments.config_from_stdin
-        else logging.StreamHandler(sys.stdout)
+        logging.StreamHandler(sys.stdout)
+        if arguments.foreground
+        else RotatingFileHandler(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
     )
     logging.basicConfig(
         level=config.settings.log_level,
@@ -55,6 +50,21 @@ def run(arguments: argparse.Namespace) -> int:
             logger.error("%s", error)
             return 2
     return 0
+
+
+def _begin_anew(found: Context) -> NoReturn:
+    """
+    Replace this process by one that gets the finished configuration over standard input, as a
+    bot does it: reading Freqtrade's configuration took some 80 MB that a sidecar never needs.
+    """
+    config = sidecar_config(found.config, found.settings, found.base_dir)
+    SidecarConfig.of(config)  # what is wrong is said by this process already
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps(config).encode())
+        file.seek(0)
+        os.dup2(file.fileno(), sys.stdin.fileno())
+    arguments = ["-m", "liq_provider.cli", "run", "--config-from-stdin", "--foreground"]
+    os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter
 
 
 async def _serve(sidecar: Sidecar) -> None:

@@ -58,7 +58,9 @@ def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded
     if news is not opinion.news:
         changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")
     action, confidence = decide(facts.strength, facts.aligned, news)
-    vetoed = _LESS_TO_MORE.index(opinion.action) < _LESS_TO_MORE.index(action)
+    # A judge that does not say "enter" means it, also where this row would not enter anyway:
+    # a strategy with looser thresholds must not read its agreement as silence.
+    vetoed = opinion.action is not Action.ENTER
     if _LESS_TO_MORE.index(opinion.action) > _LESS_TO_MORE.index(action):
         changes.append(f"action {opinion.action.value} -> {action.value}")
     else:

@@ -14,7 +14,7 @@ from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
 from liq_provider.rolling import BoolArray
 from liq_provider.store import schema
-from liq_provider.store.engine import check_revision, open_engine, store_errors
+from liq_provider.store.engine import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
 
 # What may take part in a scored segment; a fill serves baselines only.
 SCORING_SOURCES = ("live", "import")
@@ -39,18 +39,20 @@ class Reader:
     Read access to a store. Holds no connection between calls; can be pickled.
 
     :param url: absolute SQLAlchemy URL
+    :param busy_timeout_s: how long to wait for somebody else's lock
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.url = url
+        self.busy_timeout_s = busy_timeout_s
         self._checked = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url, "_checked": False}
+        return {"url": self.url, "busy_timeout_s": self.busy_timeout_s, "_checked": False}
 
     @cached_property
     def _engine(self) -> Engine:
-        return open_engine(self.url, read_only=True)
+        return open_engine(self.url, read_only=True, busy_timeout_s=self.busy_timeout_s)
 
     def close(self) -> None:
         """Give pooled connections back (PostgreSQL); the reader stays usable."""

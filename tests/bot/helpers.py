@@ -10,7 +10,7 @@ from liq_provider.bot.signals import CandleTrend, Rules
 from liq_provider.coverage import Interval
 from liq_provider.features import FeatureRows, State, windows_of
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.settings import Settings, load_settings
+from liq_provider.settings import Settings, load_settings, sidecar_settings
 from liq_provider.store.engine import open_engine
 from liq_provider.store.writer import Writer
 
@@ -142,7 +142,7 @@ class Store:
         status = {
             "skew_ms": 0,
             "windows": windows_of(self.settings),
-            "floor": self.settings.judge.model_dump(),
+            "settings": sidecar_settings(self.settings),
             "feeds": {},
         } | sidecar
         self.writer.put_state("sidecar", status, close_ms)

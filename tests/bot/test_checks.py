@@ -136,7 +136,7 @@ def test_a_threshold_below_the_floor_names_both_keys() -> None:
 
 
 def test_the_floor_of_the_sidecar_that_runs_counts() -> None:
-    text = str(served(floor={"z_min": 4.0, "purity_min": 0.7}))
+    text = str(served(settings={"judge": {"z_min": 4.0, "purity_min": 0.7}}))
     assert "z_threshold 3.0 is below judge.z_min 4.0 of the running sidecar" in text
 
 

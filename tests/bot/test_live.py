@@ -15,6 +15,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import LiveSource
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.runtime import RuntimeFiles
+from liq_provider.settings import sidecar_settings
 from liq_provider.store.reader import Reader
 
 from .helpers import Store, at, settings
@@ -80,6 +81,25 @@ def test_parameters_that_are_never_judged_stop_entries_in_every_loop(store: Stor
     assert "z_threshold 2.0" in texts(live, z_threshold=2.0)[0]
     assert texts(live, z_threshold=2.0) == []
     assert "z_threshold" in str(live.engine.problem)
+
+
+def test_a_sidecar_with_other_settings_is_told_once_with_the_keys(store: Store) -> None:
+    theirs = sidecar_settings(settings()) | {"settle_s": 5.0, "min_count": 7}
+    store.settle(at(10), settings=theirs)
+    live = loop(store)
+    said = texts(live)[1]
+    assert "settle_s: 5.0, here 2.0" in said
+    assert "min_count: 7, here 3" in said
+    assert "liq-provider stop" in said
+    assert texts(live) == []
+    assert live.engine.problem is None
+
+
+def test_a_sidecar_that_judges_the_other_direction_stops_entries(store: Store) -> None:
+    store.settle(at(10), settings={"direction_mode": "fade"})
+    live = loop(store)
+    assert "direction_mode follow differs from fade" in texts(live)[0]
+    assert live.engine.problem is not None
 
 
 # -- autostart ----------------------------------------------------------------------------
