@@ -12,11 +12,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from liq_provider.errors import SettingsError
+from liq_provider.stream.address import check_url
 
 SECTION = "liq_provider"
 ENV_PREFIX = "LIQ_PROVIDER__"
@@ -44,6 +53,16 @@ class VenueSettings(_Section):
     enabled: bool = True
     url: str | None = None
     rest_url: str | None = None
+
+    @field_validator("url", "rest_url")
+    @classmethod
+    def _real_and_encrypted(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            try:
+                check_url(value, ("ws", "wss") if info.field_name == "url" else ("http", "https"))
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
+        return value
 
 
 class Venues(_Section):

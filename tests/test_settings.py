@@ -153,3 +153,23 @@ def test_the_sidecar_needs_an_exchange_and_a_timeframe(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         SidecarConfig.of({"base_dir": str(tmp_path)} | config)
+
+
+@pytest.mark.parametrize(
+    ("key", "address", "why"),
+    [
+        ("url", "wss://fstream.binancefuture.com/market/ws/!forceOrder@arr", "test environment"),
+        ("url", "ws://example.com/x", "unencrypted"),
+        ("url", "https://example.com/x", "no websocket address"),
+        ("rest_url", "https://api-testnet.bybit.com", "test environment"),
+        ("rest_url", "http://example.com", "unencrypted"),
+        ("rest_url", "ftp://example.com", "no web address"),
+    ],
+)
+def test_a_venue_address_that_must_not_be_used_names_its_key(
+    key: str, address: str, why: str
+) -> None:
+    with pytest.raises(SettingsError) as told:
+        load_settings({"liq_provider": {"venues": {"binance": {key: address}}}}, {})
+    assert f"liq_provider.venues.binance.{key}: " in str(told.value)
+    assert why in str(told.value)

@@ -44,10 +44,22 @@ class Snapshot:
         age_s = (now_ms - self.computed_ms) / 1000
         if age_s > settings.max_staleness_s:
             return f"liquidation data is {age_s:.0f} s old (max_staleness_s)"
+        return self._clock_problem(settings) or self._feed_problem()
+
+    def _clock_problem(self, settings: Settings) -> str | None:
         skew_ms = self.sidecar.get("skew_ms")
-        if skew_ms is not None and abs(skew_ms) > settings.max_skew_ms:
+        if skew_ms is None:
+            return "the clock could not be compared with the exchange's lately"
+        if abs(skew_ms) > settings.max_skew_ms:
             return f"the clock is {skew_ms / 1000:+.1f} s off the exchange's (max_skew_ms)"
         return None
+
+    def _feed_problem(self) -> str | None:
+        """One live feed is enough; its minutes are known whatever the others do."""
+        states = {name: feed["state"] for name, feed in self.sidecar.get("feeds", {}).items()}
+        if not states or "live" in states.values():
+            return None
+        return "no feed is live: " + ", ".join(f"{n} {s}" for n, s in sorted(states.items()))
 
 
 class LiveSource:

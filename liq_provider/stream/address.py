@@ -1,4 +1,4 @@
-"""Which addresses a feed may be read from."""
+"""Which addresses an exchange may be read from."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,32 +10,34 @@ _TEST_HOSTS = ("binancefuture.com", "wspap.okx.com", "wsaws-demo.okx.com")
 _TEST_WORDS = frozenset({"testnet", "demo", "sandbox", "papertrading"})
 
 
-def check_url(url: str) -> None:
+def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
     """
-    :param url: address of a feed, from the settings
-    :raises SettingsError: if it is no websocket address, unencrypted over a network, or an
+    :param url: address of a feed or of a REST API, from the settings
+    :param schemes: the plain one, for this machine only, and the encrypted one
+    :raises SettingsError: if it is no such address, unencrypted over a network, or an
         exchange's test environment
     """
+    plain, encrypted = schemes
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().rstrip(".")
         _ = parts.port
     except ValueError as error:
         raise SettingsError(f"{url!r} is no address ({error})") from error
-    if parts.scheme not in ("ws", "wss") or not host:
+    if parts.scheme not in schemes or not host:
         raise SettingsError(
-            f"{url!r} is no websocket address; write wss://host/path, or leave the key out "
-            "to use the exchange's public feed"
+            f"{url!r} is no {'websocket' if plain == 'ws' else 'web'} address; write "
+            f"{encrypted}://host/path, or leave the key out to use the exchange's own"
         )
     if _is_test_environment(host):
         raise SettingsError(
             f"{host} is a test environment where play money is liquidated; leave the key out "
             "to use the exchange's public feed"
         )
-    if parts.scheme == "ws" and not _is_loopback(host):
+    if parts.scheme == plain and not _is_loopback(host):
         raise SettingsError(
-            f"{url!r} would be read unencrypted over a network; write wss:// (ws:// is for "
-            "this machine only)"
+            f"{url!r} would be read unencrypted over a network; write {encrypted}:// ({plain}:// "
+            "is for this machine only)"
         )
 
 

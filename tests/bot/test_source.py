@@ -118,8 +118,17 @@ def test_a_clock_that_is_off_is_a_problem(store: Store, skew_ms: int) -> None:
     assert "max_skew_ms" in str(problem(live))
 
 
-def test_a_clock_that_was_not_measured_yet_is_none() -> None:
-    assert Snapshot(NOW, 0, {"skew_ms": None}).problem(NOW, settings()) is None
+def test_a_clock_that_was_not_compared_is_a_problem() -> None:
+    assert "clock" in str(Snapshot(NOW, 0, {"skew_ms": None}).problem(NOW, settings()))
+
+
+def test_no_live_feed_at_all_is_a_problem_and_names_them() -> None:
+    def problem_with(**states: str) -> str | None:
+        feeds = {name: {"state": state} for name, state in states.items()}
+        return Snapshot(NOW, 0, {"skew_ms": 0, "feeds": feeds}).problem(NOW, settings())
+
+    assert problem_with(okx="down", binance="silent") == "no feed is live: binance silent, okx down"
+    assert problem_with(okx="down", binance="live") is None
 
 
 def test_a_missing_store_is_a_problem_and_no_exception(tmp_path: Path) -> None:
