@@ -47,8 +47,7 @@ class BookingRules:
         ):
             return None, "late"
         minute = minute_of(item.event_ms)
-        in_time = item.received_ms <= minute + MINUTE_MS + self.settle_ms
-        if in_time and minute >= watermark_ms:
+        if self._in_time(item) and minute >= watermark_ms:
             return minute, "event"
         # The writer may come to it only after the arrival minute, too, was settled; a spool
         # that another sidecar has overtaken may even come hours later.
@@ -56,3 +55,22 @@ class BookingRules:
         if arrival - item.event_ms > self.max_late_ms:
             return None, "late"
         return arrival, "arrival"
+
+    def doubtful_minute(self, incoming: Incoming, booked: Booked) -> int | None:
+        """
+        :param booked: how it was booked
+        :return: open of the minute that cannot be called known without this order, if any
+        """
+        item = incoming.liquidation
+        if booked == "future":
+            # Its own minute is anybody's guess; it is from the time at which it came.
+            return minute_of(item.received_ms)
+        if booked == "late" and item.event_ms >= incoming.since_ms:
+            return minute_of(item.event_ms)
+        if booked == "arrival" and self._in_time(item):
+            # Another sidecar had settled the minute before this order was in the store.
+            return minute_of(item.event_ms)
+        return None
+
+    def _in_time(self, item: Liquidation) -> bool:
+        return item.received_ms <= minute_of(item.event_ms) + MINUTE_MS + self.settle_ms

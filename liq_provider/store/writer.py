@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from liq_provider.coverage import Interval, whole_minutes
 from liq_provider.errors import UsageError
-from liq_provider.liquidation import minute_of
 from liq_provider.markets import Market
 from liq_provider.store import schema, statements, upkeep
 from liq_provider.store.booking import BookingRules, Incoming
@@ -36,7 +35,8 @@ class Appended:
     :param duplicates: orders that the store had already
     :param booked: new orders by how they were booked: event, arrival, late, future, and small
         for those below ``min_event_usd``, which no minute counts
-    :param missed: venue and minute of those that came too late to count
+    :param missed: venue and minute of those that count in no minute, or in a later one only
+        because the store was slower than another sidecar
     """
 
     inserted: int = 0
@@ -104,7 +104,7 @@ class Writer:
     ) -> None:
         rows: dict[Identity, Row] = {}
         how: dict[Identity, str] = {}
-        missed: set[Identity] = set()
+        missed: dict[Identity, int] = {}
         for incoming in items:
             item = incoming.liquidation
             key = identity(item)
@@ -114,8 +114,9 @@ class Writer:
             if minute is not None and settled and _inside(minute, settled.get(item.venue, ())):
                 minute, booked = None, "late"
             rows[key], how[key] = liquidation_row(item, minute), booked
-            if booked == "late" and item.event_ms >= incoming.since_ms:
-                missed.add(key)
+            doubtful = self.rules.doubtful_minute(incoming, booked)
+            if doubtful is not None:
+                missed[key] = doubtful
         statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
         # In the order of the key: two writers that lock rows in the same order never deadlock.
         ordered = [rows[key] for key in sorted(rows)]
@@ -130,7 +131,7 @@ class Writer:
             if row["minute_ms"] is not None and not small:
                 sums.add(row)
             if key in missed:
-                result.missed.add((row["venue"], minute_of(row["event_ms"])))
+                result.missed.add((row["venue"], missed[key]))
         statements.add_to_minutes(connection, sums.rows())
 
     def rebuild(self) -> int:

@@ -84,6 +84,19 @@ def test_two_at_once_count_everything_once(store_url: str, both: Callable[[str],
     reader.close()
 
 
+def test_an_order_that_the_other_one_overtook_makes_its_own_minute_doubtful(
+    store_url: str,
+) -> None:
+    first, second = Writer(open_engine(store_url)), Writer(open_engine(store_url))
+    second.settle(T0 + MINUTE, {"okx": [Interval(T0, T0 + MINUTE)]}, T0 + 62_000)
+    in_time = incoming(T0 + 59_000, received_ms=T0 + 61_000)
+    late = incoming(T0 + 58_000, received_ms=T0 + 63_000, venue="okx")
+    done = first.append([in_time, late])
+    assert (dict(done.booked), done.missed) == ({"arrival": 2}, {("bybit", T0)})
+    for writer in (first, second):
+        writer.close()
+
+
 def test_nothing_enters_a_minute_that_the_other_one_settles(store_url: str) -> None:
     """One appends while the other settles; the minute's sum must not move afterwards."""
     first, second = Writer(open_engine(store_url)), Writer(open_engine(store_url))

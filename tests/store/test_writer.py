@@ -119,6 +119,14 @@ def test_what_came_too_late_to_count_is_stored_and_named(writer: Writer) -> None
     assert minutes(writer) == {}
 
 
+def test_an_order_from_the_future_makes_the_minute_doubtful_in_which_it_came(
+    writer: Writer,
+) -> None:
+    done = writer.append([incoming(T0 + 2 * MINUTE, received_ms=T0 + 90_000)])
+    assert (dict(done.booked), done.missed) == ({"future": 1}, {("bybit", T0 + MINUTE)})
+    assert minutes(writer) == {}
+
+
 def test_a_snapshot_of_the_past_makes_no_minute_doubtful(writer: Writer) -> None:
     done = writer.append([incoming(T0, since_ms=T0 + 30_000)])
     assert (dict(done.booked), done.missed) == ({"late": 1}, set())
