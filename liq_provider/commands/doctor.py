@@ -130,7 +130,7 @@ def _exchange(found: Context) -> Iterator[Finding]:
             markets = load_venue_markets(venue, getattr(found.settings.venues, venue))
         except BaseError as error:
             yield Finding(
-                "error" if "451" not in str(error) else "warning",
+                "warning" if {"403", "451"} & set(str(error).split()) else "error",
                 f"network to {venue}",
                 f"{type(error).__name__}: {str(error).splitlines()[0][:200]}",
                 "check the connection; 403 or 451 means that the country is not served: "

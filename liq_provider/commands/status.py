@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from liq_provider.bot.source import Snapshot
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.coverage import Interval
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.settings import Settings
 from liq_provider.settling import covered_segments
 from liq_provider.store.reader import Reader
 
@@ -52,7 +54,7 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     return {
         "store": str(found.files.prefix),
         "running": running,
-        "problem": _problem(running, sidecar, computed_ms, now_ms, settings.max_staleness_s),
+        "problem": _problem(running, sidecar, computed_ms, now_ms, settings),
         "computed_ms": computed_ms,
         "sidecar": sidecar,
         "coverage_24h": _coverage(reader, settings.venues.enabled, now_ms),
@@ -69,17 +71,14 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
 
 
 def _problem(
-    running: bool, sidecar: Mapping[str, Any], computed_ms: int, now_ms: int, stale_s: float
+    running: bool, sidecar: Mapping[str, Any], computed_ms: int, now_ms: int, settings: Settings
 ) -> str | None:
+    """What a bot would say of this store, and before it what is known of this machine."""
     if not running:
         return "no sidecar is running on this machine"
     if now_ms - int(sidecar.get("now_ms") or 0) > _ALIVE_S * 1000:
         return "the sidecar does not answer"
-    if not computed_ms:
-        return "no minute is settled yet"
-    if now_ms - computed_ms > stale_s * 1000:
-        return f"the newest settled minute is {(now_ms - computed_ms) / 1000:.0f} s old"
-    return None
+    return Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
 
 
 def _coverage(reader: Reader, venues: tuple[str, ...], now_ms: int) -> dict[str, float]:
@@ -98,13 +97,24 @@ def _coverage(reader: Reader, venues: tuple[str, ...], now_ms: int) -> dict[str,
 def _baseline(reader: Reader, found: Context, close_ms: int) -> dict[str, Any]:
     params = FeatureParams.of(found.settings)
     known = covered_segments(reader, found.settings.venues.enabled, params, close_ms)
-    missing = max(0, params.min_baseline_segments - known)
     return {
         "segments": known,
         "needed": params.min_baseline_segments,
         "full": params.baseline_segments,
-        "first_signal_ms": close_ms + missing * params.segment_min * MINUTE_MS if missing else None,
+        "first_signal_ms": first_signal_ms(known, params, close_ms),
     }
+
+
+def first_signal_ms(known: int, params: FeatureParams, close_ms: int) -> int | None:
+    """
+    :param known: baseline segments that are known at ``close_ms``
+    :return: when enough will be known if nothing fails, with one segment more for the scored
+        one; None if enough are known
+    """
+    missing = params.min_baseline_segments - known
+    if missing <= 0:
+        return None
+    return close_ms + (missing + 1) * params.segment_min * MINUTE_MS
 
 
 def _print(report: Mapping[str, Any]) -> None:
@@ -154,9 +164,18 @@ def _feeds(report: Mapping[str, Any]) -> Table:
             f"{report['coverage_24h'].get(name, 0):.1%}",
             f"{totals['count']:,} (${totals['usd']:,.0f})",
             f"{dropped:,}" + _reasons(feed),
-            Text(feed["detail"] if feed["state"] != "live" else ""),
+            Text(_detail(feed)),
         )
     return table
+
+
+def _detail(feed: Mapping[str, Any]) -> str:
+    said = [] if feed["state"] == "live" else [feed["detail"]]
+    if feed["markets_error"]:
+        said.append(f"no market list: {feed['markets_error']}")
+    if feed["rejected"]:
+        said.append(f"{len(feed['rejected'])} symbols refused by the venue")
+    return "; ".join(said)
 
 
 def _reasons(feed: Mapping[str, Any]) -> str:
@@ -166,11 +185,18 @@ def _reasons(feed: Mapping[str, Any]) -> str:
     return f" ({', '.join(f'{why} {n}' for why, n in reasons.items())})" if reasons else ""
 
 
+def _aside(booked: Mapping[str, int]) -> str:
+    """What is stored but counts in no minute."""
+    return "".join(
+        f"{booked[how]:,} {how}, " for how in ("late", "future", "small") if how in booked
+    )
+
+
 def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     skew_ms = sidecar["skew_ms"]
     console.print(
         f"Since {show_time(sidecar['started_ms'])} UTC: {sidecar['stored']:,} stored, "
-        f"{sidecar['duplicates']:,} duplicates, {sidecar['booked'].get('late', 0):,} late, "
+        f"{sidecar['duplicates']:,} duplicates, {_aside(sidecar['booked'])}"
         f"{sidecar['spooled']:,} waiting on disk, {sidecar['lost']:,} lost, "
         f"{sidecar['unsettled_minutes']} minutes not settled; clock "
         + ("not compared" if skew_ms is None else f"{skew_ms:+d} ms")
@@ -179,7 +205,8 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
         console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
     judge = sidecar["judge"]
     console.print(
-        f"Judge {judge['name']}: {judge['judged']} verdicts; last: {judge['last'] or 'none'}",
+        f"Judge {judge['name']}: {judge['judged']} verdicts, {judge['without_candles']} of them "
+        f"without candles; last: {judge['last'] or 'none'}",
         markup=False,
     )
     if judge["error"]:

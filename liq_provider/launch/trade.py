@@ -11,6 +11,7 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.common import show_time
+from liq_provider.commands.status import first_signal_ms
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.features import FeatureParams
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
@@ -89,10 +90,9 @@ def cold_message(reader: Reader, settings: Settings, now_ms: int) -> str | None:
         known = covered_segments(reader, settings.venues.enabled, params, close_ms)
     except LiqError:
         return None
-    missing = params.min_baseline_segments - known
-    if missing <= 0:
+    first_ms = first_signal_ms(known, params, close_ms)
+    if first_ms is None:
         return None
-    first_ms = close_ms + (missing + 1) * params.segment_min * MINUTE_MS
     return (
         f"warming up {known} of {params.min_baseline_segments} segments; the first signal becomes "
         f"possible at {show_time(first_ms)} UTC"
