@@ -1,7 +1,7 @@
 """What the commands share: the configuration, the store, and times as users write them."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
+from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.store.engine import check_revision, open_engine
@@ -86,6 +87,23 @@ def _read_config(paths: list[str] | None) -> dict[str, Any]:
     except OperationalException as error:
         raise SettingsError(str(error)) from None
     return dict(deep_merge_dicts(environment_vars_to_dict(), config))
+
+
+def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
+    """
+    :return: the coin behind a pair that a user typed
+    :raises UsageError: neither the store's liquidations nor its market lists know it
+    """
+    base = base_asset_of_pair(pair)
+    known = set(reader.active(0, 2**62))
+    if base not in known:
+        known.update(m.base_asset for venue in venues for m in reader.markets(venue))
+    if base not in known or "/" not in pair:
+        raise UsageError(
+            f"{pair}: the store has no liquidations of it and no venue lists it; write pairs as "
+            "Freqtrade does, such as BTC/USDT:USDT"
+        )
+    return base
 
 
 def parse_time(text: str) -> int:

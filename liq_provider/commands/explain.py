@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -9,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import Context, context, parse_time, show_time
+from liq_provider.bot.source import Snapshot
+from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.explain import HISTORY_CANDLES, Gate
 from liq_provider.explain import explain as explain_decision
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.rolling import FloatArray
+from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
 
@@ -22,29 +25,30 @@ _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim"
 def explain(arguments: argparse.Namespace) -> int:
     """Print the gates in the order in which they are asked; the first that failed decides."""
     found = context(arguments)
-    reader = found.reader()
-    if arguments.at:
-        close_ms = minute_of(parse_time(arguments.at))
-    else:
-        computed_ms = reader.states(["computed_ms"]).get("computed_ms")
-        span = reader.span()
-        if not computed_ms and span is None:
-            raise UsageError("the store holds no liquidations yet")
-        close_ms = int(computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS)
+    reader, settings = found.reader(), found.settings
+    base_asset = coin_of(reader, settings.venues.enabled, arguments.pair)
+    states = reader.states(["computed_ms", "sidecar"])
+    computed_ms = int(states.get("computed_ms") or 0)
     from liq_provider.enrich.exchange import timeframe_ms
 
     step_ms = timeframe_ms(found.timeframe)
-    close_ms -= close_ms % step_ms
+    close_ms = _moment(arguments.at, reader, computed_ms) // step_ms * step_ms
     closes, note = _closes(found, arguments.pair, close_ms)
+    # Without --at the question is what the bot sees now, and it needs a recorded verdict.
+    now = arguments.at is None and computed_ms > 0
     gates = explain_decision(
         reader,
-        found.settings,
-        base_asset_of_pair(arguments.pair),
+        settings,
+        base_asset,
         close_ms,
         step_ms,
         closes,
-        found.settings.backtest_verdicts,
+        "live" if now else settings.backtest_verdicts,
     )
+    if now:
+        snapshot = Snapshot(computed_ms, 0, states.get("sidecar") or {})
+        problem = snapshot.problem(int(time.time() * 1000), settings)
+        gates = [Gate("data", problem is None, problem or "live", "fresh data"), *gates]
     failed = next((gate for gate in gates if gate.passed is False), None)
     if arguments.json:
         answer = {"pair": arguments.pair, "close": show_time(close_ms), "entry": failed is None}
@@ -52,6 +56,15 @@ def explain(arguments: argparse.Namespace) -> int:
     else:
         _print(arguments.pair, close_ms, gates, failed, note)
     return 0
+
+
+def _moment(at: str | None, reader: Reader, computed_ms: int) -> int:
+    if at is not None:
+        return minute_of(parse_time(at))
+    span = reader.span()
+    if not computed_ms and span is None:
+        raise UsageError("the store holds no liquidations yet")
+    return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
 
 
 def _closes(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:

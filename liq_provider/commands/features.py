@@ -7,10 +7,10 @@ import math
 import sys
 from typing import Any
 
-from liq_provider.commands.common import context, parse_time, show_time
+from liq_provider.commands.common import coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.pipeline import compute
 from liq_provider.wave import Strength, Thresholds, direction_word, signs, strengths, wave_starts
 
@@ -32,7 +32,7 @@ def features(arguments: argparse.Namespace) -> int:
         raise UsageError("--from must be before --to")
     computed = compute(
         reader,
-        [base_asset_of_pair(arguments.pair)],
+        [coin_of(reader, settings.venues.enabled, arguments.pair)],
         settings.venues.enabled,
         FeatureParams.of(settings),
         from_ms,

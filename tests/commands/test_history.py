@@ -191,3 +191,13 @@ def test_status_without_a_sidecar_says_so_and_fails(
     assert main(["status", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["baseline"]["needed"] == 72
+
+
+@pytest.mark.parametrize("command", ["features", "explain"])
+@pytest.mark.parametrize("pair", ["BCT/USDT:USDT", "BTCUSDT"])
+def test_a_misspelled_pair_is_told_and_not_answered_with_zeros(
+    workplace: Path, capsys: pytest.CaptureFixture[str], command: str, pair: str
+) -> None:
+    import_(recording(workplace / "r.csv"))
+    assert main([command, "--pair", pair]) == 2
+    assert f"{pair}: the store has no liquidations of it" in capsys.readouterr().err
