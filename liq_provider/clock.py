@@ -7,11 +7,15 @@ from dataclasses import dataclass
 # A slow answer says little about the time at which the exchange read its clock.
 _MAX_ROUND_TRIP_MS = 2_000
 
+# A clock that nobody has compared for longer may be anywhere.
+_MAX_AGE_MS = 900_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
     offset_ms: int
     round_trip_ms: int
+    wall_ms: int
 
 
 class ExchangeClock:
@@ -29,8 +33,17 @@ class ExchangeClock:
 
     @property
     def skew_ms(self) -> int | None:
-        """Exchange clock minus machine clock; None before the first measurement."""
-        return self._sample.offset_ms if self._sample else None
+        """Exchange clock minus machine clock; None if not measured in the last 15 minutes."""
+        if self._sample is None:
+            return None
+        # Both ways: a machine clock that was set back makes the measurement as worthless.
+        age_ms = abs(self._wall_ms() - self._sample.wall_ms)
+        return self._sample.offset_ms if age_ms < _MAX_AGE_MS else None
+
+    @property
+    def measured_ms(self) -> int | None:
+        """Exchange time of the newest measurement; None before the first."""
+        return self._sample.wall_ms + self._sample.offset_ms if self._sample else None
 
     def measure(self, fetch_time_ms: Callable[[], int | None], tries: int = 3) -> None:
         """
@@ -59,4 +72,4 @@ class ExchangeClock:
         trip_ms = round((time.monotonic() - sent_s) * 1000)
         if exchange_ms is None or trip_ms > _MAX_ROUND_TRIP_MS:
             return None
-        return _Sample(int(exchange_ms) - sent_ms - trip_ms // 2, trip_ms)
+        return _Sample(int(exchange_ms) - sent_ms - trip_ms // 2, trip_ms, sent_ms)

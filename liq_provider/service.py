@@ -8,7 +8,8 @@ stored before it is settled.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,13 @@ logger = logging.getLogger(__name__)
 
 _STATUS_S = 5.0
 _CLOCK_S = 300.0
+_CLOCK_RETRY_S = 15.0
 _MARKETS_S = 3_600.0
 _MARKETS_RETRY_S = 60.0
+_MARKETS_REFUSED_S = 300.0
+
+# As ccxt writes it: exchange, method, address, status, reason.
+_REFUSED = re.compile(r" (403|451) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,7 @@ class Sidecar:
             settings.settle_ms,
             self._judge,
         )
+        self._clock_error: str | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -155,7 +162,7 @@ class Sidecar:
             self._ingest.run(),
             self._minutes.run(),
             self._status_loop(),
-            self._repeat(self._measure_clock, _CLOCK_S),
+            self._clock_loop(),
             self._pairs_loop(),
             *(self._markets_loop(name) for name in self._venues),
             *(venue.feed.run() for venue in self._venues.values()),
@@ -199,7 +206,7 @@ class Sidecar:
             if error is not None and venue.markets_error is None:
                 logger.warning("Market list of %s: %s", name, error)
             venue.markets_error = error
-            await asyncio.sleep(_MARKETS_S if error is None else _MARKETS_RETRY_S)
+            await asyncio.sleep(_markets_wait_s(error))
 
     async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
         try:
@@ -221,10 +228,18 @@ class Sidecar:
             told = not pairs
             await asyncio.sleep(_MARKETS_S if pairs else _MARKETS_RETRY_S)
 
+    async def _clock_loop(self) -> None:
+        while True:
+            # Without a measurement nobody trades.
+            unknown = self._clock.skew_ms is None
+            await asyncio.sleep(_CLOCK_RETRY_S if unknown else _CLOCK_S)
+            await self._measure_clock()
+
     async def _measure_clock(self) -> None:
         _, error = await self._ask(self._clock.measure, self._exchange.time_ms)
-        if error is not None:
+        if error is not None and self._clock_error is None:
             logger.warning("The time of %s: %s", self._exchange.name, error)
+        self._clock_error = error
         skew_ms = self._clock.skew_ms
         if skew_ms is not None and abs(skew_ms) > self._settings.max_skew_ms:
             logger.error(
@@ -283,6 +298,7 @@ class Sidecar:
             "started_ms": self._started_ms,
             "now_ms": self._clock.now_ms(),
             "skew_ms": self._clock.skew_ms,
+            "skew_measured_ms": self._clock.measured_ms,
             "timeframe": self._config.timeframe,
             "windows": windows_of(self._settings),
             "settings": sidecar_settings(self._settings),
@@ -304,7 +320,8 @@ class Sidecar:
         self._reader.close()
         logger.info("The sidecar ended; %d liquidations were stored", self._ingest.stats.stored)
 
-    async def _repeat(self, action: Callable[[], Awaitable[None]], every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            await action()
+
+def _markets_wait_s(error: str | None) -> float:
+    if error is None:
+        return _MARKETS_S
+    return _MARKETS_REFUSED_S if _REFUSED.search(error) else _MARKETS_RETRY_S

@@ -62,3 +62,17 @@ def test_no_answer_at_all_is_told_and_keeps_what_was_known() -> None:
         clock.measure(refuse)
     clock.measure(lambda: None)
     assert clock.skew_ms == pytest.approx(300, abs=2)
+
+
+@pytest.mark.parametrize("later_ms", [900_000, -900_000])
+def test_an_outdated_measurement_says_nothing_about_the_skew(later_ms: int) -> None:
+    moment = 5_000_000
+    clock = ExchangeClock(wall_ms=lambda: moment)
+    assert clock.measured_ms is None
+    clock.measure(lambda: 5_000_300)
+    moment += 899_999
+    assert clock.skew_ms == pytest.approx(300, abs=2)
+    moment = 5_000_000 + later_ms
+    assert clock.skew_ms is None
+    assert clock.measured_ms == pytest.approx(5_000_300, abs=2)
+    assert clock.now_ms() == pytest.approx(moment + 300, abs=2)

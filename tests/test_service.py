@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from liq_provider import service
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import Liquidation
@@ -296,3 +297,40 @@ async def test_an_exchange_without_rest_stops_no_feed(
         sidecar.stop()
         await asyncio.wait_for(working, 20)
     assert "Market list of okx" in caplog.text
+
+
+async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody trades by a clock that was never compared, so five minutes would be long."""
+    monkeypatch.setattr(service, "_CLOCK_RETRY_S", 0.05)
+    moment = Time(START + 20_000)
+    async with quiet_exchange(moment) as sim:
+        for venue in ("binance", "bybit", "okx"):
+            sim.fault(venue, "http_error", seconds=600, status=451)
+        sidecar = Sidecar(sidecar_config(sim, tmp_path), moment.clock())
+        working = asyncio.create_task(sidecar.run())
+
+        def told() -> int:
+            return sum(text.startswith("The time of") for text in caplog.messages)
+
+        await until(told, "the failure is told")
+        await asyncio.sleep(0.3)
+        status = sidecar.status()
+        assert (status["skew_ms"], status["skew_measured_ms"], told()) == (None, None, 1)
+        refusal = await until(
+            lambda: sidecar.status()["feeds"]["okx"]["markets_error"], "the list is refused"
+        )
+        assert service._markets_wait_s(refusal) == 300
+        sim.clear_faults()
+        await until(lambda: sidecar.status()["skew_ms"] is not None, "it was compared")
+        assert abs(sidecar.status()["skew_measured_ms"] - moment.now_ms()) < 5_000
+        sidecar.stop()
+        await asyncio.wait_for(working, 20)
+
+
+@pytest.mark.parametrize(
+    ("error", "wait_s"), [(None, 3_600), ("okx GET https://x 500 Oops 451", 60), ("locked", 60)]
+)
+def test_how_soon_a_market_list_is_asked_for_again(error: str | None, wait_s: float) -> None:
+    assert service._markets_wait_s(error) == wait_s
