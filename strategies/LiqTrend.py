@@ -14,7 +14,7 @@ from datetime import datetime
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
-from freqtrade.strategy import CategoricalParameter, DecimalParameter, IStrategy
+from freqtrade.strategy import CategoricalParameter, IStrategy
 from pandas import DataFrame
 
 from liq_provider.bot import guards, position
@@ -22,7 +22,13 @@ from liq_provider.bot.book import Book
 from liq_provider.bot.checks import refuse_spot
 from liq_provider.bot.columns import UPGRADE, level_of_tag
 from liq_provider.bot.live import Message
-from liq_provider.bot.parameters import rules_of, stop_rules_of, take_settings, values
+from liq_provider.bot.parameters import (
+    ExactDecimal,
+    rules_of,
+    stop_rules_of,
+    take_settings,
+    values,
+)
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.start import start
 from liq_provider.bot.stops import as_freqtrade
@@ -58,16 +64,16 @@ class LiqTrend(IStrategy):
     }
     plot_config = PLOT_CONFIG
 
-    z_threshold = DecimalParameter(2.5, 8.0, default=3.0, decimals=1, space="buy")
-    z_strong = DecimalParameter(3.0, 15.0, default=5.0, decimals=1, space="buy")
-    purity_threshold = DecimalParameter(0.70, 0.95, default=0.75, decimals=2, space="buy")
-    purity_strong = DecimalParameter(0.75, 1.0, default=0.90, decimals=2, space="buy")
-    trend_k = DecimalParameter(0.0, 2.0, default=0.5, decimals=1, space="buy")
+    z_threshold = ExactDecimal(2.5, 8.0, default=3.0, decimals=1, space="buy")
+    z_strong = ExactDecimal(3.0, 15.0, default=5.0, decimals=1, space="buy")
+    purity_threshold = ExactDecimal(0.70, 0.95, default=0.75, decimals=2, space="buy")
+    purity_strong = ExactDecimal(0.75, 1.0, default=0.90, decimals=2, space="buy")
+    trend_k = ExactDecimal(0.0, 2.0, default=0.5, decimals=1, space="buy")
     min_confidence = CategoricalParameter(["low", "medium", "high"], default="medium", space="buy")
     direction_mode = CategoricalParameter(["follow", "fade"], default="follow", space="buy")
-    trailing_pct = DecimalParameter(0.002, 0.05, default=0.01, decimals=3, space="sell")
-    trailing_arm_pct = DecimalParameter(0.0, 0.05, default=0.01, decimals=3, space="sell")
-    fallback_pct = DecimalParameter(0.005, 0.10, default=0.02, decimals=3, space="sell")
+    trailing_pct = ExactDecimal(0.002, 0.05, default=0.01, decimals=3, space="sell")
+    trailing_arm_pct = ExactDecimal(0.0, 0.05, default=0.01, decimals=3, space="sell")
+    fallback_pct = ExactDecimal(0.005, 0.10, default=0.02, decimals=3, space="sell")
 
     def __init__(self, config: dict) -> None:
         try:
@@ -80,6 +86,7 @@ class LiqTrend(IStrategy):
         """Validate everything, and in live modes make sure that a sidecar runs."""
         try:
             started = start(self)
+            take_settings(self, started.settings)
         except LiqError as error:
             raise CannotStart(str(error)) from error
         self.liq_settings, self.engine, self.live = (
@@ -87,7 +94,6 @@ class LiqTrend(IStrategy):
             started.engine,
             started.live,
         )
-        take_settings(self, started.settings)
         self.book = Book(self.config)
         if self.live is not None:
             self.ignore_buying_expired_candle_after = int(started.settings.max_entry_delay_s)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from freqtrade.strategy import DecimalParameter
+
 from liq_provider.bot.signals import Rules
 from liq_provider.bot.stops import StopRules
+from liq_provider.errors import SettingsError
 from liq_provider.judge.matrix import Confidence
 from liq_provider.settings import Settings
 from liq_provider.wave import Thresholds
@@ -15,10 +18,39 @@ NAMES = (
 )
 
 
+class ExactDecimal(DecimalParameter):  # type: ignore[misc]  # Freqtrade has no types
+    """``decimals`` is the grid that hyperopt searches; a value that is set stays as it is."""
+
+    @property
+    def value(self) -> float:
+        """The value in force."""
+        self._warn_static_indicator_use()
+        return float(self._value)
+
+    @value.setter
+    def value(self, new_value: float) -> None:
+        self._value = new_value
+
+    @property
+    def param_type(self) -> str:
+        """Freqtrade's API knows only its own kinds of parameters."""
+        return "DecimalParameter"
+
+
 def take_settings(strategy: Any, settings: Settings) -> None:
-    """Let the configuration decide where neither a parameter file nor hyperopt does."""
+    """
+    Let the configuration decide where neither a parameter file nor hyperopt does.
+
+    :raises SettingsError: a parameter, perhaps of a derived strategy, would change its value
+    """
     for name in NAMES:
-        getattr(strategy, name).value = getattr(settings, name)
+        parameter, configured = getattr(strategy, name), getattr(settings, name)
+        parameter.value = configured
+        if parameter.value != configured:
+            raise SettingsError(
+                f"liq_provider.{name}: {configured} would become {parameter.value} in the "
+                "strategy's parameter; give that one more decimals"
+            )
 
 
 def values(strategy: Any) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""Settings reach the strategy's parameters as they are."""
+
+from types import SimpleNamespace
+
+import pytest
+from freqtrade.strategy import CategoricalParameter, DecimalParameter
+
+from liq_provider.bot.parameters import NAMES, ExactDecimal, take_settings, values
+from liq_provider.errors import SettingsError
+
+from .helpers import settings
+
+WORDS = {"min_confidence", "direction_mode"}
+
+
+def strategy(numbers: type[DecimalParameter]) -> SimpleNamespace:
+    return SimpleNamespace(
+        **{
+            name: CategoricalParameter(["x", "y"], default="x", space="buy")
+            if name in WORDS
+            else numbers(0.0, 10.0, default=1.0, decimals=1, space="buy")
+            for name in NAMES
+        }
+    )
+
+
+def test_a_value_between_the_steps_of_hyperopt_is_kept() -> None:
+    made = strategy(ExactDecimal)
+    own = settings(z_threshold=2.55, fallback_pct=0.0004)
+    take_settings(made, own)
+    assert values(made) == {name: getattr(own, name) for name in NAMES}
+
+
+def test_hyperopt_searches_the_grid() -> None:
+    parameter = ExactDecimal(2.5, 8.0, default=3.0, decimals=1, space="buy")
+    assert parameter.get_space("z_threshold").step == 0.1
+    assert parameter.param_type == "DecimalParameter", "else FreqUI's strategy page fails"
+
+
+def test_a_parameter_that_rounds_is_refused_by_its_key() -> None:
+    with pytest.raises(SettingsError, match=r"liq_provider\.z_threshold: 2\.56 would become 2\.6"):
+        take_settings(strategy(DecimalParameter), settings(z_threshold=2.56))
