@@ -11,8 +11,9 @@ from liq_provider.settings import Settings, sidecar_settings
 # A return on investment of this much is never reached; below it, it would cut winners.
 _NEVER_ROI = 10.0
 
-# Isolated margin is gone after a move of 1/leverage, less what maintenance takes.
-_LIQUIDATED = 0.9
+# Isolated margin is gone after a move of 1/leverage, less what maintenance and Freqtrade's own
+# buffer take, which differs by exchange, pair and size. So half of it is left alone.
+_SAFE_SHARE = 0.5
 
 
 def refuse_spot(config: Mapping[str, Any]) -> None:
@@ -71,16 +72,27 @@ def _exits(strategy: Any, settings: Settings) -> Iterator[str]:
             yield f"{key}: must be {str(wanted).lower()}; {why}"
     if any(roi < _NEVER_ROI for roi in strategy.minimal_roi.values()):
         yield 'minimal_roi: must be {} (or {"0": 100}); it would close winners early'
-    needed = settings.fallback_pct * settings.leverage
-    if abs(strategy.stoploss) < needed:
+    yield from stop_problems(settings.fallback_pct, settings.leverage, strategy.stoploss)
+
+
+def stop_problems(fallback_pct: float, leverage: float, stoploss: float) -> Iterator[str]:
+    """
+    :param fallback_pct: the value in force, perhaps from a parameter file
+    :param stoploss: Freqtrade's own, of the strategy
+    :return: why the fallback stop would not be what closes a losing position
+    """
+    needed = fallback_pct * leverage
+    if abs(stoploss) < needed:
         yield (
-            f"stoploss: {strategy.stoploss} is tighter than liq_provider.fallback_pct * leverage "
-            f"({needed:.3f}); leave it at -0.99, the fallback stop is the real one"
+            f"stoploss: {stoploss} is tighter than liq_provider.fallback_pct * "
+            f"liq_provider.leverage ({needed:.3f}); leave it at -0.99, the fallback stop is the "
+            "real one"
         )
-    if needed >= _LIQUIDATED:
+    if needed >= _SAFE_SHARE:
         yield (
-            f"liq_provider.fallback_pct: {settings.fallback_pct} lies beyond the liquidation price "
-            f"at leverage {settings.leverage:g}; lower one of them"
+            f"liq_provider.fallback_pct: {fallback_pct} is too close to the liquidation price, or "
+            f"beyond it, with liq_provider.leverage {leverage:g}; their product must be below "
+            f"{_SAFE_SHARE}, lower one of them"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.bot.autostart import Autostart
-from liq_provider.bot.checks import check_served, other_sidecar_settings
+from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.source import LiveSource
@@ -31,12 +31,16 @@ class LiveLoop:
     """
     :param files: beside the store; the bot's heartbeat goes there
     :param autostart: None where the sidecar is a service of its own
+    :param stoploss: Freqtrade's own, of the strategy
     """
 
-    def __init__(self, engine: Engine, files: RuntimeFiles, autostart: Autostart | None) -> None:
+    def __init__(
+        self, engine: Engine, files: RuntimeFiles, autostart: Autostart | None, stoploss: float
+    ) -> None:
         self.engine = engine
         self.files = files
         self.autostart = autostart
+        self._stoploss = stoploss
         self._notices = Notices()
         self._compared = False
         self._other: list[str] = []
@@ -58,12 +62,8 @@ class LiveLoop:
         source = self.engine.source
         assert isinstance(source, LiveSource)
         self._compare_with_settings(parameters)
-        self.engine.problem = self.engine.problem or check_served(
-            self.engine.settings,
-            parameters["z_threshold"],
-            parameters["purity_threshold"],
-            parameters["direction_mode"],
-            source.snapshot.sidecar,
+        self.engine.problem = self.engine.problem or self._parameter_problem(
+            parameters, source.snapshot.sidecar
         )
         text = self._notices.data(self.engine.problem)
         messages = [Message(text, self.engine.problem is not None)] if text else []
@@ -100,6 +100,20 @@ class LiveLoop:
                     "%s = %s from the parameter file wins over liq_provider.%s = %s",
                     *(name, value, name, configured),
                 )
+
+    def _parameter_problem(
+        self, parameters: Mapping[str, Any], sidecar: Mapping[str, Any]
+    ) -> str | None:
+        """What was checked at the start holds for the configuration, not for a parameter file."""
+        settings = self.engine.settings
+        unsafe = stop_problems(parameters["fallback_pct"], settings.leverage, self._stoploss)
+        return next(unsafe, None) or check_served(
+            settings,
+            parameters["z_threshold"],
+            parameters["purity_threshold"],
+            parameters["direction_mode"],
+            sidecar,
+        )
 
     def _other_settings(self, sidecar: Mapping[str, Any]) -> str | None:
         """A sidecar keeps what it was started with; it is said once for each difference."""

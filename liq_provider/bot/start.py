@@ -67,7 +67,7 @@ def start(strategy: Any) -> Started:
                 f"liq_provider.store: the sidecar cannot be started beside {files.prefix} "
                 f"({error.strerror}); check that its directory exists and is writable"
             ) from error
-    return Started(settings, engine, LiveLoop(engine, files, autostart))
+    return Started(settings, engine, LiveLoop(engine, files, autostart, strategy.stoploss))
 
 
 def _reader(store: str, needs_data: bool) -> Reader | None:

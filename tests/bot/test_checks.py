@@ -88,13 +88,23 @@ def test_an_override_that_breaks_exits_is_named(name: str, value: Any) -> None:
 
 def test_a_class_stop_tighter_than_the_leveraged_fallback_is_refused() -> None:
     check(strategy={"stoploss": -0.2}, leverage=10)
-    with pytest.raises(SettingsError, match=r"stoploss: .*fallback_pct \* leverage"):
+    with pytest.raises(SettingsError, match=r"stoploss: .*fallback_pct \* liq_provider.leverage"):
         check(strategy={"stoploss": -0.19}, leverage=10)
 
 
 def test_a_fallback_beyond_the_liquidation_price_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"liq_provider\.fallback_pct: 0\.1 .*leverage 10"):
         check(leverage=10, fallback_pct=0.1)
+
+
+def test_a_fallback_close_to_the_liquidation_price_is_refused() -> None:
+    """Maintenance margin and Freqtrade's buffer bring it nearer than 1/leverage."""
+    check(leverage=10)
+    check(leverage=10, fallback_pct=0.049)
+    with pytest.raises(
+        SettingsError, match=r"liq_provider\.fallback_pct: 0\.05 .*must be below 0\.5"
+    ):
+        check(leverage=10, fallback_pct=0.05)
 
 
 def test_an_entry_delay_as_long_as_a_candle_is_refused() -> None:

@@ -21,7 +21,12 @@ from liq_provider.store.reader import Reader
 from .helpers import Store, at, settings
 
 NOW = at(10) + 3_000
-PARAMETERS = {"z_threshold": 3.0, "purity_threshold": 0.75, "direction_mode": "follow"}
+PARAMETERS = {
+    "z_threshold": 3.0,
+    "purity_threshold": 0.75,
+    "direction_mode": "follow",
+    "fallback_pct": 0.02,
+}
 
 
 class Planted(Exception):
@@ -42,10 +47,10 @@ class FakeAutostart:
         return False
 
 
-def loop(store: Store, starter: Any = None) -> LiveLoop:
-    own = settings()
+def loop(store: Store, starter: Any = None, **section: Any) -> LiveLoop:
+    own = settings(**section)
     engine = Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
-    return LiveLoop(engine, RuntimeFiles(store.path), starter)
+    return LiveLoop(engine, RuntimeFiles(store.path), starter, -0.99)
 
 
 def texts(live: LiveLoop, **parameters: Any) -> list[str]:
@@ -81,6 +86,20 @@ def test_parameters_that_are_never_judged_stop_entries_in_every_loop(store: Stor
     assert "z_threshold 2.0" in texts(live, z_threshold=2.0)[0]
     assert texts(live, z_threshold=2.0) == []
     assert "z_threshold" in str(live.engine.problem)
+
+
+def test_a_stop_of_the_parameter_file_beyond_liquidation_stops_entries_in_every_loop(
+    store: Store,
+) -> None:
+    store.settle(at(10))
+    live = loop(store, leverage=10)
+    said = texts(live, fallback_pct=0.06)[0]
+    assert "liq_provider.fallback_pct: 0.06" in said
+    assert "liq_provider.leverage 10" in said
+    assert texts(live, fallback_pct=0.06) == []
+    assert live.engine.problem is not None
+    texts(live)
+    assert live.engine.problem is None
 
 
 def test_a_sidecar_with_other_settings_is_told_once_with_the_keys(store: Store) -> None:

@@ -120,8 +120,21 @@ def test_settings_reach_the_parameters(sim: Simulator, store: Store, tmp_path: P
         assert bot.strategy.order_types["entry"] == "market"
 
 
-def _put_parameters(base: Path, **buy: Any) -> None:
-    parameters = {"strategy_name": "LiqTrend", "params": {"buy": buy}, "ft_stratparam_v": 1}
+def test_no_digit_of_a_setting_is_lost(
+    sim: Simulator, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    given = {"z_threshold": 2.55, "purity_threshold": 0.7625, "trend_k": 0.0625}
+    given |= {"fallback_pct": 0.0004, "trailing_pct": 0.0125, "trailing_arm_pct": 0.00375}
+    with running(bot_config(sim, tmp_path, **given), tmp_path) as bot:
+        bot.loop()
+        assert {name: getattr(bot.strategy, name).value for name in given} == given
+    assert "from the parameter file wins" not in caplog.text
+
+
+def _put_parameters(base: Path, sell: dict[str, Any] | None = None, **buy: Any) -> None:
+    spaces = {"buy": buy, "sell": sell or {}}
+    parameters = {"strategy_name": "LiqTrend", "params": spaces, "ft_stratparam_v": 1}
     (base / "strategies" / "LiqTrend.json").write_text(json.dumps(parameters))
 
 
@@ -159,6 +172,20 @@ def test_a_parameter_file_that_asks_for_what_is_never_judged_enters_nothing(
         assert bot.open == {}
         told = [text for text in bot.messages if all(key in text for key in keys)]
         assert len(told) == 1
+
+
+def test_a_parameter_file_with_a_stop_beyond_liquidation_enters_nothing(
+    sim: Simulator, store: Store, tmp_path: Path
+) -> None:
+    config = bot_config(sim, tmp_path, leverage=10)
+    _put_parameters(tmp_path, sell={"fallback_pct": 0.09})
+    with running(config, tmp_path) as bot:
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+        for _ in range(2):
+            bot.loop()
+        assert bot.open == {}
+        keys = ("liq_provider.fallback_pct: 0.09", "liq_provider.leverage 10")
+        assert len([text for text in bot.messages if all(key in text for key in keys)]) == 1
 
 
 def test_a_pair_without_liquidation_feed_is_named_once(
