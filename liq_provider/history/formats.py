@@ -168,3 +168,6 @@ FORMATS: dict[str, Callable[[Path], _Lines]] = {
     "okx-rest": _okx_rest,
     "frames": _frames,
 }
+
+# Recorded market by market: such a file says nothing about the markets that it does not hold.
+PER_MARKET = frozenset({"okx-rest"})

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from liq_provider.coverage import Interval
+from liq_provider.coverage import Interval, merge
 from liq_provider.errors import ImportRefused
-from liq_provider.history.formats import BadRow, read
+from liq_provider.history.formats import PER_MARKET, BadRow, read
 from liq_provider.liquidation import MINUTE_MS, Liquidation, base_asset_of, minute_of
 from liq_provider.markets import Market, MarketTable
 from liq_provider.store.booking import Incoming
@@ -19,6 +19,8 @@ from liq_provider.venues import VENUES
 
 _BATCH = 20_000
 _KEPT_BAD_ROWS = 20
+
+_Source = tuple[str, str]  # venue and coin; the coin is empty for the whole venue
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class ImportReport:
     :param bad_rows: the first of them
     :param booked: kept ones by how they were booked (event, arrival, late, future, small)
     :param covered: what is known now, per venue
+    :param coins: per venue the coins of which it is known, each over a part of that; a venue
+        that is left out is known as a whole
     """
 
     files: int = 0
@@ -39,6 +43,7 @@ class ImportReport:
     bad_rows: list[BadRow] = field(default_factory=list)
     booked: Counter[str] = field(default_factory=Counter)
     covered: dict[str, list[Interval]] = field(default_factory=dict)
+    coins: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, row: BadRow) -> None:
         """Count a row that could not be used; the first ones are kept."""
@@ -48,19 +53,25 @@ class ImportReport:
 
 
 class _Spans:
-    """When a venue had rows, by minute, and from that the spans without long holes."""
+    """
+    When a venue had rows, by minute, and from that the spans without long holes.
 
-    def __init__(self) -> None:
-        self._seen: dict[str, dict[int, tuple[int, int]]] = {}
+    :param per_coin: each coin of a venue for itself
+    """
+
+    def __init__(self, *, per_coin: bool) -> None:
+        self._per_coin = per_coin
+        self._seen: dict[_Source, dict[int, tuple[int, int]]] = {}
 
     def add(self, item: Liquidation) -> None:
-        minutes = self._seen.setdefault(item.venue, {})
+        source = (item.venue, item.base_asset if self._per_coin else "")
+        minutes = self._seen.setdefault(source, {})
         first, last = minutes.get(minute_of(item.event_ms), (item.event_ms, item.event_ms))
         minutes[minute_of(item.event_ms)] = (min(first, item.event_ms), max(last, item.event_ms))
 
-    def covered(self, max_gap_ms: int) -> dict[str, list[Interval]]:
+    def covered(self, max_gap_ms: int) -> dict[_Source, list[Interval]]:
         """From first to last row; a hole of more than ``max_gap_ms`` is unknown."""
-        return {venue: _without_holes(seen, max_gap_ms) for venue, seen in self._seen.items()}
+        return {source: _without_holes(seen, max_gap_ms) for source, seen in self._seen.items()}
 
 
 def _without_holes(seen: Mapping[int, tuple[int, int]], max_gap_ms: int) -> list[Interval]:
@@ -88,11 +99,12 @@ def import_files(
     Import recordings of one format. Idempotent: what is there already is only counted.
 
     :param max_gap_ms: a hole without a row on any pair that is longer is left unknown
-    :param covered: the recording's own statement of its coverage, instead of the rule above
+    :param covered: the recording's own statement of its coverage, instead of the rule above;
+        where only some coins were recorded, it is about those
     :param now_ms: when the coverage became known; a row that is younger is a bad one
     :raises ImportRefused: a file cannot be read at all; what was imported before stays
     """
-    report, spans = ImportReport(), _Spans()
+    report, spans = ImportReport(), _Spans(per_coin=format_name in PER_MARKET)
     markets = known_markets(reader)
     for path in paths:
         if not path.is_file():
@@ -110,11 +122,12 @@ def import_files(
                 _store(writer, batch, report)
                 batch = []
         _store(writer, batch, report)
-    report.covered = spans.covered(max_gap_ms)
-    if covered is not None:
-        report.covered = {venue: [covered] for venue in report.covered}
-    for venue, intervals in report.covered.items():
-        writer.cover(venue, intervals, "import", now_ms)
+    for (venue, base), found in spans.covered(max_gap_ms).items():
+        intervals = found if covered is None else [covered]
+        writer.cover(venue, intervals, "import", now_ms, base)
+        report.covered[venue] = merge([*report.covered.get(venue, ()), *intervals])
+        if base:
+            report.coins.setdefault(venue, []).append(base)
     return report
 
 

@@ -79,20 +79,34 @@ class Reader:
         sources: Sequence[str] = SCORING_SOURCES,
     ) -> dict[str, list[Interval]]:
         """
-        :return: per venue the merged spans that overlap ``[from_ms, to_ms)``
+        :return: per venue the merged spans of the whole venue that overlap
+            ``[from_ms, to_ms)``; what is known of single coins only is left out
         """
+        found = self._spans(venues, [""], from_ms, to_ms, sources)
+        return {venue: merge(found.get((venue, ""), ())) for venue in venues}
+
+    def _spans(
+        self,
+        venues: Sequence[str],
+        base_assets: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        sources: Sequence[str] = SCORING_SOURCES,
+    ) -> dict[tuple[str, str], list[Interval]]:
+        """:return: spans by venue and coin; the coin is empty for the whole venue"""
         table = schema.coverage.c
         rows = self._rows(
-            select(table.venue, table.start_ms, table.end_ms)
+            select(table.venue, table.base_asset, table.start_ms, table.end_ms)
             .where(table.venue.in_(venues))
+            .where(table.base_asset.in_(base_assets))
             .where(table.source.in_(sources))
             .where(table.end_ms > from_ms)
             .where(table.start_ms < to_ms)
         )
-        found: dict[str, list[Interval]] = {venue: [] for venue in venues}
-        for venue, start_ms, end_ms in rows:
-            found[venue].append(Interval(start_ms, end_ms))
-        return {venue: merge(intervals) for venue, intervals in found.items()}
+        found: dict[tuple[str, str], list[Interval]] = {}
+        for venue, base, start_ms, end_ms in rows:
+            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
+        return found
 
     def grids(
         self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
@@ -103,7 +117,7 @@ class Reader:
         :param venues: the enabled venues; the grid holds them in alphabetical order
         """
         names = tuple(sorted(venues))
-        covered = self._covered(names, from_ms, to_ms)
+        covered = self._covered(base_assets, names, from_ms, to_ms)
         listed = self._listed_ms(base_assets, names)
         table = schema.minutes.c
         rows = self._rows(
@@ -125,19 +139,26 @@ class Reader:
         for row in rows:
             by_base[row[0]].append(row)
         return {
-            base: _grid(names, from_ms, _clip(covered, names, listed.get(base, {}), from_ms), rows)
+            base: _grid(
+                names, from_ms, _clip(covered[base], names, listed.get(base, {}), from_ms), rows
+            )
             for base, rows in by_base.items()
         }
 
-    def _covered(self, names: Sequence[str], from_ms: int, to_ms: int) -> BoolArray:
-        flags = np.zeros((len(names), (to_ms - from_ms) // MINUTE_MS), dtype=bool)
-        for row, intervals in enumerate(self.coverage(names, from_ms, to_ms).values()):
-            for interval in intervals:
-                whole = whole_minutes(interval)
-                first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
-                last = max(0, (whole.end_ms - from_ms) // MINUTE_MS)
-                flags[row, first:last] = True
-        return flags
+    def _covered(
+        self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, BoolArray]:
+        spans = self._spans(names, ["", *base_assets], from_ms, to_ms)
+        special = {base for _, base in spans}
+
+        def flags(base: str) -> BoolArray:
+            both = [
+                merge([*spans.get((name, ""), ()), *spans.get((name, base), ())]) for name in names
+            ]
+            return _flags(both, from_ms, to_ms)
+
+        common = flags("")
+        return {base: flags(base) if base in special else common for base in base_assets}
 
     def _listed_ms(
         self, base_assets: Sequence[str], venues: Sequence[str]
@@ -286,6 +307,17 @@ def feature_rows(rows: Sequence[Any]) -> FeatureRows:
         kind = np.float64 if name in _FLOAT_COLUMNS else np.int64
         arrays[name] = np.array(values, dtype=kind)
     return FeatureRows(**arrays)
+
+
+def _flags(spans: Sequence[Sequence[Interval]], from_ms: int, to_ms: int) -> BoolArray:
+    flags = np.zeros((len(spans), (to_ms - from_ms) // MINUTE_MS), dtype=bool)
+    for row, intervals in enumerate(spans):
+        for interval in intervals:
+            whole = whole_minutes(interval)
+            first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
+            last = max(0, (whole.end_ms - from_ms) // MINUTE_MS)
+            flags[row, first:last] = True
+    return flags
 
 
 def _clip(

@@ -100,10 +100,12 @@ readiness = Table(
 )
 
 # Spans in which a venue was connected and proven alive; source is live, import or fill.
+# base_asset is the only coin of which that is known, or empty: the whole venue.
 coverage = Table(
     "coverage",
     metadata,
     Column("venue", String, primary_key=True),
+    Column("base_asset", String, primary_key=True),
     Column("source", String, primary_key=True),
     Column("start_ms", BigInteger, primary_key=True),
     Column("end_ms", BigInteger, nullable=False),

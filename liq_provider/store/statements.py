@@ -66,16 +66,23 @@ def add_to_minutes(connection: Connection, rows: list[Row]) -> None:
 
 
 def cover(
-    connection: Connection, venue: str, intervals: Iterable[Interval], source: str, now_ms: int
+    connection: Connection,
+    venue: str,
+    intervals: Iterable[Interval],
+    source: str,
+    now_ms: int,
+    base_asset: str = "",
 ) -> None:
     """
     Write coverage as it happens; an interval is identified by its start and only grows.
 
     :param source: live, import or fill
+    :param base_asset: the only coin that this is known of; empty for the whole venue
     """
     rows = [
         {
             "venue": venue,
+            "base_asset": base_asset,
             "source": source,
             "start_ms": item.start_ms,
             "end_ms": item.end_ms,

@@ -99,7 +99,7 @@ def _cut_coverage(engine: Engine, before_ms: int) -> int:
         gone = connection.execute(delete(schema.coverage).where(table.start_ms < before_ms))
         for row in cut:
             rest = Interval(before_ms, row.end_ms)
-            cover(connection, row.venue, [rest], row.source, row.available_at)
+            cover(connection, row.venue, [rest], row.source, row.available_at, row.base_asset)
         return gone.rowcount - len(cut)
 
 

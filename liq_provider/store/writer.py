@@ -153,18 +153,24 @@ class Writer:
         return upkeep.prune(self.engine, before_ms)
 
     def cover(
-        self, venue: str, intervals: Iterable[Interval], source: str = "live", now_ms: int = 0
+        self,
+        venue: str,
+        intervals: Iterable[Interval],
+        source: str = "live",
+        now_ms: int = 0,
+        base_asset: str = "",
     ) -> None:
         """
         Write coverage as it happens; an interval is identified by its start and only grows.
 
         :param source: live, import or fill
         :param now_ms: when this became known
+        :param base_asset: the only coin that this is known of; empty for the whole venue
         """
         with store_errors("Writing coverage"), self.engine.begin() as connection:
             if source == "live":
                 intervals = _not_pruned(connection, intervals)
-            statements.cover(connection, venue, intervals, source, now_ms)
+            statements.cover(connection, venue, intervals, source, now_ms, base_asset)
 
     def settle(self, close_ms: int, coverage: _Spans, now_ms: int) -> None:
         """Make a minute final: its coverage and the watermark, in one transaction."""

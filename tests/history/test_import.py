@@ -274,3 +274,37 @@ def test_a_stated_coverage_replaces_the_guess(store: Store, tmp_path: Path) -> N
     stated = Interval(T0 - 60 * MINUTE, T0 + 60 * MINUTE)
     report = store.load(write(tmp_path / "x.csv", HEADER, row(T0)), covered=stated)
     assert report.covered == {"binance": [stated]}
+
+
+def okx_rows(*rows: tuple[int, str]) -> list[str]:
+    return ["ts,instId,side,sz,bkPx", *(f"{ms},{coin}-USDT-SWAP,sell,1,50" for ms, coin in rows)]
+
+
+def test_a_recording_of_single_markets_covers_their_coins(store: Store, tmp_path: Path) -> None:
+    lines = okx_rows(
+        (T0, "BTC"), (T0 + 6 * MINUTE, "ETH"), (T0 + 12 * MINUTE, "BTC"), (T0 + 14 * MINUTE, "BTC")
+    )
+    report = store.load(write(tmp_path / "x.csv", *lines), form="okx-rest")
+    # A row of ETH does not bridge the hole of BTC.
+    assert report.coins == {"okx": ["BTC", "ETH"]}
+    assert report.covered["okx"] == [
+        Interval(T0, T0 + 1),
+        Interval(T0 + 6 * MINUTE, T0 + 6 * MINUTE + 1),
+        Interval(T0 + 12 * MINUTE, T0 + 14 * MINUTE + 1),
+    ]
+    grids = store.reader.grids(["BTC", "ETH", "SOL"], ["okx"], T0, T0 + 20 * MINUTE)
+    assert {base: int(grid.covered.sum()) for base, grid in grids.items()} == {
+        "BTC": 2,
+        "ETH": 0,
+        "SOL": 0,
+    }
+    assert store.reader.coverage(["okx"], T0, T0 + 20 * MINUTE) == {"okx": []}
+
+
+def test_a_stated_coverage_is_about_the_coins_that_were_kept(store: Store, tmp_path: Path) -> None:
+    stated = Interval(T0, T0 + 20 * MINUTE)
+    path = write(tmp_path / "x.csv", *okx_rows((T0, "BTC"), (T0, "NOBODYKNOWS")))
+    report = store.load(path, form="okx-rest", covered=stated)
+    assert (report.bad, report.covered, report.coins) == (1, {"okx": [stated]}, {"okx": ["BTC"]})
+    grids = store.reader.grids(["BTC", "ETH"], ["okx"], T0, T0 + 20 * MINUTE)
+    assert [grid.covered.all() for grid in grids.values()] == [True, False]

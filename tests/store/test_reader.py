@@ -66,6 +66,18 @@ def test_coverage_of_several_sources_is_one(writer: Writer, reader: Reader) -> N
     assert reader.coverage(["bybit"], at(3), at(9), ("live",)) == {"bybit": spans[1:]}
 
 
+def test_what_is_known_of_one_coin_is_not_known_of_the_venue(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.cover("okx", [Interval(at(0), at(1) + 30_000)])
+    writer.cover("okx", [Interval(at(1) + 30_000, at(3))], "import", base_asset="BTC")
+    writer.cover("okx", [Interval(at(0), at(4))], "import", base_asset="SOL")
+    grids = reader.grids(["BTC", "ETH"], ["bybit", "okx"], at(0), at(4))
+    assert grids["BTC"].covered.tolist() == [[False] * 4, [True, True, True, False]]
+    assert grids["ETH"].covered.tolist() == [[False] * 4, [True, False, False, False]]
+    assert reader.coverage(["okx"], at(0), at(9)) == {"okx": [Interval(at(0), at(1) + 30_000)]}
+
+
 def test_coins_that_were_active(writer: Writer, reader: Reader) -> None:
     eth = {"market_id": "ETHUSDT", "pair": "ETH/USDT:USDT", "base_asset": "ETH"}
     writer.append([incoming(at(0)), incoming(at(1), **eth), incoming(at(4))])

@@ -315,6 +315,14 @@ def test_pruning_deletes_the_past_and_its_coverage(writer: Writer, reader: Reade
     assert reader.count("liquidations") == reader.count("minutes") == 3
 
 
+def test_pruning_leaves_a_coin_its_coverage(writer: Writer) -> None:
+    writer.cover("okx", [Interval(T0, T0 + 9 * MINUTE)], "import")
+    writer.cover("okx", [Interval(T0, T0 + 8 * MINUTE)], "import", base_asset="BTC")
+    writer.prune(T0 + MINUTE)
+    found = {row["base_asset"]: row["end_ms"] for row in rows(writer, schema.coverage)}
+    assert found == {"": T0 + 9 * MINUTE, "BTC": T0 + 8 * MINUTE}
+
+
 def test_a_span_that_goes_on_does_not_bring_the_pruned_part_back(
     writer: Writer, reader: Reader
 ) -> None:

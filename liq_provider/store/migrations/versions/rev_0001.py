@@ -13,11 +13,12 @@ def upgrade() -> None:
     op.create_table(
         "coverage",
         sa.Column("venue", sa.String(), nullable=False),
+        sa.Column("base_asset", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("start_ms", sa.BigInteger(), nullable=False),
         sa.Column("end_ms", sa.BigInteger(), nullable=False),
         sa.Column("available_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("venue", "source", "start_ms"),
+        sa.PrimaryKeyConstraint("venue", "base_asset", "source", "start_ms"),
     )
     op.create_table(
         "features",
