@@ -23,6 +23,9 @@ VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
 _UNKNOWN_ALIGNMENT = 2
 
+# Of a verdict that was made without candles, and so is no judgement.
+_UNJUDGED = "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -111,7 +114,7 @@ def decide(
     :param trend: of the candles
     :param verdicts: rows of the table ``verdicts`` of this coin, by ``available_at``
     :param mode: ``live`` and ``recorded`` need a verdict, ``matrix`` uses none, ``both`` falls
-        back to the matrix without news where there is none
+        back to the matrix without news in waves of which nothing was recorded
     """
     thresholds = rules.thresholds
     strength_by_minute = strengths(rows, thresholds)
@@ -137,7 +140,9 @@ def decide(
         judged = anomalous.copy()
         news[:], downgrade[:] = NEWS_CODES.index(News.NOT_ASKED), 0
     else:
-        judged = verdict >= 0 if mode != "both" else anomalous.copy()
+        judged = verdict >= 0
+        if mode == "both":
+            judged |= anomalous & ~_recorded(close_ms, sign, verdicts)
     level = np.where(judged, entry_levels(strength, aligned, news) - downgrade, 0)
     level = np.maximum(level, 0)
     wave_ms = pick(wave_by_minute, 0)
@@ -182,13 +187,32 @@ def _verdict_of(
     """Position of the newest verdict that was alive and known at each candle, or -1."""
     found = np.full(len(close_ms), -1, dtype=np.int64)
     for position, verdict in enumerate(verdicts):
+        if verdict["aligned"] == _UNJUDGED:
+            continue
         first_ms = max(verdict["wave_start_ms"], verdict["available_at"] - rules.delay_ms)
         last_ms = verdict["expires_at"] - rules.settle_ms - rules.delay_ms
         first, last = np.searchsorted(close_ms, [first_ms, last_ms + 1])
         span = slice(int(first), int(last))
-        wanted = 1 if verdict["direction"] == "LONG" else -1
-        found[span][anomalous[span] & (sign[span] == wanted)] = position
+        found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
     return found
+
+
+def _recorded(
+    close_ms: IntArray, sign: IntArray, verdicts: Sequence[Mapping[str, Any]]
+) -> BoolArray:
+    """Candles within a wave that was judged, even if too late or to no avail."""
+    found = np.zeros(len(close_ms), dtype=bool)
+    for verdict in verdicts:
+        first, last = np.searchsorted(
+            close_ms, [verdict["wave_start_ms"], verdict["expires_at"] + 1]
+        )
+        span = slice(int(first), int(last))
+        found[span] |= sign[span] == _sign_of(verdict)
+    return found
+
+
+def _sign_of(verdict: Mapping[str, Any]) -> int:
+    return 1 if verdict["direction"] == "LONG" else -1
 
 
 def _opinions(

@@ -81,6 +81,37 @@ def test_what_the_guard_took_off_is_taken_off_again() -> None:
     assert decided({5: LONGS_WIPED}, [verdict(5, downgrade=3)]).level[5] == 0
 
 
+@pytest.mark.parametrize("mode", ["live", "recorded", "both"])
+def test_a_verdict_made_without_candles_lets_nothing_in(mode: VerdictMode) -> None:
+    unknown = verdict(5, aligned="unknown", action="skip", confidence="low")
+    found = decided({5: LONGS_WIPED}, [unknown], mode)
+    assert found.aligned[5] == 1
+    assert not found.judged.any()
+    assert entered(found) == []
+
+
+def test_the_verdict_made_once_candles_are_there_counts() -> None:
+    wave = dict.fromkeys((5, 6), LONGS_WIPED)
+    said = [verdict(5, 6, aligned="unknown"), verdict(5, 6, after_s=63)]
+    assert entered(decided(wave, said)) == [6]
+
+
+def test_the_matrix_does_not_enter_a_wave_before_its_recorded_verdict() -> None:
+    wave = dict.fromkeys(range(5, 8), LONGS_WIPED)
+    late = [verdict(5, 7, after_s=90)]
+    assert entered(decided(wave, late, "recorded")) == [6]
+    assert entered(decided(wave, late, "both")) == [6]
+    never = [verdict(5, 7, after_s=600)]
+    assert entered(decided(wave, never, "both")) == []
+
+
+def test_the_matrix_stands_in_for_other_waves_than_the_recorded_one() -> None:
+    two = {5: LONGS_WIPED, 15: LONGS_WIPED}
+    assert entered(decided(two, [verdict(5, after_s=600)], "both")) == [15]
+    opposite = [verdict(5, direction="LONG", after_s=600)]
+    assert entered(decided({5: LONGS_WIPED}, opposite, "both")) == [5]
+
+
 # -- when a verdict counts ----------------------------------------------------------------
 
 
