@@ -223,7 +223,7 @@ class LiqTrend(IStrategy):
         close_ms = self.engine.signal_close_ms(now_ms)
         level = self.engine.level_at(pair, close_ms, trade.is_short)
         recorded = level_of_tag(trade.enter_tag)
-        if level <= recorded:
+        if not 0 < recorded < level:  # 0: not entered by a signal, such as by force_entry
             return None
         if self.liq_settings.on_upgrade == "reopen":
             self.engine.offers.note_upgrade(pair, close_ms, trade.is_short)
@@ -245,6 +245,8 @@ class LiqTrend(IStrategy):
         """Both stops, the tighter wins; needs nothing but the trade itself when live."""
         try:
             rules = stop_rules_of(self)
+            if self.live is not None:
+                self.live.check_stop(trade, rules)
             stop = position.current_stops(self.engine, trade, _ms(current_time), rules).binding
             return as_freqtrade(stop, current_rate, trade.is_short, trade.leverage or 1.0)
         except Exception:

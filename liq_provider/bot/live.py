@@ -9,7 +9,9 @@ from liq_provider.bot.autostart import Autostart
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.notices import Notices
+from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.source import LiveSource
+from liq_provider.bot.stops import StopRules
 from liq_provider.errors import LiqError
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import RuntimeFiles
@@ -46,6 +48,7 @@ class LiveLoop:
         self._other: list[str] = []
         self._watch_error: str | None = None
         self._looked_up: set[str] = set()
+        self._too_far: set[str] = set()
 
     def begin(
         self, now_ms: int, pairs: Sequence[str], parameters: Mapping[str, Any]
@@ -76,6 +79,13 @@ class LiveLoop:
     def waves(self, pairs: Sequence[str], close_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
         return [Message(text) for text in self._notices.waves(self.engine, pairs, close_ms)]
+
+    def check_stop(self, trade: Any, rules: StopRules) -> None:
+        """Freqtrade knows the liquidation price only after the fill; it is said once."""
+        text = liquidated_first(trade, rules)
+        if text is not None and text not in self._too_far:
+            self._too_far.add(text)
+            logger.warning(text)
 
     def _watch(self) -> None:
         try:

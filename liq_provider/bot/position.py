@@ -29,6 +29,22 @@ def fallback_alone(trade: Any, current_rate: float, fallback_pct: float) -> floa
     return as_freqtrade(only.fallback, current_rate, trade.is_short, trade.leverage or 1.0)
 
 
+def liquidated_first(trade: Any, rules: StopRules) -> str | None:
+    """
+    :return: a warning if the exchange would close the position before the fallback stop does
+    """
+    fallback = stops(trade.open_rate, None, trade.is_short, rules).fallback
+    if not trade.liquidation_price or not crossed(
+        trade.liquidation_price, fallback, trade.is_short
+    ):
+        return None
+    return (
+        f"{trade.pair}: the fallback stop ({fallback:g}) lies beyond the liquidation price "
+        f"({trade.liquidation_price:g}), so it cannot close this position; lower "
+        "liq_provider.fallback_pct or liq_provider.leverage"
+    )
+
+
 def exit_at_open(
     engine: Engine, trade: Any, now_ms: int, open_of_candle: float, rules: StopRules
 ) -> str | None:

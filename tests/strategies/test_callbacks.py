@@ -4,6 +4,7 @@ something inside each of them raises, in the real bot, and what follows must be 
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,35 @@ def test_custom_stoploss_still_gives_the_fallback(
     trade = bot.open[BTC]
     assert trade.stop_loss == pytest.approx(trade.open_rate * 1.02, rel=1e-3)
     assert exits_work(bot, sim)
+
+
+def test_a_stop_beyond_the_liquidation_price_is_told_once(
+    holding: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    trade = holding.open[BTC]
+    holding.loop()
+    assert "beyond the liquidation price" not in caplog.text
+    trade.liquidation_price = trade.open_rate * 1.015
+    for _ in range(2):
+        holding.loop()
+    told = [text for text in caplog.messages if "beyond the liquidation price" in text]
+    assert len(told) == 1
+    assert "liq_provider.fallback_pct" in told[0]
+    assert "liq_provider.leverage" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason"), [("liq_short_strong_medium", "liq_upgrade"), ("force_entry", None)]
+)
+def test_only_what_a_signal_entered_is_upgraded(
+    holding: Bot, monkeypatch: pytest.MonkeyPatch, tag: str, reason: str | None
+) -> None:
+    monkeypatch.setattr(Engine, "level_at", lambda *_: 3)
+    trade = holding.open[BTC]
+    trade.enter_tag = tag
+    now = datetime.now(UTC)
+    asked = {"current_time": now, "current_rate": trade.open_rate, "current_profit": 0.0}
+    assert holding.strategy.custom_exit(pair=BTC, trade=trade, **asked) == reason
 
 
 def test_plot_annotations_are_none(holding: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
