@@ -553,6 +553,25 @@ async def test_a_delisted_market_does_not_take_the_others_down(when: str) -> Non
             assert rig.feed.status().rejected == ()
 
 
+async def test_a_refused_market_is_tried_again_with_each_new_list() -> None:
+    request = '{"op":"subscribe","args":["allLiquidation.GONEUSDT"]}'
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+        await until(lambda: rig.state == "live")
+        for hour in (1, 2, 3):
+            rig.feed.update_markets(table("bybit", "GONEUSDT"))
+            await until(lambda hour=hour: exchange.heard.count(request) == hour)
+            await until(lambda: rig.feed.status().rejected == ("GONEUSDT",))
+        exchange.gone = "nothing"
+        rig.feed.update_markets(table("bybit", "GONEUSDT"))
+        await until(lambda: exchange.heard.count(request) == 4)
+        assert await rig.feed.prove()
+        assert rig.feed.status().rejected == ()
+        rig.feed.update_markets(table("bybit", "GONEUSDT"))
+        assert await rig.feed.prove()
+        assert exchange.heard.count(request) == 4
+        assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
 @pytest.mark.parametrize(("name", "waits"), [("binance", False), ("bybit", True), ("okx", True)])
 async def test_without_a_market_list_nothing_is_covered(name: str, waits: bool) -> None:
     async with Exchange() as exchange:

@@ -61,6 +61,7 @@ class Connection:
         self._known = {market.market_id for market in markets}
         self._added: set[str] = set()
         self._sent: set[str] = set()
+        self._last_asked: set[str] = set()
         self._timing = timing
         self._clock_ms = clock_ms
         self._handlers = handlers
@@ -112,7 +113,9 @@ class Connection:
             return
         self._added = {market.market_id for market in new}
         self._known |= self._added
-        for text in self._venue.subscriptions(MarketTable(self._venue.name, new)):
+        requests = self._venue.subscriptions(MarketTable(self._venue.name, new))
+        self._last_asked = set(requests)
+        for text in requests:
             if text not in self._sent:
                 self._sent.add(text)
                 self.spawn(self.send(text))
@@ -123,8 +126,11 @@ class Connection:
 
         :param markets: without that one
         """
+        refused, self._last_asked = self._last_asked, set()
         self._known -= self._added
         self.subscribe(markets)
+        # What was asked for in vain may be asked for again.
+        self._sent -= refused - self._last_asked
 
     async def _until(self, condition: Coroutine[Any, Any, Any], timeout_s: float) -> None:
         """Wait for a condition, for the end of the connection, or for too long."""

@@ -36,9 +36,9 @@ class WantedMarkets:
         await self._known.wait()
 
     def update(self, table: MarketTable) -> None:
-        """Take a newer list."""
+        """Take a newer list; what was refused before may be allowed by now."""
         self.table = table
-        self._rejected &= {market.market_id for market in table}
+        self._rejected.clear()
         if len(table) or _needs_no_list(self._venue):
             self._known.set()
 
