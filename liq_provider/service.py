@@ -211,7 +211,7 @@ class Sidecar:
     async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
         try:
             await asyncio.get_running_loop().run_in_executor(
-                self._writing, self._writer.put_markets, name, found
+                self._writing, self._writer.put_markets, name, found, self._clock.now_ms()
             )
         except StoreError as error:
             return str(error)

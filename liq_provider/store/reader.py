@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -118,7 +119,7 @@ class Reader:
         """
         names = tuple(sorted(venues))
         covered = self._covered(base_assets, names, from_ms, to_ms)
-        listed = self._listed_ms(base_assets, names)
+        known = self._known_ms(base_assets, names)
         table = schema.minutes.c
         rows = self._rows(
             select(
@@ -140,7 +141,7 @@ class Reader:
             by_base[row[0]].append(row)
         return {
             base: _grid(
-                names, from_ms, _clip(covered[base], names, listed.get(base, {}), from_ms), rows
+                names, from_ms, _clip(covered[base], names, known.get(base, {}), from_ms), rows
             )
             for base, rows in by_base.items()
         }
@@ -160,22 +161,26 @@ class Reader:
         common = flags("")
         return {base: flags(base) if base in special else common for base in base_assets}
 
-    def _listed_ms(
+    def _known_ms(
         self, base_assets: Sequence[str], venues: Sequence[str]
     ) -> dict[str, dict[str, int]]:
-        """When each coin's first market opened on each venue, where that is known."""
+        """
+        :return: since when each coin's first market on each venue was open and known to us,
+            where there is a time for that
+        """
         table = schema.markets.c
         rows = self._rows(
-            select(table.base_asset, table.venue, func.min(table.listed_ms))
+            select(table.base_asset, table.venue, table.listed_ms, table.known_ms)
             .where(table.base_asset.in_(base_assets))
             .where(table.venue.in_(venues))
-            .group_by(table.base_asset, table.venue)
         )
-        listed: dict[str, dict[str, int]] = {}
-        for base, venue, listed_ms in rows:
-            if listed_ms is not None:
-                listed.setdefault(base, {})[venue] = listed_ms
-        return listed
+        found: dict[str, dict[str, int]] = {}
+        for base, venue, listed_ms, known_ms in rows:
+            since_ms = max(listed_ms or 0, known_ms)
+            if since_ms:
+                since = found.setdefault(base, {})
+                since[venue] = min(since.get(venue, since_ms), since_ms)
+        return found
 
     def active(self, from_ms: int, to_ms: int) -> dict[str, list[str]]:
         """:return: coins with a liquidation in ``[from_ms, to_ms)``, with their pairs"""
@@ -268,7 +273,8 @@ class Reader:
 
     def markets(self, venue: str) -> list[Market]:
         """:return: a venue's market list, empty if it was never loaded"""
-        rows = self._rows(select(schema.markets).where(schema.markets.c.venue == venue))
+        columns = [schema.markets.c[column.name] for column in fields(Market)]
+        rows = self._rows(select(*columns).where(schema.markets.c.venue == venue))
         return [Market(**row._mapping) for row in rows]
 
     def readiness(self) -> list[dict[str, Any]]:
@@ -321,14 +327,14 @@ def _flags(spans: Sequence[Sequence[Interval]], from_ms: int, to_ms: int) -> Boo
 
 
 def _clip(
-    covered: BoolArray, names: Sequence[str], listed_ms: Mapping[str, int], from_ms: int
+    covered: BoolArray, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
 ) -> BoolArray:
-    if not listed_ms:
+    if not known_ms:
         return covered
     clipped = covered.copy()
     for row, name in enumerate(names):
-        if name in listed_ms:
-            first = -(-(listed_ms[name] - from_ms) // MINUTE_MS)
+        if name in known_ms:
+            first = -(-(known_ms[name] - from_ms) // MINUTE_MS)
             clipped[row, : max(0, first)] = False
     return clipped
 

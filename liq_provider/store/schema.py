@@ -157,7 +157,8 @@ verdicts = Table(
     Index("ix_verdicts_expires_at", "expires_at"),
 )
 
-# What each venue lists, as of the last time the list could be loaded.
+# What each venue lists, as of the last time the list could be loaded. known_ms is when a market
+# was first in it: until then a feed knew nothing of it.
 markets = Table(
     "markets",
     metadata,
@@ -168,6 +169,7 @@ markets = Table(
     Column("contract_size", Float(53), nullable=False),
     Column("linear", Boolean, nullable=False),
     Column("listed_ms", BigInteger),
+    Column("known_ms", BigInteger, nullable=False),
 )
 
 # Small facts by name: watermark, min_event_usd, heartbeats, status; the value is JSON.

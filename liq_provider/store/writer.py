@@ -224,14 +224,25 @@ class Writer:
             if found.rowcount:
                 write_state(connection, "verdict_ms", now_ms, now_ms)
 
-    def put_markets(self, venue: str, markets: Iterable[Market]) -> None:
-        """Replace a venue's market list."""
-        rows = {market.market_id: asdict(market) for market in markets}
+    def put_markets(self, venue: str, markets: Iterable[Market], now_ms: int = 0) -> None:
+        """
+        Replace a venue's market list.
+
+        :param now_ms: since when the feed knows those that were in no list before; the markets
+            of a venue's first list are taken to have been known from their beginning
+        """
+        found = {market.market_id: market for market in markets}
         table = schema.markets
         with store_errors("Writing markets"), self.engine.begin() as connection:
-            replace(connection, table, [rows[market_id] for market_id in sorted(rows)])
+            query = select(table.c.market_id, table.c.known_ms).where(table.c.venue == venue)
+            known = {market_id: known_ms for market_id, known_ms in connection.execute(query)}
+            rows = []
+            for market_id, market in sorted(found.items()):
+                first_ms = now_ms if known else market.listed_ms or 0
+                rows.append(asdict(market) | {"known_ms": known.get(market_id, first_ms)})
+            replace(connection, table, rows)
             connection.execute(
-                delete(table).where(table.c.venue == venue).where(table.c.market_id.not_in(rows))
+                delete(table).where(table.c.venue == venue).where(table.c.market_id.not_in(found))
             )
 
     def put_state(self, key: str, value: Any, now_ms: int) -> None:

@@ -56,6 +56,27 @@ def test_a_coin_has_no_coverage_before_its_listing(writer: Writer, reader: Reade
     assert grids["OLD"].covered.tolist() == [[True] * 4]
 
 
+def test_a_coin_has_no_coverage_before_its_market_was_known(writer: Writer, reader: Reader) -> None:
+    def market(base: str, quote: str = "USDT", listed_ms: int | None = None) -> Market:
+        pair = f"{base}/{quote}:{quote}"
+        return Market("okx", f"{base}-{quote}-SWAP", pair, base, listed_ms=listed_ms)
+
+    def covered() -> dict[str, list[int]]:
+        grids = reader.grids(["BTC", "NEW"], ["okx"], at(0), at(4))
+        return {base: grid.covered[0].astype(int).tolist() for base, grid in grids.items()}
+
+    writer.cover("okx", [Interval(at(0), at(5))])
+    first = [market("BTC", listed_ms=at(-9)), market("ETH")]
+    writer.put_markets("okx", first, at(3))  # whoever was there from the beginning
+    assert covered()["BTC"] == [1, 1, 1, 1]
+    second = [*first, market("NEW", listed_ms=at(0)), market("BTC", "USDC", at(0))]
+    writer.put_markets("okx", second, at(1) + 1)
+    assert covered() == {"BTC": [1, 1, 1, 1], "NEW": [0, 0, 1, 1]}
+    writer.put_markets("okx", second, at(4))  # the next hour
+    assert covered() == {"BTC": [1, 1, 1, 1], "NEW": [0, 0, 1, 1]}
+    assert sorted(reader.markets("okx"), key=str) == sorted(second, key=str)
+
+
 def test_coverage_of_several_sources_is_one(writer: Writer, reader: Reader) -> None:
     writer.cover("bybit", [Interval(at(0), at(1)), Interval(at(3), at(4))])
     writer.cover("bybit", [Interval(at(1), at(2))], "import")

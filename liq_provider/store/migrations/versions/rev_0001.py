@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("contract_size", sa.Float(precision=53), nullable=False),
         sa.Column("linear", sa.Boolean(), nullable=False),
         sa.Column("listed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("known_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("venue", "market_id"),
     )
     op.create_table(
