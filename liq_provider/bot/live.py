@@ -60,7 +60,7 @@ class LiveLoop:
         :param parameters: the strategy's own values by name, perhaps from a parameter file
         :return: what changed
         """
-        self._watch()
+        self.watch()
         self.engine.refresh(now_ms)
         source = self.engine.source
         assert isinstance(source, LiveSource)
@@ -87,7 +87,11 @@ class LiveLoop:
             self._too_far.add(text)
             logger.warning(text)
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
+        """
+        Keep the sidecar running. If it cannot be, that is logged and tried again in the next
+        loop: a bot that is started again has positions to manage, whatever the store does.
+        """
         try:
             self.files.beat()
             if self.autostart is not None:
@@ -95,7 +99,12 @@ class LiveLoop:
             self._watch_error = None
         except Exception as error:
             if repr(error) != self._watch_error:
-                logger.exception("The sidecar cannot be watched")
+                logger.error(
+                    "liq_provider.store: the sidecar cannot be started or watched beside %s (%s); "
+                    "check that its directory exists and is writable",
+                    *(self.files.prefix, error),
+                    exc_info=None if isinstance(error, OSError) else error,
+                )
             self._watch_error = repr(error)
 
     def _compare_with_settings(self, parameters: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource
-from liq_provider.errors import StoreUnusable
+from liq_provider.errors import SettingsError, StoreUnusable
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.store.engine import check_revision, open_engine
@@ -51,7 +51,10 @@ def start(strategy: Any) -> Started:
     store = resolve_store(settings, base_dir)
     timeframe_ms = timeframe_to_msecs(strategy.timeframe)
     if config["runmode"] not in _LIVE:
-        source = HistorySource(_reader(store, config["runmode"] in _NEEDS_DATA), settings)
+        past = _reader(store, config["runmode"] in _NEEDS_DATA)
+        if past is not None:
+            _check_minutes(past, settings)
+        source = HistorySource(past, settings)
         engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
         return Started(settings, engine, None)
     reader = Reader(store, _LOOP_WAITS_S)
@@ -60,14 +63,18 @@ def start(strategy: Any) -> Started:
     autostart = None
     if settings.autostart:
         autostart = Autostart(files, sidecar_config(config, settings, base_dir))
-        try:
-            autostart.ensure()
-        except OSError as error:
-            raise StoreUnusable(
-                f"liq_provider.store: the sidecar cannot be started beside {files.prefix} "
-                f"({error.strerror}); check that its directory exists and is writable"
-            ) from error
-    return Started(settings, engine, LiveLoop(engine, files, autostart, strategy.stoploss))
+    live = LiveLoop(engine, files, autostart, strategy.stoploss)
+    live.watch()
+    return Started(settings, engine, live)
+
+
+def _check_minutes(reader: Reader, settings: Settings) -> None:
+    made_with = reader.states(["min_event_usd"]).get("min_event_usd", settings.min_event_usd)
+    if made_with != settings.min_event_usd:
+        raise SettingsError(
+            f"liq_provider.min_event_usd: {settings.min_event_usd:g}, but the store's minutes "
+            f"were made with {made_with:g}; set it to that, or run `liq-provider rebuild`"
+        )
 
 
 def _reader(store: str, needs_data: bool) -> Reader | None:

@@ -77,7 +77,7 @@ def test_a_sidecar_that_cannot_be_watched_is_logged_once_and_reading_goes_on(
     for _ in range(3):
         texts(live)
     assert live.engine.problem is None
-    assert caplog.text.count("The sidecar cannot be watched") == 1
+    assert caplog.text.count("the sidecar cannot be started or watched") == 1
 
 
 def test_parameters_that_are_never_judged_stop_entries_in_every_loop(store: Store) -> None:

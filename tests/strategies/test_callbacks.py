@@ -91,6 +91,24 @@ def test_bot_start_does_not_start(
         Bot(bot_config(sim, tmp_path), tmp_path)
 
 
+def test_a_bot_that_cannot_start_its_sidecar_still_has_its_exits(
+    sim: Simulator, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(bot_config(sim, tmp_path), tmp_path) as before:
+        wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+        before.loop()
+        assert set(before.open) == {BTC}
+    (tmp_path / "file").write_text("not a directory")
+    config = bot_config(sim, tmp_path, autostart=True, store="sqlite:///file/store.sqlite")
+    with running(config, tmp_path) as bot:
+        for _ in range(2):
+            bot.loop()
+        assert caplog.text.count("liq_provider.store: the sidecar cannot be started") == 1
+        assert len([text for text in bot.messages if "no entries" in str(text)]) == 1
+        assert set(bot.open) == {BTC}
+        assert exits_work(bot, sim)
+
+
 def test_bot_loop_start_enters_nothing_and_exits_go_on(
     holding: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

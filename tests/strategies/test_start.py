@@ -101,15 +101,6 @@ def test_an_environment_variable_is_checked_like_the_file(
         Bot(bot_config(sim, tmp_path), tmp_path)
 
 
-def test_a_store_directory_that_cannot_be_written_stops_the_bot(
-    sim: Simulator, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("not a directory")
-    config = bot_config(sim, tmp_path, autostart=True, store="sqlite:///file/store.sqlite")
-    with pytest.raises(FreqtradeException, match=r"liq_provider\.store: "):
-        Bot(config, tmp_path)
-
-
 def test_settings_reach_the_parameters(sim: Simulator, store: Store, tmp_path: Path) -> None:
     config = bot_config(sim, tmp_path, z_threshold=3.7, min_confidence="high", fallback_pct=0.03)
     with running(config, tmp_path) as bot:
