@@ -154,6 +154,13 @@ def check_served(
             f"liq_provider.direction_mode {settings.direction_mode}, which the sidecar judges by; "
             "set the latter to the same"
         )
+    counted_from = running.get("min_event_usd", settings.min_event_usd)
+    if counted_from != settings.min_event_usd:
+        return (
+            f"liq_provider.min_event_usd {settings.min_event_usd:g} differs from "
+            f"{counted_from:g} of the running sidecar; set it to that, or restart the sidecar "
+            "(liq-provider stop) and run `liq-provider rebuild`"
+        )
     judged_by = running.get("direction_mode", direction_mode)
     if direction_mode != judged_by:
         return (

@@ -150,6 +150,13 @@ def test_the_floor_of_the_sidecar_that_runs_counts() -> None:
     assert "z_threshold 3.0 is below judge.z_min 4.0 of the running sidecar" in text
 
 
+def test_minutes_that_count_other_events_name_the_key() -> None:
+    text = str(served(settings={"min_event_usd": 500.0}))
+    assert "liq_provider.min_event_usd 0 differs from 500" in text
+    assert "liq-provider rebuild" in text
+    assert served(settings={"min_event_usd": 0.0}) is None
+
+
 def test_a_direction_that_is_never_judged_names_both_keys() -> None:
     text = str(served(mode="fade"))
     assert "direction_mode fade of the parameter file" in text
