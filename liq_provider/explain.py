@@ -194,7 +194,13 @@ def _judge_gates(
         Gate(
             "once per wave",
             bool(found.entry[-1]) if found.candidate[-1] else None,
-            "first candle or upgrade" if found.entry[-1] else "the wave was offered before",
+            _offer(found),
             "first of its wave, or surer than before",
         ),
     ]
+
+
+def _offer(found: Decisions) -> str:
+    if not found.candidate[-1]:
+        return "nothing to offer"
+    return "first candle or upgrade" if found.entry[-1] else "the wave was offered before"

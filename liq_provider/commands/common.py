@@ -64,7 +64,7 @@ def context(arguments: argparse.Namespace) -> Context:
     """
     :raises SettingsError: the configuration is wrong, or a named file is missing
     """
-    config = _read_config(arguments.config)
+    config = read_config(arguments.config)
     if getattr(arguments, "store", None):
         config["liq_provider"] = {**config.get("liq_provider", {}), "store": arguments.store}
     settings = load_settings(config)
@@ -73,8 +73,14 @@ def context(arguments: argparse.Namespace) -> Context:
     return Context(config, settings, resolve_store(settings, base_dir), base_dir)
 
 
-def _read_config(paths: list[str] | None) -> dict[str, Any]:
-    # Freqtrade's own loader: comments, trailing commas, add_config_files, environment.
+def read_config(paths: list[str] | None) -> dict[str, Any]:
+    """
+    Freqtrade's configuration as Freqtrade reads it: comments, files that include others, and
+    the environment.
+
+    :param paths: None for the first default file that there is, or nothing
+    :raises SettingsError: a file is missing or is no configuration
+    """
     from freqtrade.configuration.environment_vars import environment_vars_to_dict
     from freqtrade.configuration.load_config import load_from_files
     from freqtrade.exceptions import OperationalException
@@ -82,10 +88,15 @@ def _read_config(paths: list[str] | None) -> dict[str, Any]:
 
     if paths is None:
         paths = [str(path) for path in _DEFAULT_CONFIGS if path.is_file()][:1]
+    for path in paths:
+        if Path(path).is_dir():
+            raise SettingsError(f"{path}: is a directory, not a configuration file")
     try:
-        config: dict[str, Any] = load_from_files(paths) if paths else {}
+        config = load_from_files(paths) if paths else {}
     except OperationalException as error:
         raise SettingsError(str(error)) from None
+    except AttributeError:
+        raise SettingsError(f"{', '.join(paths)}: must hold one object {{...}}") from None
     return dict(deep_merge_dicts(environment_vars_to_dict(), config))
 
 

@@ -43,17 +43,18 @@ def features(arguments: argparse.Namespace) -> int:
     strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
     waves = wave_starts(rows.close_ms, strength, sign, settings.segment_min)
     dense = computed.features
+    known = rows.state != State.UNCOVERED
     lines = (
         {
             "close": show_time(int(rows.close_ms[i])),
             "state": State(int(rows.state[i])).name.lower(),
             "venues": "+".join(dense.venues_at(row)),
-            "long_usd": round(float(rows.long_usd[i]), 2),
-            "short_usd": round(float(rows.short_usd[i]), 2),
-            "count": int(rows.count[i]),
+            "long_usd": _known(known[i], round(float(rows.long_usd[i]), 2)),
+            "short_usd": _known(known[i], round(float(rows.short_usd[i]), 2)),
+            "count": _known(known[i], int(rows.count[i])),
             "z": _number(rows.z[i]),
             "robust_z": _number(rows.robust_z[i]),
-            "purity": round(float(dense.purity[row]), 6),
+            "purity": _known(known[i], round(float(dense.purity[row]), 6)),
             "baseline": int(rows.baseline_n[i]),
             "active": int(rows.active_n[i]),
             "strength": Strength(int(strength[i])).word,
@@ -64,6 +65,11 @@ def features(arguments: argparse.Namespace) -> int:
     )
     _print(lines, arguments.format)
     return 0
+
+
+def _known(known: bool, value: float) -> float | None:
+    """Without coverage a number is unknown, not zero."""
+    return value if known else None
 
 
 def _number(value: Any) -> float | None:

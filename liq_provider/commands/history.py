@@ -1,6 +1,7 @@
 """``import``, ``rebuild`` and ``prune``: the past in the store."""
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
+_MAX_DAYS = 36_500
 
 
 def _writer(found: Context) -> Writer:
@@ -24,13 +26,20 @@ def _writer(found: Context) -> Writer:
 
 def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
+    if not 0 <= arguments.max_gap < math.inf:
+        raise UsageError("--max-gap must be a number of minutes")
+    paths = [Path(name) for name in arguments.files]
+    for path in paths:
+        if not path.is_file():
+            what = "is a directory" if path.is_dir() else "no such file"
+            raise UsageError(f"{path}: {what}")
     found = context(arguments)
     writer = _writer(found)
     writer.refuse_if_stale()
     report = import_files(
         writer,
         Reader(found.store_url),
-        [Path(name) for name in arguments.files],
+        paths,
         arguments.format,
         max_gap_ms=round(arguments.max_gap * 60_000),
         covered=_interval(arguments.covered),
@@ -86,6 +95,7 @@ def rebuild(arguments: argparse.Namespace) -> int:
     found = context(arguments)
     if found.files.running():
         raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
+    found.reader()  # refuses where there is no store
     rows = _writer(found).rebuild()
     print(f"{rows:,} minutes made anew, min_event_usd {found.settings.min_event_usd:g}")
     return 0
@@ -93,9 +103,11 @@ def rebuild(arguments: argparse.Namespace) -> int:
 
 def prune(arguments: argparse.Namespace) -> int:
     """Delete the distant past."""
-    if arguments.days <= 0:
-        raise UsageError("--days must be positive")
+    if not 0 < arguments.days < _MAX_DAYS:
+        raise UsageError("--days must be positive, and no more than there can be")
     before_ms = int((time.time() - arguments.days * 86_400) * 1000)
-    for table, count in _writer(context(arguments)).prune(before_ms).items():
+    found = context(arguments)
+    found.reader()  # refuses where there is no store
+    for table, count in _writer(found).prune(before_ms).items():
         print(f"{table}: {count:,} rows deleted")
     return 0

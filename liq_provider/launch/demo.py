@@ -5,6 +5,7 @@ Nothing needs to be configured and nothing leaves the machine.
 """
 
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
-from liq_provider.launch.processes import Child, python_module
+from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
 from liq_provider.settings import load_settings, resolve_store
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
@@ -63,14 +65,17 @@ class Demo:
         begin_s = time.monotonic()
         shutil.rmtree(self._dir, ignore_errors=True)
         self._dir.mkdir(parents=True)
+        narrator = None
         try:
             narrator = self._start()
             self._watch(narrator, begin_s)
         except KeyboardInterrupt:
             console.print("\nStopping ...")
         finally:
-            self._stop()
-        self._summary(narrator)
+            # The bot first: it must not see its exchange vanish.
+            stop_all(self._children[::-1], {"freqtrade": signal.SIGINT})
+        if narrator is not None:
+            self._summary(narrator)
         return 0
 
     def _start(self) -> Narrator:
@@ -198,11 +203,6 @@ class Demo:
         for line in narrator.news():
             console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
 
-    def _stop(self) -> None:
-        # The bot first: it must not see its exchange vanish.
-        for child in reversed(self._children):
-            child.stop(signal.SIGINT if child.name == "freqtrade" else signal.SIGTERM)
-
     def _summary(self, narrator: Narrator) -> None:
         console.print()
         console.print(summary_table(narrator, "Summary (SYNTHETIC market, dry-run)"))
@@ -244,12 +244,31 @@ def main() -> int:
     """``DEMO_SECONDS`` in the environment limits the run."""
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    text = os.environ.get("DEMO_SECONDS", "")
+    root = Path.cwd()
+    if not (root / "config.json.example").is_file():
+        raise UsageError("run this in the project's directory (make demo)")
+    seconds = _seconds(os.environ.get("DEMO_SECONDS", ""))
+    # Two demos would delete each other's files.
+    (root / "user_data").mkdir(exist_ok=True)
+    lock = FileLock(root / "user_data" / "demo.lock")
     try:
-        seconds = float(text) if text else None
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UsageError("a demo runs in this directory already") from None
+    with lock, ended_politely():
+        return Demo(root, seconds).run()
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        seconds = float(text)
     except ValueError:
-        raise UsageError(f"DEMO_SECONDS: {text!r} is no number of seconds") from None
-    return Demo(Path.cwd(), seconds).run()
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"DEMO_SECONDS: {text!r} is no number of seconds")
+    return seconds
 
 
 if __name__ == "__main__":

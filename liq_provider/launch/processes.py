@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 _POLITE_S = 20.0
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
@@ -37,7 +39,8 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                # Freqtrade wraps its log at the terminal's width; a file has none.
+                env={**os.environ, "COLUMNS": "250", **(env or {})},
                 start_new_session=True,
             )
 
@@ -62,6 +65,41 @@ class Child:
             logger.warning("%s does not end; killing it", self.name)
             self._process.kill()
             self._process.wait()
+
+
+@contextmanager
+def ended_politely() -> Iterator[None]:
+    """
+    Let a closed terminal or a plain kill end a launcher as Ctrl-C does; otherwise its children
+    would outlive it.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_all(children: Sequence["Child"], numbers: Mapping[str, signal.Signals]) -> None:
+    """
+    End children in order, whatever an impatient user presses meanwhile.
+
+    :param numbers: signal by a child's name; SIGTERM for the others
+    """
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (*_ENDINGS, signal.SIGINT)
+    }
+    try:
+        for child in children:
+            child.stop(numbers.get(child.name, signal.SIGTERM))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

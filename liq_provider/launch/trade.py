@@ -7,15 +7,16 @@ import sys
 import time
 from pathlib import Path
 
+from freqtrade.constants import DEFAULT_DB_DRYRUN_URL
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from liq_provider.commands.common import show_time
+from liq_provider.commands.common import read_config, show_time
 from liq_provider.commands.status import first_signal_ms
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.features import FeatureParams
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
-from liq_provider.launch.processes import Child, python_module
+from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.settling import covered_segments
@@ -36,28 +37,28 @@ def main() -> int:
         path.parent.mkdir(exist_ok=True)
         shutil.copy(root / "config.json.example", path)
         console.print(f"Made {path} from config.json.example; change it as you like.")
-    from freqtrade.configuration.load_config import load_from_files
-
-    config = load_from_files([str(path)])
+    config = read_config([str(path)])
     if not config.get("dry_run", True):
         raise UsageError(
-            f"{path}: dry_run is false; real money is not started from here: "
+            f"dry_run is false in {path} or the environment; real money is not started from here: "
             "freqtrade trade --strategy LiqTrend"
         )
     settings = load_settings(config)
+    reader = Reader(resolve_store(settings, root))
+    database = make_url(config.get("db_url") or DEFAULT_DB_DRYRUN_URL).database or ""
+    narrator = Narrator(reader, settings, root / database)
     log = root / "user_data" / "freqtrade.log"
-    bot = Child("freqtrade", python_module("freqtrade", "trade", "--strategy", "LiqTrend"), log)
     console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
     console.print("Details at any time: .venv/bin/liq-provider status\n")
-    reader = Reader(resolve_store(settings, root))
-    database = Path(make_url(config["db_url"]).database or "")
-    narrator = Narrator(reader, settings, root / database)
+    command = python_module("freqtrade", "trade", "--strategy", "LiqTrend", "-c", str(path))
+    bot = Child("freqtrade", command, log, {"FREQTRADE__DRY_RUN": "true"})
     try:
-        _watch(bot, narrator, reader, settings)
+        with ended_politely():
+            _watch(bot, narrator, reader, settings)
     except KeyboardInterrupt:
         console.print("\nStopping the bot ...")
     finally:
-        bot.stop(signal.SIGINT)
+        stop_all([bot], {"freqtrade": signal.SIGINT})
     console.print(summary_table(narrator, "Trades of this dry-run"))
     console.print("The sidecar keeps recording; end it with: .venv/bin/liq-provider stop")
     return 0
