@@ -120,7 +120,7 @@ def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
         for _ in range(3):
             bot.loop()
         assert bot.open == {}
-        assert sum("max_skew_ms" in text for text in bot.messages) == 1
+        assert sum("off the exchange" in text for text in bot.messages) == 1
         store.settle(close_ms)
         for _ in range(2):
             bot.loop()

@@ -34,12 +34,21 @@ def orders() -> list[Incoming]:
     ]
 
 
+def begin(url: str) -> Writer:
+    """SQLite refuses at once, without waiting, while somebody else switches a new file to WAL."""
+    while True:
+        try:
+            return Writer(open_engine(url))
+        except StoreBusy:
+            continue
+
+
 def write_all(url: str, seed: int) -> None:
     """Everything once, in an order and in batches of its own, as another sidecar would."""
     rng = random.Random(seed)
     items = orders()
     rng.shuffle(items)
-    writer = Writer(open_engine(url))
+    writer = begin(url)
     while items:
         batch, items = items[:50], items[50:]
         while True:
