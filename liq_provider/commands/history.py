@@ -75,7 +75,9 @@ def _print(report: ImportReport) -> None:
         print(f"  ... and {report.bad - len(report.bad_rows):,} more")
     for venue, spans in report.covered.items():
         hours = sum(span.end_ms - span.start_ms for span in spans) / 3_600_000
-        print(f"{venue}: {hours:.1f} h known, in {len(spans)} span(s)")
+        coins = report.coins.get(venue)
+        of = f" of {', '.join(sorted(coins))} (other coins stay unknown)" if coins else ""
+        print(f"{venue}: {hours:.1f} h known{of}, in {len(spans)} span(s)")
         for span in spans[:_SHOWN_SPANS]:
             print(f"  {show_time(span.start_ms)} .. {show_time(span.end_ms)}")
         if len(spans) > _SHOWN_SPANS:
