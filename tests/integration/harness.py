@@ -86,6 +86,10 @@ def simulator(world: World | None = None) -> Iterator[Simulator]:
         loop.close()
 
 
+# Tests may be slow, and must not depend on when in the minute they run.
+PATIENT = {"max_entry_delay_s": 59, "max_skew_ms": 5_000}
+
+
 def bot_config(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
     """
     A dry-run on three pairs.
@@ -118,9 +122,7 @@ def bot_config(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
         "internals": {"process_throttle_secs": 1},
         "liq_provider": {
             "store": "sqlite:///store.sqlite",
-            # Tests may be slow, and must not depend on when in the minute they run.
-            "max_entry_delay_s": 59,
-            "max_skew_ms": 5_000,
+            **PATIENT,
             **section,
         },
     }
@@ -176,7 +178,7 @@ def running(config: dict[str, Any], base: Path) -> Iterator[Bot]:
 
 def open_store(base: Path, **section: Any) -> Store:
     """The store that ``bot_config`` points to."""
-    return Store(base / "store.sqlite", settings(**section))
+    return Store(base / "store.sqlite", settings(**(PATIENT | section)))
 
 
 def wave(
