@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from liq_provider.cli import main
@@ -60,11 +61,41 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
     assert "Traceback" not in log
 
 
-def test_real_money_is_not_started_from_here(place: Path, exchange: str) -> None:
-    write_config(place, exchange, dry_run=False)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
+    place: Path, number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "liq_provider.launch.demo"],
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    log = place / "user_data" / "demo" / "simulator.log"
+    until(log, "serving on", 30)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=40)
+    assert b"Traceback" not in said
+    others = (p for p in psutil.process_iter() if p.pid != os.getpid())
+    left = [p.pid for p in others if str(place) in " ".join(command(p))]
+    assert not left
+
+
+def command(process: psutil.Process) -> list[str]:
+    try:
+        return [*process.cmdline(), process.cwd()]
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_real_money_is_not_started_from_here(place: Path, exchange: str, by: str) -> None:
+    if by == "file":
+        write_config(place, exchange, dry_run=False)
     done = subprocess.run(
         [sys.executable, "-m", "liq_provider.launch.trade"],
         cwd=place,
+        env={**os.environ, "FREQTRADE__DRY_RUN": "false"} if by == "environment" else None,
         capture_output=True,
         text=True,
         timeout=60,
