@@ -157,7 +157,12 @@ def check_revision(engine: Engine, *, must_be_current: bool) -> str | None:
             f"The store has schema {found}, this LiqTrend knows up to {REVISION}: "
             "install the newer LiqTrend again, or point liq_provider.store to another file"
         )
-    if must_be_current and found != REVISION:
+    if must_be_current and found is not None and found != REVISION:
+        raise StoreUnusable(
+            f"The store has the older schema {found}; `liq-provider run`, `import` or `rebuild` "
+            f"brings it to {REVISION} and keeps what it holds"
+        )
+    if must_be_current and found is None:
         raise StoreUnusable("The store is not set up yet; start the sidecar (liq-provider run)")
     return found
 

@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"
-KNOWN_REVISIONS = ("0001",)
+REVISION = "0002"
+KNOWN_REVISIONS = ("0001", "0002")
 
 metadata = MetaData()
 
@@ -44,6 +44,8 @@ liquidations = Table(
 )
 
 # Sums of the liquidations booked in a minute. Sparse: a covered minute without a row is zero.
+# A filled row is a whole minute that had no coverage, completed later; it serves baselines of
+# closes from available_at on.
 minutes = Table(
     "minutes",
     metadata,
@@ -53,12 +55,53 @@ minutes = Table(
     Column("pair", String, primary_key=True),
     Column("long_usd", Float(53), nullable=False),
     Column("short_usd", Float(53), nullable=False),
-    Column("long_count", Integer),
-    Column("short_count", Integer),
-    Column("filled", Boolean, nullable=False, default=False),
+    Column("filled", Boolean, primary_key=True, default=False),
+    Column("long_count", Integer, nullable=False),
+    Column("short_count", Integer, nullable=False),
     Column("available_at", BigInteger, nullable=False),
     Index("ix_minutes_minute_ms", "minute_ms"),
     sqlite_with_rowid=False,
+)
+
+# Sums that a data vendor published for bars coarser than a minute, as they came. A bar that is
+# missing is unknown. market is the vendor's name of a single market, or empty: all together.
+bars = Table(
+    "bars",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("bar_min", Integer, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("market", String, primary_key=True),
+    Column("pair", String, nullable=False),
+    Column("long_usd", Float(53), nullable=False),
+    Column("short_usd", Float(53), nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Files that were imported to their end without a bad row, by the SHA-256 of their content and
+# what they were read as: another import of them has nothing to do.
+imports = Table(
+    "imports",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("read_as", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("kept", Integer, nullable=False),
+    Column("finished_ms", BigInteger, nullable=False),
+)
+
+# Hold-out spans of the study that somebody has looked at: from then on they are no hold-outs.
+holdouts = Table(
+    "holdouts",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, primary_key=True),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
 )
 
 # Features of a coin at a settled minute close whose segment is not empty.
