@@ -51,7 +51,7 @@ bench: $(VENV)/.installed  ## print the benchmarks' ratios
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 test: $(VENV)/.developed  ## run every test, offline
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.developed  ## ruff, format check, mypy
 	@$(BIN)/ruff check
