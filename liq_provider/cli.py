@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument(
         "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
     )
+    candles = add("candles", "candles", "Give Freqtrade candles from a CSV file.")
+    candles.add_argument("file", metavar="FILE")
+    candles.add_argument("--pair", required=True, metavar="PAIR")
+    candles.add_argument("--timeframe", metavar="TF", help="default: the configuration's")
     add("rebuild", "history", "Make the minutes anew from the stored liquidations.")
     prune = add("prune", "history", "Delete what is older than a number of days.")
     prune.add_argument("--days", type=float, required=True)

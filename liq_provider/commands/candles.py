@@ -1,0 +1,35 @@
+"""``candles``: a CSV of candles for Freqtrade, where they cannot be downloaded."""
+
+import argparse
+from pathlib import Path
+
+from liq_provider.commands.common import context
+from liq_provider.errors import UsageError
+
+
+def candles(arguments: argparse.Namespace) -> int:
+    """Writes the file that ``freqtrade backtesting`` reads."""
+    from freqtrade.exchange import timeframe_to_msecs
+
+    from liq_provider.history.candles import read_candles, store_candles
+
+    found = context(arguments)
+    timeframe = arguments.timeframe or found.timeframe
+    try:
+        timeframe_ms = timeframe_to_msecs(timeframe)
+    except Exception:
+        raise UsageError(f"timeframe {timeframe!r}: write 1m, 5m, 15m or 1h") from None
+    if "/" not in arguments.pair or ":" not in arguments.pair:
+        raise UsageError(f"--pair {arguments.pair}: write it as BTC/USDT:USDT")
+    exchange = str(found.config.get("exchange", {}).get("name") or "binance")
+    user_data = Path(found.config.get("user_data_dir") or found.base_dir / "user_data")
+    datadir = Path(found.config.get("datadir") or user_data / "data" / exchange)
+    read = read_candles(Path(arguments.file), timeframe_ms)
+    total = store_candles(read, datadir, arguments.pair, timeframe)
+    first, last = read["date"].iloc[0], read["date"].iloc[-1]
+    holes = int((last - first).total_seconds() * 1000 / timeframe_ms) + 1 - len(read)
+    print(
+        f"{len(read):,} candles of {arguments.pair} at {timeframe}, {first:%Y-%m-%d %H:%M} to "
+        f"{last:%Y-%m-%d %H:%M} UTC, {holes:,} missing between them; {total:,} in {datadir}"
+    )
+    return 0
