@@ -14,11 +14,11 @@ At minute close t, with segments of ``segment_min`` minutes:
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from liq_provider.baseline import BaselineCounts, covered_by, mask_of, masks_in
-from liq_provider.liquidation import MINUTE_MS
 from liq_provider.minutes import FeatureParams, MinuteGrid, windows_of
 from liq_provider.rolling import BoolArray, CountArray, FloatArray, IntArray, SmallIntArray
 from liq_provider.rows import FeatureRows, State, long_ratio, purity
@@ -102,14 +102,20 @@ class Features:
 
     def baseline_at(self, row: int) -> FloatArray:
         """:return: notional of the covered baseline segments of one row, newest first"""
-        mask = int(self.venue_mask[row])
-        if mask not in self._segments:
-            self._segments[mask] = segments(self._grid, self.params.segment_min, mask)
-        values, covered = self._segments[mask]
-        step = self.params.segment_min
-        index = row - step * np.arange(1, self.params.baseline_segments + 1)
+        mask, params = int(self.venue_mask[row]), self.params.in_steps(self._grid.step_min)
+        if self._grid.fills is not None:
+            # What is known differs from row to row.
+            start = max(0, row + 1 - params.lookback_min)
+            piece = self._grid.between(start, row + 1).as_of(int(self.close_ms[row]))
+            values, known = segments(piece, params.segment_min, mask)
+            row -= start
+        else:
+            if mask not in self._segments:
+                self._segments[mask] = segments(self._grid, params.segment_min, mask)
+            values, known = self._segments[mask]
+        index = row - params.segment_min * np.arange(1, params.baseline_segments + 1)
         index = index[index >= 0]
-        return values[index][covered[index]]
+        return values[index][known[index]]
 
     def robust_z(self, rows: IntArray | None = None) -> FloatArray:
         """
@@ -161,19 +167,20 @@ def _robust_z(notional_usd: float, baseline: FloatArray) -> float:
 
 def compute_features(grid: MinuteGrid, params: FeatureParams) -> Features:
     """
-    Features at the close of every minute of the grid.
+    Features at the close of every minute (or bar) of the grid.
 
     A row needs ``params.lookback_min`` minutes before it to be what live trading saw; the
     caller reads that much more than it wants.
 
-    :param grid: the coin's minutes
+    :param grid: the coin's minutes, or its bars
     :param params: windows
+    :raises UsageError: a segment is no whole number of bars
     """
-    size = grid.minutes
+    size, steps = grid.minutes, params.in_steps(grid.step_min)
     result = Features(
         venues=grid.venues,
         params=params,
-        close_ms=np.arange(1, size + 1, dtype=np.int64) * MINUTE_MS + grid.start_ms,
+        close_ms=np.arange(1, size + 1, dtype=np.int64) * grid.step_ms + grid.start_ms,
         long_usd=np.empty(size),
         short_usd=np.empty(size),
         count=np.empty(size, dtype=np.int64),
@@ -187,22 +194,38 @@ def compute_features(grid: MinuteGrid, params: FeatureParams) -> Features:
         has_counts=grid.has_counts,
         _grid=grid,
     )
-    for first in range(0, size, _PIECE_MIN):
+    bounds = _pieces(grid)
+    for first, end in pairwise(bounds):
         # Nothing before the look-back matters, and short arrays stay in the processor's cache.
-        start, end = max(0, first - params.lookback_min), min(first + _PIECE_MIN, size)
-        _fill(result, grid.between(start, end), first, first - start)
+        start = max(0, first - steps.lookback_min)
+        piece = grid.between(start, end).as_of(int(result.close_ms[first]))
+        _compute_piece(result, piece, steps, first, first - start)
     return result
 
 
-def _fill(result: Features, piece: MinuteGrid, first: int, skipped: int) -> None:
+def _pieces(grid: MinuteGrid) -> list[int]:
+    """:return: bounds of spans of rows that are short, and within which the same is known"""
+    bounds = {*range(0, grid.minutes, _PIECE_MIN), grid.minutes}
+    # The first row whose close is not before the time.
+    known = -(-(grid.fill_times_ms - grid.start_ms) // grid.step_ms) - 1
+    bounds.update(int(row) for row in known if 0 < row < grid.minutes)
+    return sorted(bounds)
+
+
+def _compute_piece(
+    result: Features, piece: MinuteGrid, params: FeatureParams, first: int, skipped: int
+) -> None:
     """
-    :param piece: some minutes and the look-back before them
+    :param piece: some columns and the look-back before them
+    :param params: windows in columns
     :param first: where they belong in the result
-    :param skipped: minutes of look-back
+    :param skipped: columns of look-back
     """
-    params = result.params
     covered = np.stack([covered_segments(row, params.segment_min) for row in piece.covered])
-    baselines = BaselineCounts(covered, params)
+    known = covered
+    if piece.known is not None:
+        known = np.stack([covered_segments(row, params.segment_min) for row in piece.known])
+    baselines = BaselineCounts(known, params)
     chosen, baseline_n = baselines.choose(mask_of(covered))
     chosen, baseline_n = chosen[skipped:], baseline_n[skipped:]
     masks = masks_in(chosen)
@@ -210,7 +233,7 @@ def _fill(result: Features, piece: MinuteGrid, first: int, skipped: int) -> None
     rows = slice(first, first + len(chosen))
     for mask in masks:
         scored = score_venues(
-            piece, params, mask, covered_by(covered, mask), baselines.of(mask), skipped
+            piece, params, mask, covered_by(known, mask), baselines.of(mask), skipped
         )
         where = everywhere or chosen == mask
         for name in _SCORED:

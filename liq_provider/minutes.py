@@ -1,8 +1,11 @@
-"""What features are made from: dense minutes of one coin, and the windows over them."""
+"""What features are made from: dense minutes (or bars) of one coin, and the windows over them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from liq_provider.errors import UsageError
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.settings import Settings
@@ -32,6 +35,21 @@ class FeatureParams:
         """Minutes before t that can influence the features at t."""
         return self.segment_min * (self.baseline_segments + 1)
 
+    def in_steps(self, step_min: int) -> "FeatureParams":
+        """
+        :param step_min: length of one column of a grid
+        :return: the same windows counted in columns
+        :raises UsageError: a segment is no whole number of columns
+        """
+        if step_min == 1:
+            return self
+        if self.segment_min % step_min:
+            raise UsageError(
+                f"liq_provider.segment_min: {self.segment_min} is no multiple of the bars' "
+                f"{step_min} minutes"
+            )
+        return replace(self, segment_min=self.segment_min // step_min)
+
 
 def windows_of(settings: Settings) -> dict[str, Any]:
     """
@@ -49,9 +67,35 @@ def windows_of(settings: Settings) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fills:
+    """
+    Minutes that nobody listened to, completed later from a venue's history.
+
+    :param known_ms: shape (venues, minutes); the first close that may know of it, 0 for never
+    :param long_usd: shape (venues, minutes)
+    :param short_usd: shape (venues, minutes)
+    :param count: shape (venues, minutes)
+    """
+
+    known_ms: IntArray
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+
+    def between(self, first: int, end: int) -> "Fills":
+        """:return: the minutes ``[first, end)``, without copying"""
+        return Fills(
+            self.known_ms[:, first:end],
+            self.long_usd[:, first:end],
+            self.short_usd[:, first:end],
+            self.count[:, first:end],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MinuteGrid:
     """
-    Dense minutes of one coin.
+    Dense minutes of one coin, or bars of several minutes each.
 
     :param start_ms: open of the first minute
     :param venues: sorted names; the order of the first axis below
@@ -60,6 +104,9 @@ class MinuteGrid:
     :param count: shape (venues, minutes)
     :param covered: shape (venues, minutes); False means unknown, not zero
     :param has_counts: False for imported bars that state no number of orders
+    :param step_min: length of one column
+    :param known: what baselines may use, shape as ``covered``; None: what is covered
+    :param fills: what else baselines may use, each from its own time on
     """
 
     start_ms: int
@@ -69,20 +116,57 @@ class MinuteGrid:
     count: IntArray
     covered: BoolArray
     has_counts: bool = True
+    step_min: int = 1
+    known: BoolArray | None = None
+    fills: Fills | None = None
 
     @property
     def minutes(self) -> int:
-        """Number of minutes."""
+        """Number of columns: minutes, or bars."""
         return int(self.covered.shape[1])
 
+    @property
+    def step_ms(self) -> int:
+        """Length of one column in milliseconds."""
+        return self.step_min * MINUTE_MS
+
+    @property
+    def in_baselines(self) -> BoolArray:
+        """What baselines may use."""
+        return self.covered if self.known is None else self.known
+
+    @property
+    def fill_times_ms(self) -> IntArray:
+        """The closes from which on more is known than before, ascending."""
+        if self.fills is None:
+            return np.array([], dtype=np.int64)
+        times = np.unique(self.fills.known_ms)
+        return times[times > 0]
+
     def between(self, first: int, end: int) -> "MinuteGrid":
-        """:return: the minutes ``[first, end)``, without copying"""
-        return MinuteGrid(
-            self.start_ms + first * MINUTE_MS,
-            self.venues,
-            self.long_usd[:, first:end],
-            self.short_usd[:, first:end],
-            self.count[:, first:end],
-            self.covered[:, first:end],
-            self.has_counts,
+        """:return: the columns ``[first, end)``, without copying"""
+        return replace(
+            self,
+            start_ms=self.start_ms + first * self.step_ms,
+            long_usd=self.long_usd[:, first:end],
+            short_usd=self.short_usd[:, first:end],
+            count=self.count[:, first:end],
+            covered=self.covered[:, first:end],
+            known=None if self.known is None else self.known[:, first:end],
+            fills=None if self.fills is None else self.fills.between(first, end),
+        )
+
+    def as_of(self, close_ms: int) -> "MinuteGrid":
+        """:return: with those fills in place that a decision at ``close_ms`` may know"""
+        if self.fills is None:
+            return self
+        fills = self.fills
+        there = (fills.known_ms > 0) & (fills.known_ms <= close_ms) & ~self.covered
+        return replace(
+            self,
+            long_usd=np.where(there, fills.long_usd, self.long_usd),
+            short_usd=np.where(there, fills.short_usd, self.short_usd),
+            count=np.where(there, fills.count, self.count),
+            known=self.covered | there,
+            fills=None,
         )

@@ -2,18 +2,22 @@
 From stored minutes to features and waves; used by sidecar, strategy, backtest and commands.
 
 What live trading computes minute by minute and what a backtest computes for a year at once is
-the same call with other bounds.
+the same call with other bounds. ``history`` is the one door to the past: backtests, plots, the
+commands and the study see it through there.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, FeatureRows, Features, compute_features
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import IntArray
+from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.wave import (
     Direction,
@@ -63,12 +67,57 @@ def compute(
 
     :param venues: the enabled venues
     """
-    start_ms = from_close_ms - (params.lookback_min) * MINUTE_MS
+    start_ms = from_close_ms - params.lookback_min * MINUTE_MS
     grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
     wanted = np.arange(
         (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
     )
     return [Computed(base, compute_features(grid, params), wanted) for base, grid in grids.items()]
+
+
+def history(
+    reader: Reader,
+    base_asset: str,
+    settings: Settings,
+    timeframe_min: int,
+    from_close_ms: int,
+    to_close_ms: int,
+) -> Computed:
+    """
+    Features of the past at every close in ``[from_close_ms, to_close_ms]``, from what
+    ``backtest_source`` names: of every recorded minute, or of every bar.
+
+    :param timeframe_min: length of the candles that decisions are made at
+    :raises UsageError: the bars are too coarse for the timeframe or the segment
+    """
+    params = FeatureParams.of(settings)
+    if settings.backtest_source == "minutes":
+        venues = settings.venues.enabled
+        return compute(reader, [base_asset], venues, params, from_close_ms, to_close_ms)[0]
+    bar_min = _bar_length(reader, base_asset, settings, timeframe_min)
+    bar_ms = bar_min * MINUTE_MS
+    first_ms = -(-from_close_ms // bar_ms) * bar_ms
+    start_ms = first_ms - params.lookback_min * MINUTE_MS
+    end_ms = max(to_close_ms // bar_ms * bar_ms, first_ms - bar_ms)
+    grid = reader.bar_grid(base_asset, settings.backtest_source, bar_min, start_ms, end_ms)
+    wanted = np.arange((first_ms - start_ms) // bar_ms - 1, (end_ms - start_ms) // bar_ms)
+    return Computed(base_asset, compute_features(grid, params), wanted)
+
+
+def _bar_length(reader: Reader, base_asset: str, settings: Settings, timeframe_min: int) -> int:
+    """The longest bars that fill both candles and segments; without any, it does not matter."""
+    source, segment_min = settings.backtest_source, settings.segment_min
+    lengths = reader.bar_lengths(base_asset, source)
+    if not lengths:
+        return math.gcd(timeframe_min, segment_min)
+    fitting = [n for n in lengths if timeframe_min % n == 0 and segment_min % n == 0]
+    if not fitting:
+        raise UsageError(
+            f"liq_provider.backtest_source: the bars of {base_asset} from {source} are "
+            f"{', '.join(str(n) for n in lengths)} min long; timeframe ({timeframe_min} min) and "
+            f"liq_provider.segment_min ({segment_min}) must be multiples of that"
+        )
+    return max(fitting)
 
 
 @dataclass(frozen=True, slots=True)

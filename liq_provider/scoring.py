@@ -53,13 +53,13 @@ def covered_segments(covered: BoolArray, segment_min: int) -> BoolArray:
 def segments(grid: MinuteGrid, segment_min: int, mask: int) -> tuple[FloatArray, BoolArray]:
     """
     :param mask: venues, as bits
-    :return: what each segment is worth to them, and where all of them cover it
+    :return: what each segment is worth to them, and where all of them know it for a baseline
     """
     members = members_of(mask)
     long_usd = window_sum(_together(grid.long_usd, members), 1, segment_min)
     short_usd = window_sum(_together(grid.short_usd, members), 1, segment_min)
     covered = np.logical_and.reduce(
-        [covered_segments(grid.covered[row], segment_min) for row in members]
+        [covered_segments(grid.in_baselines[row], segment_min) for row in members]
     )
     return long_usd + short_usd, covered
 
@@ -74,8 +74,8 @@ def score_venues(
 ) -> Scored:
     """
     :param mask: the venues, as bits
-    :param covered: the segments that all of them cover
-    :param baseline_n: the baseline segments that all of them cover
+    :param covered: the segments that all of them know for a baseline
+    :param baseline_n: the baseline segments that all of them know
     :param skipped: minutes of look-back, which are not scored themselves
     """
     members = members_of(mask)

@@ -151,6 +151,7 @@ class Settings(_Section):
     fallback_pct: Share = 0.02
 
     # Backtests
+    backtest_source: Literal["minutes", "coinglass", "coinalyze"] = "minutes"
     backtest_entry: Literal["open", "next"] = "open"
     backtest_verdicts: Literal["recorded", "matrix", "both"] = "both"
     backtest_trail: Literal["previous", "same"] = "previous"

@@ -8,7 +8,7 @@ from typing import Any
 from liq_provider.errors import StoreError
 from liq_provider.features import FeatureParams, FeatureRows, windows_of
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import Robust, compute
+from liq_provider.pipeline import Robust, compute, history
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 
@@ -191,24 +191,26 @@ class HistorySource:
     The store as a backtest sees it: computed for the whole span of a pair at once.
 
     :param reader: None where there is no store, and so no liquidations
+    :param timeframe_min: length of a candle
     """
 
-    def __init__(self, reader: Reader | None, settings: Settings) -> None:
+    def __init__(self, reader: Reader | None, settings: Settings, timeframe_min: int = 1) -> None:
         self._reader = reader
         self._settings = settings
+        self._timeframe_min = timeframe_min
 
     def rows(self, base_asset: str, from_close_ms: int, to_close_ms: int) -> FeatureRows:
-        """:return: features at every minute close of the span"""
+        """:return: features at every minute close of the span, or at every close of a bar"""
         if self._reader is None:
             return FeatureRows.empty()
-        computed = compute(
+        computed = history(
             self._reader,
-            [base_asset],
-            self._settings.venues.enabled,
-            FeatureParams.of(self._settings),
+            base_asset,
+            self._settings,
+            self._timeframe_min,
             from_close_ms,
             to_close_ms,
-        )[0]
+        )
         return computed.rows(_robust(self._settings), self._settings.min_segment_usd)
 
     def verdicts(self, base_asset: str, from_ms: int, to_ms: int) -> Sequence[dict[str, Any]]:

@@ -13,6 +13,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.errors import SettingsError, StoreUnusable
+from liq_provider.liquidation import MINUTE_MS
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.store.engine import check_revision, open_engine
@@ -54,7 +55,7 @@ def start(strategy: Any) -> Started:
         past = _reader(store, config["runmode"] in _NEEDS_DATA)
         if past is not None:
             _check_minutes(past, settings)
-        source = HistorySource(past, settings)
+        source = HistorySource(past, settings, timeframe_ms // MINUTE_MS)
         engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
         return Started(settings, engine, None)
     reader = Reader(store, _LOOP_WAITS_S)
