@@ -11,6 +11,7 @@ from liq_provider import __version__
 from liq_provider.errors import LiqError
 
 _FORMATS = ("binance-forceorder", "okx-rest", "frames")
+_BARS = ("coinglass", "coinalyze")
 _WHEN = "UTC, such as 2026-03-10T05:09 or 2026-03-10; or milliseconds"
 
 
@@ -47,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", "doctor", "Check configuration, pairs, network, clock and store.")
     importer = add("import", "history", "Import recorded liquidations.")
     importer.add_argument("files", nargs="+", metavar="FILE")
-    importer.add_argument("--format", required=True, choices=_FORMATS)
+    importer.add_argument("--format", required=True, choices=(*_FORMATS, *_BARS))
+    importer.add_argument("--pair", metavar="PAIR", help="what bars are about, if they do not say")
+    importer.add_argument(
+        "--bar", metavar="LENGTH", help="of bars, such as 1h (default: the step between them)"
+    )
     importer.add_argument(
         "--max-gap",
         type=float,

@@ -2,13 +2,16 @@
 
 import argparse
 import math
+import re
 import time
 from pathlib import Path
 
 from liq_provider.commands.common import Context, context, parse_time, show_time
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.history.importer import ImportReport, import_files
+from liq_provider.history.bars import BAR_FORMATS
+from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
+from liq_provider.history.rows import BadRow
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
@@ -33,9 +36,15 @@ def import_(arguments: argparse.Namespace) -> int:
         if not path.is_file():
             what = "is a directory" if path.is_dir() else "no such file"
             raise UsageError(f"{path}: {what}")
+    bars = arguments.format in BAR_FORMATS
+    for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
+        if given is not None and not bars:
+            raise UsageError(f"{option} is for bars ({', '.join(BAR_FORMATS)}) only")
     found = context(arguments)
     writer = _writer(found)
     writer.refuse_if_stale()
+    if bars:
+        return _import_bars(writer, paths, arguments)
     report = import_files(
         writer,
         Reader(found.store_url),
@@ -47,6 +56,57 @@ def import_(arguments: argparse.Namespace) -> int:
     )
     _print(report)
     return 1 if report.bad else 0
+
+
+def _import_bars(writer: Writer, paths: list[Path], arguments: argparse.Namespace) -> int:
+    report = import_bars(
+        writer,
+        paths,
+        arguments.format,
+        pair=None if arguments.pair is None else _pair(arguments.pair),
+        bar_min=None if arguments.bar is None else _minutes(arguments.bar),
+        now_ms=int(time.time() * 1000),
+    )
+    _print_bars(report, arguments.format)
+    return 1 if report.bad else 0
+
+
+def _pair(text: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+", text):
+        raise UsageError(f"--pair {text!r}: write it as Freqtrade does, such as BTC/USDT:USDT")
+    return text
+
+
+def _minutes(text: str) -> int:
+    found = re.fullmatch(r"(\d+)(m|h|d)", text)
+    minutes = int(found[1]) * {"m": 1, "h": 60, "d": 1440}[found[2]] if found else 0
+    if not minutes or 1440 % minutes:
+        raise UsageError(f"--bar {text!r}: write the length of a bar, such as 5m, 1h or 1d")
+    return minutes
+
+
+def _print_bars(report: BarReport, source: str) -> None:
+    for (base, bar_min), done in sorted(report.stored.items()):
+        span = report.spans[base, bar_min]
+        possible = (span.end_ms - span.start_ms) // (bar_min * 60_000)
+        print(
+            f"{base}: {done.kept:,} bars of {bar_min} min kept, {done.duplicates:,} duplicates, "
+            f"{done.restated:,} restated, from {source}, "
+            f"{show_time(span.start_ms)} .. {show_time(span.end_ms)} ({possible:,} would be whole)"
+        )
+    print(f"{report.bad:,} bad rows in {report.files} file(s)")
+    _print_bad(report.bad_rows, report.bad)
+    print(
+        "Bars are sums of whole intervals, in USD as the vendor says: backtests and the study use "
+        f"them with liq_provider.backtest_source {source!r}, live trading never does."
+    )
+
+
+def _print_bad(rows: list[BadRow], total: int) -> None:
+    for bad in rows:
+        print(f"  {bad}")
+    if total > len(rows):
+        print(f"  ... and {total - len(rows):,} more")
 
 
 def _interval(text: str | None) -> Interval | None:
@@ -69,10 +129,7 @@ def _print(report: ImportReport) -> None:
     aside = {how: count for how, count in report.booked.items() if how != "event"}
     for how, count in sorted(aside.items()):
         print(f"  {count:,} of them {_BOOKED[how]}")
-    for bad in report.bad_rows:
-        print(f"  {bad.path}:{bad.line}: {bad.reason}")
-    if report.bad > len(report.bad_rows):
-        print(f"  ... and {report.bad - len(report.bad_rows):,} more")
+    _print_bad(report.bad_rows, report.bad)
     for venue, spans in report.covered.items():
         hours = sum(span.end_ms - span.start_ms for span in spans) / 3_600_000
         coins = report.coins.get(venue)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from liq_provider.errors import UsageError
-from liq_provider.history.formats import BadRow, read
+from liq_provider.history.formats import read
 from liq_provider.history.importer import bundled_markets
+from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import Liquidation
 from liq_provider.simulator.run import SimulateOptions, run
 from liq_provider.simulator.server import Simulator

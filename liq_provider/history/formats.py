@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from liq_provider.errors import ImportRefused
+from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import MarketTable
 from liq_provider.venues import VENUES
@@ -21,15 +22,6 @@ ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "okx": 1_000}
 
 # The recording machine's clock and this one's may disagree.
 _CLOCKS_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that could not be used; ``line`` counts from 1."""
-
-    path: Path
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from liq_provider.coverage import Interval, merge
 from liq_provider.errors import ImportRefused
-from liq_provider.history.formats import PER_MARKET, BadRow, read
+from liq_provider.history.bars import read_bars
+from liq_provider.history.formats import PER_MARKET, read
+from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import MINUTE_MS, Liquidation, base_asset_of, minute_of
 from liq_provider.markets import Market, MarketTable
+from liq_provider.store.bars import BarsStored, put_bars
 from liq_provider.store.booking import Incoming
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -128,6 +131,62 @@ def import_files(
         report.covered[venue] = merge([*report.covered.get(venue, ()), *intervals])
         if base:
             report.coins.setdefault(venue, []).append(base)
+    return report
+
+
+@dataclass(slots=True)
+class BarReport:
+    """
+    What became of vendors' bars.
+
+    :param stored: by coin and length of the bars in minutes
+    :param spans: of them, first open and last close
+    """
+
+    files: int = 0
+    stored: dict[tuple[str, int], BarsStored] = field(default_factory=dict)
+    spans: dict[tuple[str, int], Interval] = field(default_factory=dict)
+    bad: int = 0
+    bad_rows: list[BadRow] = field(default_factory=list)
+
+    def take(self, key: tuple[str, int], done: BarsStored, span: Interval) -> None:
+        """Add what a file brought."""
+        before = self.stored.get(key, BarsStored())
+        self.stored[key] = BarsStored(
+            before.kept + done.kept,
+            before.duplicates + done.duplicates,
+            before.restated + done.restated,
+        )
+        old = self.spans.get(key, span)
+        self.spans[key] = Interval(min(old.start_ms, span.start_ms), max(old.end_ms, span.end_ms))
+
+
+def import_bars(
+    writer: Writer,
+    paths: Iterable[Path],
+    source: str,
+    *,
+    pair: str | None = None,
+    bar_min: int | None = None,
+    now_ms: int = 0,
+) -> BarReport:
+    """
+    Import a data vendor's bars; see ``read_bars`` for the parameters.
+
+    :raises ImportRefused: a file holds no such bars; what was imported before stays
+    """
+    report = BarReport()
+    for path in paths:
+        found = read_bars(path, source, pair, bar_min, writer.rules.settle_ms, now_ms)
+        report.files += 1
+        report.bad += len(found.bad)
+        report.bad_rows += found.bad[: _KEPT_BAD_ROWS - len(report.bad_rows)]
+        for (base, length), rows in found.bars.items():
+            if rows:
+                first = min(row["start_ms"] for row in rows)
+                last = max(row["start_ms"] for row in rows) + length * MINUTE_MS
+                done = put_bars(writer.engine, rows)
+                report.take((base, length), done, Interval(first, last))
     return report
 
 
