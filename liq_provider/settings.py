@@ -155,6 +155,7 @@ class Settings(_Section):
     backtest_entry: Literal["open", "next"] = "open"
     backtest_verdicts: Literal["recorded", "matrix", "both"] = "both"
     backtest_trail: Literal["previous", "same"] = "previous"
+    min_coverage: float = Field(0.8, ge=0, le=1)
 
     @field_validator("store")
     @classmethod

@@ -89,11 +89,8 @@ class LiqTrend(IStrategy):
             take_settings(self, started.settings)
         except LiqError as error:
             raise CannotStart(str(error)) from error
-        self.liq_settings, self.engine, self.live = (
-            started.settings,
-            started.engine,
-            started.live,
-        )
+        self.liq_settings, self.engine = started.settings, started.engine
+        self.live, self.coverage = started.live, started.coverage
         self.book = Book(self.config)
         if self.live is not None:
             self.ignore_buying_expired_candle_after = int(started.settings.max_entry_delay_s)
@@ -101,8 +98,10 @@ class LiqTrend(IStrategy):
     # -- every loop -----------------------------------------------------------------------
 
     def bot_loop_start(self, current_time: datetime, **kwargs) -> None:
-        """Live: read the store, keep the sidecar alive, say what changed."""
+        """Live: read the store, keep the sidecar alive, say what changed. Backtest: warn once."""
         if self.live is None:
+            if self.coverage is not None:
+                self.coverage.warn_first()
             return
         try:
             pairs = self.dp.current_whitelist()
@@ -159,7 +158,12 @@ class LiqTrend(IStrategy):
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Trend inputs, and the indicators shown beside them."""
-        return with_indicators(self.engine.indicators(dataframe, metadata["pair"]))
+        pair = metadata["pair"]
+        columns = self.engine.indicators(dataframe, pair)
+        if self.coverage is not None:
+            startup = self.startup_candle_count
+            self.coverage.take(pair, self.engine.known(pair, self.config, startup))
+        return with_indicators(columns)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Decisions and entries."""

@@ -14,6 +14,7 @@ import numpy as np
 from pandas import DataFrame
 
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
+from liq_provider.bot.known import KnownCandles, candles_tested
 from liq_provider.bot.offers import Offers
 from liq_provider.bot.ranking import Candidate
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
@@ -141,6 +142,11 @@ class Engine:
         )
         change, noise = trend_inputs(frame["close"].to_numpy(), self.settings.trend_candles)
         return frame.assign(liq_trend_change=change, liq_trend_noise=noise)
+
+    def known(self, pair: str, config: Mapping[str, Any], startup_candles: int) -> KnownCandles:
+        """:return: how many of the tested candles of a pair have known liquidations"""
+        state = self.pairs[pair]
+        return KnownCandles.of(candles_tested(state.close_ms, config, startup_candles), state.rows)
 
     def entries(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
         """Add every candle's decision, and the entry columns that follow from it."""

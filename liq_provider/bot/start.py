@@ -10,6 +10,7 @@ from freqtrade.exchange import timeframe_to_msecs
 from liq_provider.bot.autostart import Autostart, sidecar_config
 from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.known import CoverageReport
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.errors import SettingsError, StoreUnusable
@@ -31,11 +32,13 @@ _LOOP_WAITS_S = 0.5
 class Started:
     """
     :param live: None in backtests, hyperopt and plots
+    :param coverage: in backtests and hyperopt
     """
 
     settings: Settings
     engine: Engine
     live: LiveLoop | None
+    coverage: CoverageReport | None = None
 
 
 def start(strategy: Any) -> Started:
@@ -52,12 +55,17 @@ def start(strategy: Any) -> Started:
     store = resolve_store(settings, base_dir)
     timeframe_ms = timeframe_to_msecs(strategy.timeframe)
     if config["runmode"] not in _LIVE:
-        past = _reader(store, config["runmode"] in _NEEDS_DATA)
+        needs_data = config["runmode"] in _NEEDS_DATA
+        past = _reader(store, needs_data)
         if past is not None:
             _check_minutes(past, settings)
         source = HistorySource(past, settings, timeframe_ms // MINUTE_MS)
         engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
-        return Started(settings, engine, None)
+        report = None
+        if needs_data:
+            first_word = config["runmode"] == RunMode.BACKTEST
+            report = CoverageReport(settings.min_coverage, first_word)
+        return Started(settings, engine, None, report)
     reader = Reader(store, _LOOP_WAITS_S)
     engine = Engine(settings, timeframe_ms, LiveSource(reader, settings), "live")
     files = RuntimeFiles.of(store, base_dir)
