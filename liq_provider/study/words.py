@@ -1,0 +1,124 @@
+"""The study's findings in plain sentences; what was not found is said as such."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from liq_provider.study.study import (
+    ALPHA,
+    LEVEL,
+    MIN_DAYS,
+    MIN_EVENTS,
+    Hypothesis,
+    Options,
+    Study,
+)
+
+_MAX_SENSIBLE_EVENTS = 1_000_000
+
+
+def headline(study: Study) -> str:
+    """:return: the answer in one line"""
+    qualified = [found for found in study.hypotheses if found.finding == "qualified"]
+    if len(qualified) == 1:
+        runs_on = qualified[0].way == "follow"
+        return (
+            "Price RUNS ON after waves that the candles agree with: follow qualifies."
+            if runs_on
+            else "Price REVERTS after waves that the candles disagree with: fade qualifies."
+        )
+    if qualified:
+        return "Both follow and fade qualify, each on its own waves."
+    if all(found.finding == "not enough data" for found in study.hypotheses):
+        return "NOT ENOUGH DATA to answer whether price runs on or reverts after a wave."
+    return "NOT QUALIFIED: no edge after costs is shown by this recording."
+
+
+def sentences(study: Study, options: Options) -> list[str]:
+    """:return: what was looked at, then one or two sentences for each hypothesis"""
+    known = sum(pair.known for pair in study.pairs)
+    candles = sum(pair.candles for pair in study.pairs)
+    said = [
+        f"{day(study.from_ms)} to {day(study.to_ms)} UTC, {len(study.pairs)} pair(s) at "
+        f"{study.timeframe_min} min: {candles:,} candles, liquidations known for "
+        f"{known / candles:.1%} of them.",
+        f"{study.events:,} waves, which are {study.clusters:,} events (waves at the same time "
+        f"are one) on {study.days:,} days.",
+        f"Asked before looking: is the mean return over {study.horizon_min} minutes, after "
+        f"{percent(options.cost)} of costs for a round trip, above zero with {LEVEL:.0%} "
+        f"confidence, and beyond random times and random signs (p <= "
+        f"{ALPHA / options.trials:g}, {options.trials} setting(s) declared as tried)?",
+    ]
+    return said + [line for found in study.hypotheses for line in _about(found, study)]
+
+
+def _about(found: Hypothesis, study: Study) -> list[str]:
+    what = {
+        "follow": "follow (waves that the candles agree with)",
+        "fade": "fade (waves whose candles agree with the opposite)",
+    }[found.way]
+    mean = found.mean
+    if not mean.n:
+        return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(study)}"]
+    if found.finding == "not enough data":
+        return [
+            f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} day(s). {_wanted(study)}"
+        ]
+    numbers = (
+        f"{mean.n} events on {mean.days} days, mean {percent(mean.mean)} before and "
+        f"{percent(found.net)} after costs ({LEVEL:.0%} interval {percent(found.net_low)} to "
+        f"{percent(found.net_high)}), {percent(found.net_2x)} after twice the costs; random times "
+        f"{percent(found.placebo_mean)} (p {found.placebo_p:.4f}), random signs "
+        f"p {found.sign_flip_p:.4f}."
+    )
+    if found.finding == "qualified":
+        return [f"{what}: QUALIFIED. {numbers}"]
+    return [f"{what}: NOT QUALIFIED. {numbers}", _missing(found, study)]
+
+
+def _missing(found: Hypothesis, study: Study) -> str:
+    if found.needed_events is None:
+        return "With a mean that does not pay its costs, no number of events would help."
+    if found.needed_events > _MAX_SENSIBLE_EVENTS:
+        return "An effect this small could not be told from chance in any recording."
+    if found.needed_events <= found.mean.n:
+        return "The number of events would do; what they show is not clear enough."
+    days = found.needed_events / max(found.mean.n, 1) * _span_days(study)
+    return (
+        f"If this mean were the truth, about {found.needed_events:,} events or {days:,.0f} days "
+        "of recording would be needed to show it."
+    )
+
+
+def _wanted(study: Study) -> str:
+    rate = study.clusters / max(_span_days(study), 1e-9)
+    at_this_rate = (
+        f", at this rate about {MIN_EVENTS / rate:,.0f} days of recording" if rate else ""
+    )
+    return f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed{at_this_rate}."
+
+
+def _span_days(study: Study) -> float:
+    """Days that were recorded, not those that the candles span."""
+    return max(sum(study.known_by_day.values()), 1 / 1_440)
+
+
+def percent(share: float) -> str:
+    """:return: with sign and three digits, as costs are of that size"""
+    return "none" if not np.isfinite(share) else f"{share:+.3%}"
+
+
+def day(ms: int) -> str:
+    """:return: a moment to the minute"""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+LIMITS = (
+    "The past of one recording, not a promise: nothing here says that it goes on.",
+    "Binance publishes at most one liquidation per symbol and second: totals are a lower bound, "
+    "and a quiet window is not a quiet market.",
+    "Returns are from the open of the next candle (a bot acts a few seconds later) to the close "
+    "of the horizon, without stops, funding or the depth of the book.",
+    "Only the two questions above were fixed before looking. The tables below describe; the best "
+    "of many cells looks good by chance.",
+)
