@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--pair", required=True, metavar="PAIR")
     explain.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
     explain.add_argument("--json", action="store_true")
+    _study(add("study", "study", "Does price run on or revert after a wave? A report."))
     _simulate(add("simulate", "simulate", "Run a loopback exchange (synthetic or recorded)."))
     return parser
 
@@ -85,6 +86,21 @@ def _span(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pair", required=True, metavar="PAIR")
     command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _study(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pair", action="append", metavar="PAIR", help="may be repeated (default: the whitelist)"
+    )
+    command.add_argument("--candles", metavar="FILE", help="CSV instead of Freqtrade's data")
+    command.add_argument("--fee", type=float, default=0.0005, help="taker, one side (0.0005)")
+    command.add_argument("--slippage", type=float, default=0.0002, help="one side (0.0002)")
+    command.add_argument(
+        "--trials", type=int, default=1, help="settings tried on this recording before (1)"
+    )
+    command.add_argument("--seed", type=int, default=1, help="of resampling and placebos")
+    command.add_argument("--open-holdout", action="store_true", help="look at the last days, once")
+    command.add_argument("--out", metavar="DIR", help="default: user_data/study")
 
 
 def _simulate(command: argparse.ArgumentParser) -> None:

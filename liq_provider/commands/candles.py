@@ -21,15 +21,12 @@ def candles(arguments: argparse.Namespace) -> int:
         raise UsageError(f"timeframe {timeframe!r}: write 1m, 5m, 15m or 1h") from None
     if "/" not in arguments.pair or ":" not in arguments.pair:
         raise UsageError(f"--pair {arguments.pair}: write it as BTC/USDT:USDT")
-    exchange = str(found.config.get("exchange", {}).get("name") or "binance")
-    user_data = Path(found.config.get("user_data_dir") or found.base_dir / "user_data")
-    datadir = Path(found.config.get("datadir") or user_data / "data" / exchange)
     read = read_candles(Path(arguments.file), timeframe_ms)
-    total = store_candles(read, datadir, arguments.pair, timeframe)
+    total = store_candles(read, found.datadir, arguments.pair, timeframe)
     first, last = read["date"].iloc[0], read["date"].iloc[-1]
     holes = int((last - first).total_seconds() * 1000 / timeframe_ms) + 1 - len(read)
     print(
         f"{len(read):,} candles of {arguments.pair} at {timeframe}, {first:%Y-%m-%d %H:%M} to "
-        f"{last:%Y-%m-%d %H:%M} UTC, {holes:,} missing between them; {total:,} in {datadir}"
+        f"{last:%Y-%m-%d %H:%M} UTC, {holes:,} missing between them; {total:,} in {found.datadir}"
     )
     return 0

@@ -41,6 +41,15 @@ class Context:
         """The strategy's candles."""
         return str(self.config.get("timeframe") or "1m")
 
+    @property
+    def datadir(self) -> Path:
+        """Where Freqtrade keeps the exchange's candles."""
+        if self.config.get("datadir"):
+            return Path(self.config["datadir"])
+        exchange = str(self.config.get("exchange", {}).get("name") or "binance")
+        user_data = Path(self.config.get("user_data_dir") or self.base_dir / "user_data")
+        return user_data / "data" / exchange
+
     def reader(self) -> Reader:
         """
         :return: read access

@@ -88,6 +88,7 @@ class Hypothesis:
     :param net: after 1x costs; so are the interval's ends
     :param placebo_mean: of random times of the same pairs and days
     :param needed_events: to tell the mean after costs from zero; None if it is not positive
+    :param worthwhile_events: to tell a mean as large as the costs from zero
     """
 
     way: Way
@@ -101,6 +102,7 @@ class Hypothesis:
     placebo_p: float
     sign_flip_p: float
     needed_events: int | None
+    worthwhile_events: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,7 @@ def _test(
         p_placebo,
         p_flip,
         needed(mean.spread, net, LEVEL),
+        needed(mean.spread, options.cost, LEVEL),
     )
 
 

@@ -59,10 +59,11 @@ def _about(found: Hypothesis, study: Study) -> list[str]:
     }[found.way]
     mean = found.mean
     if not mean.n:
-        return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(study)}"]
+        return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(found, study)}"]
     if found.finding == "not enough data":
         return [
-            f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} day(s). {_wanted(study)}"
+            f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} day(s). "
+            f"{_wanted(found, study)}"
         ]
     numbers = (
         f"{mean.n} events on {mean.days} days, mean {percent(mean.mean)} before and "
@@ -90,12 +91,17 @@ def _missing(found: Hypothesis, study: Study) -> str:
     )
 
 
-def _wanted(study: Study) -> str:
-    rate = study.clusters / max(_span_days(study), 1e-9)
-    at_this_rate = (
-        f", at this rate about {MIN_EVENTS / rate:,.0f} days of recording" if rate else ""
-    )
-    return f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed{at_this_rate}."
+def _wanted(found: Hypothesis, study: Study) -> str:
+    rate = found.mean.n / _span_days(study)
+    said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"
+    if rate:
+        said += f", at this rate {max(MIN_EVENTS / rate, MIN_DAYS):,.0f} days of recording"
+    if found.worthwhile_events is not None:
+        said += (
+            f"; to tell an edge as large as its costs from chance, about "
+            f"{found.worthwhile_events:,} events"
+        )
+    return said + "."
 
 
 def _span_days(study: Study) -> float:

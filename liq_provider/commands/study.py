@@ -1,0 +1,129 @@
+"""``study``: does price run on or revert after a wave, for what is stored here?"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from liq_provider.commands.common import Context, context
+from liq_provider.errors import UsageError
+from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.study import holdout
+from liq_provider.study.events import PairData
+from liq_provider.study.report import Report
+from liq_provider.study.study import Options, Study, run_study
+from liq_provider.study.words import day
+
+# What decides which waves there are, and so belongs into every report.
+_SETTINGS = {
+    *("backtest_source", "venues", "segment_min", "baseline_hours", "min_baseline_segments"),
+    *("min_active_segments", "min_count", "min_segment_usd", "min_event_usd", "zscore"),
+    *("z_threshold", "z_strong", "purity_threshold", "purity_strong", "trend_candles", "trend_k"),
+}
+
+
+def study(arguments: argparse.Namespace) -> int:
+    """Writes a page and a JSON file, and prints their first sentences."""
+    if arguments.trials < 1 or min(arguments.fee, arguments.slippage) < 0:
+        raise UsageError("--trials must be at least 1, --fee and --slippage must not be negative")
+    options = Options(arguments.fee, arguments.slippage, arguments.trials, arguments.seed)
+    found = context(arguments)
+    reader = found.reader()
+    pairs = _pairs(found, reader, arguments)
+    report = _report(found, pairs, options, open_holdout=arguments.open_holdout)
+    out = Path(arguments.out) if arguments.out else found.base_dir / "user_data" / "study"
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
+    page, data = report.write(out, f"study_{stamp}")
+    print("\n".join(report.lines()))
+    print(f"\nReport: {page}\nData:   {data}")
+    return 0
+
+
+def _report(
+    found: Context, pairs: list[PairData], options: Options, *, open_holdout: bool
+) -> Report:
+    from_ms = min(int(data.close_ms[0]) for data in pairs)
+    to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
+    cut_ms = holdout.split(from_ms, to_ms)
+    now_ms = int(time.time() * 1000)
+    kept: Study | None = None
+    note = "No hold-out: the recording is too short to keep days apart."
+    if cut_ms < to_ms:
+        coins = [base_asset_of_pair(data.pair) for data in pairs]
+        source = found.settings.backtest_source
+        engine = open_engine(found.store_url)
+        before = holdout.openings(engine, coins, source, cut_ms, to_ms)
+        opening = holdout.Opening(cut_ms, to_ms, now_ms)
+        if open_holdout:
+            kept = _study(pairs, cut_ms, to_ms, found, options)
+            holdout.record(engine, coins, source, opening, _settings(found))
+        note = _note(opening, before, opened=open_holdout)
+        engine.dispose()
+    return Report(
+        _study(pairs, from_ms, cut_ms, found, options),
+        kept,
+        note,
+        options,
+        _settings(found),
+        now_ms,
+    )
+
+
+def _note(opening: holdout.Opening, before: list[holdout.Opening], *, opened: bool) -> str:
+    span = f"{day(opening.start_ms)} to {day(opening.end_ms)} UTC"
+    if before:
+        first = day(before[0].opened_ms)
+        used = "is no longer a hold-out: what it shows may have been tuned to"
+        return f"The last part ({span}) was first opened on {first} UTC and {used}."
+    if opened:
+        return f"Hold-out ({span}): opened now, for the first time. It can be used only once."
+    return (
+        f"Hold-out: {span} was not looked at. Decide first what to trade, then open it once with "
+        "--open-holdout."
+    )
+
+
+def _study(
+    pairs: list[PairData], from_ms: int, to_ms: int, found: Context, options: Options
+) -> Study:
+    parts = [data.between(from_ms, to_ms) for data in pairs]
+    return run_study([part for part in parts if len(part.open_ms)], found.settings, options)
+
+
+def _settings(found: Context) -> dict[str, Any]:
+    chosen = found.settings.model_dump(mode="json", include=_SETTINGS)
+    return chosen | {"timeframe": found.timeframe, "venues": list(found.settings.venues.enabled)}
+
+
+def _pairs(found: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairData]:
+    from freqtrade.exchange import timeframe_to_msecs
+
+    from liq_provider.history.candles import read_candles
+    from liq_provider.study.past import load_candles, pair_data, stored_span
+
+    names = arguments.pair or found.config.get("exchange", {}).get("pair_whitelist") or []
+    if not names:
+        raise UsageError("which pairs? Say --pair, or exchange.pair_whitelist in the configuration")
+    if arguments.candles and len(names) != 1:
+        raise UsageError("--candles holds the candles of one pair; say which with --pair")
+    timeframe_ms = timeframe_to_msecs(found.timeframe)
+    span = stored_span(reader, found.settings.backtest_source)
+    data = []
+    for pair in names:
+        if arguments.candles:
+            candles = read_candles(Path(arguments.candles), timeframe_ms)
+        else:
+            candles = load_candles(found.config, found.datadir, pair, found.timeframe)
+        item = pair_data(reader, found.settings, pair, candles, timeframe_ms, span)
+        if item is None:
+            print(f"{pair}: its candles and what is stored do not overlap; left out")
+        else:
+            data.append(item)
+    if not data:
+        raise UsageError(
+            f"no candles within what is stored ({day(span[0])} to {day(span[1])} UTC): get them "
+            "with `freqtrade download-data`"
+        )
+    return data

@@ -1,0 +1,97 @@
+"""What a study is made of: stored liquidations, and the candles that Freqtrade downloaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from liq_provider.errors import UsageError
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.pipeline import Robust, history
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+from liq_provider.study.events import PairData
+
+
+def stored_span(reader: Reader, source: str) -> tuple[int, int]:
+    """
+    :param source: the setting ``backtest_source``
+    :return: first and last time that anything is known of
+    :raises UsageError: nothing is
+    """
+    span = reader.span() if source == "minutes" else reader.bar_span(source)
+    if span is None:
+        what = "liquidations" if source == "minutes" else f"bars of {source}"
+        raise UsageError(
+            f"the store holds no {what}: record some (liq-provider run), import a recording "
+            "(liq-provider import), or set liq_provider.backtest_source"
+        )
+    return span
+
+
+def load_candles(config: Mapping[str, Any], datadir: Path, pair: str, timeframe: str) -> Any:
+    """
+    :return: Freqtrade's candles of a pair
+    :raises UsageError: there are none; says how to get them
+    """
+    from freqtrade.data.history import load_pair_history
+    from freqtrade.enums import CandleType
+
+    candles = load_pair_history(
+        pair=pair,
+        timeframe=timeframe,
+        datadir=datadir,
+        data_format=str(config.get("dataformat_ohlcv") or "feather"),
+        candle_type=CandleType.FUTURES,
+    )
+    if candles.empty:
+        raise UsageError(
+            f"{pair}: no {timeframe} candles in {datadir}; get them with `freqtrade download-data "
+            f"--timeframes {timeframe} --pairs {pair}`, or `liq-provider candles FILE`"
+        )
+    return candles
+
+
+def pair_data(
+    reader: Reader,
+    settings: Settings,
+    pair: str,
+    candles: pd.DataFrame,
+    timeframe_ms: int,
+    span: tuple[int, int],
+) -> PairData | None:
+    """
+    :param candles: with the columns date, open, close
+    :param span: what is stored; candles outside of it are left out
+    :return: None if no candle lies within it
+    """
+    opened = candles["date"].dt.as_unit("ms").astype("int64").to_numpy()
+    inside = (opened + timeframe_ms > span[0]) & (opened < span[1])
+    # The trend needs candles from before.
+    first = max(int(np.argmax(inside)) - settings.trend_candles - 1, 0) if inside.any() else 0
+    inside[first : int(np.argmax(inside))] = inside.any()
+    if not inside.any():
+        return None
+    opened = opened[inside]
+    timeframe_min = timeframe_ms // MINUTE_MS
+    first_close, last_close = int(opened[0]) + MINUTE_MS, int(opened[-1]) + timeframe_ms
+    base = base_asset_of_pair(pair)
+    computed = history(reader, base, settings, timeframe_min, first_close, last_close)
+    robust: Robust = "all" if settings.zscore == "robust" else "none"
+    rows = computed.rows(robust, settings.min_segment_usd)
+    names: dict[int, str] = {}
+    masks = computed.features.venue_mask[computed.wanted]
+    for row, mask in zip(computed.wanted, masks, strict=True):
+        if int(mask) not in names:
+            names[int(mask)] = "+".join(computed.features.venues_at(int(row))) or "none"
+    return PairData(
+        pair,
+        timeframe_ms,
+        opened,
+        candles["open"].to_numpy(dtype=float)[inside],
+        candles["close"].to_numpy(dtype=float)[inside],
+        rows,
+        [names[int(mask)] for mask in masks],
+    )

@@ -1,0 +1,51 @@
+"""The study finds an edge that was planted, and none where there is none."""
+
+import pytest
+
+from liq_provider.settings import load_settings
+from liq_provider.study.study import Options, run_study
+from liq_provider.study.words import headline
+
+from .planted import market, pair_data
+
+SETTINGS = load_settings({}, {})
+DAYS = 40
+
+
+def study(seed: int, edge: float, days: int = DAYS):
+    return run_study([pair_data(market(seed, days, edge))], SETTINGS, Options(seed=seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_planted_continuation_is_found(seed: int) -> None:
+    found = study(seed, 0.006)
+    follow, fade = found.hypotheses
+    assert (follow.finding, fade.finding) == ("qualified", "not qualified")
+    assert "RUNS ON" in headline(found)
+    assert 0.004 < follow.mean.mean < 0.007, "of 0.6 %, less what passed before the close"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_planted_reversal_makes_fade_win(seed: int) -> None:
+    found = study(seed, -0.006)
+    follow, fade = found.hypotheses
+    assert (follow.finding, fade.finding) == ("not qualified", "qualified")
+    assert "REVERTS" in headline(found)
+
+
+def test_an_edge_below_its_costs_does_not_qualify() -> None:
+    found = study(1, 0.0012)
+    assert found.hypotheses[0].mean.low > 0, "it is there"
+    assert found.hypotheses[0].finding == "not qualified", "but it does not pay"
+
+
+@pytest.mark.timeout(200)
+def test_without_an_edge_nothing_qualifies_in_95_of_100_seeds() -> None:
+    answers = [headline(study(seed, 0.0)) for seed in range(100)]
+    assert sum(answer.startswith("NOT QUALIFIED") for answer in answers) >= 95
+
+
+def test_a_short_recording_is_not_enough_data() -> None:
+    found = study(1, 0.006, days=5)
+    assert headline(found).startswith("NOT ENOUGH DATA")
+    assert {hypothesis.finding for hypothesis in found.hypotheses} == {"not enough data"}
