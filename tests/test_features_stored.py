@@ -1,19 +1,16 @@
 """Features through the store: listings, bars, and the recorded files."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import insert
 
 from liq_provider.coverage import Interval
-from liq_provider.features import FeatureParams, MinuteGrid, State
-from liq_provider.history.importer import import_files
+from liq_provider.features import FeatureParams, State
+from liq_provider.history.importer import import_bars, import_files
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
 from liq_provider.pipeline import compute
-from liq_provider.store import schema
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -57,26 +54,6 @@ def test_a_pair_has_no_coverage_before_its_listing(store: tuple[Writer, Reader])
     # Of the 59 minutes since, two are the scored segment and one is left over.
     assert (new.baseline_n[row], old.baseline_n[row]) == (20, 20)
     assert new.baseline_n[row - 20] == 18
-
-
-def test_bars_in_the_store_have_no_counts(store: tuple[Writer, Reader]) -> None:
-    writer, reader = store
-    bar = {
-        "base_asset": "BTC",
-        "minute_ms": START_MS,
-        "venue": "binance",
-        "pair": "BTC/USDT:USDT",
-        "long_usd": 5.0,
-        "short_usd": 0.0,
-        "long_count": None,
-        "short_count": None,
-        "filled": False,
-        "available_at": START_MS,
-    }
-    with writer.engine.begin() as connection:
-        connection.execute(insert(schema.minutes), [bar])
-    (found,) = compute(reader, ["BTC"], ["binance"], SMALL, START_MS, START_MS + MINUTE_MS)
-    assert not found.rows().has_counts
 
 
 def recorded(name: str) -> Path:
@@ -133,23 +110,13 @@ def test_recorded_files_equal_the_two_pass_calculation(
 
 
 @pytest.mark.recorded
-def test_recorded_hourly_bars_equal_the_two_pass_calculation() -> None:
+def test_recorded_hourly_bars_equal_the_two_pass_calculation(store: tuple[Writer, Reader]) -> None:
+    writer, reader = store
     path = recorded("coinglass_btc_liquidation_1h.csv")
-    with path.open() as file:
-        bars = [
-            (int(row["timestamp"]), float(row["longUsd"]), float(row["shortUsd"]))
-            for row in csv.DictReader(file)
-        ]
-    bars = sorted(bars)[:1_200]
-    start_ms = bars[0][0]
-    size = (bars[-1][0] - start_ms) // MINUTE_MS + 60
-    longs, shorts, covered = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
-    for open_ms, long_usd, short_usd in bars:
-        minute = (open_ms - start_ms) // MINUTE_MS
-        longs[minute + 59], shorts[minute + 59] = long_usd, short_usd
-        covered[minute : minute + 60] = True
+    import_bars(writer, [path], "coinglass", pair="BTC/USDT:USDT")
+    span = reader.bar_span("coinglass", "BTC")
+    assert span is not None
+    grid = reader.bar_grid("BTC", "coinglass", 60, *span)
+    assert int(grid.covered.sum()) == 4_316
     params = FeatureParams(60, 168, 72, 20)
-    rows = [59 + 60 * hour for hour in (0, 71, 72, 73, 200, 400, 777, 1_000, 1_199)]
-    count = np.zeros((1, size), dtype=np.int64)
-    grid = MinuteGrid(start_ms, ("bars",), longs[None], shorts[None], count, covered[None], False)
-    check(grid, params, rows)
+    check(grid, params, [0, 71, 72, 73, 200, 400, 777, 1_000, 1_199, grid.minutes - 1])

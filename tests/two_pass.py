@@ -45,7 +45,8 @@ class Reference:
         self.short = grid.short_usd.tolist()
         self.count = grid.count.tolist()
         self.covered = grid.covered.tolist()
-        self.params = params
+        self.params = params.in_steps(grid.step_min)
+        self.grid = grid
 
     def _minutes(self, end: int) -> range:
         return range(end - self.params.segment_min + 1, end + 1)
@@ -54,9 +55,29 @@ class Reference:
         minutes = self._minutes(end)
         return minutes[0] >= 0 and all(self.covered[venue][m] for m in minutes)
 
-    def _worth(self, venues: list[int], end: int) -> float:
-        parts = [self.long[v][m] for v in venues for m in self._minutes(end)]
-        parts += [self.short[v][m] for v in venues for m in self._minutes(end)]
+    def _filled(self, venue: int, minute: int, row: int) -> bool:
+        """Not listened to, but known from elsewhere when that row was decided on."""
+        fills = self.grid.fills
+        if fills is None or self.covered[venue][minute]:
+            return False
+        close_ms = self.grid.start_ms + (row + 1) * self.grid.step_ms
+        return 0 < fills.known_ms[venue, minute] <= close_ms
+
+    def _knows(self, venue: int, end: int, row: int) -> bool:
+        minutes = self._minutes(end)
+        return minutes[0] >= 0 and all(
+            self.covered[venue][m] or self._filled(venue, m, row) for m in minutes
+        )
+
+    def _worth(self, venues: list[int], end: int, row: int) -> float:
+        parts = []
+        for venue in venues:
+            for minute in self._minutes(end):
+                if self._filled(venue, minute, row):
+                    fills = self.grid.fills
+                    parts += [fills.long_usd[venue, minute], fills.short_usd[venue, minute]]
+                else:
+                    parts += [self.long[venue][minute], self.short[venue][minute]]
         return math.fsum(parts)
 
     def _baseline(self, venues: list[int], row: int) -> list[float]:
@@ -64,7 +85,9 @@ class Reference:
             row - k * self.params.segment_min for k in range(1, self.params.baseline_segments + 1)
         ]
         return [
-            self._worth(venues, end) for end in ends if all(self._covers(v, end) for v in venues)
+            self._worth(venues, end, row)
+            for end in ends
+            if all(self._knows(v, end, row) for v in venues)
         ]
 
     def _choose(self, covering: list[int], row: int) -> tuple[list[int], int]:
@@ -100,7 +123,7 @@ class Reference:
         elif found.active_n < self.params.min_active_segments:
             found.state = State.TOO_THIN
         else:
-            value = self._worth(venues, row)
+            value = self._worth(venues, row, row)
             excess = value - found.mean_usd
             found.z = excess / found.std_usd if found.std_usd > 1e-12 * found.mean_usd else 0.0
             found.robust_z = _robust_z(value, baseline)

@@ -189,26 +189,6 @@ def test_rebuilding_gives_the_same_minutes(writer: Writer) -> None:
     assert rows(writer, schema.minutes) == before
 
 
-def test_rebuilding_keeps_bars_that_no_orders_stand_behind(writer: Writer) -> None:
-    bar = {
-        "base_asset": "BTC",
-        "minute_ms": T0,
-        "venue": "okx",
-        "pair": "BTC/USDT:USDT",
-        "long_usd": 1.0,
-        "short_usd": 2.0,
-        "long_count": None,
-        "short_count": None,
-        "filled": False,
-        "available_at": T0,
-    }
-    with writer.engine.begin() as connection:
-        connection.execute(schema.minutes.insert(), [bar])
-    writer.append([incoming()])
-    writer.rebuild()
-    assert bar in rows(writer, schema.minutes)
-
-
 # -- imports
 
 
