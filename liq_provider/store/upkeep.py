@@ -9,6 +9,7 @@ from liq_provider.coverage import Interval
 from liq_provider.liquidation import minute_of
 from liq_provider.store import schema
 from liq_provider.store.engine import store_errors
+from liq_provider.store.fills import complete_all
 from liq_provider.store.rows import MinuteSums
 from liq_provider.store.statements import add_to_minutes, cover, write_state
 
@@ -17,6 +18,7 @@ _DAY_MS = 86_400_000
 _AGES = {
     "liquidations": schema.liquidations.c.event_ms,
     "minutes": schema.minutes.c.minute_ms,
+    "bars": schema.bars.c.start_ms,
     "features": schema.features.c.close_ms,
     "waves": schema.waves.c.last_ms,
     "verdicts": schema.verdicts.c.expires_at,
@@ -25,15 +27,14 @@ _AGES = {
 
 def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
     """
-    Make ``minutes`` anew from ``liquidations``. Bars without counts are kept: they were
-    imported as sums, and no liquidations stand behind them.
+    Make ``minutes`` anew from ``liquidations``, the booked and the filled ones.
 
     :return: number of minutes made
     """
     source = schema.liquidations.c
     made = 0
     with _transaction(engine, "Rebuilding") as connection:
-        connection.execute(delete(schema.minutes).where(schema.minutes.c.long_count.is_not(None)))
+        connection.execute(delete(schema.minutes))
         query = (
             select(schema.liquidations)
             .where(source.minute_ms.is_not(None))
@@ -50,6 +51,7 @@ def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
                 sums, base_asset = MinuteSums(settle_ms), row["base_asset"]
             sums.add(row)
         made += _flush(connection, sums)
+        complete_all(connection, min_event_usd)
         write_state(connection, "min_event_usd", min_event_usd, 0)
     return made
 
@@ -96,6 +98,8 @@ def _cut_coverage(engine: Engine, before_ms: int) -> int:
             .where(table.start_ms < before_ms)
             .where(table.end_ms > before_ms)
         ).all()
+        # What is deleted here may be imported again.
+        connection.execute(delete(schema.imports))
         gone = connection.execute(delete(schema.coverage).where(table.start_ms < before_ms))
         for row in cut:
             rest = Interval(before_ms, row.end_ms)

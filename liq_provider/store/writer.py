@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from liq_provider.coverage import Interval, whole_minutes
 from liq_provider.errors import UsageError
+from liq_provider.liquidation import Liquidation
 from liq_provider.markets import Market
-from liq_provider.store import schema, statements, upkeep
+from liq_provider.store import fills, schema, statements, upkeep
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.engine import migrate, store_errors
 from liq_provider.store.rows import (
@@ -133,6 +134,21 @@ class Writer:
             if key in missed:
                 result.missed.add((row["venue"], missed[key]))
         statements.add_to_minutes(connection, sums.rows())
+
+    def fill(
+        self,
+        venue: str,
+        base_asset: str,
+        span: Interval,
+        found: Iterable[Liquidation],
+        now_ms: int,
+    ) -> fills.Filled:
+        """
+        Complete a span of one coin from a venue's history; see ``fills.fill``.
+
+        :param found: all liquidations of the coin in the span
+        """
+        return fills.fill(self.engine, venue, base_asset, span, found, now_ms, self.min_event_usd)
 
     def rebuild(self) -> int:
         """

@@ -282,6 +282,7 @@ def test_pruning_deletes_the_past_and_its_coverage(writer: Writer, reader: Reade
     writer.cover("bybit", [Interval(T0 - 9 * day, T0 - 8 * day)], "import")
     deleted = writer.prune(T0 - 2 * day + 30_000)
     assert deleted == {
+        "bars": 0,
         "coverage": 1,
         "liquidations": 2,
         "minutes": 2,
