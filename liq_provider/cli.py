@@ -10,7 +10,7 @@ from typing import cast
 from liq_provider import __version__
 from liq_provider.errors import LiqError
 
-_FORMATS = ("binance-forceorder", "okx-rest", "frames")
+_FORMATS = ("binance-forceorder", "liquidation-snapshot", "tardis", "okx-rest", "frames")
 _BARS = ("coinglass", "coinalyze")
 _WHEN = "UTC, such as 2026-03-10T05:09 or 2026-03-10; or milliseconds"
 
@@ -47,8 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="as one JSON object")
     add("doctor", "doctor", "Check configuration, pairs, network, clock and store.")
     importer = add("import", "history", "Import recorded liquidations.")
-    importer.add_argument("files", nargs="+", metavar="FILE")
-    importer.add_argument("--format", required=True, choices=(*_FORMATS, *_BARS))
+    importer.add_argument("files", nargs="+", metavar="PATH", help="files, folders, patterns")
+    importer.add_argument(
+        "--format", choices=(*_FORMATS, *_BARS), help="bars need it; others are recognised"
+    )
+    importer.add_argument(
+        "--again", action="store_true", help="read files that were read before once more"
+    )
     importer.add_argument("--pair", metavar="PAIR", help="what bars are about, if they do not say")
     importer.add_argument(
         "--bar", metavar="LENGTH", help="of bars, such as 1h (default: the step between them)"

@@ -1,10 +1,17 @@
 """``import``, ``rebuild`` and ``prune``: the past in the store."""
 
 import argparse
+import glob
 import math
 import re
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from liq_provider.commands.common import Context, context, parse_time, show_time
 from liq_provider.coverage import Interval
@@ -31,11 +38,7 @@ def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
     if not 0 <= arguments.max_gap < math.inf:
         raise UsageError("--max-gap must be a number of minutes")
-    paths = [Path(name) for name in arguments.files]
-    for path in paths:
-        if not path.is_file():
-            what = "is a directory" if path.is_dir() else "no such file"
-            raise UsageError(f"{path}: {what}")
+    paths = _paths(arguments.files)
     bars = arguments.format in BAR_FORMATS
     for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
         if given is not None and not bars:
@@ -45,17 +48,66 @@ def import_(arguments: argparse.Namespace) -> int:
     writer.refuse_if_stale()
     if bars:
         return _import_bars(writer, paths, arguments)
-    report = import_files(
-        writer,
-        Reader(found.store_url),
-        paths,
-        arguments.format,
-        max_gap_ms=round(arguments.max_gap * 60_000),
-        covered=_interval(arguments.covered),
-        now_ms=int(time.time() * 1000),
-    )
+    with _progress(len(paths)) as progress:
+        report = import_files(
+            writer,
+            Reader(found.store_url),
+            paths,
+            arguments.format,
+            max_gap_ms=round(arguments.max_gap * 60_000),
+            covered=_interval(arguments.covered),
+            now_ms=int(time.time() * 1000),
+            again=arguments.again,
+            progress=progress,
+        )
     _print(report)
-    return 1 if report.bad else 0
+    return 1 if report.bad or report.refused else 0
+
+
+def _paths(names: list[str]) -> list[Path]:
+    """Files as they are, the files below folders, and what patterns match, each once."""
+    found: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(item for item in path.rglob("*") if item.is_file())
+        elif path.is_file() or not glob.has_magic(name):
+            inside = [path]
+        else:
+            root = Path(path.anchor)
+            inside = sorted(root.glob(str(path.relative_to(root)) if path.anchor else name))
+        files = [item for item in inside if not item.name.startswith(".")]
+        if not files:
+            raise UsageError(
+                f"{name}: holds no file" if path.is_dir() else f"{name}: matches nothing"
+            )
+        found.update(dict.fromkeys(files))
+    for path in found:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
+    return list(found)
+
+
+@contextmanager
+def _progress(files: int) -> Iterator[Callable[[Path, int], None]]:
+    """A bar on a terminal, nothing in a pipe or a log."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("", total=files)
+        seen: dict[Path, None] = {}
+
+        def told(path: Path, rows: int) -> None:
+            seen[path] = None
+            bar.update(task, completed=len(seen) - 1, description=f"{path.name}: {rows:,}")
+
+        yield told
 
 
 def _import_bars(writer: Writer, paths: list[Path], arguments: argparse.Namespace) -> int:
@@ -126,6 +178,10 @@ def _print(report: ImportReport) -> None:
         f"{report.kept:,} liquidations kept, {report.duplicates:,} duplicates, "
         f"{report.bad:,} bad rows in {report.files} file(s)"
     )
+    if report.skipped:
+        print(f"  {report.skipped} of the files were read before and not read again (--again does)")
+    for said in report.refused:
+        print(f"  refused: {said}")
     aside = {how: count for how, count in report.booked.items() if how != "event"}
     for how, count in sorted(aside.items()):
         print(f"  {count:,} of them {_BOOKED[how]}")

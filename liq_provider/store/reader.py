@@ -113,6 +113,19 @@ class Reader:
             found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
         return found
 
+    def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
+        """:return: what imports cover, by venue and coin (empty for the whole venue)"""
+        table = schema.coverage.c
+        rows = self._rows(
+            select(table.venue, table.base_asset, table.start_ms, table.end_ms).where(
+                table.source == "import"
+            )
+        )
+        found: dict[tuple[str, str], list[Interval]] = {}
+        for venue, base, start_ms, end_ms in rows:
+            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
+        return found
+
     def grids(
         self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
     ) -> dict[str, MinuteGrid]:

@@ -88,7 +88,7 @@ imports = Table(
     Column("digest", String, primary_key=True),
     Column("read_as", String, primary_key=True),
     Column("name", String, nullable=False),
-    Column("kept", Integer, nullable=False),
+    Column("orders", Integer, nullable=False),
     Column("finished_ms", BigInteger, nullable=False),
 )
 

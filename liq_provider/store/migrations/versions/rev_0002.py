@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("read_as", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("kept", sa.Integer(), nullable=False),
+        sa.Column("orders", sa.Integer(), nullable=False),
         sa.Column("finished_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest", "read_as"),
     )

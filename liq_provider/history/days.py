@@ -1,0 +1,100 @@
+"""
+What the name of a day file says: the venue, the day, and of which markets it is the record.
+
+Such a file covers its whole day, rows or no rows; a recording without such a name covers only
+what lies between its rows.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from liq_provider.coverage import Interval
+from liq_provider.errors import ImportRefused
+from liq_provider.markets import MarketTable
+
+_DAY_MS = 86_400_000
+_SNAPSHOT = re.compile(
+    r"^(?P<market>[A-Z0-9_]+)-liquidationSnapshot-(?P<day>\d{4}-\d{2}-\d{2})\.(zip|csv)$"
+)
+_TARDIS = re.compile(
+    r"^(?P<exchange>[a-z0-9-]+)_liquidations_(?P<day>\d{4}-\d{2}-\d{2})_(?P<market>[^.]+)\.csv(\.gz)?$"
+)
+# Names of Tardis' exchanges that are our venues, and its names for all markets together.
+TARDIS_VENUES = {"binance-futures": "binance", "bybit": "bybit", "okex-swap": "okx"}
+_GROUPS = {"PERPETUALS", "FUTURES"}
+
+
+@dataclass(frozen=True, slots=True)
+class DayFile:
+    """
+    :param market_id: the only market in it, empty for all of the venue
+    :param base_asset: its coin, empty for all of the venue
+    """
+
+    venue: str
+    market_id: str
+    base_asset: str
+    span: Interval
+
+
+def snapshot_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile:
+    """
+    :return: what Binance's public ``liquidationSnapshot`` file is about; its rows do not say
+    :raises ImportRefused: not such a name, or a market that is not recorded
+    """
+    named = _SNAPSHOT.match(path.name)
+    if named is None:
+        raise ImportRefused(
+            f"{path}: the symbol stands only in the name of such a file, which must be like "
+            "BTCUSDT-liquidationSnapshot-2024-03-01.zip"
+        )
+    if "USD_" in named["market"]:
+        raise ImportRefused(
+            f"{path}: {named['market']} is a COIN-M contract; LiqTrend records USD-M only"
+        )
+    span = _day(path, named["day"])
+    return DayFile(
+        "binance", named["market"], _coin(path, "binance", named["market"], markets), span
+    )
+
+
+def tardis_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile | None:
+    """
+    :return: what a Tardis file is about, None if its name does not say
+    :raises ImportRefused: of an exchange that is none of our venues
+    """
+    named = _TARDIS.match(path.name)
+    if named is None:
+        return None
+    venue = TARDIS_VENUES.get(named["exchange"])
+    if venue is None:
+        raise ImportRefused(
+            f"{path}: {named['exchange']} is no venue of LiqTrend; it reads "
+            f"{', '.join(TARDIS_VENUES)}"
+        )
+    span = _day(path, named["day"])
+    if named["market"].upper() in _GROUPS:
+        return DayFile(venue, "", "", span)
+    return DayFile(venue, named["market"], _coin(path, venue, named["market"], markets), span)
+
+
+def _coin(path: Path, venue: str, market_id: str, markets: Mapping[str, MarketTable]) -> str:
+    market = markets[venue].get(market_id)
+    if market is None:
+        raise ImportRefused(
+            f"{path}: {market_id} is in no market list of {venue}; start the sidecar once, which "
+            "loads the lists, or correct the file's name"
+        )
+    return market.base_asset
+
+
+def _day(path: Path, text: str) -> Interval:
+    try:
+        start = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ImportRefused(f"{path}: {text} is no day") from None
+    start_ms = int(start.timestamp() * 1000)
+    return Interval(start_ms, start_ms + _DAY_MS)
