@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     importer = add("import", "history", "Import recorded liquidations.")
     importer.add_argument("files", nargs="+", metavar="PATH", help="files, folders, patterns")
     importer.add_argument(
-        "--format", choices=(*_FORMATS, *_BARS), help="bars need it; others are recognised"
+        "--format",
+        choices=(*_FORMATS, *_BARS, "parquet"),
+        help="bars need it; others are recognised",
     )
     importer.add_argument(
         "--again", action="store_true", help="read files that were read before once more"
@@ -68,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument(
         "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
     )
+    export = add("export", "history", "Write the store as Parquet files, a day each.")
+    export.add_argument("directory", metavar="DIR")
+    export.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
+    export.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
     candles = add("candles", "candles", "Give Freqtrade candles from a CSV file.")
     candles.add_argument("file", metavar="FILE")
     candles.add_argument("--pair", required=True, metavar="PAIR")

@@ -1,4 +1,4 @@
-"""``import``, ``rebuild`` and ``prune``: the past in the store."""
+"""``import``, ``export``, ``rebuild`` and ``prune``: the past in the store."""
 
 import argparse
 import glob
@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from liq_provider.commands.common import Context, context, parse_time, show_time
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
+from liq_provider.history.archive import Moved, import_archive
+from liq_provider.history.archive import export as archive
 from liq_provider.history.bars import BAR_FORMATS
 from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
 from liq_provider.history.rows import BadRow
@@ -26,6 +28,7 @@ from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
+_FAR_MS = 2**62
 
 
 def _writer(found: Context) -> Writer:
@@ -38,6 +41,8 @@ def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
     if not 0 <= arguments.max_gap < math.inf:
         raise UsageError("--max-gap must be a number of minutes")
+    if arguments.format == "parquet":
+        return _import_archives(arguments)
     paths = _paths(arguments.files)
     bars = arguments.format in BAR_FORMATS
     for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
@@ -203,6 +208,32 @@ _BOOKED = {
     "future": "count in no minute: their time lies in the future",
     "small": "count in no minute: below min_event_usd",
 }
+
+
+def _import_archives(arguments: argparse.Namespace) -> int:
+    writer = _writer(context(arguments))
+    writer.refuse_if_stale()
+    for name in arguments.files:
+        moved = import_archive(writer, Path(name))
+        print(f"{name}: {_moved(moved)} new, from {moved.files:,} file(s)")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Parquet files, a day each."""
+    from_ms = parse_time(arguments.from_time) if arguments.from_time else 0
+    to_ms = parse_time(arguments.to_time) if arguments.to_time else _FAR_MS
+    if to_ms <= from_ms:
+        raise UsageError("--to must be after --from")
+    found = context(arguments)
+    found.reader()  # refuses where there is no store
+    moved = archive(_writer(found), Path(arguments.directory), from_ms, to_ms)
+    print(f"{arguments.directory}: {_moved(moved)}, in {moved.files:,} file(s)")
+    return 0
+
+
+def _moved(moved: Moved) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in moved.rows.items())
 
 
 def rebuild(arguments: argparse.Namespace) -> int:
