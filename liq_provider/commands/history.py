@@ -16,10 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from liq_provider.commands.common import Context, context, parse_time, show_time
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.history.archive import Moved, import_archive
-from liq_provider.history.archive import export as archive
+from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.bars import BAR_FORMATS
+from liq_provider.history.export import Wanted
+from liq_provider.history.export import export as write_export
 from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
+from liq_provider.history.restore import restore
 from liq_provider.history.rows import BadRow
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
@@ -28,7 +30,7 @@ from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
-_FAR_MS = 2**62
+_FOREVER_MS = 2**62
 
 
 def _writer(found: Context) -> Writer:
@@ -41,8 +43,8 @@ def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
     if not 0 <= arguments.max_gap < math.inf:
         raise UsageError("--max-gap must be a number of minutes")
-    if arguments.format == "parquet":
-        return _import_archives(arguments)
+    if arguments.format == "parquet" or any(is_export(Path(name)) for name in arguments.files):
+        return _import_exports(arguments)
     paths = _paths(arguments.files)
     bars = arguments.format in BAR_FORMATS
     for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
@@ -105,7 +107,7 @@ def _progress(files: int) -> Iterator[Callable[[Path, int], None]]:
         transient=True,
         disable=not sys.stderr.isatty(),
     ) as bar:
-        task = bar.add_task("", total=files)
+        task = bar.add_task("", total=files or None)
         seen: dict[Path, None] = {}
 
         def told(path: Path, rows: int) -> None:
@@ -210,30 +212,45 @@ _BOOKED = {
 }
 
 
-def _import_archives(arguments: argparse.Namespace) -> int:
-    writer = _writer(context(arguments))
+def _import_exports(arguments: argparse.Namespace) -> int:
+    folders = [Path(name) for name in arguments.files]
+    for folder in folders:
+        if not is_export(folder):
+            raise UsageError(
+                f"{folder}: holds no {MANIFEST}; name the folders that `liq-provider export` "
+                "made, and nothing else beside them"
+            )
+    found = context(arguments)
+    writer = _writer(found)
     writer.refuse_if_stale()
-    for name in arguments.files:
-        moved = import_archive(writer, Path(name))
-        print(f"{name}: {_moved(moved)} new, from {moved.files:,} file(s)")
+    for folder in folders:
+        with _progress(0) as told:
+            done = restore(
+                writer, folder, int(time.time() * 1000), again=arguments.again, told=told
+            )
+        new = ", ".join(f"{count:,} {name}" for name, count in done.rows.items() if count)
+        print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
+        if done.skipped:
+            print(f"  {done.skipped} of its files were read before (--again reads them anyway)")
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Parquet files, a day each."""
+    """The store as Parquet files, by day."""
     from_ms = parse_time(arguments.from_time) if arguments.from_time else 0
-    to_ms = parse_time(arguments.to_time) if arguments.to_time else _FAR_MS
+    to_ms = parse_time(arguments.to_time) if arguments.to_time else _FOREVER_MS
     if to_ms <= from_ms:
         raise UsageError("--to must be after --from")
+    pairs = [_pair(text) for text in arguments.pair or ()]
     found = context(arguments)
     found.reader()  # refuses where there is no store
-    moved = archive(_writer(found), Path(arguments.directory), from_ms, to_ms)
-    print(f"{arguments.directory}: {_moved(moved)}, in {moved.files:,} file(s)")
+    engine = open_engine(found.store_url, read_only=True)
+    folder = Path(arguments.directory)
+    made = write_export(engine, folder, Wanted(pairs, from_ms, to_ms), int(time.time() * 1000))
+    sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
+    told = ", ".join(f"{count:,} {table}" for table, count in sums.items())
+    print(f"{folder}: {told}; in {len(made.rows):,} file(s)")
     return 0
-
-
-def _moved(moved: Moved) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in moved.rows.items())
 
 
 def rebuild(arguments: argparse.Namespace) -> int:

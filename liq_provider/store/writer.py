@@ -25,6 +25,7 @@ from liq_provider.store.rows import (
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 
 _Spans = Mapping[str, Sequence[Interval]]
+_Settled = Mapping[tuple[str, str], Sequence[Interval]]  # venue and coin, empty for all
 
 
 @dataclass(slots=True)
@@ -95,12 +96,34 @@ class Writer:
             self._append(connection, items, 0, settled, result)
         return result
 
+    def restore(self, found: Sequence[Row]) -> Appended:
+        """
+        Store rows of ``liquidations`` that a store exported, booked as they are there, but
+        never in a minute that was settled live here.
+        """
+        result = Appended()
+        if not found:
+            return result
+        rows: dict[Identity, Row] = {}
+        how: dict[Identity, str] = {}
+        with store_errors("Restoring liquidations"), self.engine.begin() as connection:
+            settled = _settled_live(connection, {row["venue"] for row in found})
+            for row in found:
+                key = tuple(row[column.name] for column in IDENTITY_COLUMNS)
+                minute_ms = row["minute_ms"]
+                if minute_ms is not None and settled and _is_settled(settled, row, minute_ms):
+                    minute_ms = None
+                rows[key] = row if minute_ms == row["minute_ms"] else {**row, "minute_ms": None}
+                how[key] = "late" if minute_ms is None else "event"
+            self._insert(connection, rows, how, {}, result)
+        return result
+
     def _append(
         self,
         connection: Connection,
         items: Sequence[Incoming],
         watermark_ms: int,
-        settled: _Spans,
+        settled: _Settled,
         result: Appended,
     ) -> None:
         rows: dict[Identity, Row] = {}
@@ -112,18 +135,30 @@ class Writer:
             if key in rows:
                 continue
             minute, booked = self.rules.book(incoming, watermark_ms)
-            if minute is not None and settled and _inside(minute, settled.get(item.venue, ())):
-                minute, booked = None, "late"
-            rows[key], how[key] = liquidation_row(item, minute), booked
+            row = liquidation_row(item, minute)
+            if minute is not None and settled and _is_settled(settled, row, minute):
+                row["minute_ms"], booked = None, "late"
+            rows[key], how[key] = row, booked
             doubtful = self.rules.doubtful_minute(incoming, booked)
             if doubtful is not None:
                 missed[key] = doubtful
+        self._insert(connection, rows, how, missed, result)
+        result.duplicates = len(items) - result.inserted
+
+    def _insert(
+        self,
+        connection: Connection,
+        rows: Mapping[Identity, Row],
+        how: Mapping[Identity, str],
+        missed: Mapping[Identity, int],
+        result: Appended,
+    ) -> None:
         statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
         # In the order of the key: two writers that lock rows in the same order never deadlock.
         ordered = [rows[key] for key in sorted(rows)]
         found = connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered)
         new = [tuple(row) for row in found]
-        result.inserted, result.duplicates = len(new), len(items) - len(new)
+        result.inserted, result.duplicates = len(new), len(rows) - len(new)
         sums = MinuteSums(self.rules.settle_ms)
         for key in new:
             row = rows[key]
@@ -295,21 +330,32 @@ def _is_empty(connection: Connection) -> bool:
     return not connection.execute(select(func.count()).select_from(some)).scalar()
 
 
-def _settled_live(connection: Connection, venues: Iterable[str]) -> dict[str, list[Interval]]:
-    """Per venue the whole minutes up to the watermark that a live feed covered: they are final."""
+def _settled_live(
+    connection: Connection, venues: Iterable[str]
+) -> dict[tuple[str, str], list[Interval]]:
+    """
+    The whole minutes up to the watermark that a live feed covered: they are final. By venue and
+    coin; the coin is empty for the whole venue.
+    """
     watermark_ms = int(read_state(connection, "watermark_ms") or 0)
     table = schema.coverage.c
-    found: dict[str, list[Interval]] = {}
+    found: dict[tuple[str, str], list[Interval]] = {}
     query = (
-        select(table.venue, table.start_ms, table.end_ms)
+        select(table.venue, table.base_asset, table.start_ms, table.end_ms)
         .where(table.source == "live")
         .where(table.venue.in_(sorted(venues)))
         .where(table.start_ms < watermark_ms)
     )
-    for venue, start_ms, end_ms in connection.execute(query):
+    for venue, base, start_ms, end_ms in connection.execute(query):
         whole = whole_minutes(Interval(start_ms, min(end_ms, watermark_ms)))
-        found.setdefault(venue, []).append(whole)
+        found.setdefault((venue, base), []).append(whole)
     return found
+
+
+def _is_settled(settled: _Settled, row: Row, minute_ms: int) -> bool:
+    venue = row["venue"]
+    spans = [*settled.get((venue, ""), ()), *settled.get((venue, row["base_asset"]), ())]
+    return any(span.start_ms <= minute_ms < span.end_ms for span in spans)
 
 
 def _not_pruned(connection: Connection, intervals: Iterable[Interval]) -> list[Interval]:
@@ -320,7 +366,3 @@ def _not_pruned(connection: Connection, intervals: Iterable[Interval]) -> list[I
         for item in intervals
         if item.end_ms > pruned_ms
     ]
-
-
-def _inside(minute_ms: int, spans: Sequence[Interval]) -> bool:
-    return any(span.start_ms <= minute_ms < span.end_ms for span in spans)

@@ -29,8 +29,8 @@ Reason = Literal[
 
 # Times are milliseconds: seconds, micro- and nanoseconds fall outside of 2017 to 2100. They
 # are refused rather than converted: a venue that changes its unit may have changed more.
-_EARLIEST_MS = 1_483_228_800_000
-_LATEST_MS = 4_102_444_800_000
+EARLIEST_MS = 1_483_228_800_000
+LATEST_MS = 4_102_444_800_000
 
 # No single order is a hundred times larger than the largest that was ever liquidated.
 _MAX_NOTIONAL_USD = 1e10
@@ -71,7 +71,7 @@ def milliseconds(value: Any) -> int:
             value = int(value)
         except (ValueError, OverflowError):
             return 0
-    return value if _EARLIEST_MS <= value <= _LATEST_MS else 0
+    return value if EARLIEST_MS <= value <= LATEST_MS else 0
 
 
 def build(

@@ -1,24 +1,31 @@
 """An export read back into an empty store gives the same store."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
 from liq_provider.cli import main
 from liq_provider.coverage import Interval
 from liq_provider.errors import ImportRefused
-from liq_provider.history.archive import export, import_archive
+from liq_provider.history.archive import MANIFEST
+from liq_provider.history.export import Wanted, export
+from liq_provider.history.restore import restore
 from liq_provider.store import schema
 from liq_provider.store.bars import put_bars
 from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import verdict
 from tests.store.helpers import MINUTE, T0, incoming, order
 
 DAY = 86_400_000
-KEPT = ("liquidations", "minutes", "coverage", "bars", "verdicts", "waves", "markets")
+ALL = Wanted()
+KEPT = ("liquidations", "minutes", "coverage", "bars", "verdicts", "waves", "markets", "holdouts")
 
 
 def store(path: Path) -> Writer:
@@ -64,28 +71,121 @@ def content(writer: Writer) -> dict[str, list[tuple[object, ...]]]:
 
 def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
     original = filled(tmp_path / "a.sqlite")
-    moved = export(original, tmp_path / "out", 0, 2**62)
+    made = export(original.engine, tmp_path / "out", ALL, T0)
+    assert sum(count for name, count in made.rows.items() if "liquidations" in name) == 12
     copy = store(tmp_path / "b.sqlite")
-    assert import_archive(copy, tmp_path / "out").rows == moved.rows
+    first = restore(copy, tmp_path / "out", T0)
+    assert (first.rows["liquidations"], first.known, first.skipped) == (12, 0, 0)
     assert content(copy) == content(original)
-    assert sum(import_archive(copy, tmp_path / "out").rows.values()) == 0, "idempotent"
+    again = restore(copy, tmp_path / "out", T0)
+    assert (again.rows["liquidations"], again.skipped) == (0, len(made.files("liquidations")))
+    anyway = restore(copy, tmp_path / "out", T0, again=True)
+    assert (anyway.rows["liquidations"], anyway.skipped) == (0, 0)
     assert content(copy) == content(original)
-    days = sorted(path.name for path in (tmp_path / "out" / "liquidations").iterdir())
-    assert days == sorted(
-        {f"day={pd.Timestamp(T0 + n * DAY // 4, unit='ms'):%Y-%m-%d}" for n in range(9)}
-        | {f"day={pd.Timestamp(T0 - 3 * MINUTE, unit='ms'):%Y-%m-%d}"}
-    )
     original.close()
     copy.close()
 
 
-def test_other_tools_read_it(tmp_path: Path) -> None:
+def test_there_is_one_folder_a_day_that_other_tools_read(tmp_path: Path) -> None:
     writer = filled(tmp_path / "a.sqlite")
-    export(writer, tmp_path / "out", 0, 2**62)
+    export(writer.engine, tmp_path / "out", ALL, T0)
     writer.close()
     found = pd.read_parquet(tmp_path / "out" / "liquidations")
     assert len(found) == 12
     assert found["notional_usd"].sum() == pytest.approx(1_200 + 36 / 7)
+    days = pd.to_datetime(found["event_ms"], unit="ms").dt.strftime("%Y-%m-%d")
+    assert (found["day"].astype(str) == days).all()
+    assert found["minute_ms"].isna().sum() == 2  # one late, one filled
+
+
+def test_a_span_claims_nothing_outside_of_it(tmp_path: Path) -> None:
+    """A feed's coverage is one long row: it must neither be lost nor claim what is left out."""
+    original = filled(tmp_path / "a.sqlite")
+    wanted = Wanted(from_ms=T0 + DAY + 17, to_ms=T0 + 2 * DAY)
+    export(original.engine, tmp_path / "out", wanted, T0)
+    copy = store(tmp_path / "b.sqlite")
+    assert restore(copy, tmp_path / "out", T0).rows["liquidations"] == 4
+    reader = Reader(f"sqlite:///{tmp_path / 'b.sqlite'}")
+    assert reader.coverage(["bybit"], 0, 2**60) == {"bybit": [Interval(T0 + DAY, T0 + 2 * DAY)]}
+    # The rest of it joins without a seam.
+    for number, span in enumerate([(0, T0 + DAY), (T0 + 2 * DAY, T0 + 9 * DAY)]):
+        export(original.engine, tmp_path / f"{number}", Wanted((), *span), T0)
+        restore(copy, tmp_path / f"{number}", T0)
+    assert reader.coverage(["bybit"], 0, 2**60) == {"bybit": [Interval(T0, T0 + 3 * DAY)]}
+    assert {n: v for n, v in content(copy).items() if n != "coverage"} == {
+        n: v for n, v in content(original).items() if n != "coverage"
+    }
+    original.close()
+    copy.close()
+
+
+def test_an_order_that_counts_in_the_next_day_is_in_both_days(tmp_path: Path) -> None:
+    midnight = (T0 // DAY + 1) * DAY
+    original = store(tmp_path / "a.sqlite")
+    original.append([incoming(midnight - 2_000, received_ms=midnight + 5_000)])
+    original.cover("bybit", [Interval(midnight - DAY, midnight + DAY)], "live", T0)
+    export(original.engine, tmp_path / "out", Wanted(from_ms=midnight), T0)
+    copy = store(tmp_path / "b.sqlite")
+    restore(copy, tmp_path / "out", T0)
+    assert content(copy)["minutes"] == content(original)["minutes"] != []
+    original.close()
+    copy.close()
+
+
+def test_of_coins_that_are_left_out_nothing_is_known(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    original.append([incoming(T0, pair="ETH/USDT:USDT", base_asset="ETH", market_id="ETHUSDT")])
+    export(original.engine, tmp_path / "out", Wanted(["BTC/USDT:USDT"]), T0)
+    copy = store(tmp_path / "b.sqlite")
+    assert restore(copy, tmp_path / "out", T0).rows["liquidations"] == 12
+    reader = Reader(f"sqlite:///{tmp_path / 'b.sqlite'}")
+    grids = reader.grids(["BTC", "ETH"], ["bybit"], T0, T0 + DAY)
+    assert grids["BTC"].covered.all() and not grids["ETH"].covered.any()
+    original.close()
+    copy.close()
+
+
+def test_what_was_settled_live_stays_final_in_a_copy(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    original.settle(T0 + DAY, {}, T0 + DAY)
+    export(original.engine, tmp_path / "out", ALL, T0)
+    copy = store(tmp_path / "b.sqlite")
+    restore(copy, tmp_path / "out", T0)
+    before = content(copy)["minutes"]
+    assert copy.import_batch([incoming(T0 + 5, price=7.0)]).booked == {"late": 1}
+    assert content(copy)["minutes"] == before
+    original.close()
+    copy.close()
+
+
+def test_a_minute_that_was_settled_here_is_not_changed_by_a_copy_of_another_store(
+    tmp_path: Path,
+) -> None:
+    other = filled(tmp_path / "a.sqlite")
+    export(other.engine, tmp_path / "out", ALL, T0)
+    here = store(tmp_path / "b.sqlite")
+    here.cover("bybit", [Interval(T0, T0 + 3 * MINUTE)], "live", T0)
+    here.settle(T0 + 3 * MINUTE, {}, T0 + 3 * MINUTE)
+    restore(here, tmp_path / "out", T0)
+    booked = {row[1] for row in content(here)["minutes"] if not row[6]}
+    assert booked and min(booked) >= T0 + 3 * MINUTE
+    assert len(content(here)["liquidations"]) == 12
+    other.close()
+    here.close()
+
+
+def test_an_opened_hold_out_stays_opened(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    columns = schema.holdouts.c
+    row = dict(zip(columns.keys(), ["BTC", "minutes", T0, T0 + DAY, T0, "{}"], strict=True))
+    with original.engine.begin() as connection:
+        connection.execute(schema.holdouts.insert(), [row])
+    export(original.engine, tmp_path / "out", ALL, T0)
+    copy = store(tmp_path / "b.sqlite")
+    restore(copy, tmp_path / "out", T0)
+    assert content(copy)["holdouts"] == content(original)["holdouts"] != []
+    original.close()
+    copy.close()
 
 
 def test_the_commands_move_a_span(
@@ -94,25 +194,91 @@ def test_the_commands_move_a_span(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "user_data").mkdir()
     filled(tmp_path / "user_data" / "liq_provider.sqlite").close()
-    assert main(["export", "out", "--from", str(T0 + DAY), "--to", str(T0 + 2 * DAY)]) == 0
+    command = ["export", "out", "--from", str(T0 + DAY), "--to", str(T0 + 2 * DAY)]
+    assert main([*command, "--pair", "BTC/USDT:USDT"]) == 0
     assert "4 liquidations" in capsys.readouterr().out
-    command = ["import", "out", "--format", "parquet", "--store", "sqlite:///other.sqlite"]
-    assert main(command) == 0
-    assert "4 liquidations" in capsys.readouterr().out
+    assert main(["import", "out", "--store", "sqlite:///other.sqlite"]) == 0
+    assert "out: 4 liquidations" in capsys.readouterr().out
+    assert main(["import", "out", "--store", "sqlite:///other.sqlite"]) == 0
+    assert "files were read before" in capsys.readouterr().out
     assert main(["import", "user_data", "--format", "parquet"]) == 2
-    assert "user_data: is no export" in capsys.readouterr().err
+    assert f"user_data: holds no {MANIFEST}" in capsys.readouterr().err
+    assert main(["export", "out"]) == 2
+    assert "out: exists and is not empty" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
-def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:
+Spoil = Callable[[Path], object]
+
+
+def rewritten(**changes: object) -> Spoil:
+    def spoil(path: Path) -> None:
+        table = pq.ParquetFile(path).read()
+        for name, value in changes.items():
+            column = table.schema.get_field_index(name)
+            field = table.schema.field(column)
+            values = [*table[name].to_pylist()[:-1], value]
+            table = table.set_column(column, field, pa.array(values, field.type))
+        pq.write_table(table, path)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is damaged or no Parquet file"),
+        (lambda path: path.write_bytes(b""), "is damaged or no Parquet file"),
+        (lambda path: path.unlink(), "is missing from the export"),
+        (
+            lambda path: pd.DataFrame({"event_ms": [1]}).to_parquet(path),
+            "columns are not those of liquidations",
+        ),
+        (rewritten(position_side="both"), r"row \d: position_side is 'both'"),
+        (rewritten(price=-1.0), r"row \d: price is -1.0"),
+        (rewritten(notional_usd=float("nan")), r"row \d: notional_usd is nan"),
+        (rewritten(event_ms=T0 // 1000), r"row \d: event_ms is"),
+        (
+            lambda path: pq.write_table(pq.ParquetFile(path).read().slice(1), path),
+            "rows, the export says",
+        ),
+    ],
+)
+def test_a_damaged_or_changed_file_is_refused_and_nothing_is_claimed(
+    tmp_path: Path, spoil: Spoil, reason: str
+) -> None:
     writer = filled(tmp_path / "a.sqlite")
-    export(writer, tmp_path / "out", 0, 2**62)
-    path = next((tmp_path / "out" / "liquidations").glob("*/rows.parquet"))
-    copy = store(tmp_path / "b.sqlite")
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ImportRefused, match="is damaged or no Parquet file"):
-        import_archive(copy, tmp_path / "out")
-    pd.DataFrame({"event_ms": [1]}).to_parquet(path)
-    with pytest.raises(ImportRefused, match="was exported with schema none"):
-        import_archive(copy, tmp_path / "out")
+    export(writer.engine, tmp_path / "out", ALL, T0)
     writer.close()
+    path = sorted((tmp_path / "out" / "liquidations").glob("*/*.parquet"))[1]
+    spoil(path)
+    copy = store(tmp_path / "b.sqlite")
+    with pytest.raises(ImportRefused, match=rf"part\.parquet: .*{reason}"):
+        restore(copy, tmp_path / "out", T0)
+    assert content(copy)["coverage"] == []
     copy.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "is no manifest"),
+        ("[]", "is no manifest"),
+        ('{"revision": "0002"}', "is no manifest"),
+        ('"revision": "9999"', "newer LiqTrend"),
+        ('"../../x/part.parquet": 1', "is no file of an export"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    writer = filled(tmp_path / "a.sqlite")
+    export(writer.engine, tmp_path / "out", ALL, T0)
+    path = tmp_path / "out" / MANIFEST
+    whole = path.read_text()
+    if "9999" in text:
+        text = whole.replace(f'"revision": "{schema.REVISION}"', text)
+    elif ".." in text:
+        text = whole.replace('"rows": {', '"rows": {' + text + ",")
+    path.write_text(text)
+    with pytest.raises(ImportRefused, match=reason):
+        restore(writer, tmp_path / "out", T0)
+    writer.close()
