@@ -23,6 +23,7 @@ from liq_provider.coverage import CoverageTracker
 from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
 from liq_provider.errors import SettingsError, StoreError
 from liq_provider.features import windows_of
+from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
 from liq_provider.judging import Judging
 from liq_provider.markets import Market, MarketTable
@@ -141,6 +142,14 @@ class Sidecar:
             settings.settle_ms,
             self._judge,
         )
+        self._gaps = GapFiller(
+            self._writer,
+            self._reader,
+            settings,
+            self._started_ms,
+            self._clock.now_ms,
+            self._asking,
+        )
         self._clock_error: str | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -164,6 +173,7 @@ class Sidecar:
             self._status_loop(),
             self._clock_loop(),
             self._pairs_loop(),
+            *([self._gaps.run()] if self._settings.fill_gaps else []),
             *(self._markets_loop(name) for name in self._venues),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
@@ -306,6 +316,7 @@ class Sidecar:
             **ingest_report(self._ingest.stats),
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
+            "fills": self._gaps.report(),
             "judge": judge_report(self._judging.stats),
         }
 

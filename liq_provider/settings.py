@@ -111,6 +111,7 @@ class Settings(_Section):
     store: str = "sqlite:///user_data/liq_provider.sqlite"
     venues: Venues = Venues()
     autostart: bool = False
+    fill_gaps: bool = True
     idle_exit_min: float = Field(30, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

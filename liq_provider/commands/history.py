@@ -1,4 +1,4 @@
-"""``import``, ``export``, ``rebuild`` and ``prune``: the past in the store."""
+"""``import``, ``export``, ``fill``, ``rebuild`` and ``prune``: the past in the store."""
 
 import argparse
 import glob
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -20,9 +21,17 @@ from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.bars import BAR_FORMATS
 from liq_provider.history.export import Wanted
 from liq_provider.history.export import export as write_export
+from liq_provider.history.fill import (
+    FILLABLE,
+    GapReport,
+    base_url_of,
+    fill_coins,
+    http_fetch,
+)
 from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
 from liq_provider.history.restore import restore
 from liq_provider.history.rows import BadRow
+from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
@@ -30,6 +39,7 @@ from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
+_DAY_MS = 86_400_000
 _FOREVER_MS = 2**62
 
 
@@ -251,6 +261,44 @@ def export(arguments: argparse.Namespace) -> int:
     told = ", ".join(f"{count:,} {table}" for table, count in sums.items())
     print(f"{folder}: {told}; in {len(made.rows):,} file(s)")
     return 0
+
+
+def fill(arguments: argparse.Namespace) -> int:
+    """Exit status 1 if a gap could not be filled."""
+    found = context(arguments)
+    reader, now_ms = found.reader(), int(time.time() * 1000)
+    to_ms = parse_time(arguments.to_time) if arguments.to_time else now_ms
+    from_ms = parse_time(arguments.from_time) if arguments.from_time else to_ms - _DAY_MS
+    enabled = found.settings.venues.enabled
+    for venue in enabled:
+        if venue not in FILLABLE:
+            print(f"{venue}: publishes no history, its gaps stay unknown")
+    span, left = Interval(from_ms, to_ms), 0
+    coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
+    for venue in (name for name in enabled if name in FILLABLE):
+        with requests.Session() as session:
+            fetch = http_fetch(base_url_of(found.settings, venue), session)
+            wanted = coins or sorted(reader.active(from_ms - _DAY_MS, to_ms))
+            if not reader.markets(venue):
+                print(f"{venue}: no market list in the store yet; start the sidecar once")
+            for report in fill_coins(_writer(found), reader, venue, wanted, span, now_ms, fetch):
+                left += _print_gap(report)
+    return 1 if left else 0
+
+
+def _print_gap(report: GapReport) -> int:
+    name = f"{report.venue} {report.base_asset}"
+    gap = f"{show_time(report.gap.start_ms)} .. {show_time(report.gap.end_ms)}"
+    if report.filled is None:
+        print(f"{name}: {gap} stays unknown, the venue's history does not prove it")
+        return 1
+    filled = sum(span.end_ms - span.start_ms for span in report.filled.spans)
+    missing = report.gap.end_ms - report.gap.start_ms - filled
+    print(
+        f"{name}: {gap}: {filled // 60_000} min filled, {report.filled.orders:,} liquidations"
+        + (f", {missing // 60_000} min stay unknown" if missing else "")
+    )
+    return int(missing > 0)
 
 
 def rebuild(arguments: argparse.Namespace) -> int:

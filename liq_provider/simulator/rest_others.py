@@ -25,6 +25,7 @@ class OtherRest:
             web.get("/v5/market/instruments-info", self._bybit_instruments),
             web.get("/api/v5/public/time", self._okx_time),
             web.get("/api/v5/public/instruments", self._okx_instruments),
+            web.get("/api/v5/public/liquidation-orders", self._okx_liquidations),
         ]
 
     async def _bybit_time(self, _: web.Request) -> web.Response:
@@ -56,12 +57,37 @@ class OtherRest:
     async def _okx_time(self, _: web.Request) -> web.Response:
         return _okx([{"ts": str(self._now_ms())}])
 
+    async def _okx_liquidations(self, request: web.Request) -> web.Response:
+        """What was on the stream, heard or not; newest first, a page at a time."""
+        family, now_ms = request.query.get("uly", ""), self._now_ms()
+        after_ms = int(request.query.get("after") or now_ms)
+        limit = min(int(request.query.get("limit") or 100), 100)
+        details = []
+        from_ms = max(after_ms - _OKX_LOOK_BACK_MS, 0)
+        for row in self._market.tape(from_ms, min(now_ms, after_ms + 2_000)):
+            for item in orjson.loads(row.frame)["data"] if row.venue == "okx" else ():
+                if item["instFamily"] == family:
+                    details += [d for d in item["details"] if int(d["ts"]) < after_ms]
+        details.sort(key=lambda detail: -int(detail["ts"]))
+        name = f"{family}-SWAP"
+        answer: dict[str, object] = {
+            "details": details[:limit],
+            "instFamily": family,
+            "instId": name,
+            "instType": "SWAP",
+            "uly": family,
+        }
+        return _okx([answer] if details else [])
+
     async def _okx_instruments(self, request: web.Request) -> web.Response:
         kind = request.query.get("instType", "")
         if kind not in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"):
             return _json({"code": "51000", "msg": "Parameter instType error", "data": []})
         specs = self._market.symbols.values() if kind == "SWAP" else ()
         return _okx([_okx_instrument(spec) for spec in specs])
+
+
+_OKX_LOOK_BACK_MS = 6 * 3_600_000
 
 
 def _bybit_instrument(spec: SymbolSpec) -> dict[str, object]:

@@ -113,6 +113,14 @@ class Reader:
             found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
         return found
 
+    def known_spans(self, venue: str, base_asset: str, span: Interval) -> list[Interval]:
+        """:return: where anything is known of a coin on a venue, heard or filled, merged"""
+        sources = (*SCORING_SOURCES, "fill")
+        wanted = ["", base_asset] if base_asset else [""]
+        found = self._spans([venue], wanted, span.start_ms, span.end_ms, sources)
+        merged = merge(item for items in found.values() for item in items)
+        return [whole_minutes(item) for item in merged]
+
     def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
         """:return: what imports cover, by venue and coin (empty for the whole venue)"""
         table = schema.coverage.c

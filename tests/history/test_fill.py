@@ -1,0 +1,189 @@
+"""Gaps are filled from a venue's own history, as far back as it proves anything."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from liq_provider.cli import main
+from liq_provider.coverage import Interval
+from liq_provider.errors import FeedError
+from liq_provider.gapfill import GapFiller
+from liq_provider.history.fill import fill_coins, fill_gap, gaps, http_fetch
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.settings import load_settings
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.symbols import DEMO_SYMBOLS
+from liq_provider.simulator.world import World
+from liq_provider.store.booking import Incoming
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from liq_provider.venues import VENUES
+from tests.integration.harness import now_ms, simulator
+from tests.simulator.helpers import tables
+
+COINS = ("BTC", "ETH")
+
+
+class Place:
+    """A store that heard all of OKX but for twenty minutes, an hour ago."""
+
+    def __init__(self, path: Path, sim: Simulator, world: World) -> None:
+        self.sim, self.world = sim, world
+        self.now_ms = now_ms() // MINUTE_MS * MINUTE_MS
+        self.gap = Interval(self.now_ms - 80 * MINUTE_MS, self.now_ms - 60 * MINUTE_MS)
+        self.url = f"sqlite:///{path}"
+        self.writer, self.reader = Writer(open_engine(self.url)), Reader(self.url)
+        self.writer.put_markets("okx", tables(world)["okx"])
+        self.begin_ms = self.now_ms - 300 * MINUTE_MS
+        heard = [
+            Incoming(item)
+            for item in self.orders(self.begin_ms, self.now_ms)
+            if not self.gap.start_ms <= item.event_ms < self.gap.end_ms
+        ]
+        self.writer.append(heard)
+        self.writer.cover(
+            "okx",
+            [Interval(self.begin_ms, self.gap.start_ms), Interval(self.gap.end_ms, self.now_ms)],
+        )
+        self.fetch = http_fetch(sim.url, requests.Session())
+
+    def orders(self, from_ms: int, to_ms: int) -> list[Any]:
+        markets = tables(self.world)["okx"]
+        return [
+            item
+            for row in self.world.tape(from_ms, to_ms + 5_000)
+            if row.venue == "okx"
+            for item in VENUES["okx"].parse(row.frame, markets, row.received_ms).liquidations
+            if from_ms <= item.event_ms < to_ms
+        ]
+
+    def grid(self, base: str) -> Any:
+        return self.reader.grids([base], ["okx"], self.gap.start_ms, self.gap.end_ms)[base]
+
+
+@pytest.fixture(scope="module")
+def market() -> Iterator[tuple[Simulator, World]]:
+    world = World(now_ms(), 3, symbols=DEMO_SYMBOLS[:2], background=20.0, history_h=8)
+    with simulator(world) as sim:
+        yield sim, world
+
+
+@pytest.fixture
+def place(tmp_path: Path, market: tuple[Simulator, World]) -> Iterator[Place]:
+    found = Place(tmp_path / "store.sqlite", *market)
+    yield found
+    found.writer.close()
+
+
+def test_a_gap_gets_what_the_venue_published_then(place: Place) -> None:
+    span = Interval(place.begin_ms, place.now_ms)
+    reports = list(
+        fill_coins(place.writer, place.reader, "okx", COINS, span, place.now_ms, place.fetch)
+    )
+    assert [(report.base_asset, report.gap) for report in reports] == [
+        (base, place.gap) for base in COINS
+    ]
+    missed = place.orders(place.gap.start_ms, place.gap.end_ms)
+    assert len(missed) > 20
+    assert sum(report.filled.orders for report in reports if report.filled) == len(missed)
+    for base in COINS:
+        grid = place.grid(base)
+        assert not grid.covered.any(), "it was not heard, and no entry may be based on it"
+        assert grid.fills is not None
+        total = sum(item.notional_usd for item in missed if item.base_asset == base)
+        assert (grid.fills.long_usd + grid.fills.short_usd).sum() == pytest.approx(total)
+        assert (grid.fills.known_ms > place.now_ms).all(), "known from after the fill on"
+    again = fill_coins(place.writer, place.reader, "okx", COINS, span, place.now_ms, place.fetch)
+    assert list(again) == []
+
+
+def test_only_what_the_history_proves_is_filled(place: Place) -> None:
+    """The venue keeps ten minutes less than the gap is old."""
+    kept_ms = place.gap.start_ms + 10 * MINUTE_MS
+
+    def forgetful(path: str, parameters: Any) -> Any:
+        answer = place.fetch(path, parameters)
+        for item in answer["data"]:
+            item["details"] = [d for d in item["details"] if int(d["ts"]) >= kept_ms]
+        return answer
+
+    report = fill_gap(place.writer, place.reader, "okx", "BTC", place.gap, place.now_ms, forgetful)
+    assert report.filled is not None
+    (span,) = report.filled.spans
+    assert kept_ms < span.start_ms < kept_ms + 3 * MINUTE_MS
+    assert span.end_ms == place.gap.end_ms
+
+
+def test_without_any_row_nothing_is_proven(place: Place) -> None:
+    def silent(path: str, parameters: Any) -> Any:
+        return {"code": "0", "data": [], "msg": ""}
+
+    report = fill_gap(place.writer, place.reader, "okx", "BTC", place.gap, place.now_ms, silent)
+    assert report.filled is None
+    assert place.grid("BTC").fills is None
+
+
+@pytest.mark.parametrize(
+    "answer", [{"code": "50011", "msg": "Too Many Requests", "data": []}, [], {"code": "0"}]
+)
+def test_a_refusal_is_an_error_and_fills_nothing(place: Place, answer: Any) -> None:
+    with pytest.raises(FeedError, match="BTC-USDT-SWAP"):
+        fill_gap(
+            place.writer, place.reader, "okx", "BTC", place.gap, place.now_ms, lambda *_: answer
+        )
+    assert gaps(place.reader, "okx", "BTC", place.gap) == [place.gap]
+
+
+async def test_the_sidecar_fills_by_itself_and_counts_it(place: Place) -> None:
+    settings = load_settings({"liq_provider": {"venues": {"okx": {"rest_url": place.sim.url}}}}, {})
+    with ThreadPoolExecutor(1) as pool:
+        filler = GapFiller(
+            place.writer, place.reader, settings, place.begin_ms, lambda: place.now_ms, pool, 0.05
+        )
+        task = asyncio.create_task(filler.run())
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if filler.stats.minutes >= 40:
+                break
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert (filler.stats.minutes, filler.stats.failures) == (40, 0)
+    assert filler.stats.orders > 20
+
+
+async def test_a_dead_history_is_counted_and_tried_again(place: Place) -> None:
+    settings = load_settings(
+        {"liq_provider": {"venues": {"okx": {"rest_url": "http://127.0.0.1:9"}}}}, {}
+    )
+    with ThreadPoolExecutor(1) as pool:
+        filler = GapFiller(
+            place.writer, place.reader, settings, place.begin_ms, lambda: place.now_ms, pool, 0.05
+        )
+        task = asyncio.create_task(filler.run())
+        await asyncio.sleep(1.2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert filler.stats.failures >= 2
+    assert filler.report()["error"].startswith("http://127.0.0.1:9")
+
+
+def test_the_command_fills_and_says_what_cannot_be(
+    place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIQ_PROVIDER__VENUES__OKX__REST_URL", place.sim.url)
+    span = ["--from", str(place.begin_ms), "--to", str(place.now_ms - 5 * MINUTE_MS)]
+    assert main(["fill", "--store", place.url, "--pair", "BTC/USDT:USDT", *span]) == 0
+    said = capsys.readouterr().out
+    assert "binance: publishes no history" in said
+    assert "okx BTC:" in said
+    assert "20 min filled" in said
