@@ -51,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument(
         "--format",
         choices=(*_FORMATS, *_BARS, "parquet"),
-        help="bars need it; others are recognised",
+        help="default: recognised, file by file",
+    )
+    importer.add_argument(
+        "--venue", metavar="NAME", help="whose bare frames they are, one a line, as it sent them"
     )
     importer.add_argument(
         "--again", action="store_true", help="read files that were read before once more"

@@ -46,12 +46,17 @@ class MarketTable:
     def __iter__(self) -> Iterator[Market]:
         return iter(self._by_id.values())
 
+    @property
+    def plain(self) -> bool:
+        """Whether the venue's symbols alone tell the coin, without a market list."""
+        return self.venue in _PLAIN_VENUES
+
     def get(self, market_id: str) -> Market | None:
         """
         :return: the market, or None if neither the list nor the venue's naming rule knows it
         """
         market = self._by_id.get(market_id)
-        if market is None and self.venue in _PLAIN_VENUES:
+        if market is None and self.plain:
             market = _market_by_name(self.venue, market_id)
             if market is not None:
                 self._by_id[market_id] = market

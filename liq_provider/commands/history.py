@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from liq_provider.commands.common import Context, context, parse_time, show_time
 from liq_provider.coverage import Interval
-from liq_provider.errors import UsageError
+from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.bars import BAR_FORMATS
 from liq_provider.history.export import Wanted
@@ -29,6 +29,7 @@ from liq_provider.history.fill import (
     http_fetch,
 )
 from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
+from liq_provider.history.recognise import recognise
 from liq_provider.history.restore import restore
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import base_asset_of_pair
@@ -56,24 +57,51 @@ def import_(arguments: argparse.Namespace) -> int:
     if arguments.format == "parquet" or any(is_export(Path(name)) for name in arguments.files):
         return _import_exports(arguments)
     paths = _paths(arguments.files)
-    bars = arguments.format in BAR_FORMATS
+    if arguments.venue is not None and arguments.format not in (None, "frames"):
+        raise UsageError("--venue is for frames only")
+    bars = _bar_files(paths, arguments)
     for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
         if given is not None and not bars:
             raise UsageError(f"{option} is for bars ({', '.join(BAR_FORMATS)}) only")
     found = context(arguments)
     writer = _writer(found)
     writer.refuse_if_stale()
-    if bars:
-        return _import_bars(writer, paths, arguments)
+    rows = [path for path in paths if not any(path in group for group in bars.values())]
+    status = 0
+    if rows:
+        status = _import_rows(writer, Reader(found.store_url), rows, arguments)
+    for source, group in bars.items():
+        status = max(status, _import_bars(writer, group, source, arguments))
+    return status
+
+
+def _bar_files(paths: list[Path], arguments: argparse.Namespace) -> dict[str, list[Path]]:
+    """:return: the files with bars, by their vendor"""
+    if arguments.format is not None or arguments.venue is not None:
+        return {arguments.format: paths} if arguments.format in BAR_FORMATS else {}
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        # What is not recognised is refused later, with the rows.
+        with suppress(ImportRefused):
+            name = recognise(path)
+            if name in BAR_FORMATS:
+                found.setdefault(name, []).append(path)
+    return found
+
+
+def _import_rows(
+    writer: Writer, reader: Reader, paths: list[Path], arguments: argparse.Namespace
+) -> int:
     with _progress(len(paths)) as progress:
         report = import_files(
             writer,
-            Reader(found.store_url),
+            reader,
             paths,
             arguments.format,
             max_gap_ms=round(arguments.max_gap * 60_000),
             covered=_interval(arguments.covered),
             now_ms=int(time.time() * 1000),
+            venue=arguments.venue,
             again=arguments.again,
             progress=progress,
         )
@@ -127,17 +155,19 @@ def _progress(files: int) -> Iterator[Callable[[Path, int], None]]:
         yield told
 
 
-def _import_bars(writer: Writer, paths: list[Path], arguments: argparse.Namespace) -> int:
+def _import_bars(
+    writer: Writer, paths: list[Path], source: str, arguments: argparse.Namespace
+) -> int:
     report = import_bars(
         writer,
         paths,
-        arguments.format,
+        source,
         pair=None if arguments.pair is None else _pair(arguments.pair),
         bar_min=None if arguments.bar is None else _minutes(arguments.bar),
         now_ms=int(time.time() * 1000),
     )
-    _print_bars(report, arguments.format)
-    return 1 if report.bad else 0
+    _print_bars(report, source)
+    return 1 if report.bad or report.refused else 0
 
 
 def _pair(text: str) -> str:
@@ -164,6 +194,8 @@ def _print_bars(report: BarReport, source: str) -> None:
             f"{show_time(span.start_ms)} .. {show_time(span.end_ms)} ({possible:,} would be whole)"
         )
     print(f"{report.bad:,} bad rows in {report.files} file(s)")
+    for said in report.refused:
+        print(f"  refused: {said}")
     _print_bad(report.bad_rows, report.bad)
     print(
         "Bars are sums of whole intervals, in USD as the vendor says: backtests and the study use "
@@ -195,7 +227,9 @@ def _print(report: ImportReport) -> None:
         f"{report.kept:,} liquidations kept, {report.duplicates:,} duplicates, "
         f"{report.bad:,} bad rows in {report.files} file(s)"
     )
-    if report.skipped:
+    if report.skipped == report.files and not report.refused:
+        print("  nothing to do: all was imported before (--again reads it anyway)")
+    elif report.skipped:
         print(f"  {report.skipped} of the files were read before and not read again (--again does)")
     for said in report.refused:
         print(f"  refused: {said}")

@@ -3,21 +3,16 @@ File formats of recorded liquidations. A row is turned back into the frame that 
 and read by that venue's own parser, so history and live data cannot be understood differently.
 """
 
-import csv
-import gzip
-import io
-import zipfile
-import zlib
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import orjson
 
 from liq_provider.errors import ImportRefused
 from liq_provider.history.days import TARDIS_VENUES, DayFile, snapshot_of, tardis_of
+from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines_of
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import MarketTable
@@ -26,9 +21,15 @@ from liq_provider.venues.fields import milliseconds
 
 # How long after the trade a live feed would have delivered it, where the file does not say.
 ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "okx": 1_000}
+_OTHERS_LATENCY_MS = 1_000
 
 # The recording machine's clock and this one's may disagree.
 _CLOCKS_MS = 60_000
+_ALWAYS_MS = 2**62
+
+# To name the market of a row that was refused; what it means, the venue's parser knows.
+_SYMBOL = re.compile(rb'"(?:s|symbol|instId|contract)"\s*:\s*"([^"]{1,40})"')
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ _Markets = Mapping[str, MarketTable]
 
 
 def read(
-    path: Path, name: str, markets: Mapping[str, MarketTable], now_ms: int | None = None
+    path: Path,
+    name: str,
+    markets: Mapping[str, MarketTable],
+    now_ms: int | None = None,
+    venue: str | None = None,
 ) -> Iterator[Record]:
     """
     The liquidations of a file, row by row; a row that cannot be used is reported, not raised.
@@ -53,59 +58,91 @@ def read(
     :param name: one of ``FORMATS``
     :param markets: market tables by venue
     :param now_ms: rows from after that time are bad; None accepts any time
+    :param venue: whose frames they are, where the file does not say
     :raises ImportRefused: the file as a whole is not of that format, or cannot be read
     """
+    lines = FORMATS[name](path, markets) if venue is None else _bare_frames(path, venue)
     try:
-        yield from _read(path, name, markets, now_ms)
+        yield from _read(path, lines, markets, now_ms)
     except OSError as error:
         raise ImportRefused(f"{path}: {error.strerror or error}") from error
 
 
 def _read(
-    path: Path, name: str, markets: Mapping[str, MarketTable], now_ms: int | None
+    path: Path, lines: _Lines, markets: Mapping[str, MarketTable], now_ms: int | None
 ) -> Iterator[Record]:
-    latest_ms = None if now_ms is None else now_ms + _CLOCKS_MS
-    for line, frame in FORMATS[name](path, markets):
+    latest_ms = _ALWAYS_MS if now_ms is None else now_ms + _CLOCKS_MS
+    for line, frame in lines:
         if isinstance(frame, str):
             yield BadRow(path, line, frame)
             continue
-        received_ms = frame.received_ms
-        parsed = VENUES[frame.venue].parse(frame.text, markets[frame.venue], received_ms or 0)
+        received_ms, table = frame.received_ms, markets[frame.venue]
+        parsed = VENUES[frame.venue].parse(frame.text, table, received_ms or 0)
         if not parsed.understood:
             yield BadRow(path, line, "not a liquidation")
             continue
         for reason, count in parsed.dropped.items():
-            said = _explained(reason, frame)
-            yield BadRow(path, line, f"{said} ({count})" if count > 1 else said)
-        found = [_received(item, received_ms) for item in parsed.liquidations]
-        if latest_ms is not None and any(item.event_ms > latest_ms for item in found):
-            yield BadRow(path, line, "its time lies in the future")
-        elif found:
-            yield found
+            yield _dropped(path, line, frame, table, reason, count)
+        found = parsed.liquidations
+        if received_ms is None:
+            found = [_received(item) for item in found]
+        for item in found:
+            if item.event_ms > latest_ms:
+                yield BadRow(path, line, "its time lies in the future")
+                break
+        else:
+            if found:
+                yield list(found)
 
 
-def _explained(reason: str, frame: _Frame) -> str:
-    if reason != "unknown_market":
-        return reason
-    named = f"{frame.market_id}: " if frame.market_id else ""
-    return f"{reason}: {named}in no market list of {frame.venue}; a running sidecar loads the lists"
+def _dropped(
+    path: Path, line: int, frame: _Frame, table: MarketTable, reason: str, count: int
+) -> BadRow:
+    unknown = reason == "unknown_market"
+    named = [frame.market_id] if frame.market_id else _named_in(frame.text)
+    named = [name for name in named if not unknown or table.get(name) is None]
+    market = f": {', '.join(named[:_NAMED])}" if named else ""
+    said = f"{reason}{market}" + (f" ({count})" if count > 1 else "")
+    if not unknown:
+        return BadRow(path, line, said)
+    remedy = "start the sidecar once (liq-provider run), which loads the list"
+    if table.plain:
+        remedy = "only perpetuals in USD, USDT and USDC are recorded"
+    said = f"{said} is in no market list of {frame.venue}; {remedy}"
+    return BadRow(path, line, said, unknown_of=frame.venue)
 
 
-def _received(item: Liquidation, received_ms: int | None) -> Liquidation:
-    if received_ms is not None:
-        return item
-    return replace(item, received_ms=item.event_ms + ASSUMED_LATENCY_MS[item.venue])
+def _named_in(text: bytes) -> list[str]:
+    return list(dict.fromkeys(name.decode("utf-8", "replace") for name in _SYMBOL.findall(text)))
+
+
+def _received(item: Liquidation) -> Liquidation:
+    latency_ms = ASSUMED_LATENCY_MS.get(item.venue, _OTHERS_LATENCY_MS)
+    # By hand: this is done for every row, and ``replace`` takes several times as long.
+    return Liquidation(
+        item.venue,
+        item.market_id,
+        item.pair,
+        item.base_asset,
+        item.position_side,
+        item.price,
+        item.quantity,
+        item.notional_usd,
+        item.event_ms,
+        item.event_ms + latency_ms,
+        item.ordinal,
+    )
 
 
 def _binance_forceorder(path: Path, _markets: _Markets) -> _Lines:
     """The fields of ``o``: a CSV with the payload's names, or one JSON object a line."""
     if ".jsonl" in path.suffixes:
-        for line, raw in _json_lines(path):
+        for line, raw in json_lines(path):
             order = raw.get("o", raw) if isinstance(raw, dict) else None
             broken = order is None
             yield line, "not a JSON object" if broken else _Frame("binance", orjson.dumps(raw))
         return
-    for line, row in _csv_rows(path, ("s", "S", "p", "ap", "z", "T")):
+    for line, row in csv_rows(path, ("s", "S", "p", "ap", "z", "T")):
         if isinstance(row, str):
             yield line, row
         else:
@@ -113,12 +150,31 @@ def _binance_forceorder(path: Path, _markets: _Markets) -> _Lines:
 
 
 def _okx_rest(path: Path, _markets: _Markets) -> _Lines:
-    """Rows of OKX's REST history: ts, instId, side of the order, contracts, price."""
-    for line, row in _csv_rows(path, ("ts", "instId", "side", "sz", "bkPx")):
+    """
+    OKX's REST history: its answers as JSON, or rows of ts, instId, side of the order, contracts
+    and price.
+    """
+    if {".json", ".jsonl"} & set(path.suffixes):
+        yield from _okx_answers(path)
+        return
+    for line, row in csv_rows(path, ("ts", "instId", "side", "sz", "bkPx")):
         if isinstance(row, str):
             yield line, row
             continue
         yield line, _okx(row.pop("instId"), row)
+
+
+def _okx_answers(path: Path) -> _Lines:
+    for line, answer in json_answers(path):
+        found = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(found, list):
+            said = answer.get("msg") if isinstance(answer, dict) else None
+            yield line, f"no answer with data, but {said!r}" if said else "no answer with data"
+            continue
+        for item in found:
+            message = {"arg": {"channel": "liquidation-orders"}, "data": [item]}
+            market_id = item.get("instId") if isinstance(item, dict) else None
+            yield line, _Frame("okx", orjson.dumps(message), None, str(market_id or ""))
 
 
 def _okx(inst_id: str, detail: dict[str, str], received_ms: int | None = None) -> _Frame:
@@ -133,7 +189,7 @@ _SNAPSHOT_COLUMNS = ("time", "side", "price", "average_price", "accumulated_fill
 def _liquidation_snapshot(path: Path, markets: _Markets) -> _Lines:
     """Binance's public daily files: the symbol stands in the file's name only."""
     market_id = snapshot_of(path, markets).market_id
-    for line, row in _csv_rows(path, _SNAPSHOT_COLUMNS):
+    for line, row in csv_rows(path, _SNAPSHOT_COLUMNS):
         if isinstance(row, str):
             yield line, row
             continue
@@ -154,7 +210,7 @@ _TARDIS_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "side",
 def _tardis(path: Path, markets: _Markets) -> _Lines:
     """Tardis' ``liquidations``: microseconds, the side of the order, the time of receipt."""
     tardis_of(path, markets)  # refuses what it cannot be
-    for line, row in _csv_rows(path, _TARDIS_COLUMNS):
+    for line, row in csv_rows(path, _TARDIS_COLUMNS):
         if isinstance(row, str):
             yield line, row
             continue
@@ -201,7 +257,7 @@ def _from_tardis(venue: str, row: Mapping[str, str]) -> _Frame | str:
 
 def _frames(path: Path, _markets: _Markets) -> _Lines:
     """Recorded frames, one JSON object a line: venue, received_ms, frame (as text)."""
-    for line, raw in _json_lines(path):
+    for line, raw in json_lines(path):
         if not isinstance(raw, dict):
             yield line, "not a JSON object"
             continue
@@ -214,86 +270,11 @@ def _frames(path: Path, _markets: _Markets) -> _Lines:
             yield line, _Frame(venue, frame.encode(), milliseconds(received_ms))
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """
-    A file as it is, from gzip, or the only one in a zip.
-
-    :raises ImportRefused: a zip holds several files, or none
-    """
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if len(names) != 1:
-                raise ImportRefused(f"{path}: holds {len(names)} files instead of one")
-            with archive.open(names[0]) as file:
-                yield file
-    elif path.suffix == ".gz":
-        with gzip.open(path) as file:
-            yield io.BufferedReader(file)
-    else:
-        with path.open("rb") as file:
-            yield file
-
-
-# Nothing that is a row is nearly that long; a file without line breaks is none of ours.
-_LONGEST_LINE = 1 << 20
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    line = 0
-    try:
-        with opened(path) as file:
-            while raw := file.readline(_LONGEST_LINE):
-                line += 1
-                if len(raw) == _LONGEST_LINE:
-                    raise ImportRefused(f"{path}:{line}: is longer than any row; is this text?")
-                yield line, raw
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise ImportRefused(f"{path}:{line}: is damaged or cut short ({error})") from error
-
-
-def _csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str] | str]]:
-    """
-    Line by line, because a stray quote in a broken row must not swallow the rows after it. No
-    value of these formats contains a line break.
-    """
-    lines = _lines(path)
-    _, first = next(lines, (0, b""))
-    names = _csv_line(first.decode("utf-8-sig", "replace"))
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise ImportRefused(f"{path}: no column {', '.join(missing)}; is this the format?")
-    twice = [name for name in needed if names.count(name) > 1]
-    if twice:
-        raise ImportRefused(f"{path}: has two columns {', '.join(twice)}; which one is meant?")
-    for line, raw in lines:
-        values = _csv_line(raw.decode("utf-8", "replace"))
-        if not values:
-            continue
-        if values == names:
-            yield line, "the header once more; were two files joined?"
-            continue
-        row = dict(zip(names, values, strict=False))
-        short = any(name not in row for name in needed)
-        yield line, "too few columns" if short else row
-
-
-def _csv_line(text: str) -> list[str]:
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:
-        return [""]
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, object]]:
-    for line, raw in _lines(path):
-        if not raw.strip():
-            continue
-        try:
-            yield line, orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            yield line, None
+def _bare_frames(path: Path, venue: str) -> _Lines:
+    """What a venue sent, one frame a line, without a word on when it came."""
+    for line, raw in lines_of(path):
+        if raw.strip():
+            yield line, _Frame(venue, raw.strip())
 
 
 FORMATS: dict[str, Callable[[Path, _Markets], _Lines]] = {

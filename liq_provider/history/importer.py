@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from liq_provider.coverage import Interval, merge
-from liq_provider.errors import ImportRefused
+from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.bars import read_bars
 from liq_provider.history.days import DayFile
 from liq_provider.history.formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
@@ -85,12 +85,32 @@ class _Spans:
     def __init__(self, *, per_coin: bool) -> None:
         self._per_coin = per_coin
         self._seen: dict[_Source, dict[int, tuple[int, int]]] = {}
+        # With rows that were read now; of others nothing new can be said.
+        self._coins: dict[str, set[str]] = {}
+        self._incomplete: set[str] = set()
 
     def add(self, item: Liquidation) -> None:
+        event_ms = item.event_ms
+        minute_ms = minute_of(event_ms)
         source = (item.venue, item.base_asset if self._per_coin else "")
-        minutes = self._seen.setdefault(source, {})
-        first, last = minutes.get(minute_of(item.event_ms), (item.event_ms, item.event_ms))
-        minutes[minute_of(item.event_ms)] = (min(first, item.event_ms), max(last, item.event_ms))
+        minutes = self._seen.get(source)
+        if minutes is None:
+            minutes = self._seen[source] = {}
+        first, last = minutes.get(minute_ms, (event_ms, event_ms))
+        if event_ms <= first or event_ms >= last:
+            minutes[minute_ms] = (min(first, event_ms), max(last, event_ms))
+        coins = self._coins.get(item.venue)
+        if coins is None:
+            coins = self._coins[item.venue] = set()
+        coins.add(item.base_asset)
+
+    def incomplete(self, venue: str) -> None:
+        """Of some coins of the venue there were rows that could not be understood."""
+        self._incomplete.add(venue)
+
+    def is_incomplete(self, venue: str) -> bool:
+        """:return: whether so"""
+        return venue in self._incomplete
 
     def known(self, source: _Source, interval: Interval) -> None:
         """An earlier import of the same recording covered this."""
@@ -103,7 +123,21 @@ class _Spans:
 
     def covered(self, max_gap_ms: int) -> dict[_Source, list[Interval]]:
         """From first to last row; a hole of more than ``max_gap_ms`` is unknown."""
-        return {source: _without_holes(seen, max_gap_ms) for source, seen in self._seen.items()}
+        found: dict[_Source, list[Interval]] = {}
+        for source, seen in self._seen.items():
+            for fresh in self.sources(source):
+                found[fresh] = _without_holes(seen, max_gap_ms)
+        return found
+
+    def sources(self, source: _Source) -> list[_Source]:
+        """:return: of a venue or coin that rows are about, what can be claimed to be known"""
+        venue, base = source
+        coins = self._coins.get(venue, set())
+        if base:
+            return [source] if base in coins else []
+        if venue in self._incomplete:
+            return [(venue, coin) for coin in sorted(coins)]
+        return [source] if coins else []
 
 
 def _without_holes(seen: Mapping[int, tuple[int, int]], max_gap_ms: int) -> list[Interval]:
@@ -126,6 +160,7 @@ def import_files(
     max_gap_ms: int = 10 * MINUTE_MS,
     covered: Interval | None = None,
     now_ms: int = 0,
+    venue: str | None = None,
     again: bool = False,
     progress: Progress = silent,
 ) -> ImportReport:
@@ -138,16 +173,20 @@ def import_files(
     :param covered: the recording's own statement of its coverage, instead of the rule above;
         where only some coins were recorded, it is about those
     :param now_ms: when the coverage became known; a row that is younger is a bad one
+    :param venue: whose bare frames they are; None if they are no such thing
     :param again: read files that were read before, too
     :param progress: is told the file and how many rows of it were read
     :raises ImportRefused: no file can be read; what was imported before stays
+    :raises UsageError: there is no such venue
     """
-    job = _Job(writer, reader, max_gap_ms, covered, now_ms, progress)
+    if venue is not None and venue not in VENUES:
+        raise UsageError(f"{venue!r} is none of the venues: {', '.join(VENUES)}")
+    job = _Job(writer, reader, _Options(max_gap_ms, covered, venue), now_ms, progress)
     for path in paths:
         try:
             if not path.is_file():
                 raise ImportRefused(f"{path}: no such file")
-            job.take(path, format_name or recognise(path), again=again)
+            job.take(path, format_name or _recognised(path, venue), again=again)
         except ImportRefused as error:
             job.report.refused.append(str(error))
     if job.report.refused and not job.report.files:
@@ -155,30 +194,40 @@ def import_files(
     return job.report
 
 
+def _recognised(path: Path, venue: str | None) -> str:
+    name = "frames" if venue is not None else recognise(path)
+    if name not in FORMATS:
+        raise ImportRefused(f"{path}: holds bars of {name}; import them with --format {name}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What decides, beside its content, what becomes of a file."""
+
+    max_gap_ms: int
+    covered: Interval | None
+    venue: str | None
+
+
 class _Job:
     """One import of several files."""
 
     def __init__(
-        self,
-        writer: Writer,
-        reader: Reader,
-        max_gap_ms: int,
-        covered: Interval | None,
-        now_ms: int,
-        progress: Progress,
+        self, writer: Writer, reader: Reader, options: _Options, now_ms: int, progress: Progress
     ) -> None:
         self.report = ImportReport()
         self._writer, self._reader = writer, reader
-        self._max_gap_ms, self._covered, self._now_ms = max_gap_ms, covered, now_ms
+        self._options, self._now_ms = options, now_ms
         self._progress = progress
         self._markets = known_markets(reader)
         self._spans = {name: _Spans(per_coin=name in PER_MARKET) for name in FORMATS}
 
     def take(self, path: Path, format_name: str, *, again: bool) -> None:
+        """Import one file."""
         day = day_of(path, format_name, self._markets)
-        key = Imported(
-            sha256_of(path), f"{format_name} {self._max_gap_ms} {self._covered} {day}", path.name
-        )
+        read_as = f"{format_name} {self._options} {day}"
+        key = Imported(sha256_of(path), read_as, path.name)
         before = None if again else find(self._writer.engine, key)
         if before is not None:
             self.report.files += 1
@@ -186,21 +235,27 @@ class _Job:
             self.report.duplicates += before
             self._recall(format_name)
             return
-        bad, orders = self.report.bad, self._read(path, format_name, day)
+        # A day file's rows do not say what it covers, its name does.
+        spans = self._spans[format_name] if day is None else _Spans(per_coin=False)
+        bad, orders = self.report.bad, self._read(path, format_name, spans)
         self.report.files += 1
-        self._cover(format_name, day)
+        self._cover(spans, day)
         if self.report.bad == bad:
             note(self._writer.engine, key, orders, self._now_ms)
 
-    def _read(self, path: Path, format_name: str, day: DayFile | None) -> int:
+    def _read(self, path: Path, format_name: str, spans: _Spans) -> int:
         """:return: liquidations in the file"""
         batch: list[Incoming] = []
         bad, orders = self.report.bad, 0
-        # A day file's rows do not say what it covers, its name does.
-        spans = self._spans[format_name] if day is None else _Spans(per_coin=False)
-        for record in read(path, format_name, self._markets, self._now_ms or None):
+        last: BadRow | None = None
+        now_ms, venue = self._now_ms or None, self._options.venue
+        for record in read(path, format_name, self._markets, now_ms, venue):
             if isinstance(record, BadRow):
                 self.report.note(record)
+                last = record
+                # Where a symbol alone tells the coin, one that does not is of another product.
+                if record.unknown_of and not self._markets[record.unknown_of].plain:
+                    spans.incomplete(record.unknown_of)
                 continue
             for item in record:
                 spans.add(item)
@@ -212,18 +267,22 @@ class _Job:
                 batch = []
         orders += len(batch)
         if not orders and self.report.bad > bad:
-            first = self.report.bad_rows[-1] if self.report.bad_rows else ""
-            raise ImportRefused(f"{path}: no row of it is a liquidation; the last: {first}")
+            raise ImportRefused(f"{path}: no row of it is a liquidation; the last: {last}")
         _store(self._writer, batch, self.report)
         self._progress(path, orders)
         return orders
 
-    def _cover(self, format_name: str, day: DayFile | None) -> None:
+    def _cover(self, spans: _Spans, day: DayFile | None) -> None:
         if day is not None:
-            self._claim((day.venue, day.base_asset), [day.span])
+            sources = [(day.venue, day.base_asset)]
+            if not day.base_asset and spans.is_incomplete(day.venue):
+                sources = spans.sources((day.venue, ""))
+            for source in sources:
+                self._claim(source, [day.span])
             return
-        for source, found in self._spans[format_name].covered(self._max_gap_ms).items():
-            self._claim(source, found if self._covered is None else [self._covered])
+        for source, found in spans.covered(self._options.max_gap_ms).items():
+            stated = self._options.covered
+            self._claim(source, found if stated is None else [stated])
 
     def _claim(self, source: _Source, intervals: list[Interval]) -> None:
         (venue, base), report = source, self.report
@@ -247,11 +306,13 @@ class BarReport:
     """
     What became of vendors' bars.
 
+    :param refused: what was said of files that were refused
     :param stored: by coin and length of the bars in minutes
     :param spans: of them, first open and last close
     """
 
     files: int = 0
+    refused: list[str] = field(default_factory=list)
     stored: dict[tuple[str, int], BarsStored] = field(default_factory=dict)
     spans: dict[tuple[str, int], Interval] = field(default_factory=dict)
     bad: int = 0
@@ -281,11 +342,15 @@ def import_bars(
     """
     Import a data vendor's bars; see ``read_bars`` for the parameters.
 
-    :raises ImportRefused: a file holds no such bars; what was imported before stays
+    :raises ImportRefused: no file holds such bars
     """
     report = BarReport()
     for path in paths:
-        found = read_bars(path, source, pair, bar_min, writer.rules.settle_ms, now_ms)
+        try:
+            found = read_bars(path, source, pair, bar_min, writer.rules.settle_ms, now_ms)
+        except ImportRefused as error:
+            report.refused.append(str(error))
+            continue
         report.files += 1
         report.bad += len(found.bad)
         report.bad_rows += found.bad[: _KEPT_BAD_ROWS - len(report.bad_rows)]
@@ -295,6 +360,8 @@ def import_bars(
                 last = max(row["start_ms"] for row in rows) + length * MINUTE_MS
                 done = put_bars(writer.engine, rows)
                 report.take((base, length), done, Interval(first, last))
+    if report.refused and not report.files:
+        raise ImportRefused("\n".join(report.refused))
     return report
 
 

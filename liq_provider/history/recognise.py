@@ -1,4 +1,4 @@
-"""Which format a file has, by its name and its first line."""
+"""Which format a file has, by its name and what it begins with."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from liq_provider.errors import ImportRefused
-from liq_provider.history.formats import FORMATS, opened
+from liq_provider.history.bars import BAR_FORMATS
+from liq_provider.history.formats import FORMATS
+from liq_provider.history.lines import DAMAGED, opened
 
 _HEAD = 1 << 16
 _HEADERS = {
@@ -15,24 +17,33 @@ _HEADERS = {
     "okx-rest": {"instId", "side", "sz", "bkPx"},
     "liquidation-snapshot": {"time", "side", "accumulated_fill_quantity"},
     "binance-forceorder": {"s", "S", "z", "T"},
+    "coinglass": {"longUsd", "shortUsd"},
+}
+# Answers of REST interfaces are often one long line, or pretty ones; their keys are enough.
+_ANSWERS = {
+    "okx-rest": (b'"instId"', b'"details"', b'"bkPx"'),
+    "coinalyze": (b'"symbol"', b'"history"', b'"l"'),
+    "coinglass": (b'long_liquidation_usd"', b'short_liquidation_usd"'),
 }
 
 
 def recognise(path: Path) -> str:
     """
-    :return: one of ``FORMATS``
+    :return: one of ``FORMATS`` or ``BAR_FORMATS``
     :raises ImportRefused: it looks like none of them
     """
     try:
         with opened(path) as file:
             head = file.read(_HEAD)
-    except (OSError, EOFError) as error:
+    except (OSError, *DAMAGED) as error:
         raise ImportRefused(f"{path}: cannot be read ({error})") from None
-    line = head.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
-    found = _of_json(line) if line.startswith(("{", "[")) else _of_header(line)
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    line = text.partition("\n")[0]
+    found = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)
     if found is None:
         raise ImportRefused(
-            f"{path}: looks like none of the formats ({', '.join(FORMATS)}); say --format"
+            f"{path}: looks like none of the formats "
+            f"({', '.join([*FORMATS, *BAR_FORMATS])}); say --format"
         )
     return found
 
@@ -42,15 +53,18 @@ def _of_header(line: str) -> str | None:
     return next((name for name, needed in _HEADERS.items() if needed <= names), None)
 
 
-def _of_json(line: str) -> str | None:
+def _of_json(line: str, head: bytes) -> str | None:
     try:
         first: Any = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return None
-    if not isinstance(first, dict):
-        return None
-    if {"venue", "frame"} <= first.keys():
-        return "frames"
-    event = first.get("data", first)
-    order = event.get("o", event) if isinstance(event, dict) else None
-    return "binance-forceorder" if isinstance(order, dict) and {"s", "S"} <= order.keys() else None
+        first = None
+    if isinstance(first, dict):
+        if {"venue", "frame"} <= first.keys():
+            return "frames"
+        event = first.get("data", first)
+        order = event.get("o", event) if isinstance(event, dict) else None
+        if isinstance(order, dict) and {"s", "S"} <= order.keys():
+            return "binance-forceorder"
+        if "arg" in first or "topic" in first:
+            return None  # a bare frame: which venue sent it cannot be told for certain
+    return next((name for name, keys in _ANSWERS.items() if all(k in head for k in keys)), None)

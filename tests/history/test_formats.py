@@ -128,7 +128,7 @@ def test_tardis_rows_are_read_by_each_venues_own_parser(store: Store, tmp_path: 
     assert [(row.line, row.reason) for row in report.bad_rows] == [
         (5, "deribit is no venue of LiqTrend"),
         (6, "side 'both' is neither buy nor sell"),
-        (7, "bad_quantity"),
+        (7, "bad_quantity: BTCUSDT"),
         (8, "local_timestamp is missing or unreadable"),
     ]
 

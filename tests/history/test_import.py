@@ -116,7 +116,7 @@ def test_okx_history_counts_contracts_and_names_what_it_does_not_know(store: Sto
     assert store.total_usd() == pytest.approx(expected_usd, abs=0.01)
     assert report.bad > 0
     (reason,) = {bad.reason for bad in report.bad_rows}
-    assert reason.startswith("unknown_market: HYPE-USDT-SWAP: in no market list of okx")
+    assert reason.startswith("unknown_market: HYPE-USDT-SWAP is in no market list of okx")
 
 
 # -- rows
