@@ -157,6 +157,7 @@ class Settings(_Section):
     backtest_verdicts: Literal["recorded", "matrix", "both"] = "both"
     backtest_trail: Literal["previous", "same"] = "previous"
     min_coverage: float = Field(0.8, ge=0, le=1)
+    hyperopt_windows: tuple[Annotated[str, Field(pattern=r"^\d{1,4}/\d{1,4}$")], ...] = ()
 
     @field_validator("store")
     @classmethod

@@ -71,6 +71,7 @@ class LiqTrend(IStrategy):
     trend_k = ExactDecimal(0.0, 2.0, default=0.5, decimals=1, space="buy")
     min_confidence = CategoricalParameter(["low", "medium", "high"], default="medium", space="buy")
     direction_mode = CategoricalParameter(["follow", "fade"], default="follow", space="buy")
+    windows = CategoricalParameter(["configured", "10/24"], default="configured", space="buy")
     trailing_pct = ExactDecimal(0.002, 0.05, default=0.01, decimals=3, space="sell")
     trailing_arm_pct = ExactDecimal(0.0, 0.05, default=0.01, decimals=3, space="sell")
     fallback_pct = ExactDecimal(0.005, 0.10, default=0.02, decimals=3, space="sell")
@@ -159,7 +160,7 @@ class LiqTrend(IStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Trend inputs, and the indicators shown beside them."""
         pair = metadata["pair"]
-        columns = self.engine.indicators(dataframe, pair)
+        columns = self.engine.indicators(dataframe, pair, self.windows.range)
         if self.coverage is not None:
             startup = self.startup_candle_count
             self.coverage.take(pair, self.engine.known(pair, self.config, startup))
@@ -167,7 +168,8 @@ class LiqTrend(IStrategy):
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Decisions and entries."""
-        return self.engine.entries(dataframe, metadata["pair"], rules_of(self, self.liq_settings))
+        rules = rules_of(self, self.liq_settings)
+        return self.engine.entries(dataframe, metadata["pair"], rules, self.windows.value)
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Reversals."""

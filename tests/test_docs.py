@@ -1,5 +1,6 @@
 """The documentation names what there is."""
 
+import json
 import re
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def test_documented_defaults_are_the_real_ones() -> None:
             assert stated == str(default).lower(), key
         elif isinstance(default, int | float):
             assert float(stated) == default, key
+        elif isinstance(default, tuple):
+            assert json.loads(stated) == list(default), key
         else:
             assert stated == default, key
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from freqtrade.exchange import timeframe_to_minutes
 
+from liq_provider.bot.windows import settings_with
 from liq_provider.errors import SettingsError
 from liq_provider.settings import Settings, sidecar_settings
 
@@ -98,12 +99,22 @@ def stop_problems(fallback_pct: float, leverage: float, stoploss: float) -> Iter
 
 def _time(config: Mapping[str, Any], settings: Settings, strategy: Any) -> Iterator[str]:
     timeframe = str(config.get("timeframe") or "")
-    minutes = timeframe_to_minutes(timeframe)
+    try:
+        minutes = timeframe_to_minutes(timeframe)
+    except Exception:
+        yield f"timeframe: {timeframe!r} is none; write 1m, 5m, 15m or 1h"
+        return
     if settings.segment_min % minutes:
         yield (
             f"timeframe: {timeframe} does not divide liq_provider.segment_min "
             f"({settings.segment_min} min); use a shorter timeframe or a longer segment"
         )
+    for choice in settings.hyperopt_windows:
+        if settings_with(settings, choice).segment_min % minutes:
+            yield (
+                f"timeframe: {timeframe} does not divide the segment of {choice} in "
+                "liq_provider.hyperopt_windows"
+            )
     if settings.max_entry_delay_s >= minutes * 60:
         yield (
             f"liq_provider.max_entry_delay_s: {settings.max_entry_delay_s:g} must be below the "

@@ -19,6 +19,7 @@ from liq_provider.bot.offers import Offers
 from liq_provider.bot.ranking import Candidate
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.windows import CONFIGURED
 from liq_provider.features import FeatureRows
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.rolling import FloatArray, IntArray
@@ -34,13 +35,14 @@ class PairState:
     What is known of one pair as of its last populate.
 
     :param close_ms: closes of its candles
+    :param rows: features, by the name of the windows that they were made with
     :param by_close: position of each candle in the arrays
     """
 
     close_ms: IntArray
     high: FloatArray
     low: FloatArray
-    rows: FeatureRows
+    rows: dict[str, FeatureRows]
     verdicts: Sequence[Mapping[str, Any]]
     decisions: Decisions | None = None
     by_close: dict[int, int] = field(default_factory=dict)
@@ -132,11 +134,17 @@ class Engine:
 
     # -- columns --------------------------------------------------------------------------
 
-    def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
-        """Add what does not depend on thresholds: the trend's inputs."""
+    def indicators(
+        self, frame: DataFrame, pair: str, windows: Sequence[str] = (CONFIGURED,)
+    ) -> DataFrame:
+        """
+        Add what does not depend on thresholds: the trend's inputs.
+
+        :param windows: that may be asked for; hyperopt's epochs choose one of them each
+        """
         self.pairs.pop(pair, None)
         close_ms = self._closes(frame)
-        rows, verdicts = self._known(pair, close_ms)
+        rows, verdicts = self._known(pair, close_ms, windows)
         self.pairs[pair] = PairState(
             close_ms, frame["high"].to_numpy(), frame["low"].to_numpy(), rows, verdicts
         )
@@ -146,17 +154,26 @@ class Engine:
     def known(self, pair: str, config: Mapping[str, Any], startup_candles: int) -> KnownCandles:
         """:return: how many of the tested candles of a pair have known liquidations"""
         state = self.pairs[pair]
-        return KnownCandles.of(candles_tested(state.close_ms, config, startup_candles), state.rows)
+        tested = candles_tested(state.close_ms, config, startup_candles)
+        return KnownCandles.of(tested, next(iter(state.rows.values())))
 
-    def entries(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
-        """Add every candle's decision, and the entry columns that follow from it."""
+    def entries(
+        self, frame: DataFrame, pair: str, rules: Rules, windows: str = CONFIGURED
+    ) -> DataFrame:
+        """
+        Add every candle's decision, and the entry columns that follow from it.
+
+        :param windows: one of those that the indicators were made for
+        """
         state = self.pairs[pair]
         trend = CandleTrend(
             frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
         )
         # Not state.close_ms: hyperopt trims frames between indicators and entries.
         close_ms = self._closes(frame)
-        found = decide(close_ms, state.rows, trend, state.verdicts, rules, self.mode)
+        # Live there is one set only, see ``LiveLoop``.
+        rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
+        found = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
         state.decisions = found
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
         if self.live and len(close_ms) and found.candidate[-1]:
@@ -181,19 +198,21 @@ class Engine:
         return opened + self.timeframe_ms
 
     def _known(
-        self, pair: str, close_ms: IntArray
-    ) -> tuple[FeatureRows, Sequence[Mapping[str, Any]]]:
+        self, pair: str, close_ms: IntArray, windows: Sequence[str]
+    ) -> tuple[dict[str, FeatureRows], Sequence[Mapping[str, Any]]]:
         base = base_asset_of_pair(pair)
         if isinstance(self.source, LiveSource):
-            rows = self.source.rows(base)
-            return (FeatureRows.empty() if rows is None else rows), self.source.verdicts(base)
+            live = self.source.rows(base)
+            rows = {CONFIGURED: FeatureRows.empty() if live is None else live}
+            return rows, self.source.verdicts(base)
         if not len(close_ms):
-            return FeatureRows.empty(), ()
+            return {name: FeatureRows.empty() for name in windows}, ()
         first = int(close_ms[0]) - self.timeframe_ms + MINUTE_MS
         last = int(close_ms[-1])
+        rows = {name: self.source.rows(base, first, last, name) for name in windows}
         if self.mode == "matrix":
-            return self.source.rows(base, first, last), ()
-        return self.source.rows(base, first, last), self.source.verdicts(base, first, last)
+            return rows, ()
+        return rows, self.source.verdicts(base, first, last)
 
     # -- single candles -------------------------------------------------------------------
 

@@ -12,9 +12,12 @@ from liq_provider.bot.notices import Notices
 from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
-from liq_provider.errors import LiqError
+from liq_provider.bot.windows import CONFIGURED, settings_with
+from liq_provider.errors import LiqError, SettingsError
+from liq_provider.features import windows_of
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import RuntimeFiles
+from liq_provider.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +116,7 @@ class LiveLoop:
             return
         self._compared = True
         for name, value in parameters.items():
-            configured = getattr(self.engine.settings, name)
+            configured = getattr(self.engine.settings, name, value)
             if value != configured:
                 logger.info(
                     "%s = %s from the parameter file wins over liq_provider.%s = %s",
@@ -125,6 +128,9 @@ class LiveLoop:
     ) -> str | None:
         """What was checked at the start holds for the configuration, not for a parameter file."""
         settings = self.engine.settings
+        other = _other_windows(settings, parameters.get("windows", CONFIGURED))
+        if other is not None:
+            return other
         unsafe = stop_problems(parameters["fallback_pct"], settings.leverage, self._stoploss)
         return next(unsafe, None) or check_served(
             settings,
@@ -166,3 +172,17 @@ class LiveLoop:
             f"LiqTrend: pair without liquidation feed, never entered: {', '.join(bare)}. No "
             "venue in liq_provider.venues lists it; remove it from exchange.pair_whitelist"
         )
+
+
+def _other_windows(settings: Settings, choice: str) -> str | None:
+    """The sidecar computes and judges with the configured ones only."""
+    try:
+        if windows_of(settings_with(settings, choice)) == windows_of(settings):
+            return None
+    except SettingsError as error:
+        return str(error)
+    return (
+        f"windows {choice} of the parameter file differ from liq_provider.segment_min "
+        f"{settings.segment_min} and liq_provider.baseline_hours {settings.baseline_hours:g}, by "
+        "which the sidecar judges; set these to the same"
+    )

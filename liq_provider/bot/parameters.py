@@ -6,6 +6,7 @@ from freqtrade.strategy import DecimalParameter
 
 from liq_provider.bot.signals import Rules
 from liq_provider.bot.stops import StopRules
+from liq_provider.bot.windows import CONFIGURED, settings_with
 from liq_provider.errors import SettingsError
 from liq_provider.judge.matrix import Confidence
 from liq_provider.settings import Settings
@@ -43,6 +44,9 @@ def take_settings(strategy: Any, settings: Settings) -> None:
 
     :raises SettingsError: a parameter, perhaps of a derived strategy, would change its value
     """
+    strategy.windows.opt_range = [CONFIGURED, *settings.hyperopt_windows]
+    strategy.windows.optimize = bool(settings.hyperopt_windows)
+    strategy.windows.value = CONFIGURED
     for name in NAMES:
         parameter, configured = getattr(strategy, name), getattr(settings, name)
         parameter.value = configured
@@ -55,11 +59,12 @@ def take_settings(strategy: Any, settings: Settings) -> None:
 
 def values(strategy: Any) -> dict[str, Any]:
     """:return: the values in force, by name"""
-    return {name: getattr(strategy, name).value for name in NAMES}
+    return {name: getattr(strategy, name).value for name in (*NAMES, "windows")}
 
 
 def rules_of(strategy: Any, settings: Settings) -> Rules:
     """:return: the decision rules in force; hyperopt may put strong below medium"""
+    settings = settings_with(settings, strategy.windows.value)
     return Rules(
         Thresholds(
             z_threshold=strategy.z_threshold.value,

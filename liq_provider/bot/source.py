@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from liq_provider.bot.windows import CONFIGURED, settings_with
 from liq_provider.errors import StoreError
 from liq_provider.features import FeatureParams, FeatureRows, windows_of
 from liq_provider.liquidation import MINUTE_MS
@@ -199,14 +200,16 @@ class HistorySource:
         self._settings = settings
         self._timeframe_min = timeframe_min
 
-    def rows(self, base_asset: str, from_close_ms: int, to_close_ms: int) -> FeatureRows:
+    def rows(
+        self, base_asset: str, from_close_ms: int, to_close_ms: int, windows: str = CONFIGURED
+    ) -> FeatureRows:
         """:return: features at every minute close of the span, or at every close of a bar"""
         if self._reader is None:
             return FeatureRows.empty()
         computed = history(
             self._reader,
             base_asset,
-            self._settings,
+            settings_with(self._settings, windows),
             self._timeframe_min,
             from_close_ms,
             to_close_ms,

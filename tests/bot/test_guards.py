@@ -149,7 +149,7 @@ def past(store: Store, *bases: str, **section: Any) -> Engine:
         frame = engine.indicators(candles(), pair)
         from .helpers import feature_rows
 
-        engine.pairs[pair].rows = feature_rows({40: (9.0 + number, 0.98)})
+        engine.pairs[pair].rows = {"configured": feature_rows({40: (9.0 + number, 0.98)})}
         engine.exits(engine.entries(frame, pair, rules()), pair)
     return engine
 

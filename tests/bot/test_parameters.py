@@ -6,6 +6,7 @@ import pytest
 from freqtrade.strategy import CategoricalParameter, DecimalParameter
 
 from liq_provider.bot.parameters import NAMES, ExactDecimal, take_settings, values
+from liq_provider.bot.windows import settings_with
 from liq_provider.errors import SettingsError
 
 from .helpers import settings
@@ -15,12 +16,13 @@ WORDS = {"min_confidence", "direction_mode"}
 
 def strategy(numbers: type[DecimalParameter]) -> SimpleNamespace:
     return SimpleNamespace(
+        windows=CategoricalParameter(["configured", "x"], default="configured", space="buy"),
         **{
             name: CategoricalParameter(["x", "y"], default="x", space="buy")
             if name in WORDS
             else numbers(0.0, 10.0, default=1.0, decimals=1, space="buy")
             for name in NAMES
-        }
+        },
     )
 
 
@@ -28,7 +30,8 @@ def test_a_value_between_the_steps_of_hyperopt_is_kept() -> None:
     made = strategy(ExactDecimal)
     own = settings(z_threshold=2.55, fallback_pct=0.0004)
     take_settings(made, own)
-    assert values(made) == {name: getattr(own, name) for name in NAMES}
+    expected = {name: getattr(own, name) for name in NAMES}
+    assert values(made) == expected | {"windows": "configured"}
 
 
 def test_hyperopt_searches_the_grid() -> None:
@@ -40,3 +43,18 @@ def test_hyperopt_searches_the_grid() -> None:
 def test_a_parameter_that_rounds_is_refused_by_its_key() -> None:
     with pytest.raises(SettingsError, match=r"liq_provider\.z_threshold: 2\.56 would become 2\.6"):
         take_settings(strategy(DecimalParameter), settings(z_threshold=2.56))
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ("1/24", "min_baseline_segments"),
+        ("60/24", r"min_baseline_segments \(72\) is more than"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused_by_name(choice: str, reason: str) -> None:
+    if choice == "1/24":
+        assert settings_with(settings(), choice).baseline_segments == 1_440
+        return
+    with pytest.raises(SettingsError, match=rf"windows {choice} .*{reason}"):
+        settings_with(settings(), choice)
