@@ -1,9 +1,11 @@
 """Files into the store: liquidations, and the coverage that the files can claim."""
 
+import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -182,16 +184,28 @@ def import_files(
     if venue is not None and venue not in VENUES:
         raise UsageError(f"{venue!r} is none of the venues: {', '.join(VENUES)}")
     job = _Job(writer, reader, _Options(max_gap_ms, covered, venue), now_ms, progress)
-    for path in paths:
-        try:
-            if not path.is_file():
-                raise ImportRefused(f"{path}: no such file")
-            job.take(path, format_name or _recognised(path, venue), again=again)
-        except ImportRefused as error:
-            job.report.refused.append(str(error))
+    with _rare_collections():
+        for path in paths:
+            try:
+                if not path.is_file():
+                    raise ImportRefused(f"{path}: no such file")
+                job.take(path, format_name or _recognised(path, venue), again=again)
+            except ImportRefused as error:
+                job.report.refused.append(str(error))
     if job.report.refused and not job.report.files:
         raise ImportRefused("\n".join(job.report.refused))
     return job.report
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Millions of small objects without cycles: looking for some costs a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(1_000_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _recognised(path: Path, venue: str | None) -> str:
