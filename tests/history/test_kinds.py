@@ -11,6 +11,7 @@ from liq_provider.cli import main
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.recognise import recognise
 from liq_provider.markets import Market
+from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 
 from .test_import import HEADER, MINUTE, T0, Store, row, write
@@ -181,3 +182,39 @@ def test_archives_that_are_none_are_refused(
     for form in (None, "tardis", "frames"):
         with pytest.raises(ImportRefused, match=rf"a\{suffix}"):
             store.load(path, form=form)
+
+
+def test_the_order_of_rows_and_files_does_not_matter(tmp_path: Path) -> None:
+    """Sums of dollars that are exact, so that not even rounding may differ."""
+    rows = [
+        row(T0 + 7_001 * n, symbol=f"C{n % 3}USDT", side="SELL" if n % 2 else "BUY", z=str(n + 1))
+        for n in range(60)
+    ]
+    contents = []
+    for name, lines in (("a", rows), ("b", rows[::-1]), ("c", rows[1::2] + rows[::2])):
+        folder = tmp_path / name
+        folder.mkdir()
+        found = Store(folder)
+        found.load(
+            write(folder / "1.csv", HEADER, *lines[:25]),
+            write(folder / "2.csv", HEADER, *lines[25:]),
+        )
+        spans = found.reader.coverage(["binance"], T0, T0 + 60 * MINUTE)
+        with found.writer.engine.connect() as connection:
+            minutes = connection.execute(schema.minutes.select()).all()
+        contents.append((sorted(map(tuple, minutes)), spans))
+        found.writer.close()
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_recording_of_several_venues_covers_each_for_itself(store: Store, tmp_path: Path) -> None:
+    bybit = {"venue": "bybit", "received_ms": T0 + 900, "frame": bybit_frame(T0)}
+    later = {**bybit, "frame": bybit_frame(T0 + 8 * MINUTE), "received_ms": T0 + 8 * MINUTE + 900}
+    lines = [okx_frame("BTC-USDT-SWAP", T0 + n * MINUTE) for n in range(3)]
+    path = write(tmp_path / "a.jsonl", json.dumps(bybit), *lines, json.dumps(later))
+    report = store.load(path, form=None)
+    lengths = {
+        venue: [round((span.end_ms - span.start_ms) / MINUTE) for span in spans]
+        for venue, spans in report.covered.items()
+    }
+    assert lengths == {"bybit": [8], "okx": [2]}
