@@ -204,8 +204,13 @@ def _print_bars(report: BarReport, source: str) -> None:
 
 
 def _print_bad(rows: list[BadRow], total: int) -> None:
+    """Rows of one file with the same reason on one line."""
+    lines: dict[tuple[Path, str], list[int]] = {}
     for bad in rows:
-        print(f"  {bad}")
+        lines.setdefault((bad.path, bad.reason), []).append(bad.line)
+    for (path, reason), (first, *others) in lines.items():
+        also = f" (and lines {', '.join(map(str, others))})" if others else ""
+        print(f"  {path}:{first}: {reason}{also}")
     if total > len(rows):
         print(f"  ... and {total - len(rows):,} more")
 
@@ -272,8 +277,10 @@ def _import_exports(arguments: argparse.Namespace) -> int:
             done = restore(
                 writer, folder, int(time.time() * 1000), again=arguments.again, told=told
             )
-        new = ", ".join(f"{count:,} {name}" for name, count in done.rows.items() if count)
+        counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
+        new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
+        print(f"  known is what was known there, in {done.rows['coverage']:,} span(s)")
         if done.skipped:
             print(f"  {done.skipped} of its files were read before (--again reads them anyway)")
     return 0

@@ -40,6 +40,8 @@ def recognise(path: Path) -> str:
     text = head.decode("utf-8-sig", "replace").lstrip()
     line = text.partition("\n")[0]
     found = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)
+    if found is None and {"open", "high", "low", "close"} <= set(_names(line)):
+        raise ImportRefused(f"{path}: holds candles; `liq-provider candles` reads those")
     if found is None:
         raise ImportRefused(
             f"{path}: looks like none of the formats "
@@ -48,8 +50,15 @@ def recognise(path: Path) -> str:
     return found
 
 
+def _names(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
+
+
 def _of_header(line: str) -> str | None:
-    names = set(next(csv.reader([line]), []))
+    names = set(_names(line))
     return next((name for name, needed in _HEADERS.items() if needed <= names), None)
 
 
@@ -62,8 +71,10 @@ def _of_json(line: str, head: bytes) -> str | None:
         if {"venue", "frame"} <= first.keys():
             return "frames"
         event = first.get("data", first)
-        order = event.get("o", event) if isinstance(event, dict) else None
-        if isinstance(order, dict) and {"s", "S"} <= order.keys():
+        inner = event.get("o") if isinstance(event, dict) else None
+        # A bare order has an "o" of its own, which is the order's type.
+        order = inner if isinstance(inner, dict) else event
+        if isinstance(order, dict) and {"s", "S", "z"} <= order.keys():
             return "binance-forceorder"
         if "arg" in first or "topic" in first:
             return None  # a bare frame: which venue sent it cannot be told for certain

@@ -182,6 +182,7 @@ GOOD = f"BTCUSDT,SELL,2,50,50,FILLED,2,2,{T0}"
         (b"\x00\xff\x1f" * 1000, "looks like none of the formats"),
         (b"a,b\n1,2\n", "looks like none of the formats"),
         (b'{"what": 1}\n', "looks like none of the formats"),
+        (b"date,open,high,low,close,volume\n1,2,3,4,5,6\n", "`liq-provider candles` reads those"),
         (f"{HEADER},s\n{GOOD},x\n".encode(), "two columns s"),
         (f"{HEADER}\nx,y\nBTCUSDT,UP,1,1,1,F,1,1,{T0}\n".encode(), "no row of it is a liquidation"),
         (f"{HEADER}\n".encode() + b"x" * (1 << 21), r":2: is longer than any row"),

@@ -133,6 +133,17 @@ def test_a_skipped_file_claims_nothing_for_another_venue(store: Store, tmp_path:
     assert list(report.covered) == ["bybit"]
 
 
+@pytest.mark.parametrize("wrap", ["bare", "event", "stream"])
+def test_json_lines_of_binance_are_recognised_as_recorded_by_anybody(
+    store: Store, tmp_path: Path, wrap: str
+) -> None:
+    order = {"s": "BTCUSDT", "S": "SELL", "o": "LIMIT", "p": "50", "ap": "50", "z": "2", "T": T0}
+    event = {"e": "forceOrder", "E": T0 + 9, "o": order}
+    line = {"bare": order, "event": event, "stream": {"stream": "!forceOrder@arr", "data": event}}
+    path = write(tmp_path / "a.jsonl", json.dumps(line[wrap]))
+    assert store.load(path, form=None).kept == 1
+
+
 # -- bars, and all together
 
 
