@@ -297,7 +297,10 @@ def export(arguments: argparse.Namespace) -> int:
     found.reader()  # refuses where there is no store
     engine = open_engine(found.store_url, read_only=True)
     folder = Path(arguments.directory)
-    made = write_export(engine, folder, Wanted(pairs, from_ms, to_ms), int(time.time() * 1000))
+    try:
+        made = write_export(engine, folder, Wanted(pairs, from_ms, to_ms), int(time.time() * 1000))
+    finally:
+        engine.dispose()
     sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
     told = ", ".join(f"{count:,} {table}" for table, count in sums.items())
     print(f"{folder}: {told}; in {len(made.rows):,} file(s)")

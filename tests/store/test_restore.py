@@ -1,0 +1,55 @@
+"""An export leaves either database, and comes back into either, unchanged."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from liq_provider.coverage import Interval
+from liq_provider.history.archive import TABLES
+from liq_provider.history.export import Wanted, export
+from liq_provider.history.restore import restore
+from liq_provider.markets import Market
+from liq_provider.store import schema
+from liq_provider.store.engine import open_engine
+from liq_provider.store.writer import Writer
+
+from .helpers import MINUTE, T0, incoming, order
+
+KEPT = (*TABLES, "minutes")
+
+
+def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    found = {}
+    for name in KEPT:
+        table = schema.metadata.tables[name]
+        with engine.connect() as connection:
+            query = select(table).order_by(*table.primary_key)
+            found[name] = [tuple(row) for row in connection.execute(query)]
+    return found
+
+
+def test_a_store_of_either_kind_can_be_moved(
+    writer: Writer, store_url: str, tmp_path: Path
+) -> None:
+    late = incoming(T0 + 7, received_ms=T0 + 20 * MINUTE)
+    writer.append([*(incoming(T0 + n * MINUTE + n, quantity=1 + n / 3) for n in range(50)), late])
+    writer.cover("bybit", [Interval(T0, T0 + 50 * MINUTE)], "live", T0)
+    writer.fill("bybit", "BTC", Interval(T0 - MINUTE, T0), [order(T0 - 5)], T0 + MINUTE)
+    writer.put_markets("okx", [Market("okx", "X-USDT-SWAP", "X/USDT:USDT", "X", 0.1)], T0)
+    before = content(writer.engine)
+    source = open_engine(store_url, read_only=True)
+    export(source, tmp_path / "out", Wanted(), T0)
+    source.dispose()
+
+    copy = Writer(open_engine(f"sqlite:///{tmp_path / 'copy.sqlite'}"))
+    restore(copy, tmp_path / "out", T0)
+    assert content(copy.engine) == before
+    copy.close()
+
+    with writer.engine.begin() as connection:
+        for table in schema.metadata.sorted_tables:
+            if table.name != "state":
+                connection.execute(table.delete())
+    restore(writer, tmp_path / "out", T0)
+    assert content(writer.engine) == before
