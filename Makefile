@@ -6,7 +6,7 @@ CONFIG ?= user_data/config.json
 EPOCHS ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo trade backtest hyperopt bench test lint format lock clean
+.PHONY: help install demo trade backtest hyperopt study bench test lint format lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ backtest: $(VENV)/.installed  ## freqtrade backtesting on what you recorded (ARG
 hyperopt: $(VENV)/.installed  ## freqtrade hyperopt of the thresholds (EPOCHS=50 ARGS="...")
 	@$(BIN)/freqtrade hyperopt --strategy LiqTrend -c $(CONFIG) --spaces buy sell \
 	  --hyperopt-loss SharpeHyperOptLossDaily -e $(EPOCHS) $(ARGS)
+
+study: $(VENV)/.installed  ## does price run on after a wave? A report on what you recorded (ARGS=...)
+	@$(BIN)/liq-provider study -c $(CONFIG) $(ARGS)
 
 bench: $(VENV)/.installed  ## print the benchmarks' ratios
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -16,6 +16,8 @@ from liq_provider.study.report import Report
 from liq_provider.study.study import Options, Study, run_study
 from liq_provider.study.words import day
 
+_NAMED = 5
+
 # What decides which waves there are, and so belongs into every report.
 _SETTINGS = {
     *("backtest_source", "venues", "segment_min", "baseline_hours", "min_baseline_segments"),
@@ -101,29 +103,51 @@ def _pairs(found: Context, reader: Reader, arguments: argparse.Namespace) -> lis
     from freqtrade.exchange import timeframe_to_msecs
 
     from liq_provider.history.candles import read_candles
-    from liq_provider.study.past import load_candles, pair_data, stored_span
+    from liq_provider.study.past import (
+        load_candles,
+        pair_data,
+        stored_pairs,
+        stored_span,
+        without_prices,
+    )
 
-    names = arguments.pair or found.config.get("exchange", {}).get("pair_whitelist") or []
-    if not names:
-        raise UsageError("which pairs? Say --pair, or exchange.pair_whitelist in the configuration")
+    source = found.settings.backtest_source
+    span = stored_span(reader, source)
+    names = arguments.pair or found.config.get("exchange", {}).get("pair_whitelist")
+    names = names or stored_pairs(reader, source)
     if arguments.candles and len(names) != 1:
         raise UsageError("--candles holds the candles of one pair; say which with --pair")
     timeframe_ms = timeframe_to_msecs(found.timeframe)
-    span = stored_span(reader, found.settings.backtest_source)
-    data = []
+    data: list[PairData] = []
+    bare: list[str] = []
     for pair in names:
-        if arguments.candles:
-            candles = read_candles(Path(arguments.candles), timeframe_ms)
-        else:
-            candles = load_candles(found.config, found.datadir, pair, found.timeframe)
+        candles = (
+            read_candles(Path(arguments.candles), timeframe_ms)
+            if arguments.candles
+            else load_candles(found.config, found.datadir, pair, found.timeframe)
+        )
+        if candles is None:
+            bare.append(pair)
+            candles = without_prices(span, timeframe_ms)
         item = pair_data(reader, found.settings, pair, candles, timeframe_ms, span)
         if item is None:
             print(f"{pair}: its candles and what is stored do not overlap; left out")
         else:
             data.append(item)
+    if bare:
+        print(
+            f"No {found.timeframe} candles of {_some(bare)} in {found.datadir}: waves are counted, "
+            "returns are unknown. Get them with `freqtrade download-data` or "
+            "`liq-provider candles`.\n"
+        )
     if not data:
         raise UsageError(
             f"no candles within what is stored ({day(span[0])} to {day(span[1])} UTC): get them "
             "with `freqtrade download-data`"
         )
     return data
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

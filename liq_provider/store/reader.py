@@ -238,6 +238,14 @@ class Reader:
         first, last = self._rows(query)[0]
         return None if first is None else (int(first), int(last))
 
+    def bar_pairs(self, source: str) -> list[str]:
+        """:return: one pair for each coin that a data vendor published bars of"""
+        table = schema.bars.c
+        rows = self._rows(
+            select(func.min(table.pair)).where(table.source == source).group_by(table.base_asset)
+        )
+        return sorted(str(row[0]) for row in rows)
+
     def bar_grid(
         self, base_asset: str, source: str, bar_min: int, from_ms: int, to_ms: int
     ) -> MinuteGrid:

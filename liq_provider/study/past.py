@@ -31,27 +31,35 @@ def stored_span(reader: Reader, source: str) -> tuple[int, int]:
     return span
 
 
-def load_candles(config: Mapping[str, Any], datadir: Path, pair: str, timeframe: str) -> Any:
+def stored_pairs(reader: Reader, source: str) -> list[str]:
     """
-    :return: Freqtrade's candles of a pair
-    :raises UsageError: there are none; says how to get them
+    :param source: the setting ``backtest_source``
+    :return: one pair for each coin that anything is stored of
     """
-    from freqtrade.data.history import load_pair_history
+    if source != "minutes":
+        return reader.bar_pairs(source)
+    return sorted(min(pairs) for pairs in reader.active(0, 2**62).values())
+
+
+def load_candles(
+    config: Mapping[str, Any], datadir: Path, pair: str, timeframe: str
+) -> pd.DataFrame | None:
+    """:return: Freqtrade's candles of a pair, None if there are none"""
+    from freqtrade.data.history import get_datahandler
     from freqtrade.enums import CandleType
 
-    candles = load_pair_history(
-        pair=pair,
-        timeframe=timeframe,
-        datadir=datadir,
-        data_format=str(config.get("dataformat_ohlcv") or "feather"),
-        candle_type=CandleType.FUTURES,
+    handler = get_datahandler(datadir, str(config.get("dataformat_ohlcv") or "feather"))
+    candles: pd.DataFrame = handler.ohlcv_load(
+        pair, timeframe, CandleType.FUTURES, warn_no_data=False
     )
-    if candles.empty:
-        raise UsageError(
-            f"{pair}: no {timeframe} candles in {datadir}; get them with `freqtrade download-data "
-            f"--timeframes {timeframe} --pairs {pair}`, or `liq-provider candles FILE`"
-        )
-    return candles
+    return None if candles.empty else candles
+
+
+def without_prices(span: tuple[int, int], timeframe_ms: int) -> pd.DataFrame:
+    """:return: the candles that a span has, prices unknown: waves can be counted, no returns"""
+    first_ms = span[0] // timeframe_ms * timeframe_ms
+    opened = pd.to_datetime(np.arange(first_ms, span[1], timeframe_ms), unit="ms", utc=True)
+    return pd.DataFrame({"date": opened, "open": np.nan, "close": np.nan})
 
 
 def pair_data(

@@ -1,0 +1,120 @@
+"""``liq-provider study`` as a user runs it: report, hold-out, missing candles."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from liq_provider.cli import main
+
+from .test_hyperopt_planted import BTC, write
+
+RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("planted")
+    write(base, 3, 0.008)
+    config = {
+        "timeframe": "5m",
+        "exchange": {"name": "binance", "pair_whitelist": [BTC, "ETH/USDT:USDT"]},
+        "liq_provider": {
+            "store": "sqlite:///store.sqlite",
+            "venues": {"bybit": {"enabled": False}, "okx": {"enabled": False}},
+        },
+    }
+    (base / "config.json").write_text(json.dumps(config))
+    return base
+
+
+def report_of(base: Path) -> dict:
+    return json.loads(max((base / "user_data" / "study").glob("*.json")).read_text())
+
+
+def test_the_hold_out_is_opened_once_and_that_is_remembered(
+    planted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(planted)
+    assert main(["study"]) == 0
+    said = capsys.readouterr().out
+    assert "2026-01-09 00:00 to 2026-01-13 00:00 UTC was not looked at" in said
+    found = report_of(planted)
+    assert found["holdout"] is None
+    assert found["study"]["to_ms"] <= 1_767_916_800_000, "2026-01-09"
+    assert main(["study", "--open-holdout"]) == 0
+    said = capsys.readouterr().out
+    assert "opened now, for the first time" in said
+    assert "Hold-out: 2026-01-09 00:00 to" in said
+    assert main(["study"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"was first opened on .* and is no longer a hold-out", said)
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_it_shows(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(planted)
+    assert main(["study", "--out", "out", "--fee", "0.001"]) == 0
+    (page,) = Path("out").glob("*.html")
+    text = page.read_text()
+    assert not re.search(r'<(script|link|img|iframe)[^>]+(src|href)=["\']?http', text)
+    assert "0.240% of costs" in text
+    assert "<h1>" in text.partition("<p>")[0], "the answer comes first"
+    assert "NaN" not in next(Path("out").glob("*.json")).read_text()
+
+
+@pytest.mark.recorded
+@pytest.mark.skipif(not RECORDED.is_dir(), reason=f"no recorded market data in {RECORDED}")
+@pytest.mark.parametrize(
+    "name", ["okx_liquidations_2026-03-04_05.csv", "binance_forceorder_2025-01-26_27.csv"]
+)
+def test_a_short_recording_without_candles_is_not_enough_data(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["import", str(RECORDED / name)]) in (0, 1)
+    assert main(["features", "--pair", BTC]) == 0
+    assert main(["explain", "--pair", BTC]) in (0, 1)
+    capsys.readouterr()
+    assert main(["study", "--pair", BTC, "--pair", "ETH/USDT:USDT"]) == 0
+    said = capsys.readouterr().out
+    assert "NOT ENOUGH DATA to answer" in said
+    assert "returns are unknown" in said
+    assert "QUALIFIED." not in said
+
+
+@pytest.mark.recorded
+@pytest.mark.skipif(not RECORDED.is_dir(), reason=f"no recorded market data in {RECORDED}")
+def test_a_hundred_days_of_hourly_bars_are_not_enough_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bars, candles = (
+        str(RECORDED / name)
+        for name in ("coinglass_btc_liquidation_1h.csv", "binance_btcusdt_candles_1h.csv")
+    )
+    section = {"backtest_source": "coinglass", "segment_min": 60, "baseline_hours": 168}
+    Path("config.json").write_text(json.dumps({"timeframe": "1h", "liq_provider": section}))
+    assert main(["import", bars, "--format", "coinglass", "--pair", BTC]) == 0
+    assert main(["study", "--pair", BTC, "--candles", candles]) == 0
+    said = capsys.readouterr().out
+    assert "NOT ENOUGH DATA" in said
+    assert "returns are unknown" not in said
+    found = report_of(tmp_path)
+    assert found["study"]["horizon_min"] == 60
+    assert found["study"]["events"] > 20
+    assert pd.notna(found["study"]["hypotheses"][0]["mean"]["mean"])
+
+
+def test_an_empty_store_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["study"]) == 2
+    assert "There is no store" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""Events, statistics and the words for them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.settings import load_settings
+from liq_provider.study import stats
+from liq_provider.study.events import DAY_MS, PairData, clustered, find_waves
+from liq_provider.study.placebo import placebo_means
+from liq_provider.study.study import (
+    Options,
+    follow_rules,
+    horizons_of,
+    primary_of,
+    run_study,
+)
+from liq_provider.study.words import headline, sentences
+
+from .planted import START_MS, market, pair_data
+
+SETTINGS = load_settings({}, {})
+
+
+def test_returns_are_from_the_next_open_to_the_close_of_the_horizon() -> None:
+    opened = START_MS + np.arange(6, dtype=np.int64) * 5 * MINUTE_MS
+    opened[4:] += 5 * MINUTE_MS  # the candle at 20 minutes is missing
+    prices = np.array([100.0, 110.0, 120.0, 130.0, 150.0, 160.0])
+    data = PairData("X", 5 * MINUTE_MS, opened, prices, prices + 1, find_none(), [])
+    assert data.forward(5)[:3] == pytest.approx([111 / 110 - 1, 121 / 120 - 1, 131 / 130 - 1])
+    assert data.forward(10)[0] == pytest.approx(121 / 110 - 1)
+    assert data.forward(5, late_candles=1)[0] == pytest.approx(121 / 120 - 1)
+    assert np.isnan(data.forward(15)[1]), "its end is missing"
+    assert np.isnan(data.forward(5)[3]), "its entry is missing"
+
+
+def find_none():
+    return pair_data(market(0, 3, 0.0)).rows
+
+
+def test_what_happens_later_changes_no_event() -> None:
+    """Waves are found with what was known at their close; returns alone look ahead."""
+    whole = pair_data(market(4, 12, 0.005))
+    found = find_waves(whole, SETTINGS, follow_rules(SETTINGS)).events
+    cut_ms = START_MS + 8 * DAY_MS
+    part = whole.between(START_MS, cut_ms)
+    before = find_waves(part, SETTINGS, follow_rules(SETTINGS)).events
+    columns = ["close_ms", "sign", "strength", "trend", "z"]
+    expected = found.loc[found["close_ms"] < cut_ms, columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(before[columns], expected)
+    assert len(before) > 10
+
+
+def test_waves_of_several_pairs_at_one_time_are_one_event() -> None:
+    minutes = [0, 1, 4, 5, 11, 30]
+    events = pd.DataFrame(
+        {
+            "close_ms": [START_MS + m * MINUTE_MS for m in minutes],
+            "pair": [f"P{m}" for m in minutes],
+        }
+    )
+    found = clustered(events.sample(frac=1, random_state=1), 5)
+    assert found["cluster"].tolist() == [0, 0, 0, 1, 2, 3]
+
+
+def test_the_interval_is_wider_where_days_stand_together() -> None:
+    rng = np.random.default_rng(1)
+    days = np.repeat(np.arange(200), 10)
+    alone = rng.normal(0, 1, 2_000)
+    together = np.repeat(rng.normal(0, 1, 200), 10)
+    narrow = stats.mean_of(alone, days, 0.95, rng)
+    wide = stats.mean_of(together, days, 0.95, rng)
+    assert wide.high - wide.low > 2.5 * (narrow.high - narrow.low)
+    assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / 2_000**0.5, rel=0.2)
+
+
+def test_the_number_of_events_that_would_be_needed() -> None:
+    # (2.576 + 0.842)^2 = 11.68 for an effect of one standard deviation
+    assert stats.needed(1.0, 1.0, 0.99) == 12
+    assert stats.needed(0.01, 0.001, 0.99) == 1_168
+    assert stats.needed(0.01, -0.001, 0.99) is None
+
+
+def test_the_placebo_is_the_same_pair_and_day_and_no_wave() -> None:
+    data = pair_data(market(2, 6, 0.0))
+    waves = find_waves(data, SETTINGS, follow_rules(SETTINGS))
+    events = clustered(waves.events, 5)
+    near = np.abs(data.close_ms[:, None] - events["close_ms"].to_numpy()[None]).min(axis=1)
+    assert not waves.quiet[near <= 5 * MINUTE_MS].any()
+    # A price that is the number of the day times the time: the return tells the day.
+    flat = PairData(
+        data.pair, data.timeframe_ms, data.open_ms, *two(data.open_ms), data.rows, data.venues
+    )
+    found = find_waves(flat, SETTINGS, follow_rules(SETTINGS))
+    one = events.iloc[[5]].assign(cluster=0)
+    rng = np.random.default_rng(0)
+    means = placebo_means(one, {data.pair: found}, 5, np.ones(1), rng)
+    day = int(one["close_ms"].iloc[0] // DAY_MS)
+    assert np.allclose(means, (day - START_MS // DAY_MS + 1) / 1000)
+
+
+def two(open_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Open 1, close more by the day's number in thousandths."""
+    day = (open_ms // DAY_MS - START_MS // DAY_MS + 1) / 1000
+    return np.ones(len(open_ms)), 1 + day
+
+
+def test_horizons_are_those_that_the_candles_have() -> None:
+    assert horizons_of(1) == (1, 5, 15, 60, 240)
+    assert horizons_of(15) == (15, 60, 240)
+    assert (primary_of(1), primary_of(60), primary_of(240)) == (60, 60, 240)
+
+
+def test_unknown_prices_are_not_enough_data() -> None:
+    data = pair_data(market(1, 40, 0.01))
+    bare = PairData(
+        data.pair,
+        data.timeframe_ms,
+        data.open_ms,
+        data.open * np.nan,
+        data.close * np.nan,
+        data.rows,
+        data.venues,
+    )
+    found = run_study([bare], SETTINGS, Options())
+    assert found.events > 100, "they are counted"
+    assert headline(found).startswith("NOT ENOUGH DATA")
+    assert not any("nan" in line for line in sentences(found, Options()))
+
+
+def test_declared_trials_make_it_harder() -> None:
+    data = [pair_data(market(7, 40, 0.0027))]
+    once = run_study(data, SETTINGS, Options(seed=1)).hypotheses[0]
+    often = run_study(data, SETTINGS, Options(seed=1, trials=1_000)).hypotheses[0]
+    assert often.net_low < once.net_low
+    assert often.finding != "qualified", "a placebo of 1,999 draws cannot show p below 5e-6"
