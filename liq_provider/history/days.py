@@ -13,9 +13,12 @@ from pathlib import Path
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import ImportRefused
+from liq_provider.liquidation import Liquidation
 from liq_provider.markets import MarketTable
 
 _DAY_MS = 86_400_000
+# Files are cut by the time of receipt, or nearly at midnight.
+_MIDNIGHT_MS = 600_000
 _SNAPSHOT = re.compile(
     r"^(?P<market>[A-Z0-9_]+)-liquidationSnapshot-(?P<day>\d{4}-\d{2}-\d{2})\.(zip|csv)$"
 )
@@ -38,6 +41,15 @@ class DayFile:
     market_id: str
     base_asset: str
     span: Interval
+
+    def holds(self, item: Liquidation) -> bool:
+        """:return: whether such an order can be in the file"""
+        first_ms, last_ms = self.span.start_ms - _MIDNIGHT_MS, self.span.end_ms + _MIDNIGHT_MS
+        return (
+            first_ms <= item.event_ms < last_ms
+            and item.venue == self.venue
+            and self.market_id in ("", item.market_id)
+        )
 
 
 def snapshot_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile:

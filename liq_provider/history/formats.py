@@ -62,14 +62,19 @@ def read(
     :raises ImportRefused: the file as a whole is not of that format, or cannot be read
     """
     lines = FORMATS[name](path, markets) if venue is None else _bare_frames(path, venue)
+    day = day_of(path, name, markets)
     try:
-        yield from _read(path, lines, markets, now_ms)
+        yield from _read(path, lines, markets, now_ms, day)
     except OSError as error:
         raise ImportRefused(f"{path}: {error.strerror or error}") from error
 
 
 def _read(
-    path: Path, lines: _Lines, markets: Mapping[str, MarketTable], now_ms: int | None
+    path: Path,
+    lines: _Lines,
+    markets: Mapping[str, MarketTable],
+    now_ms: int | None,
+    day: DayFile | None,
 ) -> Iterator[Record]:
     latest_ms = _ALWAYS_MS if now_ms is None else now_ms + _CLOCKS_MS
     for line, frame in lines:
@@ -89,6 +94,10 @@ def _read(
         for item in found:
             if item.event_ms > latest_ms:
                 yield BadRow(path, line, "its time lies in the future")
+                break
+            if day is not None and not day.holds(item):
+                what = f"{item.venue} {item.market_id} at {item.event_ms}"
+                yield BadRow(path, line, f"{what} is not what the file's name says")
                 break
         else:
             if found:
@@ -286,7 +295,8 @@ FORMATS: dict[str, Callable[[Path, _Markets], _Lines]] = {
 }
 
 # Recorded market by market: such a file says nothing about the markets that it does not hold.
-PER_MARKET = frozenset({"okx-rest"})
+# A Tardis file may be of one market or of all; if its name does not say, it is taken for less.
+PER_MARKET = frozenset({"okx-rest", "tardis"})
 
 # Day files, whose name may say what they cover.
 DAY_FORMATS = frozenset({"liquidation-snapshot", "tardis"})

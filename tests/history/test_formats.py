@@ -18,6 +18,7 @@ from liq_provider.store import schema
 from .test_import import Store
 
 DAY = 86_400_000
+HOUR = 3_600_000
 T0 = 1_709_251_200_000  # 2024-03-01 00:00 UTC
 SNAPSHOT = (
     "time,side,order_type,time_in_force,original_quantity,price,average_price,order_status,"
@@ -144,6 +145,35 @@ def test_the_name_of_a_tardis_file_says_what_it_covers(
     grids = store.reader.grids(["BTC", "ETH"], ["binance"], T0, T0 + DAY)
     assert grids["BTC"].covered.all()
     assert grids["ETH"].covered.all() == others
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("bybit_liquidations_2024-03-01_BTCUSDT", tardis_row(T0, "bybit", "ETHUSDT")),
+        ("bybit_liquidations_2024-03-01_BTCUSDT", tardis_row(T0 + DAY + HOUR, "bybit", "BTCUSDT")),
+        ("bybit_liquidations_2024-03-01_PERPETUALS", tardis_row(T0 - HOUR, "bybit", "BTCUSDT")),
+        ("bybit_liquidations_2024-03-01_BTCUSDT", tardis_row(T0, "binance-futures", "BTCUSDT")),
+        ("BTCUSDT-liquidationSnapshot-2024-03-02", snapshot_row(T0)),
+    ],
+)
+def test_a_day_file_under_another_name_claims_nothing(
+    store: Store, tmp_path: Path, name: str, row: str
+) -> None:
+    path = tmp_path / f"{name}.csv"
+    path.write_text(f"{TARDIS if 'bybit' in name else SNAPSHOT}\n{row}\n")
+    with pytest.raises(ImportRefused, match="is not what the file's name says"):
+        store.load(path, form=None)
+    assert store.reader.count("coverage") == 0
+
+
+def test_a_tardis_file_whose_name_says_nothing_is_about_the_coins_in_it(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [tardis_row(T0 + n * MINUTE_MS, "bybit", "BTCUSDT") for n in range(4)]
+    path.write_text("\n".join([TARDIS, *rows]))
+    assert store.load(path, form=None).coins == {"bybit": ["BTC"]}
 
 
 def test_a_tardis_file_of_another_exchange_is_refused(store: Store, tmp_path: Path) -> None:
