@@ -17,6 +17,8 @@ from liq_provider.study.study import SHOWN_LEVEL, Cell, Options, Study
 from liq_provider.study.words import LIMITS, headline, percent, sentences
 
 _BLUE, _RED, _GRAY = "#3987c9", "#d0643f", "#8a8f98"
+# Resampling fewer says nothing about the days that were not seen.
+_FEW_DAYS = 5
 _TITLES = {
     "strength": "by strength",
     "liquidated": "by the side that was liquidated",
@@ -124,13 +126,19 @@ def _table(cells: Sequence[Cell]) -> str:
             f"{cell.gross.n:,}",
             f"{cell.gross.days:,}",
             percent(cell.gross.mean),
-            f"{percent(cell.gross.low)} to {percent(cell.gross.high)}",
+            _interval(cell),
             percent(cell.net),
             percent(cell.net_2x),
         )
         for cell in cells
     ]
     return _rows(heads, rows)
+
+
+def _interval(cell: Cell) -> str:
+    if cell.gross.days < _FEW_DAYS:
+        return "too few days"
+    return f"{percent(cell.gross.low)} to {percent(cell.gross.high)}"
 
 
 def _pairs(study: Study) -> str:
@@ -211,7 +219,9 @@ def _styled(figure: go.Figure, unit: str) -> go.Figure:
 
 def _plot(figure: go.Figure, caption: str) -> str:
     drawn = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displayModeBar": False, "responsive": True},
     )
     return f"<figure>{drawn}<figcaption>{html.escape(caption)}</figcaption></figure>"
 

@@ -45,7 +45,7 @@ def sentences(study: Study, options: Options) -> list[str]:
         f"{study.events:,} waves, which are {study.clusters:,} events (waves at the same time "
         f"are one) on {study.days:,} days.",
         f"Asked before looking: is the mean return over {study.horizon_min} minutes, after "
-        f"{percent(options.cost)} of costs for a round trip, above zero with {LEVEL:.0%} "
+        f"{options.cost:.3%} of costs for a round trip, above zero with {LEVEL:.0%} "
         f"confidence, and beyond random times and random signs (p <= "
         f"{ALPHA / options.trials:g}, {options.trials} setting(s) declared as tried)?",
     ]
