@@ -15,12 +15,12 @@ from liq_provider.history.fill import (
     FILLABLE,
     SETTLED_MS,
     GapReport,
+    ask_gap,
     base_url_of,
-    fill_gap,
     gaps,
     http_fetch,
 )
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -50,7 +50,8 @@ class FillStats:
 class GapFiller:
     """
     :param since_ms: gaps before this are left to ``liq-provider fill``
-    :param executor: threads for REST; the store serialises its writers itself
+    :param store_executor: the store's single thread
+    :param asking: threads for REST
     """
 
     def __init__(
@@ -60,45 +61,59 @@ class GapFiller:
         settings: Settings,
         since_ms: int,
         now_ms: Callable[[], int],
-        executor: Executor,
+        store_executor: Executor,
+        asking: Executor,
         every_s: float = _EVERY_S,
     ) -> None:
         self.stats = FillStats()
         self._writer, self._reader, self._settings = writer, reader, settings
-        self._since_ms, self._now_ms, self._executor = since_ms, now_ms, executor
+        self._since_ms, self._now_ms = since_ms, now_ms
+        self._store_executor, self._asking = store_executor, asking
         self._every_s = every_s
         self._tried: set[tuple[str, str, Interval]] = set()
 
     async def run(self) -> None:
         """Look for gaps until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._every_s)
             for venue in self._settings.venues.enabled:
                 if venue in FILLABLE:
-                    await loop.run_in_executor(self._executor, self._fill, venue)
+                    await self._fill(venue)
 
     def report(self) -> Mapping[str, Any]:
         """:return: for the status"""
         return asdict(self.stats)
 
-    def _fill(self, venue: str) -> None:
-        now_ms = self._now_ms()
+    async def _fill(self, venue: str) -> None:
+        loop, now_ms = asyncio.get_running_loop(), self._now_ms()
         span = Interval(max(self._since_ms, now_ms - _LOOK_BACK_MS), now_ms - SETTLED_MS)
         try:
-            due = self._due(venue, span)
-            if not due:
-                return
-            with requests.Session() as session:
-                fetch = http_fetch(base_url_of(self._settings, venue), session)
-                for base, gap in due:
-                    arguments = (venue, base, gap, now_ms, fetch)
-                    self._note(fill_gap(self._writer, self._reader, *arguments))
-                    self._tried.add((venue, base, gap))
+            due = await loop.run_in_executor(self._asking, self._due, venue, span)
+            for base, gap in due:
+                proven, found = await loop.run_in_executor(
+                    self._asking, self._ask, venue, base, gap, now_ms
+                )
+                filled = None
+                if proven.start_ms < proven.end_ms:
+                    filled = await loop.run_in_executor(
+                        self._store_executor,
+                        self._writer.fill,
+                        *(venue, base, proven, found, now_ms),
+                    )
+                self._note(GapReport(venue, base, gap, filled))
+                self._tried.add((venue, base, gap))
         except (FeedError, StoreError) as error:
             self.stats.failures += 1
             self.stats.error = str(error)
             logger.warning("Filling gaps of %s: %s", venue, error)
+
+    def _ask(
+        self, venue: str, base: str, gap: Interval, now_ms: int
+    ) -> tuple[Interval, list[Liquidation]]:
+        markets = [m for m in self._reader.markets(venue) if m.base_asset == base]
+        with requests.Session() as session:
+            fetch = http_fetch(base_url_of(self._settings, venue), session)
+            return ask_gap(markets, gap, now_ms, fetch)
 
     def _due(self, venue: str, span: Interval) -> list[tuple[str, Interval]]:
         """Gaps that have ended; a venue without any costs one look at the store."""

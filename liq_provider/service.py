@@ -148,6 +148,7 @@ class Sidecar:
             settings,
             self._started_ms,
             self._clock.now_ms,
+            self._writing,
             self._asking,
         )
         self._clock_error: str | None = None

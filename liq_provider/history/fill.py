@@ -6,7 +6,7 @@ before its beginning shows that nothing older was withheld; what is not proven s
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,27 @@ def gaps(reader: Reader, venue: str, base_asset: str, span: Interval) -> list[In
     return without(Interval(first, end), reader.known_spans(venue, base_asset, span))
 
 
+def ask_gap(
+    markets: Sequence[Market], gap: Interval, now_ms: int, fetch: Fetch
+) -> tuple[Interval, list[Liquidation]]:
+    """
+    What the venue's history says about a coin's gap.
+
+    :param markets: the coin's, on that venue
+    :param fetch: asks the venue, see ``http_fetch``
+    :return: the whole minutes that are proven, perhaps none, and their liquidations
+    :raises FeedError: the venue does not answer, or not as documented
+    """
+    found: list[Liquidation] = []
+    proven_ms = gap.start_ms if markets else gap.end_ms
+    for market in markets:
+        orders, from_ms = _history_of(market, gap, now_ms, fetch)
+        found += orders
+        proven_ms = max(proven_ms, from_ms)
+    start_ms = min(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
+    return Interval(start_ms, gap.end_ms), [o for o in found if start_ms <= o.event_ms < gap.end_ms]
+
+
 def fill_gap(
     writer: Writer,
     reader: Reader,
@@ -68,21 +89,13 @@ def fill_gap(
     """
     Fill one coin's gap as far back as the venue's history proves it.
 
-    :param fetch: asks the venue, see ``http_fetch``
     :raises FeedError: the venue does not answer, or not as documented
     """
     markets = [m for m in reader.markets(venue) if m.base_asset == base_asset]
-    found: list[Liquidation] = []
-    proven_ms = gap.start_ms if markets else gap.end_ms
-    for market in markets:
-        orders, from_ms = _history_of(market, gap, now_ms, fetch)
-        found += orders
-        proven_ms = max(proven_ms, from_ms)
-    proven = Interval(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
-    if proven.start_ms >= proven.end_ms:
-        return GapReport(venue, base_asset, gap, None)
-    inside = [o for o in found if proven.start_ms <= o.event_ms < proven.end_ms]
-    filled = writer.fill(venue, base_asset, proven, inside, now_ms)
+    proven, found = ask_gap(markets, gap, now_ms, fetch)
+    filled = None
+    if proven.start_ms < proven.end_ms:
+        filled = writer.fill(venue, base_asset, proven, found, now_ms)
     return GapReport(venue, base_asset, gap, filled)
 
 

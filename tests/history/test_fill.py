@@ -144,7 +144,14 @@ async def test_the_sidecar_fills_by_itself_and_counts_it(place: Place) -> None:
     settings = load_settings({"liq_provider": {"venues": {"okx": {"rest_url": place.sim.url}}}}, {})
     with ThreadPoolExecutor(1) as pool:
         filler = GapFiller(
-            place.writer, place.reader, settings, place.begin_ms, lambda: place.now_ms, pool, 0.05
+            place.writer,
+            place.reader,
+            settings,
+            place.begin_ms,
+            lambda: place.now_ms,
+            pool,
+            pool,
+            0.05,
         )
         task = asyncio.create_task(filler.run())
         for _ in range(200):
@@ -163,7 +170,14 @@ async def test_a_dead_history_is_counted_and_tried_again(place: Place) -> None:
     )
     with ThreadPoolExecutor(1) as pool:
         filler = GapFiller(
-            place.writer, place.reader, settings, place.begin_ms, lambda: place.now_ms, pool, 0.05
+            place.writer,
+            place.reader,
+            settings,
+            place.begin_ms,
+            lambda: place.now_ms,
+            pool,
+            pool,
+            0.05,
         )
         task = asyncio.create_task(filler.run())
         await asyncio.sleep(1.2)
