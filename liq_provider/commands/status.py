@@ -203,6 +203,14 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     )
     if sidecar["store_error"]:
         console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
+    fills = sidecar.get("fills") or {}
+    if any(fills.values()):
+        console.print(
+            f"Gaps: {fills['minutes']:,} minutes filled ({fills['orders']:,} liquidations, for "
+            f"baselines only), {fills['unproven']:,} not proven, {fills['failures']:,} failures"
+            + (f"; last: {fills['error']}" if fills["error"] else ""),
+            markup=False,
+        )
     judge = sidecar["judge"]
     console.print(
         f"Judge {judge['name']}: {judge['judged']} verdicts, {judge['without_candles']} of them "
