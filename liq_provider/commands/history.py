@@ -269,6 +269,9 @@ def _import_exports(arguments: argparse.Namespace) -> int:
                 f"{folder}: holds no {MANIFEST}; name the folders that `liq-provider export` "
                 "made, and nothing else beside them"
             )
+    for option in ("pair", "bar", "venue", "covered"):
+        if getattr(arguments, option) is not None:
+            raise UsageError(f"--{option} is not for exports, which say all that themselves")
     found = context(arguments)
     writer = _writer(found)
     writer.refuse_if_stale()
@@ -297,13 +300,18 @@ def export(arguments: argparse.Namespace) -> int:
     found.reader()  # refuses where there is no store
     engine = open_engine(found.store_url, read_only=True)
     folder = Path(arguments.directory)
+    wanted = Wanted(pairs, from_ms, to_ms)
     try:
-        made = write_export(engine, folder, Wanted(pairs, from_ms, to_ms), int(time.time() * 1000))
+        now_ms = int(time.time() * 1000)
+        with _progress(0) as told:
+            made = write_export(
+                engine, folder, wanted, now_ms, lambda table, rows: told(Path(table), rows)
+            )
     finally:
         engine.dispose()
     sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
-    told = ", ".join(f"{count:,} {table}" for table, count in sums.items())
-    print(f"{folder}: {told}; in {len(made.rows):,} file(s)")
+    counts = ", ".join(f"{count:,} {table}" for table, count in sums.items())
+    print(f"{folder}: {counts}; in {len(made.rows):,} file(s)")
     return 0
 
 

@@ -4,7 +4,7 @@ import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -17,7 +17,8 @@ from liq_provider.history.days import DayFile
 from liq_provider.history.formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
 from liq_provider.history.recognise import recognise
 from liq_provider.history.rows import BadRow
-from liq_provider.liquidation import MINUTE_MS, Liquidation, base_asset_of, minute_of
+from liq_provider.history.spans import Source, Spans
+from liq_provider.liquidation import MINUTE_MS, base_asset_of
 from liq_provider.markets import Market, MarketTable
 from liq_provider.store.bars import BarsStored, put_bars
 from liq_provider.store.booking import Incoming
@@ -29,7 +30,6 @@ from liq_provider.venues import VENUES
 _BATCH = 20_000
 _KEPT_BAD_ROWS = 20
 
-_Source = tuple[str, str]  # venue and coin; the coin is empty for the whole venue
 Progress = Callable[[Path, int], None]
 
 
@@ -75,82 +75,6 @@ class ImportReport:
         self.bad += 1
         if len(self.bad_rows) < _KEPT_BAD_ROWS:
             self.bad_rows.append(row)
-
-
-class _Spans:
-    """
-    When a venue had rows, by minute, and from that the spans without long holes.
-
-    :param per_coin: each coin of a venue for itself
-    """
-
-    def __init__(self, *, per_coin: bool) -> None:
-        self._per_coin = per_coin
-        self._seen: dict[_Source, dict[int, tuple[int, int]]] = {}
-        # With rows that were read now; of others nothing new can be said.
-        self._coins: dict[str, set[str]] = {}
-        self._incomplete: set[str] = set()
-
-    def add(self, item: Liquidation) -> None:
-        event_ms = item.event_ms
-        minute_ms = minute_of(event_ms)
-        source = (item.venue, item.base_asset if self._per_coin else "")
-        minutes = self._seen.get(source)
-        if minutes is None:
-            minutes = self._seen[source] = {}
-        first, last = minutes.get(minute_ms, (event_ms, event_ms))
-        if event_ms <= first or event_ms >= last:
-            minutes[minute_ms] = (min(first, event_ms), max(last, event_ms))
-        coins = self._coins.get(item.venue)
-        if coins is None:
-            coins = self._coins[item.venue] = set()
-        coins.add(item.base_asset)
-
-    def incomplete(self, venue: str) -> None:
-        """Of some coins of the venue there were rows that could not be understood."""
-        self._incomplete.add(venue)
-
-    def is_incomplete(self, venue: str) -> bool:
-        """:return: whether so"""
-        return venue in self._incomplete
-
-    def known(self, source: _Source, interval: Interval) -> None:
-        """An earlier import of the same recording covered this."""
-        minutes = self._seen.setdefault(source, {})
-        first, last = minutes.get(minute_of(interval.start_ms), (interval.start_ms, 0))
-        minutes[minute_of(interval.start_ms)] = (
-            min(first, interval.start_ms),
-            max(last, interval.end_ms - 1),
-        )
-
-    def covered(self, max_gap_ms: int) -> dict[_Source, list[Interval]]:
-        """From first to last row; a hole of more than ``max_gap_ms`` is unknown."""
-        found: dict[_Source, list[Interval]] = {}
-        for source, seen in self._seen.items():
-            for fresh in self.sources(source):
-                found[fresh] = _without_holes(seen, max_gap_ms)
-        return found
-
-    def sources(self, source: _Source) -> list[_Source]:
-        """:return: of a venue or coin that rows are about, what can be claimed to be known"""
-        venue, base = source
-        coins = self._coins.get(venue, set())
-        if base:
-            return [source] if base in coins else []
-        if venue in self._incomplete:
-            return [(venue, coin) for coin in sorted(coins)]
-        return [source] if coins else []
-
-
-def _without_holes(seen: Mapping[int, tuple[int, int]], max_gap_ms: int) -> list[Interval]:
-    spans: list[Interval] = []
-    for minute_ms in sorted(seen):
-        first, last = seen[minute_ms]
-        if spans and first - spans[-1].end_ms < max_gap_ms:
-            spans[-1] = Interval(spans[-1].start_ms, max(last + 1, spans[-1].end_ms))
-        else:
-            spans.append(Interval(first, last + 1))
-    return spans
 
 
 def import_files(
@@ -235,7 +159,8 @@ class _Job:
         self._options, self._now_ms = options, now_ms
         self._progress = progress
         self._markets = known_markets(reader)
-        self._spans = {name: _Spans(per_coin=name in PER_MARKET) for name in FORMATS}
+        gap_ms = options.max_gap_ms
+        self._spans = {name: Spans(gap_ms, per_coin=name in PER_MARKET) for name in FORMATS}
 
     def take(self, path: Path, format_name: str, *, again: bool) -> None:
         """Import one file."""
@@ -250,14 +175,14 @@ class _Job:
             self._recall(format_name)
             return
         # A day file's rows do not say what it covers, its name does.
-        spans = self._spans[format_name] if day is None else _Spans(per_coin=False)
+        spans = self._spans[format_name] if day is None else Spans(0, per_coin=False)
         bad, orders = self.report.bad, self._read(path, format_name, spans)
         self.report.files += 1
         self._cover(spans, day)
         if self.report.bad == bad:
             note(self._writer.engine, key, orders, self._now_ms)
 
-    def _read(self, path: Path, format_name: str, spans: _Spans) -> int:
+    def _read(self, path: Path, format_name: str, spans: Spans) -> int:
         """:return: liquidations in the file"""
         batch: list[Incoming] = []
         bad, orders = self.report.bad, 0
@@ -286,7 +211,7 @@ class _Job:
         self._progress(path, orders)
         return orders
 
-    def _cover(self, spans: _Spans, day: DayFile | None) -> None:
+    def _cover(self, spans: Spans, day: DayFile | None) -> None:
         if day is not None:
             sources = [(day.venue, day.base_asset)]
             if not day.base_asset and spans.is_incomplete(day.venue):
@@ -294,11 +219,11 @@ class _Job:
             for source in sources:
                 self._claim(source, [day.span])
             return
-        for source, found in spans.covered(self._options.max_gap_ms).items():
+        for source, found in spans.covered().items():
             stated = self._options.covered
             self._claim(source, found if stated is None else [stated])
 
-    def _claim(self, source: _Source, intervals: list[Interval]) -> None:
+    def _claim(self, source: Source, intervals: list[Interval]) -> None:
         (venue, base), report = source, self.report
         self._writer.cover(venue, intervals, "import", self._now_ms, base)
         report.covered[venue] = merge([*report.covered.get(venue, ()), *intervals])
