@@ -5,7 +5,6 @@ Coinglass v4 (``/api/futures/liquidation/history`` and ``aggregated-history``) a
 (``/liquidation-history``), as JSON answers or as CSV with a header.
 """
 
-import csv
 import math
 import re
 from collections import Counter
@@ -15,9 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from liq_provider.errors import ImportRefused
+from liq_provider.history.lines import csv_rows, json_of
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.store.rows import Row
@@ -145,10 +143,10 @@ def _length(path: Path, bars: Mapping[int, Bar]) -> int:
 def _coinglass(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
     if pair is None:
         raise ImportRefused(f"{path}: does not say which coin it is about; say --pair")
-    if path.suffix == ".csv":
+    if ".csv" in path.suffixes:
         yield from _csv(path, pair)
         return
-    answer = _json(path)
+    answer = json_of(path)
     rows = answer.get("data") if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
         said = answer.get("msg") if isinstance(answer, dict) else None
@@ -158,12 +156,12 @@ def _coinglass(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
 
 
 def _coinalyze(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
-    if path.suffix == ".csv":
+    if ".csv" in path.suffixes:
         if pair is None:
             raise ImportRefused(f"{path}: does not say which coin it is about; say --pair")
         yield from _csv(path, pair)
         return
-    answer = _json(path)
+    answer = json_of(path)
     if not isinstance(answer, list):
         raise ImportRefused(f"{path}: holds no list of markets")
     line = 0
@@ -184,21 +182,12 @@ def _coinalyze(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
 
 def _csv(path: Path, pair: str) -> Iterator[Bar | BadRow]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for row in reader:
-                yield _bar(path, reader.line_num, row, "", pair)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ImportRefused(f"{path}: cannot be read as CSV ({error})") from None
-
-
-def _json(path: Path) -> Any:
-    try:
-        return orjson.loads(path.read_bytes())
+        for line, row in csv_rows(path, ()):
+            yield (
+                BadRow(path, line, row) if isinstance(row, str) else _bar(path, line, row, "", pair)
+            )
     except OSError as error:
-        raise ImportRefused(f"{path}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise ImportRefused(f"{path}:{error.lineno}: is no JSON ({error.msg})") from None
+        raise ImportRefused(f"{path}: {error.strerror or error}") from None
 
 
 def _bar(path: Path, line: int, row: Any, market: str, pair: str) -> Bar | BadRow:

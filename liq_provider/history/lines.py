@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -69,6 +69,10 @@ def csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[st
     """
     Line by line, because a stray quote in a broken row must not swallow the rows after it. No
     value of these formats contains a line break.
+
+    :param needed: columns without which a row is of no use
+    :return: line, and the row or what is wrong with it
+    :raises ImportRefused: a needed column is missing, or is there twice
     """
     lines = lines_of(path)
     _, first = next(lines, (0, b""))
@@ -79,7 +83,7 @@ def csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[st
     twice = [name for name in needed if names.count(name) > 1]
     if twice:
         raise ImportRefused(f"{path}: has two columns {', '.join(twice)}; which one is meant?")
-    shortest = 1 + max(names.index(name) for name in needed)
+    shortest = 1 + max((names.index(name) for name in needed), default=0)
     for line, raw in lines:
         values = _csv_line(raw.decode("utf-8", "replace"))
         if len(values) < shortest:
@@ -115,13 +119,26 @@ def json_answers(path: Path) -> Iterator[tuple[int, object]]:
     if ".jsonl" in path.suffixes or _is_json(first):
         yield from json_lines(path)
         return
-    text = bytearray()
-    for line, raw in lines_of(path):
-        text += raw
-        if len(text) > _LONGEST_ANSWER:
-            raise ImportRefused(f"{path}:{line}: is longer than any answer; is this JSON?")
+    yield 1, json_of(path)
+
+
+def json_of(path: Path) -> Any:
+    """
+    What a file says as a whole.
+
+    :raises ImportRefused: it is no JSON, or is damaged
+    """
     try:
-        yield 1, orjson.loads(text)
+        with opened(path) as file:
+            text = file.read(_LONGEST_ANSWER + 1)
+    except DAMAGED as error:
+        raise ImportRefused(f"{path}: is damaged or cut short ({error})") from error
+    except OSError as error:
+        raise ImportRefused(f"{path}: {error.strerror or error}") from error
+    if len(text) > _LONGEST_ANSWER:
+        raise ImportRefused(f"{path}: is longer than any answer; is this JSON?")
+    try:
+        return orjson.loads(text.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as error:
         raise ImportRefused(f"{path}:{error.lineno}: is no JSON ({error.msg})") from None
 

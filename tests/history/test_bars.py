@@ -1,5 +1,6 @@
 """Vendors' bars are stored as what they are; what cannot be one is named with its line."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from liq_provider.cli import main
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bars import BarFile, read_bars
+from liq_provider.history.recognise import recognise
 from liq_provider.store.reader import Reader
 
 HOUR = 3_600_000
@@ -139,3 +141,31 @@ def test_the_command_imports_once_and_restates(
     assert grid.long_usd.tolist() == [[10.5, 11.5, 12.5, 99, 0]]
     assert grid.covered.tolist() == [[True, True, True, True, False]]
     assert reader.active(0, 2**62) == {}, "bars are never spread over minutes"
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_bars_may_be_compressed_and_are_refused_when_they_are_cut_short(
+    tmp_path: Path, kind: str
+) -> None:
+    rows = [f"{T0 + hour * HOUR},{hour}.5,{hour * 7}" for hour in range(400)]
+    text = "\r\n".join(["\ufefftimestamp,longUsd,shortUsd", *rows])
+    if kind == "json":
+        text = json.dumps(glass(*range(400)))
+    whole = gzip.compress(text.encode())
+    path = tmp_path / f"a.{kind}.gz"
+    path.write_bytes(whole)
+    assert recognise(path) == "coinglass"
+    assert len(read(path).bars["BTC", 60]) == 400
+    path.write_bytes(whole[:-20])
+    with pytest.raises(ImportRefused, match="is damaged or cut short"):
+        read(path)
+
+
+def test_a_stray_quote_or_a_second_header_swallows_no_bar(tmp_path: Path) -> None:
+    rows = [f"{T0 + hour * HOUR},1,2" for hour in range(5)]
+    head = "timestamp,longUsd,shortUsd"
+    lines = [head, rows[0], '"' + rows[1], head, rows[2], f"{T0 + 9 * HOUR},5", *rows[3:]]
+    found = read(write(tmp_path / "a.csv", "\n".join(lines)))
+    starts = [(row["start_ms"] - T0) // HOUR for row in found.bars["BTC", 60]]
+    assert starts == [0, 2, 3, 4]
+    assert [row.line for row in found.bad] == [3, 4, 6]
