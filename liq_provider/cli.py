@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--pair", action="append", metavar="PAIR", help="only; may be repeated")
     export.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     export.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
-    fill = add("fill", "history", "Complete gaps from the venues' public history (OKX).")
+    fill = add("fill", "history", "Complete gaps from the venues' public history (OKX, Gate).")
     fill.add_argument("--pair", action="append", metavar="PAIR", help="may be repeated")
     fill.add_argument("--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}")
     fill.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)

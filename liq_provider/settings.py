@@ -65,11 +65,18 @@ class VenueSettings(_Section):
         return value
 
 
+class GateSettings(VenueSettings):
+    """Off unless asked for: its baseline would change what the other three say together."""
+
+    enabled: bool = False
+
+
 class Venues(_Section):
     """The exchange feeds, by name."""
 
     binance: VenueSettings = VenueSettings()
     bybit: VenueSettings = VenueSettings()
+    gate: GateSettings = GateSettings()
     okx: VenueSettings = VenueSettings()
 
     @model_validator(mode="before")

@@ -15,8 +15,8 @@ from liq_provider.settings import VenueSettings
 _TIMEOUT_MS = 10_000
 
 # What each venue needs to list its USD perpetuals and nothing else.
-_CCXT_ID = {"binance": "binance", "bybit": "bybit", "okx": "okx"}
-_FETCH_TYPES = {"binance": ["linear"], "bybit": ["linear"], "okx": ["swap"]}
+_CCXT_ID = {"binance": "binance", "bybit": "bybit", "gate": "gate", "okx": "okx"}
+_FETCH_TYPES = {"binance": ["linear"], "bybit": ["linear"], "gate": ["swap"], "okx": ["swap"]}
 
 # Credentials have no business in a process that only reads public data.
 _NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
@@ -41,9 +41,13 @@ def load_venue_markets(venue: str, settings: VenueSettings) -> list[Market]:
     :raises ccxt.BaseError: if the venue's REST API cannot be reached
     """
     exchange = getattr(ccxt, _CCXT_ID[venue])(_options(venue))
+    # Gate would ask for every coin's networks first.
+    exchange.has["fetchCurrencies"] = False
     if settings.rest_url:
         _point_to(exchange, settings.rest_url.rstrip("/"))
-    return markets_from_ccxt(venue, exchange.load_markets())
+    found = markets_from_ccxt(venue, exchange.load_markets())
+    # Gate's feed is that of the contracts settled in USDT.
+    return [market for market in found if market.linear or venue != "gate"]
 
 
 def _point_to(exchange: Any, base_url: str) -> None:

@@ -1,38 +1,33 @@
 """
 Gaps that a venue's public REST history can fill.
 
-Of our venues only OKX publishes one. An answer proves a span only as far back as a row at or
+Of our venues OKX and Gate publish one. An answer proves a span only as far back as a row at or
 before its beginning shows that nothing older was withheld; what is not proven stays unknown.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import requests
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import FeedError
+from liq_provider.history.rest import HISTORIES, Fetch
 from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.markets import Market, MarketTable
+from liq_provider.markets import Market
 from liq_provider.settings import Settings
 from liq_provider.store.fills import Filled, without
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-from liq_provider.venues import VENUES
 
-FILLABLE = {"okx": "https://www.okx.com"}
+FILLABLE = {"gate": "https://api.gateio.ws", "okx": "https://www.okx.com"}
 # Orders of the last seconds may not be in the history yet.
 SETTLED_MS = 2 * MINUTE_MS
 
-_PAGE = 100
-_MAX_PAGES = 50
 _PAUSE_S = 0.2  # a tenth of what the venue allows
 _TIMEOUT_S = 10.0
-
-Fetch = Callable[[str, Mapping[str, str]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +65,12 @@ def ask_gap(
     found: list[Liquidation] = []
     proven_ms = gap.start_ms if markets else gap.end_ms
     for market in markets:
-        orders, from_ms = _history_of(market, gap, now_ms, fetch)
+        orders, from_ms = HISTORIES[market.venue](market, gap, now_ms, fetch)
         found += orders
         proven_ms = max(proven_ms, from_ms)
     start_ms = min(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
-    return Interval(start_ms, gap.end_ms), [o for o in found if start_ms <= o.event_ms < gap.end_ms]
+    inside = [order for order in found if start_ms <= order.event_ms < gap.end_ms]
+    return Interval(start_ms, gap.end_ms), inside
 
 
 def fill_gap(
@@ -97,56 +93,6 @@ def fill_gap(
     if proven.start_ms < proven.end_ms:
         filled = writer.fill(venue, base_asset, proven, found, now_ms)
     return GapReport(venue, base_asset, gap, filled)
-
-
-def _history_of(
-    market: Market, gap: Interval, now_ms: int, fetch: Fetch
-) -> tuple[list[Liquidation], int]:
-    """:return: a market's orders back to the gap's beginning, and since when they are all there"""
-    table = MarketTable(market.venue, [market])
-    found: list[Liquidation] = []
-    after_ms = gap.end_ms
-    for _ in range(_MAX_PAGES):
-        page = _page(market, after_ms, table, now_ms, fetch)
-        found += page
-        oldest_ms = min((order.event_ms for order in page), default=after_ms)
-        if oldest_ms <= gap.start_ms:
-            return found, gap.start_ms
-        if oldest_ms >= after_ms:
-            break
-        # Orders of one moment may stand on both sides of a page's end.
-        after_ms = oldest_ms + 1 if len(page) > 1 and oldest_ms + 1 < after_ms else oldest_ms
-    oldest_ms = min((order.event_ms for order in found), default=gap.end_ms)
-    return found, min(oldest_ms + 1, gap.end_ms)
-
-
-def _page(
-    market: Market, after_ms: int, table: MarketTable, now_ms: int, fetch: Fetch
-) -> list[Liquidation]:
-    answer = fetch(
-        "/api/v5/public/liquidation-orders",
-        {
-            "instType": "SWAP",
-            "uly": market.market_id.removesuffix("-SWAP"),
-            "state": "filled",
-            "after": str(after_ms),
-            "limit": str(_PAGE),
-        },
-    )
-    if not isinstance(answer, dict) or answer.get("code") != "0":
-        said = answer.get("msg") if isinstance(answer, dict) else None
-        raise FeedError(f"okx: the history of {market.market_id} is refused ({said})")
-    items = answer.get("data")
-    if not isinstance(items, list):
-        raise FeedError(f"okx: the history of {market.market_id} was not understood")
-    own = [item for item in items if isinstance(item, dict)]
-    own = [item for item in own if item.get("instId") == market.market_id]
-    # The rows are those of the stream, and read by the same parser.
-    frame = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": own}
-    parsed = VENUES["okx"].parse(orjson.dumps(frame), table, now_ms)
-    if own and not parsed.understood:
-        raise FeedError(f"okx: the history of {market.market_id} was not understood")
-    return list(parsed.liquidations)
 
 
 def http_fetch(base_url: str, session: requests.Session) -> Fetch:

@@ -20,7 +20,7 @@ from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
 
 # How long after the trade a live feed would have delivered it, where the file does not say.
-ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "okx": 1_000}
+ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "gate": 1_000, "okx": 1_000}
 _OTHERS_LATENCY_MS = 1_000
 
 # The recording machine's clock and this one's may disagree.

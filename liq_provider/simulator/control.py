@@ -13,7 +13,7 @@ from liq_provider.simulator.faults import FaultKind
 if TYPE_CHECKING:
     from liq_provider.simulator.server import Simulator
 
-Venue = Literal["binance", "bybit", "okx"]
+Venue = Literal["binance", "bybit", "gate", "okx"]
 
 
 class _Request(BaseModel):

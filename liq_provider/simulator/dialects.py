@@ -3,6 +3,7 @@
 Binance: at most one order, the largest, per symbol and second; sides of the ORDER.
 Bybit: everything, every 500 ms, one frame per topic; sides of the POSITION.
 OKX: one frame per contract and second with several details; contracts instead of coins.
+Gate: everything of a second in one batch per contract; contracts, the sign tells the side.
 """
 
 from collections import defaultdict
@@ -141,9 +142,31 @@ def _okx(emit_ms: int, group: Group, spec: SymbolSpec) -> str:
     return orjson.dumps(frame).decode()
 
 
+def _gate(emit_ms: int, group: Group, spec: SymbolSpec) -> str:
+    result = [
+        {
+            "contract": spec.id_on("gate"),
+            "price": _coin_price(order, spec),
+            # The sign of the order: a sale closes a long.
+            "size": ("-" if order.position_side == "long" else "") + spec.contracts(order.quantity),
+            "time": order.event_ms,
+        }
+        for order in group
+    ]
+    frame = {
+        "time": emit_ms // 1000,
+        "time_ms": emit_ms,
+        "channel": "futures.public_liquidates",
+        "event": "update",
+        "result": result,
+    }
+    return orjson.dumps(frame).decode()
+
+
 DIALECTS: Mapping[str, Dialect] = {
     "binance": Dialect(1_000, 150, "!forceOrder@arr", False, _binance),
     "bybit": Dialect(500, 50, "allLiquidation.", True, _bybit),
+    "gate": Dialect(1_000, 80, "futures.public_liquidates", False, _gate),
     "okx": Dialect(1_000, 100, "liquidation-orders", False, _okx),
 }
 

@@ -24,6 +24,9 @@ class OtherRest:
             web.get("/v5/market/time", self._bybit_time),
             web.get("/v5/market/instruments-info", self._bybit_instruments),
             web.get("/api/v5/public/time", self._okx_time),
+            web.get("/api/v4/futures/usdt/contracts", self._gate_contracts),
+            web.get("/api/v4/futures/btc/contracts", self._gate_no_contracts),
+            web.get("/api/v4/futures/usdt/liq_orders", self._gate_liquidations),
             web.get("/api/v5/public/instruments", self._okx_instruments),
             web.get("/api/v5/public/liquidation-orders", self._okx_liquidations),
         ]
@@ -57,6 +60,34 @@ class OtherRest:
     async def _okx_time(self, _: web.Request) -> web.Response:
         return _okx([{"ts": str(self._now_ms())}])
 
+    async def _gate_contracts(self, _: web.Request) -> web.Response:
+        return _json([_gate_contract(spec) for spec in self._market.symbols.values()])
+
+    async def _gate_no_contracts(self, _: web.Request) -> web.Response:
+        return _json([])
+
+    async def _gate_liquidations(self, request: web.Request) -> web.Response:
+        """The history has the opposite sign of the stream, and seconds."""
+        name = request.query.get("contract", "")
+        from_s, to_s = int(request.query["from"]), int(request.query["to"])
+        if to_s - from_s > 3_600:
+            answer = {"label": "INVALID_PARAM_VALUE", "message": "at most one hour"}
+            return web.Response(status=400, body=orjson.dumps(answer))
+        rows = []
+        until_ms = min(self._now_ms(), (to_s + 3) * 1000)
+        for row in self._market.tape(from_s * 1000, until_ms):
+            for item in orjson.loads(row.frame)["result"] if row.venue == "gate" else ():
+                time_s = item["time"] // 1000
+                if item["contract"] == name and from_s <= time_s <= to_s:
+                    size = item["size"]
+                    turned = size[1:] if size.startswith("-") else f"-{size}"
+                    price = item["price"]
+                    rows.append(
+                        {"time": time_s, "contract": name, "size": turned, "fill_price": price}
+                    )
+        rows.sort(key=lambda found: -int(found["time"]))
+        return _json(rows[: int(request.query.get("limit") or 100)])
+
     async def _okx_liquidations(self, request: web.Request) -> web.Response:
         """What was on the stream, heard or not; newest first, a page at a time."""
         family, now_ms = request.query.get("uly", ""), self._now_ms()
@@ -85,6 +116,25 @@ class OtherRest:
             return _json({"code": "51000", "msg": "Parameter instType error", "data": []})
         specs = self._market.symbols.values() if kind == "SWAP" else ()
         return _okx([_okx_instrument(spec) for spec in specs])
+
+
+def _gate_contract(spec: SymbolSpec) -> dict[str, object]:
+    return {
+        "name": spec.id_on("gate"),
+        "type": "direct",
+        "quanto_multiplier": spec.ct_val,
+        "order_price_round": spec.tick,
+        "mark_price_round": spec.tick,
+        "leverage_min": "1",
+        "leverage_max": "50",
+        "maintenance_rate": "0.005",
+        "order_size_min": 1,
+        "order_size_max": 1_000_000,
+        "taker_fee_rate": "0.0005",
+        "maker_fee_rate": "0.0002",
+        "in_delisting": False,
+        "create_time": LISTED_MS // 1000,
+    }
 
 
 _OKX_LOOK_BACK_MS = 6 * 3_600_000

@@ -29,7 +29,7 @@ HOST = "127.0.0.1"  # never anything else: what is served here must not be taken
 SHUTDOWN_S = 1.0
 MAX_BODY = 16 * 1024 * 1024
 
-_REST_VENUES = {"/fapi/": "binance", "/v5/market/": "bybit", "/api/v5/": "okx"}
+_REST_VENUES = {"/fapi/": "binance", "/v5/market/": "bybit", "/api/v4/": "gate", "/api/v5/": "okx"}
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

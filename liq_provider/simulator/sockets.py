@@ -41,6 +41,7 @@ class Sockets:
             web.get("/ws/{streams}", self._binance_dead),
             web.get("/stream", self._binance_dead),
             web.get("/v5/public/linear", self._bybit),
+            web.get("/v4/ws/usdt", self._gate),
         ]
 
     async def _binance_bare(self, request: web.Request) -> web.StreamResponse:
@@ -61,6 +62,9 @@ class Sockets:
 
     async def _okx(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "okx", self._okx_answer, idle_s=OKX_IDLE_S)
+
+    async def _gate(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "gate", _gate_answer)
 
     async def _serve(
         self,
@@ -183,6 +187,19 @@ def _bybit_reply(client: Client, op: str, req_id: str, reason: str, success: boo
             "op": op,
         }
     )
+
+
+def _gate_answer(client: Client, text: str) -> str | None:
+    message = _as_dict(text)
+    channel, event = str(message.get("channel")), message.get("event")
+    answer = {"time": message.get("time"), "channel": channel, "event": event, "error": None}
+    if channel == "futures.ping":
+        return _dumps(answer | {"channel": "futures.pong", "event": "", "result": None})
+    if channel != DIALECTS["gate"].topic or message.get("payload") != ["!all"]:
+        return _dumps(answer | {"error": {"code": 2, "message": "invalid argument"}})
+    change = client.topics.add if event == "subscribe" else client.topics.discard
+    change(channel)
+    return _dumps(answer | {"result": {"status": "success"}})
 
 
 def _okx_error(client: Client, code: str, reason: str) -> str:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-VENUES = ("binance", "bybit", "okx")
+VENUES = ("binance", "bybit", "gate", "okx")
 DEFAULT_TICK_DIGITS = 5
 
 
@@ -58,6 +58,8 @@ class SymbolSpec:
         own = dict(self.ids).get(venue)
         if own is not None:
             return own
+        if venue == "gate":
+            return f"{self.okx_base}_{self.quote}"
         return f"{self.okx_base}-{self.quote}-SWAP" if venue == "okx" else self.symbol
 
     @property

@@ -31,10 +31,11 @@ _BINANCE_PATHS = {
     "papiV2": "/papi/v2",
 }
 _BYBIT_KEYS = ("spot", "futures", "v2", "public", "private")
-_MARKET_TYPES = {"binance": "linear", "bybit": "linear", "okx": "swap"}
+_MARKET_TYPES = {"binance": "linear", "bybit": "linear", "gate": "swap", "okx": "swap"}
 _WS_PATHS = {
     "binance": f"/market/ws/{BINANCE_STREAM}",
     "bybit": "/v5/public/linear",
+    "gate": "/v4/ws/usdt",
     "okx": "/ws/v5/public",
 }
 

@@ -58,10 +58,13 @@ def fill(
     :param found: all liquidations of the coin in the span
     """
     usable_ms = available_at(now_ms)
-    rows = {
-        identity(item): liquidation_row(replace(item, received_ms=now_ms), None) for item in found
-    }
     with store_errors("Filling a gap"), engine.begin() as connection:
+        heard = _heard(connection, venue, base_asset, span)
+        rows = {
+            identity(item): liquidation_row(replace(item, received_ms=now_ms), None)
+            for item in found
+            if item.event_ms % 1000 or _to_the_second(item) not in heard
+        }
         new = 0
         if rows:
             statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
@@ -71,6 +74,26 @@ def fill(
         cover(connection, venue, spans, "fill", usable_ms, base_asset)
         complete(connection, venue, base_asset, spans, usable_ms, min_event_usd)
     return Filled(new, len(rows) - new, tuple(spans), usable_ms)
+
+
+def _heard(
+    connection: Connection, venue: str, base_asset: str, span: Interval
+) -> set[tuple[object, ...]]:
+    """A history may state whole seconds where the stream had milliseconds."""
+    table = schema.liquidations.c
+    rows = connection.execute(
+        select(table.market_id, table.position_side, table.price, table.quantity, table.event_ms)
+        .where(table.venue == venue)
+        .where(table.base_asset == base_asset)
+        .where(table.event_ms >= span.start_ms)
+        .where(table.event_ms < span.end_ms)
+        .where(table.event_ms % 1000 != 0)
+    )
+    return {(*row[:4], row[4] // 1000) for row in rows}
+
+
+def _to_the_second(item: Liquidation) -> tuple[object, ...]:
+    return item.market_id, item.position_side, item.price, item.quantity, item.event_ms // 1000
 
 
 def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:

@@ -40,7 +40,7 @@ async def test_each_venue_lists_its_perpetuals(sim: Simulator, venue: str) -> No
     assert len(found) == len(sim.market.symbols)
     bitcoin = by_coin["BTC"]
     assert (bitcoin.venue, bitcoin.pair, bitcoin.linear) == (venue, "BTC/USDT:USDT", True)
-    assert bitcoin.contract_size == (0.01 if venue == "okx" else 1.0)
+    assert bitcoin.contract_size == (0.01 if venue in ("gate", "okx") else 1.0)
     assert bitcoin.listed_ms
     assert bitcoin.market_id == sim.market.symbols["BTCUSDT"].id_on(venue)
     assert not sim.unknown  # nothing was asked for that the simulator does not have

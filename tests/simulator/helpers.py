@@ -21,7 +21,7 @@ def tables(market: SimulatedMarket) -> dict[str, MarketTable]:
 
 
 def _known(venue: str, spec: SymbolSpec) -> Market:
-    if venue != "okx":
+    if venue not in ("gate", "okx"):
         return Market(venue, spec.id_on(venue), spec.pair, spec.okx_base)
     pair = f"{spec.okx_base}/{spec.quote}:{spec.quote}"
     return Market(venue, spec.id_on(venue), pair, spec.okx_base, float(spec.ct_val))

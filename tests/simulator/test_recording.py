@@ -32,7 +32,7 @@ RECORDS = [
     record("okx", "BTC-USDT-SWAP", "BTC/USDT:USDT", 90_000, 59_000.0, 1.23, "short"),
     record("bybit", "ODDUSDT", "ODD/USDT:USDT", 30_000, 0.01234, 1_500.0),
     record("bybit", "ODDUSDT", "ODD/USDT:USDT", 30_000, 0.01234, 1_500.0),
-    record("gate", "BTC_USDT", "BTC/USDT:USDT", 5, 60_000.0, 1.0),
+    record("deribit", "BTC_USDT", "BTC/USDT:USDT", 5, 60_000.0, 1.0),
     record("okx", "BTC-USD-SWAP", "BTC/USD:BTC", 5, 60_000.0, 1.0),
 ]
 

@@ -16,6 +16,8 @@ GOOD = {
     '"p":"3.80300","ap":"3.85642","X":"FILLED","l":"25.2","z":"116.5","T":1791391082119,"st":1}}',
     "bybit": '{"topic":"allLiquidation.ICPUSDT","type":"snapshot","ts":1789670094412,'
     '"data":[{"T":1789670094099,"s":"ICPUSDT","S":"Buy","v":"19.7","p":"2.585"}]}',
+    "gate": '{"time":1789669899,"channel":"futures.public_liquidates","event":"update",'
+    '"result":[{"contract":"CNPY_USDT","price":"0.4162","size":"-2137","time":1789669898955}]}',
     "okx": '{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":['
     '{"bkPx":"0.4162","posSide":"short","side":"buy","sz":"2137","ts":"1789669898955"}],'
     '"instId":"CNPY-USDT-SWAP","instType":"SWAP"}]}',
@@ -49,7 +51,8 @@ GARBAGE: list[str | bytes] = [
 
 
 def table(venue: str) -> MarketTable:
-    return MarketTable(venue, [Market(venue, "CNPY-USDT-SWAP", "CNPY/USDT:USDT", "CNPY", 10.0)])
+    name = "CNPY_USDT" if venue == "gate" else "CNPY-USDT-SWAP"
+    return MarketTable(venue, [Market(venue, name, "CNPY/USDT:USDT", "CNPY", 10.0)])
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -104,7 +107,7 @@ def test_any_value_in_any_place_is_survived(venue: str, value: Any) -> None:
 
 
 def test_venues_carry_their_own_names_and_addresses() -> None:
-    assert set(VENUES) == {"binance", "bybit", "okx"}
+    assert set(VENUES) == {"binance", "bybit", "gate", "okx"}
     assert all(venue.name == name for name, venue in VENUES.items())
     assert all(venue.url.startswith("wss://") for venue in VENUES.values())
     assert "/market/" in VENUES["binance"].url
