@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument(
         "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
     )
-    export = add("export", "history", "Write the store as Parquet files, a day each.")
+    export = add("export", "archive", "Write the store as Parquet files, a day each.")
     export.add_argument("directory", metavar="DIR", help="must be new or empty")
     export.add_argument("--pair", action="append", metavar="PAIR", help="only; may be repeated")
     export.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)

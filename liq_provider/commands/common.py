@@ -1,6 +1,7 @@
 """What the commands share: the configuration, the store, and times as users write them."""
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +14,10 @@ from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import check_revision, open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
 
 _DEFAULT_CONFIGS = (Path("user_data/config.json"), Path("config.json"))
 
@@ -147,3 +150,20 @@ def parse_time(text: str) -> int:
 def show_time(ms: int) -> str:
     """:return: UTC to the second"""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def writer_of(found: Context) -> Writer:
+    """:return: write access to the store, which is made if there is none"""
+    settings = found.settings
+    rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
+    return Writer(open_engine(found.store_url), rules, settings.min_event_usd)
+
+
+def pair_of(text: str) -> str:
+    """
+    :return: what a user typed, if it can be a pair
+    :raises UsageError: it cannot
+    """
+    if not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+", text):
+        raise UsageError(f"--pair {text!r}: write it as Freqtrade does, such as BTC/USDT:USDT")
+    return text

@@ -1,26 +1,22 @@
-"""``import``, ``export``, ``fill``, ``rebuild`` and ``prune``: the past in the store."""
+"""``import``, ``fill``, ``rebuild`` and ``prune``: the past in the store."""
 
 import argparse
 import glob
 import math
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import requests
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from liq_provider.commands.common import Context, context, parse_time, show_time
+from liq_provider.commands.archive import import_exports
+from liq_provider.commands.common import context, pair_of, parse_time, show_time, writer_of
+from liq_provider.commands.progress import file_progress
 from liq_provider.coverage import Interval
 from liq_provider.errors import ImportRefused, UsageError
-from liq_provider.history.archive import MANIFEST, TABLES, is_export
+from liq_provider.history.archive import is_export
 from liq_provider.history.bars import BAR_FORMATS
-from liq_provider.history.export import Wanted
-from liq_provider.history.export import export as write_export
 from liq_provider.history.fill import (
     FILLABLE,
     GapReport,
@@ -30,11 +26,8 @@ from liq_provider.history.fill import (
 )
 from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
 from liq_provider.history.recognise import recognise
-from liq_provider.history.restore import restore
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -44,18 +37,12 @@ _DAY_MS = 86_400_000
 _FOREVER_MS = 2**62
 
 
-def _writer(found: Context) -> Writer:
-    settings = found.settings
-    rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
-    return Writer(open_engine(found.store_url), rules, settings.min_event_usd)
-
-
 def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
     if not 0 <= arguments.max_gap < math.inf:
         raise UsageError("--max-gap must be a number of minutes")
     if arguments.format == "parquet" or any(is_export(Path(name)) for name in arguments.files):
-        return _import_exports(arguments)
+        return import_exports(arguments)
     paths = _paths(arguments.files)
     if arguments.venue is not None and arguments.format not in (None, "frames"):
         raise UsageError("--venue is for frames only")
@@ -64,7 +51,7 @@ def import_(arguments: argparse.Namespace) -> int:
         if given is not None and not bars:
             raise UsageError(f"{option} is for bars ({', '.join(BAR_FORMATS)}) only")
     found = context(arguments)
-    writer = _writer(found)
+    writer = writer_of(found)
     writer.refuse_if_stale()
     rows = [path for path in paths if not any(path in group for group in bars.values())]
     status = 0
@@ -92,7 +79,7 @@ def _bar_files(paths: list[Path], arguments: argparse.Namespace) -> dict[str, li
 def _import_rows(
     writer: Writer, reader: Reader, paths: list[Path], arguments: argparse.Namespace
 ) -> int:
-    with _progress(len(paths)) as progress:
+    with file_progress(len(paths)) as progress:
         report = import_files(
             writer,
             reader,
@@ -133,28 +120,6 @@ def _paths(names: list[str]) -> list[Path]:
     return list(found)
 
 
-@contextmanager
-def _progress(files: int) -> Iterator[Callable[[Path, int], None]]:
-    """A bar on a terminal, nothing in a pipe or a log."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        task = bar.add_task("", total=files or None)
-        seen: dict[Path, None] = {}
-
-        def told(path: Path, rows: int) -> None:
-            seen[path] = None
-            bar.update(task, completed=len(seen) - 1, description=f"{path.name}: {rows:,}")
-
-        yield told
-
-
 def _import_bars(
     writer: Writer, paths: list[Path], source: str, arguments: argparse.Namespace
 ) -> int:
@@ -162,18 +127,12 @@ def _import_bars(
         writer,
         paths,
         source,
-        pair=None if arguments.pair is None else _pair(arguments.pair),
+        pair=None if arguments.pair is None else pair_of(arguments.pair),
         bar_min=None if arguments.bar is None else _minutes(arguments.bar),
         now_ms=int(time.time() * 1000),
     )
     _print_bars(report, source)
     return 1 if report.bad or report.refused else 0
-
-
-def _pair(text: str) -> str:
-    if not re.fullmatch(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+", text):
-        raise UsageError(f"--pair {text!r}: write it as Freqtrade does, such as BTC/USDT:USDT")
-    return text
 
 
 def _minutes(text: str) -> int:
@@ -261,60 +220,6 @@ _BOOKED = {
 }
 
 
-def _import_exports(arguments: argparse.Namespace) -> int:
-    folders = [Path(name) for name in arguments.files]
-    for folder in folders:
-        if not is_export(folder):
-            raise UsageError(
-                f"{folder}: holds no {MANIFEST}; name the folders that `liq-provider export` "
-                "made, and nothing else beside them"
-            )
-    for option in ("pair", "bar", "venue", "covered"):
-        if getattr(arguments, option) is not None:
-            raise UsageError(f"--{option} is not for exports, which say all that themselves")
-    found = context(arguments)
-    writer = _writer(found)
-    writer.refuse_if_stale()
-    for folder in folders:
-        with _progress(0) as told:
-            done = restore(
-                writer, folder, int(time.time() * 1000), again=arguments.again, told=told
-            )
-        counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
-        new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
-        print(f"  known is what was known there, in {done.rows['coverage']:,} span(s)")
-        if done.skipped:
-            print(f"  {done.skipped} of its files were read before (--again reads them anyway)")
-    return 0
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """The store as Parquet files, by day."""
-    from_ms = parse_time(arguments.from_time) if arguments.from_time else 0
-    to_ms = parse_time(arguments.to_time) if arguments.to_time else _FOREVER_MS
-    if to_ms <= from_ms:
-        raise UsageError("--to must be after --from")
-    pairs = [_pair(text) for text in arguments.pair or ()]
-    found = context(arguments)
-    found.reader()  # refuses where there is no store
-    engine = open_engine(found.store_url, read_only=True)
-    folder = Path(arguments.directory)
-    wanted = Wanted(pairs, from_ms, to_ms)
-    try:
-        now_ms = int(time.time() * 1000)
-        with _progress(0) as told:
-            made = write_export(
-                engine, folder, wanted, now_ms, lambda table, rows: told(Path(table), rows)
-            )
-    finally:
-        engine.dispose()
-    sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
-    counts = ", ".join(f"{count:,} {table}" for table, count in sums.items())
-    print(f"{folder}: {counts}; in {len(made.rows):,} file(s)")
-    return 0
-
-
 def fill(arguments: argparse.Namespace) -> int:
     """Exit status 1 if a gap could not be filled."""
     found = context(arguments)
@@ -333,7 +238,7 @@ def fill(arguments: argparse.Namespace) -> int:
             wanted = coins or sorted(reader.active(from_ms - _DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")
-            for report in fill_coins(_writer(found), reader, venue, wanted, span, now_ms, fetch):
+            for report in fill_coins(writer_of(found), reader, venue, wanted, span, now_ms, fetch):
                 left += _print_gap(report)
     return 1 if left else 0
 
@@ -359,7 +264,7 @@ def rebuild(arguments: argparse.Namespace) -> int:
     if found.files.running():
         raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
     found.reader()  # refuses where there is no store
-    rows = _writer(found).rebuild()
+    rows = writer_of(found).rebuild()
     print(f"{rows:,} minutes made anew, min_event_usd {found.settings.min_event_usd:g}")
     return 0
 
@@ -371,6 +276,6 @@ def prune(arguments: argparse.Namespace) -> int:
     before_ms = int((time.time() - arguments.days * 86_400) * 1000)
     found = context(arguments)
     found.reader()  # refuses where there is no store
-    for table, count in _writer(found).prune(before_ms).items():
+    for table, count in writer_of(found).prune(before_ms).items():
         print(f"{table}: {count:,} rows deleted")
     return 0
