@@ -24,7 +24,13 @@ from liq_provider.history.fill import (
     fill_coins,
     http_fetch,
 )
-from liq_provider.history.importer import BarReport, ImportReport, import_bars, import_files
+from liq_provider.history.importer import (
+    BarReport,
+    ImportReport,
+    import_bars,
+    import_files,
+    in_short,
+)
 from liq_provider.history.recognise import recognise
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import base_asset_of_pair
@@ -153,13 +159,17 @@ def _print_bars(report: BarReport, source: str) -> None:
             f"{show_time(span.start_ms)} .. {show_time(span.end_ms)} ({possible:,} would be whole)"
         )
     print(f"{report.bad:,} bad rows in {report.files} file(s)")
-    for said in report.refused:
-        print(f"  refused: {said}")
+    _print_refused(report.refused)
     _print_bad(report.bad_rows, report.bad)
     print(
         "Bars are sums of whole intervals, in USD as the vendor says: backtests and the study use "
         f"them with liq_provider.backtest_source {source!r}, live trading never does."
     )
+
+
+def _print_refused(refused: list[str]) -> None:
+    for said in in_short(refused).splitlines() if refused else ():
+        print(f"  {said}" if said.startswith("...") else f"  refused: {said}")
 
 
 def _print_bad(rows: list[BadRow], total: int) -> None:
@@ -195,8 +205,7 @@ def _print(report: ImportReport) -> None:
         print("  nothing to do: all was imported before (--again reads it anyway)")
     elif report.skipped:
         print(f"  {report.skipped} of the files were read before and not read again (--again does)")
-    for said in report.refused:
-        print(f"  refused: {said}")
+    _print_refused(report.refused)
     aside = {how: count for how, count in report.booked.items() if how != "event"}
     for how, count in sorted(aside.items()):
         print(f"  {count:,} of them {_BOOKED[how]}")

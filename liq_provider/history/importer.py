@@ -29,8 +29,15 @@ from liq_provider.venues import VENUES
 
 _BATCH = 20_000
 _KEPT_BAD_ROWS = 20
+_SHOWN_REFUSED = 10
 
 Progress = Callable[[Path, int], None]
+
+
+def in_short(refused: Sequence[str]) -> str:
+    """:return: what was said of the first files that were refused, and of how many more"""
+    more = len(refused) - _SHOWN_REFUSED
+    return "\n".join([*refused[:_SHOWN_REFUSED], *([f"... and {more:,} more"] if more > 0 else [])])
 
 
 def silent(path: Path, rows: int) -> None:
@@ -117,7 +124,7 @@ def import_files(
             except ImportRefused as error:
                 job.report.refused.append(str(error))
     if job.report.refused and not job.report.files:
-        raise ImportRefused("\n".join(job.report.refused))
+        raise ImportRefused(in_short(job.report.refused))
     return job.report
 
 
@@ -300,7 +307,7 @@ def import_bars(
                 done = put_bars(writer.engine, rows)
                 report.take((base, length), done, Interval(first, last))
     if report.refused and not report.files:
-        raise ImportRefused("\n".join(report.refused))
+        raise ImportRefused(in_short(report.refused))
     return report
 
 

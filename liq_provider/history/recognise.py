@@ -7,11 +7,13 @@ from typing import Any
 import orjson
 
 from liq_provider.errors import ImportRefused
+from liq_provider.history.archive import MANIFEST
 from liq_provider.history.bars import BAR_FORMATS
 from liq_provider.history.formats import FORMATS
 from liq_provider.history.lines import DAMAGED, opened
 
 _HEAD = 1 << 16
+_PARQUET = b"PAR1"
 _HEADERS = {
     "tardis": {"exchange", "symbol", "local_timestamp", "amount"},
     "okx-rest": {"instId", "side", "sz", "bkPx"},
@@ -37,6 +39,8 @@ def recognise(path: Path) -> str:
             head = file.read(_HEAD)
     except (OSError, *DAMAGED) as error:
         raise ImportRefused(f"{path}: cannot be read ({error})") from None
+    if head.startswith(_PARQUET):
+        raise ImportRefused(f"{path}: is Parquet; import the folder with {MANIFEST}, as a whole")
     text = head.decode("utf-8-sig", "replace").lstrip()
     line = text.partition("\n")[0]
     found = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)

@@ -203,6 +203,10 @@ def test_the_commands_move_a_span(
     assert "files were read before" in capsys.readouterr().out
     assert main(["import", "user_data", "--format", "parquet"]) == 2
     assert f"user_data: holds no {MANIFEST}" in capsys.readouterr().err
+    assert main(["import", "out/liquidations"]) == 2
+    assert f"is Parquet; import the folder with {MANIFEST}" in capsys.readouterr().err
+    assert main(["import", "out", "--pair", "BTC/USDT:USDT"]) == 2
+    assert "--pair is not for exports" in capsys.readouterr().err
     assert main(["export", "out"]) == 2
     assert "out: exists and is not empty" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

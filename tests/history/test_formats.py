@@ -310,3 +310,16 @@ def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert one.covered.sum() == 11
     whole.writer.close()
     parts.writer.close()
+
+
+def test_of_many_files_that_are_none_the_first_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for number in range(25):
+        (tmp_path / "data" / f"{number:02}.txt").write_text("nothing")
+    assert main(["import", "data"]) == 2
+    said = capsys.readouterr().err
+    assert "data/09.txt" in said and "data/10.txt" not in said
+    assert "... and 15 more" in said
