@@ -69,7 +69,12 @@ def content(writer: Writer) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [2, 20_000])
+def test_a_round_trip_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("liq_provider.history.export._AT_ONCE", at_once)
+    monkeypatch.setattr("liq_provider.history.restore._AT_ONCE", at_once)
     original = filled(tmp_path / "a.sqlite")
     made = export(original.engine, tmp_path / "out", ALL, T0)
     assert sum(count for name, count in made.rows.items() if "liquidations" in name) == 12
