@@ -117,7 +117,9 @@ def test_the_hour_has_what_it_takes(hour: LiveHour) -> None:
     rows = [value for of in stored.values() for value in of.z]
     assert len(rows) > 500
     assert np.isfinite(rows).mean() > 0.5
-    spans = hour.reader.coverage(tuple(VENUES), START_MS, int(hour.closes[-1]), ("live",))
+    spans = hour.reader.coverage(
+        hour.settings.venues.enabled, START_MS, int(hour.closes[-1]), ("live",)
+    )
     assert {venue: len(of) for venue, of in spans.items()} == {"binance": 1, "bybit": 2, "okx": 2}
     entered = [
         decided(found, int((close_ms - START_MS) // MINUTE_MS) - 1)["entry"]
