@@ -10,7 +10,8 @@
     │   ├── StoreBusy           locked by somebody else; the same call may work later
     │   ├── StoreTooNew         written by a newer LiqTrend; nothing was touched
     │   └── StoreUnusable       unwritable, full or corrupt; needs a person
-    ├── JudgeError          no usable verdict; the wave is skipped
+    ├── JudgeError          no usable verdict; on_llm_unavailable says what then
+    │   └── ModelFailure        a language model: unreachable, over budget, or nonsense
     └── FeedError           an exchange connection; reconnected by the stream
         └── FeedRefused         the exchange says no (403, 429, 451); retried slowly
 """
@@ -57,4 +58,17 @@ class FeedRefused(FeedError):
 
 
 class JudgeError(LiqError):
-    """A judge gave no usable answer; the wave is skipped."""
+    """A judge gave no usable answer; ``on_llm_unavailable`` says what then."""
+
+
+class ModelFailure(JudgeError):
+    """
+    A language model gave no usable answer.
+
+    :param kind: one of ``judge.failures.Kind``, for counting
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail

@@ -10,7 +10,11 @@ import numpy as np
 from ccxt.base.errors import BaseError
 
 from liq_provider.enrich.exchange import BotExchange, last_close_ms
-from liq_provider.judge.rules import judge_by_matrix, make_facts
+from liq_provider.enrich.news import NewsDesk
+from liq_provider.enrich.news.desk import NOT_ASKED
+from liq_provider.errors import ModelFailure
+from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.rules import judge_by_matrix, make_facts, unjudged
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
 from liq_provider.rolling import FloatArray
@@ -22,15 +26,20 @@ logger = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 
+_Wave = tuple[str, str, int]
+_State = tuple[str, bool | None, str]  # strength, aligned, set of news
+
 
 @dataclass(slots=True)
 class JudgeStats:
     """
+    :param name: of the judge
     :param judged: verdicts made since the start
     :param without_candles: waves that could not be compared with price
     :param last: the latest verdict in words
     """
 
+    name: str = "matrix"
     judged: int = 0
     without_candles: int = 0
     last: str | None = None
@@ -43,6 +52,8 @@ class Judging:
     :param timeframe_ms: the strategy's candles
     :param store_executor: the store's single thread
     :param candle_executor: threads for the exchange's REST API
+    :param model: None: the matrix judges
+    :param desk: where the model's news comes from
     """
 
     def __init__(
@@ -55,8 +66,12 @@ class Judging:
         now_ms: Callable[[], int],
         store_executor: Executor,
         candle_executor: Executor,
+        model: ModelJudge | None = None,
+        desk: NewsDesk | None = None,
     ) -> None:
-        self.stats = JudgeStats()
+        self.stats = JudgeStats("matrix" if model is None else model.name)
+        self._model = model
+        self._desk = desk
         self._writer = writer
         self._exchange = exchange
         self._settings = settings
@@ -66,17 +81,17 @@ class Judging:
         self._store_executor = store_executor
         self._candle_executor = candle_executor
         self._closes: dict[str, tuple[int, FloatArray]] = {}
-        self._judged: dict[tuple[str, str, int], set[tuple[str, bool | None]]] = {}
+        self._judged: dict[_Wave, set[_State]] = {}
 
     async def judge(self, settled: Settled) -> list[Verdict]:
         """:return: the new verdicts; a failure is logged and leaves that wave unjudged"""
         self._forget(settled.close_ms)
-        tasks = [
-            self._judge_one(item, settled.pairs[item.base_asset]) for item in settled.anomalies
-        ]
+        # If there is too little time or budget for all, the strongest are judged.
+        anomalies = sorted(settled.anomalies, key=lambda item: (-item.strength, -item.z))
+        tasks = [self._judge_one(item, settled.pairs[item.base_asset]) for item in anomalies]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         verdicts = []
-        for found, result in zip(settled.anomalies, results, strict=True):
+        for found, result in zip(anomalies, results, strict=True):
             if isinstance(result, Verdict):
                 verdicts.append(result)
             elif isinstance(result, Exception):
@@ -96,14 +111,45 @@ class Judging:
         closes = await self._closed_candles(pair, found.close_ms)
         settings = self._settings
         facts = make_facts(found, pair, closes, settings.trend_candles, settings.trend_k)
-        state = (facts.strength.word, facts.aligned)
-        if state in self._judged.setdefault(wave, set()):
-            return None
-        verdict = judge_by_matrix(facts, self._now_ms, expires_at)
-        await loop.run_in_executor(self._store_executor, self._writer.put_verdict, verdict.row())
-        self._judged[wave].add(state)
-        self._note(facts, verdict)
+        verdict = await self._verdict(facts, closes, wave, expires_at)
+        if verdict is not None:
+            await loop.run_in_executor(
+                self._store_executor, self._writer.put_verdict, verdict.row()
+            )
+            self._note(facts, verdict)
         return verdict
+
+    async def _verdict(
+        self, facts: Facts, closes: FloatArray, wave: _Wave, expires_at: int
+    ) -> Verdict | None:
+        """:return: None if this state of the wave was judged before, or is being judged"""
+        judged = self._judged.setdefault(wave, set())
+        # Without candles no entry is possible, so no model is asked.
+        if self._model is None or facts.aligned is None:
+            if not _enter_once(judged, (facts.strength.word, facts.aligned, "")):
+                return None
+            return judge_by_matrix(facts, self._now_ms, expires_at)
+        news = await self._desk.get(facts.base_asset) if self._desk else NOT_ASKED
+        state = (facts.strength.word, facts.aligned, news.key)
+        if not _enter_once(judged, state):
+            return None
+        try:
+            answer = await self._model.judge(facts, closes, news)
+        except ModelFailure as failure:
+            # Asked again when the wave is confirmed again.
+            judged.discard(state)
+            return self._without_model(facts, failure, expires_at)
+        except BaseException:
+            judged.discard(state)
+            raise
+        return answer.verdict(facts, self._model.name, self._now_ms(), expires_at)
+
+    def _without_model(self, facts: Facts, failure: ModelFailure, expires_at: int) -> Verdict:
+        # What contradicts itself may hold a veto, which the matrix would not know of.
+        vetoed = failure.kind == "contradictory"
+        if self._settings.on_llm_unavailable == "matrix" and not vetoed:
+            return judge_by_matrix(facts, self._now_ms, expires_at, failure.kind)
+        return unjudged(facts, failure.kind, self._now_ms, expires_at)
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1
@@ -146,3 +192,10 @@ class Judging:
         self._judged = {wave: done for wave, done in self._judged.items() if wave[2] >= oldest_ms}
         stale_ms = close_ms - 2 * self._timeframe_ms
         self._closes = {pair: kept for pair, kept in self._closes.items() if kept[0] >= stale_ms}
+
+
+def _enter_once(judged: set[_State], state: _State) -> bool:
+    if state in judged:
+        return False
+    judged.add(state)
+    return True

@@ -9,22 +9,25 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ccxt.base.errors import BaseError
 
-from liq_provider import __version__
+from liq_provider import __version__, keys
 from liq_provider.clock import ExchangeClock
 from liq_provider.coverage import CoverageTracker
 from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
+from liq_provider.enrich.news import NewsDesk, NewsItem
 from liq_provider.errors import SettingsError, StoreError
 from liq_provider.features import windows_of
 from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
+from liq_provider.judge.budget import DAY_MS, Spent
+from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.markets import Market, MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
@@ -122,6 +125,8 @@ class Sidecar:
         self._reader = Reader(config.store_url)
         self._ingest = Ingest(self._writer, self._writing, Spool(config.files.spool))
         self._settler = Settler(self._writer, self._reader, settings)
+        self._reading_news = ThreadPoolExecutor(4, thread_name_prefix="news")
+        self._model, self._desk = self._make_model()
         self._judging = Judging(
             self._writer,
             self._exchange,
@@ -131,6 +136,8 @@ class Sidecar:
             self._clock.now_ms,
             self._writing,
             self._asking,
+            self._model,
+            self._desk,
         )
         self._venues = self._make_venues()
         self._minutes = MinuteLoop(
@@ -168,6 +175,8 @@ class Sidecar:
             ", ".join(self._venues),
         )
         await self._measure_clock()
+        if self._model is not None:
+            await asyncio.get_running_loop().run_in_executor(self._asking, self._model.prepare)
         workers = [
             self._ingest.run(),
             self._minutes.run(),
@@ -187,6 +196,44 @@ class Sidecar:
         await self._last_words()
         for task in done - {stopping}:
             task.result()  # a worker that ended by itself failed; say so
+
+    # -- judge ----------------------------------------------------------------------------
+
+    def _make_model(self) -> tuple[ModelJudge | None, NewsDesk | None]:
+        settings = self._settings
+        if not wants_model(settings):
+            return None, None
+        now_ms = self._clock.now_ms()
+        past = [Spent(*row) for row in self._reader.model_spending(now_ms - DAY_MS)]
+        model = ModelJudge(
+            settings.llm, self._config.timeframe, self._clock.now_ms, self._keep_call, past
+        )
+        desk = NewsDesk(settings.news, self._clock.now_ms, self._reading_news, self._keep_news)
+        return model, desk
+
+    async def _keep_call(self, row: dict[str, Any]) -> None:
+        await self._write("A model call", self._writer.put_model_call, row)
+
+    def _keep_news(self, base_asset: str, items: Sequence[NewsItem]) -> None:
+        known = {
+            "base_asset": base_asset,
+            "provider": self._settings.news.provider,
+            "available_at": self._clock.now_ms(),
+        }
+        rows = [{**asdict(item), **known} for item in items]
+        self._spawn(self._write("News", self._writer.put_news, rows))
+
+    async def _write(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writing, call, *arguments)
+        except StoreError as error:
+            logger.error("%s is not on record: %s", what, error)
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- feeds ----------------------------------------------------------------------------
 
@@ -272,9 +319,7 @@ class Sidecar:
             return None, repr(error)
 
     def _judge(self, settled: Settled) -> None:
-        task = asyncio.create_task(self._judging.judge(settled))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._judging.judge(settled))
 
     # -- status ---------------------------------------------------------------------------
 
@@ -318,7 +363,7 @@ class Sidecar:
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
-            "judge": judge_report(self._judging.stats),
+            "judge": judge_report(self._judging.stats, self._model, self._desk),
         }
 
     async def _last_words(self) -> None:
@@ -326,7 +371,10 @@ class Sidecar:
         # with the last settled minute: on what came later nothing was decided.
         await self._ingest.flush()
         await self._write_status()
+        if self._model is not None:
+            await self._model.close()
         self._writing.shutdown()
+        self._reading_news.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._writer.close()
         self._reader.close()
@@ -337,3 +385,10 @@ def _markets_wait_s(error: str | None) -> float:
     if error is None:
         return _MARKETS_S
     return _MARKETS_REFUSED_S if _REFUSED.search(error) else _MARKETS_RETRY_S
+
+
+def wants_model(settings: Settings) -> bool:
+    """:return: whether a model judges, by ``judge.by`` and what there is to ask"""
+    if settings.judge.by == "auto":
+        return settings.llm.base_url is not None or keys.key(keys.OPENAI) is not None
+    return settings.judge.by == "llm"

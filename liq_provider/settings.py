@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -71,6 +72,20 @@ class GateSettings(VenueSettings):
     enabled: bool = False
 
 
+def _public_url(value: str) -> str:
+    """An http address that holds no secret."""
+    try:
+        parts = urlsplit(value)
+        host, has_user = parts.hostname, parts.username or parts.password
+    except ValueError:
+        raise ValueError("is no address") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("must begin with http:// or https://")
+    if has_user:
+        raise ValueError("holds credentials; keys come from the environment only")
+    return value
+
+
 class Venues(_Section):
     """The exchange feeds, by name."""
 
@@ -105,10 +120,94 @@ class JudgeSettings(_Section):
 
     :param z_min: judge waves of at least this z
     :param purity_min: judge waves whose purity is above this share
+    :param by: a model or the matrix; ``auto``: a model if there is a key or ``llm.base_url``
     """
 
     z_min: float = Field(2.5, ge=0, le=50)
     purity_min: Purity = 0.7
+    by: Literal["auto", "matrix", "llm"] = "auto"
+
+
+class NewsSettings(_Section):
+    """
+    Where headlines come from.
+
+    :param feeds: RSS or Atom addresses, for ``provider: rss``
+    :param cache_s: headlines of a coin are asked for again after that
+    :param calls_per_minute: requests to Brave; over it, news is not asked
+    """
+
+    provider: Literal["brave", "rss", "none"] = "rss"
+    brave_url: str = "https://api.search.brave.com/res/v1/news/search"
+    feeds: tuple[str, ...] = (
+        "https://www.coindesk.com/arc/outboundfeeds/rss/",
+        "https://cointelegraph.com/rss",
+        "https://decrypt.co/feed",
+        "https://www.theblock.co/rss.xml",
+    )
+    max_age_hours: float = Field(24, gt=0, le=168)
+    max_items: int = Field(8, ge=1, le=20)
+    cache_s: float = Field(300, ge=10, le=3_600)
+    timeout_s: float = Field(5, gt=0, le=30)
+    calls_per_minute: int = Field(30, ge=1, le=1_000)
+
+    @field_validator("brave_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        return _public_url(value)
+
+    @field_validator("feeds")
+    @classmethod
+    def _plain_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_public_url(url) for url in value)
+
+
+class BudgetSettings(_Section):
+    """
+    What the model may cost. A day is that of UTC.
+
+    :param usd_per_day: needs the prices
+    """
+
+    calls_per_minute: int = Field(60, ge=1)
+    calls_per_hour: int = Field(600, ge=1)
+    calls_per_day: int = Field(2_000, ge=1)
+    tokens_per_day: int = Field(3_000_000, ge=1_000)
+    usd_per_day: float = Field(5.0, gt=0)
+
+
+class LlmSettings(_Section):
+    """
+    The model that judges, behind any OpenAI-compatible endpoint.
+
+    :param base_url: up to and with ``/v1``; OpenAI's own if empty
+    :param timeout_s: for one verdict, retries included
+    :param concurrency: waves judged at the same time
+    :param price_in_usd: USD per million prompt tokens; so is ``price_out_usd`` for answers
+    :param breaker_failures: so many failures in a row stop asking for ``breaker_s``
+    """
+
+    base_url: str | None = None
+    model: str = Field("gpt-4.1-mini", min_length=1, max_length=100)
+    timeout_s: float = Field(20, ge=1, le=300)
+    concurrency: int = Field(16, ge=1, le=200)
+    max_answer_tokens: int = Field(600, ge=100, le=32_000)
+    price_in_usd: float | None = Field(None, ge=0)
+    price_out_usd: float | None = Field(None, ge=0)
+    budget: BudgetSettings = BudgetSettings()
+    breaker_failures: int = Field(5, ge=1, le=1_000)
+    breaker_s: float = Field(60, ge=1, le=3_600)
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        return None if value is None else _public_url(value).rstrip("/")
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> Self:
+        if (self.price_in_usd is None) != (self.price_out_usd is None):
+            raise ValueError("set both price_in_usd and price_out_usd, or none")
+        return self
 
 
 class Settings(_Section):
@@ -149,6 +248,9 @@ class Settings(_Section):
     trend_k: float = Field(0.5, ge=0, le=10)
     min_confidence: Literal["low", "medium", "high"] = "medium"
     judge: JudgeSettings = JudgeSettings()
+    news: NewsSettings = NewsSettings()
+    llm: LlmSettings = LlmSettings()
+    on_llm_unavailable: Literal["skip", "matrix"] = "skip"
 
     # Trading
     leverage: float = Field(1.0, ge=1, le=125)
@@ -227,7 +329,7 @@ _OF_SIDECAR = (
     *("venues", "settle_s", "max_late_s", "max_skew_ms", "max_entry_delay_s", "min_event_usd"),
     *("segment_min", "baseline_hours", "min_baseline_segments", "min_active_segments"),
     *("min_count", "min_segment_usd", "zscore", "z_strong", "purity_strong", "direction_mode"),
-    *("trend_candles", "trend_k", "judge"),
+    *("trend_candles", "trend_k", "judge", "news", "llm", "on_llm_unavailable"),
 )
 
 

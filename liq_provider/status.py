@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from liq_provider.enrich.news import NewsDesk
 from liq_provider.ingest import IngestStats
+from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import JudgeStats
 from liq_provider.minuteloop import VenueFeed
 
@@ -48,12 +50,29 @@ def ingest_report(stats: IngestStats) -> dict[str, Any]:
     }
 
 
-def judge_report(stats: JudgeStats) -> dict[str, Any]:
-    """:return: what the judge did"""
+def judge_report(
+    stats: JudgeStats, model: ModelJudge | None = None, desk: NewsDesk | None = None
+) -> dict[str, Any]:
+    """:return: what the judge did, what it cost, and where its news comes from"""
     return {
-        "name": "matrix",
+        "name": stats.name,
         "judged": stats.judged,
         "without_candles": stats.without_candles,
         "last": stats.last,
+        "error": stats.error,
+        "model": None if model is None else model.report(),
+        "news": None if desk is None else news_report(desk),
+    }
+
+
+def news_report(desk: NewsDesk) -> dict[str, Any]:
+    """:return: what the news desk did"""
+    stats = desk.stats
+    return {
+        "provider": desk.provider,
+        "asked": stats.asked,
+        "failed": stats.failed,
+        "items": stats.items,
+        "dropped": dict(stats.dropped),
         "error": stats.error,
     }

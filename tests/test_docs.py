@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from freqtrade.configuration.load_config import load_config_file
+from pydantic import BaseModel
 
 from liq_provider.cli import _parser
 from liq_provider.settings import Settings, load_settings
@@ -17,11 +18,21 @@ def documented() -> dict[str, str]:
     return dict(re.findall(r"^\| `([\w.<>]+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
 
 
+def section(prefix: str, model: type[BaseModel]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            found |= section(f"{prefix}.{name}", type(field.default))
+        else:
+            found[f"{prefix}.{name}"] = field.default
+    return found
+
+
 def keys() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, field in Settings.model_fields.items():
-        if name == "judge":
-            found |= {f"judge.{k}": f.default for k, f in type(field.default).model_fields.items()}
+        if name in ("judge", "news", "llm"):
+            found |= section(name, type(field.default))
         elif name == "venues":
             venue = type(field.default.binance)
             found |= {f"venues.<name>.{k}": f.default for k, f in venue.model_fields.items()}

@@ -15,6 +15,7 @@ from typing import NoReturn
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.common import Context, context
 from liq_provider.errors import LiqError, UsageError
+from liq_provider.keys import RedactingFormatter
 from liq_provider.service import Sidecar, SidecarConfig
 
 _STOP_WAIT_S = 20.0
@@ -34,11 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.foreground
         else RotatingFileHandler(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
     )
-    logging.basicConfig(
-        level=config.settings.log_level,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        handlers=[handler],
-    )
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=config.settings.log_level, handlers=[handler])
+    for noisy in ("httpx", "httpx2", "httpcore", "openai"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with config.files.held() as first:
         if not first:

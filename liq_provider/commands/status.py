@@ -219,3 +219,27 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     )
     if judge["error"]:
         console.print(f"Judge: {judge['error']}", style="red", markup=False)
+    _print_model(console, judge.get("model"), judge.get("news"))
+
+
+def _print_model(
+    console: Console, model: dict[str, Any] | None, news: dict[str, Any] | None
+) -> None:
+    if model is not None:
+        spent = ", ".join(
+            f"{name} {item['used']:g} of {item['limit']:g}"
+            for name, item in model["budget"]["spent"].items()
+        )
+        failures = ", ".join(f"{kind} {n}" for kind, n in sorted(model["failures"].items()))
+        console.print(
+            f"Model: {model['answered']} of {model['asked']} questions answered, "
+            f"circuit {model['circuit']}; failures: {failures or 'none'}; spent: {spent}",
+            markup=False,
+        )
+        if model["unavailable"]:
+            console.print(f"Model: unavailable, {model['unavailable']}", style="red", markup=False)
+    if news is not None:
+        line = f"News ({news['provider']}): asked {news['asked']} times, {news['items']} headlines"
+        console.print(line, markup=False)
+        if news["error"]:
+            console.print(f"News: {news['error']}", style="yellow", markup=False)

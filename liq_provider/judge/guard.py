@@ -8,22 +8,32 @@ direction.
 
 from dataclasses import dataclass
 
-from liq_provider.errors import JudgeError
+from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts
+from liq_provider.keys import redact
+from liq_provider.plaintext import plain
 
+NOTE_LIMIT = 200
+
+_NOTES = ("liq_note", "trend_note", "news_note", "action_reason")
 _LESS_TO_MORE = (Action.SKIP, Action.HOLD, Action.ENTER)
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What a judge answered, before anybody checked it."""
+    """
+    What a judge answered, before anybody checked it.
+
+    :param notes: on liquidations, trend and news, and the reason of the action
+    """
 
     symbol: str
     direction: str
     news: News
     action: Action
     confidence: Confidence
+    notes: tuple[str, str, str, str] = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,7 @@ class Guarded:
 
     :param downgrade: confidence steps below the matrix row; all of them for a veto
     :param changes: what was changed, in words, for the record
+    :param notes: one plain line each
     """
 
     news: News
@@ -40,18 +51,20 @@ class Guarded:
     confidence: Confidence
     downgrade: int
     changes: tuple[str, ...]
+    notes: tuple[str, str, str, str] = ("", "", "", "")
 
 
 def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded:
     """
     :param news_found: True if the judge was given news, False if it was asked for and there was
         none, None if there is no news source
-    :raises JudgeError: the answer is about another symbol or direction
+    :raises ModelFailure: the answer is about another symbol or direction
     """
     if opinion.symbol != facts.symbol or opinion.direction != facts.direction:
-        raise JudgeError(
-            f"answer about {opinion.symbol} {opinion.direction}, "
-            f"asked about {facts.symbol} {facts.direction}"
+        raise ModelFailure(
+            "wrong symbol",
+            f"answer about {plain(opinion.symbol, 40)} {plain(opinion.direction, 10)}, "
+            f"asked about {facts.symbol} {facts.direction}",
         )
     changes = []
     news = _believable(opinion.news, news_found)
@@ -69,7 +82,14 @@ def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded
         changes.append(f"confidence {opinion.confidence.word} -> {confidence.word}")
     downgrade = len(Confidence) if vetoed else max(0, confidence - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
-    return Guarded(news, action, confidence, downgrade, tuple(changes))
+    notes = [plain(redact(text), NOTE_LIMIT) for text in opinion.notes]
+    for name, said, kept in zip(_NOTES, opinion.notes, notes, strict=True):
+        if kept != said.strip():
+            changes.append(f"{name} cleaned, {len(said)} -> {len(kept)} characters")
+    liq, trend, on_news, reason = notes
+    return Guarded(
+        news, action, confidence, downgrade, tuple(changes), (liq, trend, on_news, reason)
+    )
 
 
 def _believable(news: News, news_found: bool | None) -> News:

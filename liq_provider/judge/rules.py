@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from liq_provider.judge.matrix import Action, News, decide
+from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
 from liq_provider.rolling import FloatArray
@@ -12,6 +12,7 @@ from liq_provider.trend import trend_inputs, trend_signs, trend_word
 from liq_provider.wave import Strength
 
 JUDGE = "matrix"
+UNJUDGED = "unavailable"
 
 _REASONS = {
     (Strength.STRONG, True): "a strong one-sided wave that price follows",
@@ -53,34 +54,73 @@ def make_facts(
     )
 
 
-def judge_by_matrix(facts: Facts, now_ms: Callable[[], int], expires_at: int) -> Verdict:
+def judge_by_matrix(
+    facts: Facts,
+    now_ms: Callable[[], int],
+    expires_at: int,
+    instead_of: str | None = None,
+) -> Verdict:
     """
     :param now_ms: exchange time, read when the verdict is complete
     :param expires_at: see ``Verdict``
+    :param instead_of: why no model was heard, if one should have been
     :return: the matrix's answer with no news source
     """
     action, confidence = decide(facts.strength, facts.aligned, News.NOT_ASKED)
-    details = facts.details
     if facts.aligned is None:
         reason = "no candles to compare with, so no entry"
     else:
         reason = _REASONS[facts.strength, facts.aligned]
     if action is Action.ENTER:
         reason += "; news was not asked"
+    if instead_of is not None:
+        reason += f" (the matrix instead of the model: {instead_of})"
     return Verdict(
         facts=facts,
         judge=JUDGE,
         news=News.NOT_ASKED,
         action=action,
         confidence=confidence,
-        liq_note=(
-            f"{facts.strength.word}: z {details['z']:.1f}, purity {details['purity']:.0%}, "
-            f"${details['notional_usd']:,.0f} in {details['count']} liquidations"
-        ),
-        trend_note=f"candles {details['trend']}, wanted "
-        f"{'up' if facts.direction == 'LONG' else 'down'}",
+        liq_note=liq_note(facts),
+        trend_note=trend_note(facts),
         news_note="no news source",
         action_reason=reason,
         available_at=now_ms(),
         expires_at=expires_at,
     )
+
+
+def unjudged(facts: Facts, why: str, now_ms: Callable[[], int], expires_at: int) -> Verdict:
+    """
+    :param why: no model was heard
+    :return: the verdict to skip; a strategy with other thresholds reads it as a veto, too
+    """
+    return Verdict(
+        facts=facts,
+        judge=UNJUDGED,
+        news=News.NOT_ASKED,
+        action=Action.SKIP,
+        confidence=Confidence.LOW,
+        liq_note=liq_note(facts),
+        trend_note=trend_note(facts),
+        news_note="no model read it",
+        action_reason=f"no verdict of the model: {why} (on_llm_unavailable)",
+        available_at=now_ms(),
+        expires_at=expires_at,
+        downgrade=len(Confidence),
+    )
+
+
+def liq_note(facts: Facts) -> str:
+    """:return: the wave in one line"""
+    details = facts.details
+    return (
+        f"{facts.strength.word}: z {details['z']:.1f}, purity {details['purity']:.0%}, "
+        f"${details['notional_usd']:,.0f} in {details['count']} liquidations"
+    )
+
+
+def trend_note(facts: Facts) -> str:
+    """:return: the candles in one line"""
+    wanted = "up" if facts.direction == "LONG" else "down"
+    return f"candles {facts.details['trend']}, wanted {wanted}"

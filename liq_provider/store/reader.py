@@ -393,6 +393,39 @@ class Reader:
             query = query.where(table.base_asset.in_(base_assets))
         return [dict(row._mapping) for row in self._rows(query)]
 
+    def model_calls(self, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+        """:return: questions to models that were asked in ``[from_ms, to_ms]``, in that order"""
+        table = schema.model_calls.c
+        rows = self._rows(
+            select(schema.model_calls)
+            .where(table.asked_ms >= from_ms)
+            .where(table.asked_ms <= to_ms)
+            .order_by(table.asked_ms)
+        )
+        return [dict(row._mapping) for row in rows]
+
+    def model_spending(self, from_ms: int) -> list[tuple[int, int, float | None]]:
+        """:return: time, charged tokens and cost of every call since ``from_ms``"""
+        table = schema.model_calls.c
+        rows = self._rows(
+            select(table.asked_ms, table.charged_tokens, table.cost_usd)
+            .where(table.asked_ms >= from_ms)
+            .where(table.requests > 0)
+        )
+        return [(int(row[0]), int(row[1]), row[2]) for row in rows]
+
+    def news(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+        """:return: headlines that were known at ``to_ms``, published since ``from_ms``"""
+        table = schema.news.c
+        rows = self._rows(
+            select(schema.news)
+            .where(table.base_asset == base_asset)
+            .where(table.published_ms >= from_ms)
+            .where(table.available_at <= to_ms)
+            .order_by(table.published_ms.desc())
+        )
+        return [dict(row._mapping) for row in rows]
+
     def waves(self, from_ms: int, limit: int = 1_000) -> list[dict[str, Any]]:
         """:return: waves that were alive at or after ``from_ms``, newest first"""
         table = schema.waves.c

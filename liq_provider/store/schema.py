@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"
-KNOWN_REVISIONS = ("0001", "0002")
+REVISION = "0003"
+KNOWN_REVISIONS = ("0001", "0002", "0003")
 
 metadata = MetaData()
 
@@ -198,6 +198,48 @@ verdicts = Table(
     Column("inputs", Text, nullable=False),
     Column("guard", Text, nullable=False),
     Index("ix_verdicts_expires_at", "expires_at"),
+)
+
+# Every question to a model, also those without a usable answer. prompt is the JSON list of
+# messages, answer the raw text; cost_usd is NULL without configured prices.
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("call_id", String, primary_key=True),
+    Column("base_asset", String, nullable=False),
+    Column("symbol", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("wave_start_ms", BigInteger, nullable=False),
+    Column("close_ms", BigInteger, nullable=False),
+    Column("judge", String, nullable=False),
+    Column("news_key", String, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("latency_ms", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("prompt_tokens", Integer),
+    Column("answer_tokens", Integer),
+    Column("charged_tokens", Integer, nullable=False),
+    Column("cost_usd", Float(53)),
+    Column("outcome", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_model_calls_asked_ms", "asked_ms"),
+)
+
+# Headlines as they were let through, with the time at which they were first seen.
+news = Table(
+    "news",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("item_id", String, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("source", String, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("published_ms", BigInteger, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("available_at", BigInteger, nullable=False),
+    Index("ix_news_available_at", "available_at"),
 )
 
 # What each venue lists, as of the last time the list could be loaded. known_ms is when a market

@@ -22,6 +22,8 @@ _AGES = {
     "features": schema.features.c.close_ms,
     "waves": schema.waves.c.last_ms,
     "verdicts": schema.verdicts.c.expires_at,
+    "model_calls": schema.model_calls.c.asked_ms,
+    "news": schema.news.c.available_at,
 }
 
 

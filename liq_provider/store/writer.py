@@ -258,6 +258,17 @@ class Writer:
             connection.execute(statement, [row])
             write_state(connection, "verdict_ms", row["available_at"], row["available_at"])
 
+    def put_model_call(self, row: Row) -> None:
+        """Write one question to a model, with what became of it."""
+        with store_errors("Writing a model call"), self.engine.begin() as connection:
+            replace(connection, schema.model_calls, [row])
+
+    def put_news(self, rows: list[Row]) -> None:
+        """Write headlines; the time at which one was first seen stands."""
+        with store_errors("Writing news"), self.engine.begin() as connection:
+            statement = insert_into(connection, schema.news).on_conflict_do_nothing()
+            connection.execute(statement, rows)
+
     def extend_verdicts(
         self, base_asset: str, direction: str, wave_start_ms: int, expires_at: int, now_ms: int
     ) -> None:

@@ -289,6 +289,8 @@ def test_pruning_deletes_the_past_and_its_coverage(writer: Writer, reader: Reade
         "features": 0,
         "waves": 0,
         "verdicts": 1,
+        "model_calls": 0,
+        "news": 0,
     }
     assert reader.coverage(["bybit"], 0, T0 + day) == {
         "bybit": [Interval(T0 - 2 * day, T0 + MINUTE)]

@@ -1,0 +1,107 @@
+"""Headlines from the news search of Brave; needs ``BRAVE_API_KEY``."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from liq_provider.enrich.news.http import NewsError, get
+from liq_provider.enrich.news.item import RawItem
+from liq_provider.enrich.news.spelling import Spelling
+
+_COUNT = 30
+
+
+class Brave:
+    """
+    Blocks; run it in a thread.
+
+    :param key: None if it is not set, which is said at every question
+    """
+
+    def __init__(self, url: str, key: str | None, timeout_s: float) -> None:
+        self._url = url
+        self._key = key
+        self._timeout_s = timeout_s
+        self._session = requests.Session()
+
+    def find(self, spelling: Spelling) -> list[RawItem]:
+        """
+        :return: what was found of the last day, relevant or not
+        :raises NewsError: Brave did not deliver
+        """
+        if self._key is None:
+            raise NewsError("BRAVE_API_KEY is not set")
+        parameters: dict[str, str | int] = {
+            "q": spelling.query(),
+            "count": _COUNT,
+            "freshness": "pd",
+            "spellcheck": 0,
+        }
+        try:
+            headers = {"Accept": "application/json", "X-Subscription-Token": self._key}
+            status, _, body = get(
+                self._session,
+                self._url,
+                self._timeout_s,
+                headers=headers,
+                params=parameters,
+                redirects=False,
+            )
+        except ValueError:
+            # A key with a line break in it; the message would quote it.
+            raise NewsError("BRAVE_API_KEY is no key") from None
+        if status != 200:
+            raise NewsError(_STATUS.get(status, f"HTTP {status}"))
+        try:
+            results = json.loads(body)["results"]
+            return [_raw(item) for item in results if isinstance(item, Mapping)]
+        except (ValueError, KeyError, TypeError):
+            raise NewsError("an answer that is none of Brave's") from None
+
+
+_STATUS = {
+    401: "BRAVE_API_KEY is refused (HTTP 401)",
+    403: "BRAVE_API_KEY is refused (HTTP 403)",
+    422: "BRAVE_API_KEY is refused (HTTP 422)",
+    429: "too many requests (HTTP 429)",
+}
+
+
+def _raw(item: Mapping[str, Any]) -> RawItem:
+    url = _text(item.get("url"))
+    site = item.get("meta_url")
+    host = _text(site.get("hostname")) if isinstance(site, Mapping) else ""
+    return RawItem(
+        _text(item.get("title")),
+        _text(item.get("description")),
+        url,
+        host or _host(url),
+        _time_ms(item.get("page_age")),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _time_ms(value: Any) -> int | None:
+    """``age`` ("2 hours ago") is too coarse to be compared; only ``page_age`` counts."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,149 @@
+"""
+What a model may cost: calls per minute, hour and day, tokens and money per UTC day.
+
+A call reserves the most that it can cost before it is sent, so that calls at the same time
+cannot overspend together; what it really took replaces that afterwards.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from liq_provider.errors import ModelFailure
+from liq_provider.judge.rate import Rate
+from liq_provider.settings import LlmSettings
+
+DAY_MS = 86_400_000
+
+# Every tokenizer in use makes fewer tokens than one for every two characters of English or JSON.
+_CHARACTERS_PER_TOKEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """
+    One call of the past.
+
+    :param cost_usd: None without configured prices
+    """
+
+    at_ms: int
+    tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What one running call may take at most."""
+
+    tokens: int
+    cost_usd: float
+    day: int
+
+
+class Budget:
+    """
+    :param past: calls of the last day, so that a restart does not refill anything
+    """
+
+    def __init__(self, settings: LlmSettings, now_ms: int, past: Sequence[Spent] = ()) -> None:
+        limits = settings.budget
+        self._settings = settings
+        self._rates = {
+            "calls_per_minute": Rate(limits.calls_per_minute, 60_000),
+            "calls_per_hour": Rate(limits.calls_per_hour, 3_600_000),
+        }
+        self._day = now_ms // DAY_MS
+        self._calls, self._tokens, self._usd = 0, 0, 0.0
+        self._held: list[Reserved] = []
+        for call in sorted(past, key=lambda item: item.at_ms):
+            for rate in self._rates.values():
+                rate.take(call.at_ms)
+            if call.at_ms // DAY_MS == self._day:
+                self._calls += 1
+                self._tokens += call.tokens
+                self._usd += call.cost_usd or 0.0
+
+    def reserve(self, characters: int, now_ms: int) -> Reserved:
+        """
+        :param characters: length of the prompt
+        :raises ModelFailure: over budget; the message names the limit
+        """
+        self._turn(now_ms)
+        prompt = math.ceil(characters / _CHARACTERS_PER_TOKEN)
+        answer = self._settings.max_answer_tokens
+        asked = Reserved(prompt + answer, self.cost_usd(prompt, answer) or 0.0, self._day)
+        self._refuse(self._reached(asked, now_ms))
+        for rate in self._rates.values():
+            rate.take(now_ms)
+        self._calls += 1
+        self._held.append(asked)
+        return asked
+
+    def settle(self, reserved: Reserved, tokens: tuple[int, int] | None) -> float | None:
+        """
+        :param tokens: of prompt and answer; None if the server did not say, which counts as
+            all that was reserved
+        :return: what the call cost, USD; None without configured prices
+        """
+        self._held = [item for item in self._held if item is not reserved]
+        total = reserved.tokens if tokens is None else sum(tokens)
+        cost = self.cost_usd(*tokens) if tokens is not None else self._worst(reserved)
+        if reserved.day == self._day:
+            self._tokens += total
+            self._usd += cost or 0.0
+        return cost
+
+    def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
+        """:return: at the configured prices; None without them"""
+        price_in, price_out = self._settings.price_in_usd, self._settings.price_out_usd
+        if price_in is None or price_out is None:
+            return None
+        return (prompt_tokens * price_in + answer_tokens * price_out) / 1e6
+
+    def report(self, now_ms: int) -> dict[str, Any]:
+        """:return: what is spent and what may be, by limit"""
+        self._turn(now_ms)
+        limits = self._settings.budget
+        spent: dict[str, tuple[float, float]] = {
+            name: (rate.used(now_ms), rate.limit) for name, rate in self._rates.items()
+        }
+        spent["calls_per_day"] = (self._calls, limits.calls_per_day)
+        spent["tokens_per_day"] = (self._tokens, limits.tokens_per_day)
+        if self._settings.price_in_usd is not None:
+            spent["usd_per_day"] = (round(self._usd, 6), limits.usd_per_day)
+        full = [name for name, (used, limit) in spent.items() if used >= limit]
+        return {
+            "spent": {
+                name: {"used": used, "limit": limit} for name, (used, limit) in spent.items()
+            },
+            "reached": full,
+        }
+
+    def _reached(self, asked: Reserved, now_ms: int) -> str | None:
+        limits = self._settings.budget
+        for name, rate in self._rates.items():
+            if not rate.free(now_ms):
+                return name
+        held = [item for item in self._held if item.day == self._day]
+        if self._calls >= limits.calls_per_day:
+            return "calls_per_day"
+        if self._tokens + sum(i.tokens for i in held) + asked.tokens > limits.tokens_per_day:
+            return "tokens_per_day"
+        if self._usd + sum(i.cost_usd for i in held) + asked.cost_usd > limits.usd_per_day:
+            return "usd_per_day"
+        return None
+
+    def _refuse(self, limit: str | None) -> None:
+        if limit is not None:
+            value = getattr(self._settings.budget, limit)
+            raise ModelFailure("over budget", f"llm.budget.{limit} ({value:g}) is reached")
+
+    def _worst(self, reserved: Reserved) -> float | None:
+        return None if self._settings.price_in_usd is None else reserved.cost_usd
+
+    def _turn(self, now_ms: int) -> None:
+        if now_ms // DAY_MS > self._day:
+            self._day = now_ms // DAY_MS
+            self._calls, self._tokens, self._usd = 0, 0, 0.0

@@ -1,0 +1,86 @@
+"""
+The prompt: a versioned text about how to judge, and the measured facts and news as data.
+
+A change to the text needs a new file and a new ``VERSION``: verdicts are kept by it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from liq_provider.enrich.news import NewsSet
+from liq_provider.judge.verdict import Facts, aligned_word
+from liq_provider.rolling import FloatArray
+
+VERSION = "v1"
+
+_LAST_BARS = 15
+
+Messages = list[dict[str, str]]
+
+
+def messages(
+    facts: Facts, closes: FloatArray, timeframe: str, news: NewsSet, now_ms: int
+) -> Messages:
+    """
+    :param closes: closed candles, oldest first
+    :return: the chat that is sent
+    """
+    body = json.dumps(data(facts, closes, timeframe, news, now_ms), indent=1, ensure_ascii=True)
+    # Nobody who wrote a headline can know the marker: it depends on everything else in there.
+    body = body.replace("<", "\\u003c").replace(">", "\\u003e")
+    marker = f"=== DATA {hashlib.sha256(body.encode()).hexdigest()[:16]} ==="
+    return [
+        {"role": "system", "content": instructions()},
+        {"role": "user", "content": f"{marker}\n{body}\n{marker}"},
+    ]
+
+
+def data(
+    facts: Facts, closes: FloatArray, timeframe: str, news: NewsSet, now_ms: int
+) -> dict[str, Any]:
+    """:return: everything that the model is told about one wave"""
+    details = facts.details
+    return {
+        "symbol": facts.symbol,
+        "direction": facts.direction,
+        "liquidations": {"strength": facts.strength.word}
+        | _rounded(details, "z", "purity", "notional_usd", "long_usd", "short_usd", "count"),
+        "candles": {
+            "timeframe": timeframe,
+            "aligned": aligned_word(facts.aligned),
+            "trend": details.get("trend"),
+            **_rounded(details, "trend_change", "trend_noise"),
+            "last_closes": [float(f"{value:.6g}") for value in closes[-_LAST_BARS:]],
+        },
+        "news": _news(news, now_ms),
+    }
+
+
+def _news(news: NewsSet, now_ms: int) -> str | Sequence[Mapping[str, Any]]:
+    if news.found is None:
+        return "not asked"
+    return [
+        {
+            "title": item.title,
+            "source": item.source,
+            "age_min": max(0, (now_ms - item.published_ms) // 60_000),
+            "summary": item.summary,
+        }
+        for item in news.items
+    ]
+
+
+def _rounded(details: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    values = {name: details.get(name) for name in names}
+    return {n: float(f"{v:.5g}") if isinstance(v, float) else v for n, v in values.items()}
+
+
+@cache
+def instructions() -> str:
+    """:return: the text of the current version"""
+    path = files("liq_provider.judge") / "prompts" / f"{VERSION}.txt"
+    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,42 @@
+"""
+The keys that come from the environment, and how they are kept out of everything else.
+
+No setting, file, table or argument holds a key. Whatever comes from outside and may quote one
+(error texts, a model's answer) passes through ``redact`` before it is logged or stored.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+
+OPENAI = "OPENAI_API_KEY"
+BRAVE = "BRAVE_API_KEY"
+TOKEN = "LIQ_PROVIDER_TOKEN"  # noqa: S105 - the name of a variable
+
+_NAMES = (OPENAI, BRAVE, TOKEN)
+
+# Shorter values would blot out ordinary words.
+_SHORTEST = 6
+
+
+def key(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """:return: a key without surrounding white space, None if it is not set"""
+    value = (os.environ if environ is None else environ).get(name, "").strip()
+    return value or None
+
+
+def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """:return: the text with every key replaced by the name of its variable"""
+    for name in _NAMES:
+        value = key(name, environ)
+        if value is not None and len(value) >= _SHORTEST:
+            text = text.replace(value, f"[{name}]")
+    return text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Log lines and tracebacks without keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """:return: the formatted record"""
+        return redact(super().format(record))

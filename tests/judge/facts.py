@@ -1,0 +1,44 @@
+"""Facts about a wave, in a few words."""
+
+from typing import Any
+
+import numpy as np
+
+from liq_provider.enrich.news import NewsItem, NewsSet
+from liq_provider.enrich.news.desk import set_key
+from liq_provider.judge.verdict import Facts
+from liq_provider.wave import Strength
+
+NOW = 1_795_350_000_000
+CLOSES = np.linspace(100.0, 95.0, 16)
+
+
+def facts(**changes: Any) -> Facts:
+    values: dict[str, Any] = {
+        "symbol": "BTC/USDT:USDT",
+        "base_asset": "BTC",
+        "direction": "SHORT",
+        "strength": Strength.STRONG,
+        "aligned": True,
+        "wave_start_ms": NOW,
+        "close_ms": NOW,
+        "details": {
+            "z": 9.0,
+            "purity": 0.95,
+            "notional_usd": 1e6,
+            "long_usd": 9.5e5,
+            "short_usd": 5e4,
+            "count": 30,
+            "trend": "down",
+            "trend_change": -0.05,
+            "trend_noise": 0.01,
+        },
+    }
+    return Facts(**(values | changes))
+
+
+def news(*titles: str, summary: str = "") -> NewsSet:
+    items = tuple(
+        NewsItem(f"id{n}", title, "wire", summary, NOW - 600_000) for n, title in enumerate(titles)
+    )
+    return NewsSet(items, set_key(items))
