@@ -1,6 +1,7 @@
 """Judging the anomalies of a settled minute with candles from the simulated exchange."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -9,14 +10,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.judge.matrix import Action
+from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.pipeline import Anomaly
-from liq_provider.settings import Settings
+from liq_provider.settings import Settings, load_settings
 from liq_provider.settling import Settled
+from liq_provider.simulator.model import StandIn, completion
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World
@@ -40,18 +45,34 @@ class Court:
         self.reader = Reader(url)
         self.executors = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
         self.close_ms = sim.now_ms() // MINUTE * MINUTE
+        self.models: list[ModelJudge] = []
         self.judging = self.new()
 
-    def new(self) -> Judging:
+    def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
         return Judging(
             self.writer,
             BotExchange("binance", ccxt_config(self.sim.url, "binance")),
-            Settings(),
+            settings or Settings(),
             "1m",
             MINUTE,
             self.sim.now_ms,
             *self.executors,
+            model,
         )
+
+    def asking(self, server: StandIn, **section: Any) -> Judging:
+        """A model judges, by what ``server`` answers."""
+        settings = load_settings(
+            {"liq_provider": {"llm": {"base_url": server.url, "timeout_s": 2}, **section}}, {}
+        )
+
+        async def keep(row: dict[str, Any]) -> None:
+            self.writer.put_model_call(row)
+
+        model = ModelJudge(settings.llm, "1m", self.sim.now_ms, keep)
+        model.prepare()
+        self.models.append(model)
+        return self.new(settings, model)
 
     def settled(self, after: int = 0, *others: Anomaly, **changes: Any) -> Settled:
         """The close of a wave's minute, ``after`` minutes into it."""
@@ -86,6 +107,8 @@ async def court(tmp_path: Path) -> AsyncIterator[Court]:
     async with Simulator(world) as sim:
         found = Court(sim, tmp_path)
         yield found
+        for model in found.models:
+            await model.close()
         for executor in found.executors:
             executor.shutdown()
         found.writer.close()
@@ -161,3 +184,65 @@ async def test_a_store_that_fails_leaves_the_wave_unjudged_and_says_so(court: Co
         assert "locked" in (court.judging.stats.error or "")
         other.execute("ROLLBACK")
     assert len(await court.judging.judge(court.settled())) == 1
+
+
+async def test_a_model_is_asked_once_per_state_of_a_wave(court: Court) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        (verdict,) = await judging.judge(court.settled())
+        assert await judging.judge(court.settled()) == []
+        assert verdict.judge == "gpt-4.1-mini@v1" and verdict.action_reason.startswith("stand-in")
+        assert len(server.requests) == 1
+        await judging.judge(court.settled(strength=Strength.MEDIUM))
+        assert len(server.requests) == 2
+    (call, _) = court.reader.model_calls(0, 2**62)
+    assert call["outcome"] == "ok"
+    assert court.verdicts()[0]["judge"] == "gpt-4.1-mini@v1"
+
+
+@pytest.mark.parametrize("fallback", ["skip", "matrix"])
+async def test_without_an_answer_the_setting_decides_and_the_next_minute_asks_again(
+    court: Court, fallback: str
+) -> None:
+    async with StandIn() as server:
+        good = server.handler
+
+        async def broken(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            return web.json_response(completion("no idea"))
+
+        server.handler = broken
+        judging = court.asking(server, on_llm_unavailable=fallback)
+        (first,) = await judging.judge(court.settled())
+        assert first.judge == ("unavailable" if fallback == "skip" else "matrix")
+        assert "malformed" in first.action_reason
+        if fallback == "skip":
+            assert first.action is Action.SKIP and first.downgrade == 3
+        server.handler = good
+        await asyncio.sleep(0.01)
+        (second,) = await judging.judge(court.settled())
+        assert second.judge == "gpt-4.1-mini@v1"
+    # What a bot reads is the newest.
+    assert court.verdicts()[-1]["judge"] == "gpt-4.1-mini@v1"
+
+
+async def test_a_contradiction_stays_a_veto_whatever_the_setting_says(court: Court) -> None:
+    async with StandIn() as server:
+        good = server.handler
+
+        async def torn(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            answer: Any = await good(request, body)
+            text = json.loads(answer.text)["choices"][0]["message"]["content"]
+            said = json.loads(text) | {"action": "enter", "news": "contradicts"}
+            return web.json_response(completion(json.dumps(said)))
+
+        server.handler = torn
+        (verdict,) = await court.asking(server, on_llm_unavailable="matrix").judge(court.settled())
+    assert verdict.judge == "unavailable" and verdict.action is Action.SKIP
+
+
+async def test_without_candles_no_model_is_asked(court: Court) -> None:
+    court.sim.fault("binance", "http_error", seconds=60, status=500)
+    async with StandIn() as server:
+        (verdict,) = await court.asking(server).judge(court.settled())
+        assert not server.requests
+    assert verdict.judge == "matrix" and verdict.action is Action.SKIP
