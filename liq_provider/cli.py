@@ -96,6 +96,20 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--pair", required=True, metavar="PAIR")
     explain.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
     explain.add_argument("--json", action="store_true")
+    verdicts = add("verdicts", "verdicts", "List what was judged, or export it.")
+    verdicts.add_argument("--pair", metavar="PAIR")
+    verdicts.add_argument(
+        "--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}"
+    )
+    verdicts.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+    verdicts.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    verdicts.add_argument(
+        "--calls", action="store_true", help="questions to the model, with prompt and raw answer"
+    )
+    judge = add("judge", "judge", "Show what the model is asked about a wave; ask it.")
+    judge.add_argument("--pair", required=True, metavar="PAIR")
+    judge.add_argument("--at", required=True, metavar="TIME", help=_WHEN)
+    judge.add_argument("--dry", action="store_true", help="show the prompt, send nothing")
     _study(add("study", "study", "Does price run on or revert after a wave? A report."))
     _simulate(add("simulate", "simulate", "Run a loopback exchange (synthetic or recorded)."))
     return parser

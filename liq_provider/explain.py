@@ -1,5 +1,6 @@
 """Every gate of one decision, passed or failed, with its numbers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,6 +169,9 @@ def _judge_gates(
         answer = (
             f"{said['judge']}: {said['action']} ({said['confidence']}), {said['action_reason']}"
         )
+        changes = json.loads(said["guard"])
+        if changes:
+            answer += f"; guard: {'; '.join(changes)}"
     else:
         answer = "the matrix without news" if found.judged[-1] else "no verdict in time"
     return [

@@ -33,7 +33,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
     step_ms = timeframe_ms(found.timeframe)
     close_ms = _moment(arguments.at, reader, computed_ms) // step_ms * step_ms
-    closes, note = _closes(found, arguments.pair, close_ms)
+    closes, note = closes_of(found, arguments.pair, close_ms)
     # Without --at the question is what the bot sees now, and it needs a recorded verdict.
     now = arguments.at is None and computed_ms > 0
     gates = explain_decision(
@@ -67,7 +67,8 @@ def _moment(at: str | None, reader: Reader, computed_ms: int) -> int:
     return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
 
 
-def _closes(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+def closes_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+    """:return: closed candles up to a time, oldest first, and why there are none"""
     from ccxt.base.errors import BaseError
 
     from liq_provider.enrich.exchange import BotExchange

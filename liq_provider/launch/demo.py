@@ -21,12 +21,14 @@ import requests
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from liq_provider import keys
 from liq_provider.coverage import Interval
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
 from liq_provider.settings import load_settings, resolve_store
+from liq_provider.simulator.model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import open_engine
@@ -155,8 +157,16 @@ class Demo:
             "store": "sqlite:///user_data/demo/liq_provider.sqlite",
             "autostart": False,
             "venues": venue_urls(self._url),
+            "news": {"provider": "rss", "feeds": [self._url + FEED_PATH]},
+            **self._judge(),
         }
         return dict(config)
+
+    def _judge(self) -> dict[str, Any]:
+        """A real model if there is a key for one, else the stand-in."""
+        if keys.key(keys.OPENAI) is not None:
+            return {}
+        return {"llm": {"base_url": f"{self._url}/v1", "model": MODEL}}
 
     def _import_history(self, reader: Reader, store_url: str) -> None:
         """
@@ -190,6 +200,10 @@ class Demo:
         console.print(f"Simulated exchange  {self._url}/sim/state")
         console.print(f"Freqtrade's API     {self._api}/docs (user demo,")
         console.print(f"                    password {self._password})", markup=False)
+        real = keys.key(keys.OPENAI) is not None
+        judge = "a real model" if real else "a STAND-IN, not an AI (no OPENAI_API_KEY is set)"
+        console.print(f"Judge               {judge};")
+        console.print("                    its headlines are SYNTHETIC, too")
         console.print(f"Logs and databases  {self._dir}")
         until = f"for {self._seconds:.0f} s" if self._seconds else "until Ctrl-C"
         console.print(f"Running {until}. Times are UTC.\n")

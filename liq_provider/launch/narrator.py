@@ -88,7 +88,7 @@ class Narrator:
             self.tally.verdicts += 1
             name = f"{row['symbol']} {row['direction']}"
             yield f"wave       {name}: {row['liq_note']}; {row['trend_note']}"
-            decision = f"{row['action']} ({row['confidence']})"
+            decision = f"{row['action']} ({row['confidence']}) by {row['judge']}"
             yield f"verdict    {name}: {decision}, {row['action_reason']}"
             if row["action"] != "enter":
                 wave = (row["symbol"], row["direction"], row["wave_start_ms"])

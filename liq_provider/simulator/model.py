@@ -9,12 +9,21 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, Self
 
 from aiohttp import web
 
 HOST = "127.0.0.1"
 MODEL = "stand-in-not-an-AI"
+FEED_PATH = "/news/feed.xml"
+
+_HEADLINES = (
+    "Ethereum upgrade approved by all clients",
+    "Bitcoin trades sideways, analysts disagree",
+    "Avalanche outage halts bridge",
+)
 
 _GOOD = re.compile(r"\b(approv|surg|partnership|adopt|upgrade|listing|record high)\w*", re.I)
 _BAD = re.compile(r"\b(hack|exploit|lawsuit|insolven|delist|halt|outage|ban)\w*", re.I)
@@ -107,13 +116,21 @@ def verdict(data: dict[str, Any]) -> dict[str, str]:
     return {
         "symbol": data["symbol"],
         "direction": data["direction"],
-        "liq_note": f"stand-in: a {data['liquidations']['strength']} wave",
-        "trend_note": f"stand-in: aligned {data['candles']['aligned']}",
+        "liq_note": (
+            f"{data['liquidations']['strength']}: z {data['liquidations']['z']:.1f}, "
+            f"purity {data['liquidations']['purity']:.0%}, "
+            f"${data['liquidations']['notional_usd']:,.0f} in "
+            f"{data['liquidations']['count']} liquidations"
+        ),
+        "trend_note": f"candles {data['candles']['trend']}, aligned {data['candles']['aligned']}",
         "news_note": f"stand-in: news {news}",
         "news": news,
         "action": action,
         "confidence": confidence,
-        "action_reason": "stand-in, not an AI: by the decision table",
+        "action_reason": (
+            f"stand-in, not an AI: {data['liquidations']['strength']} wave, candles "
+            f"{'agree' if aligned else 'do not agree'}, news {news}"
+        ),
     }
 
 
@@ -125,3 +142,21 @@ def _read(news: Any, direction: str) -> str:
     if mood == 0:
         return "none"
     return "supports" if (mood > 0) == (direction == "LONG") else "contradicts"
+
+
+def routes(now_ms: Callable[[], int]) -> list[web.RouteDef]:
+    """:return: the stand-in and a feed of synthetic headlines, for the simulated exchange"""
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        return await well_behaved(request, await request.json())
+
+    async def feed(request: web.Request) -> web.StreamResponse:
+        when = format_datetime(datetime.fromtimestamp(now_ms() / 1000 - 1_200, UTC))
+        items = "".join(
+            f"<item><title>SYNTHETIC: {title}</title><pubDate>{when}</pubDate></item>"
+            for title in _HEADLINES
+        )
+        text = f'<rss version="2.0"><channel><title>SYNTHETIC wire</title>{items}</channel></rss>'
+        return web.Response(text=text, content_type="application/rss+xml")
+
+    return [web.post("/v1/chat/completions", complete), web.get(FEED_PATH, feed)]

@@ -1,0 +1,95 @@
+"""``judge``: what the model is, or would have been, asked about one minute of one pair."""
+
+import argparse
+import asyncio
+import json
+import time
+from typing import Any
+
+from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
+from liq_provider.commands.explain import closes_of
+from liq_provider.enrich.news import NewsItem, NewsSet
+from liq_provider.enrich.news.desk import NOT_ASKED, set_key
+from liq_provider.errors import UsageError
+from liq_provider.features import FeatureParams
+from liq_provider.judge import prompt
+from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.rules import make_facts
+from liq_provider.judge.verdict import Facts
+from liq_provider.liquidation import minute_of
+from liq_provider.pipeline import anomaly, compute
+from liq_provider.rolling import FloatArray
+from liq_provider.store.reader import Reader
+from liq_provider.wave import Thresholds
+
+_HOUR_MS = 3_600_000
+
+
+def judge(arguments: argparse.Namespace) -> int:
+    """
+    Print the prompt (``--dry``), or also ask now. Nothing is stored: an answer of today about
+    the past knows what came after, and must reach no backtest.
+    """
+    found = context(arguments)
+    reader = found.reader()
+    close_ms = minute_of(parse_time(arguments.at))
+    facts, closes = _facts(found, reader, arguments.pair, close_ms)
+    news = _news(found, reader, facts.base_asset, close_ms)
+    if arguments.dry:
+        for message in prompt.messages(facts, closes, found.timeframe, news, close_ms):
+            print(f"--- {message['role']}\n{message['content']}\n")
+        return 0
+    call, answer = asyncio.run(_ask(found, facts, closes, news))
+    print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
+    said = answer.verdict(facts, call["judge"], int(time.time() * 1000), 0)
+    print(f"{said.action.value} ({said.confidence.word}), news {said.news.value}")
+    print("\n".join(f"guard: {change}" for change in said.guard))
+    print("Not stored: an answer of today about the past knows what came after.")
+    return 0
+
+
+def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
+    settings = found.settings
+    base = coin_of(reader, settings.venues.enabled, pair)
+    params = FeatureParams.of(settings)
+    item = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)[0]
+    seen = anomaly(item, Thresholds.floor_of(settings))
+    if seen is None:
+        raise UsageError(
+            f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
+            "`liq-provider explain` shows why"
+        )
+    closes, note = closes_of(found, pair, close_ms)
+    if note:
+        print(note)
+    facts = make_facts(seen, pair, closes, settings.trend_candles, settings.trend_k)
+    return facts, closes
+
+
+def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> NewsSet:
+    """Headlines that were on record at that time."""
+    settings = found.settings.news
+    from_ms = close_ms - round(settings.max_age_hours * _HOUR_MS)
+    rows = reader.news(base_asset, from_ms, close_ms + found.settings.max_entry_delay_ms)
+    items = tuple(
+        NewsItem(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"])
+        for row in rows[: settings.max_items]
+    )
+    return NewsSet(items, set_key(items)) if items else NOT_ASKED
+
+
+async def _ask(
+    found: Context, facts: Facts, closes: FloatArray, news: NewsSet
+) -> tuple[dict[str, Any], Judgement]:
+    calls: list[dict[str, Any]] = []
+
+    async def keep(row: dict[str, Any]) -> None:
+        calls.append(row)
+
+    model = ModelJudge(found.settings.llm, found.timeframe, lambda: int(time.time() * 1000), keep)
+    model.prepare()
+    try:
+        answer = await model.judge(facts, closes, news)
+    finally:
+        await model.close()
+    return calls[0], answer
