@@ -1,0 +1,145 @@
+"""
+A hundred waves in one minute before a model that takes three seconds: is everything judged, and
+does anything else wait for it?
+"""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from liq_provider.enrich.exchange import BotExchange
+from liq_provider.ingest import Ingest
+from liq_provider.judge.model import ModelJudge
+from liq_provider.judging import Judging
+from liq_provider.liquidation import Liquidation
+from liq_provider.pipeline import Anomaly
+from liq_provider.settings import load_settings
+from liq_provider.settling import Settled
+from liq_provider.simulator.model import StandIn, well_behaved
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import ccxt_config
+from liq_provider.simulator.world import World
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.spool import Spool
+from liq_provider.store.writer import Writer
+from liq_provider.wave import Strength
+
+WAVES = 100
+MODEL_S = 3.0
+PAIR = "BTC/USDT:USDT"
+MINUTE_MS = 60_000
+
+
+async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    await asyncio.sleep(MODEL_S)
+    return await well_behaved(request, body)
+
+
+async def lag(worst: list[float]) -> None:
+    while True:
+        begun = time.perf_counter()
+        await asyncio.sleep(0.005)
+        worst.append(time.perf_counter() - begun - 0.005)
+
+
+async def feed(ingest: Ingest, waits: list[float]) -> None:
+    n = 0
+    while True:
+        now_ms = int(time.time() * 1000)
+        item = Liquidation(
+            "bybit", "BTCUSDT", PAIR, "BTC", "long", 100.0, 1.0 + n, 100.0, now_ms, now_ms
+        )
+        begun = time.perf_counter()
+        ingest.put([item], 0)
+        await ingest.flush()
+        waits.append(time.perf_counter() - begun)
+        n += 1
+        await asyncio.sleep(0.05)
+
+
+def waves(close_ms: int) -> Settled:
+    found = tuple(
+        Anomaly(
+            *(f"COIN{n}", close_ms, "SHORT", Strength.STRONG, 6.0 + n, 0.95),
+            *(1e6, 9.5e5, 5e4, 30, close_ms),
+        )
+        for n in range(WAVES)
+    )
+    return Settled(close_ms, found, dict.fromkeys((f.base_asset for f in found), PAIR), ("bybit",))
+
+
+async def run(folder: Path, calls_per_minute: int) -> None:
+    server_loop = ThreadPoolExecutor(1)
+    ready: asyncio.Future[tuple[str, str, Any]] = asyncio.get_running_loop().create_future()
+    main = asyncio.get_running_loop()
+
+    def serve() -> None:
+        async def both() -> None:
+            # In a loop of their own, so that only the sidecar's is measured.
+            world = World(int(time.time() * 1000), background=0.0, history_h=2)
+            async with StandIn(handler=slow) as model, Simulator(world) as sim:
+                stop = asyncio.Event()
+                loop = asyncio.get_running_loop()
+                end = lambda: loop.call_soon_threadsafe(stop.set)  # noqa: E731
+                main.call_soon_threadsafe(ready.set_result, (model.url, sim.url, end))
+                await stop.wait()
+
+        asyncio.run(both())
+
+    serving = main.run_in_executor(server_loop, serve)
+    model_url, sim_url, end = await ready
+    section = {"llm": {"base_url": model_url, "budget": {"calls_per_minute": calls_per_minute}}}
+    settings = load_settings({"liq_provider": section}, {})
+    url = f"sqlite:///{folder / f'store-{calls_per_minute}.sqlite'}"
+    writer, store, asking = Writer(open_engine(url)), ThreadPoolExecutor(1), ThreadPoolExecutor(8)
+
+    def now_ms() -> int:
+        return int(time.time() * 1000)
+
+    async def keep(row: dict[str, Any]) -> None:
+        await main.run_in_executor(store, writer.put_model_call, row)
+
+    model = ModelJudge(settings.llm, "1m", now_ms, keep)
+    await main.run_in_executor(asking, model.prepare)
+    exchange = BotExchange("binance", ccxt_config(sim_url, "binance"))
+    await main.run_in_executor(asking, exchange.pairs_by_coin)
+    judging = Judging(writer, exchange, settings, "1m", MINUTE_MS, now_ms, store, asking, model)
+    delays: list[float] = []
+    waits: list[float] = []
+    ingest = Ingest(writer, store, Spool(folder / "spool"))
+    watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
+    begun = time.perf_counter()
+    await judging.judge(waves(now_ms() // MINUTE_MS * MINUTE_MS))
+    took = time.perf_counter() - begun
+    for task in watching:
+        task.cancel()
+    rows = Reader(url).verdicts(0, 2**62)
+    print(
+        f"calls_per_minute {calls_per_minute}: {len(rows)} verdicts of {WAVES} waves in "
+        f"{took:.1f} s {dict(Counter(row['judge'] for row in rows))}; "
+        f"event loop at most {max(delays) * 1000:.0f} ms late; "
+        f"{len(waits)} liquidations stored, each within {max(waits) * 1000:.0f} ms"
+    )
+    await model.close()
+    end()
+    await serving
+    for executor in (store, asking, server_loop):
+        executor.shutdown()
+    writer.close()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for limit in (200, 60):
+            asyncio.run(run(Path(folder), limit))
+
+
+if __name__ == "__main__":
+    main()
