@@ -22,7 +22,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "liq_provider.launch.demo"],
         cwd=place,
-        env={**os.environ, "DEMO_SECONDS": str(SECONDS), "COLUMNS": "80"},
+        env={**os.environ, "OPENAI_API_KEY": "", "DEMO_SECONDS": str(SECONDS), "COLUMNS": "80"},
         capture_output=True,
         text=True,
         timeout=SECONDS + 100,
@@ -62,8 +62,13 @@ def test_a_trailing_and_a_fallback_stop_close_positions(told: str) -> None:
 def test_a_wave_is_refused_with_its_reason(told: str) -> None:
     assert any("purity" in line for line in lines(told, "refused"))
     assert any(
-        "skip (low)" in line and "does not follow" in line for line in lines(told, "verdict")
+        "skip (low)" in line and "candles do not agree" in line for line in lines(told, "verdict")
     )
+
+
+def test_the_stand_in_for_a_model_is_labelled_as_such(told: str) -> None:
+    assert "STAND-IN, not an AI" in told
+    assert all("stand-in, not an AI" in line for line in lines(told, "verdict"))
 
 
 def test_every_line_of_the_summary_fits_a_terminal(told: str) -> None:
