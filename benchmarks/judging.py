@@ -13,12 +13,14 @@ from typing import Any
 
 from aiohttp import web
 
+from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.ingest import Ingest
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.liquidation import Liquidation
 from liq_provider.pipeline import Anomaly
+from liq_provider.service import spare_from_collection
 from liq_provider.settings import load_settings
 from liq_provider.settling import Settled
 from liq_provider.simulator.model import StandIn, well_behaved
@@ -104,16 +106,18 @@ async def run(folder: Path, calls_per_minute: int) -> None:
         return int(time.time() * 1000)
 
     async def keep(row: dict[str, Any]) -> None:
-        await main.run_in_executor(store, writer.put_model_call, row)
+        await asyncio.get_running_loop().run_in_executor(store, writer.put_model_call, row)
 
     model = ModelJudge(settings.llm, "1m", now_ms, keep)
     await main.run_in_executor(asking, model.prepare)
     exchange = BotExchange("binance", ccxt_config(sim_url, "binance"))
     await main.run_in_executor(asking, exchange.pairs_by_coin)
-    judging = Judging(writer, exchange, settings, "1m", MINUTE_MS, now_ms, store, asking, model)
+    candles = Candles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking)
+    judging = Judging(writer, candles, settings, now_ms, store, model)
     delays: list[float] = []
     waits: list[float] = []
     ingest = Ingest(writer, store, Spool(folder / "spool"))
+    spare_from_collection()  # as the sidecar does once its market lists are loaded
     watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
     begun = time.perf_counter()
     await judging.judge(waves(now_ms() // MINUTE_MS * MINUTE_MS))

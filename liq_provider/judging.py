@@ -1,19 +1,22 @@
-"""Judging the anomalies of a settled minute: candles, facts, verdict, each wave state once."""
+"""
+Judging waves: candles, facts, news, verdict, each state of a wave once.
+
+``foresee`` begins while a minute is running, so that a model has answered when ``judge`` is
+called with the settled minute; only what that minute shows becomes a verdict.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-import numpy as np
-from ccxt.base.errors import BaseError
-
-from liq_provider.enrich.exchange import BotExchange, last_close_ms
-from liq_provider.enrich.news import NewsDesk
+from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.news import NewsDesk, NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
 from liq_provider.judge.rules import judge_by_matrix, make_facts, unjudged
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
@@ -21,13 +24,13 @@ from liq_provider.rolling import FloatArray
 from liq_provider.settings import Settings
 from liq_provider.settling import Settled
 from liq_provider.store.writer import Writer
+from liq_provider.wave import Strength
 
 logger = logging.getLogger(__name__)
 
-_RETRY_S = 1.0
-
-_Wave = tuple[str, str, int]
-_State = tuple[str, bool | None, str]  # strength, aligned, set of news
+_DAY_MS = 24 * 3_600_000
+# Price moves within a minute; whether the candles will agree is looked at again this often.
+_LOOK_AGAIN_MS = 15_000
 
 
 @dataclass(slots=True)
@@ -48,10 +51,8 @@ class JudgeStats:
 
 class Judging:
     """
-    :param exchange: where candles come from
-    :param timeframe_ms: the strategy's candles
+    :param candles: of the exchange that is traded on
     :param store_executor: the store's single thread
-    :param candle_executor: threads for the exchange's REST API
     :param model: None: the matrix judges
     :param desk: where the model's news comes from
     """
@@ -59,35 +60,74 @@ class Judging:
     def __init__(
         self,
         writer: Writer,
-        exchange: BotExchange,
+        candles: Candles,
         settings: Settings,
-        timeframe: str,
-        timeframe_ms: int,
         now_ms: Callable[[], int],
         store_executor: Executor,
-        candle_executor: Executor,
         model: ModelJudge | None = None,
         desk: NewsDesk | None = None,
     ) -> None:
         self.stats = JudgeStats("matrix" if model is None else model.name)
-        self._model = model
+        self.questions = None if model is None else Questions(model)
         self._desk = desk
         self._writer = writer
-        self._exchange = exchange
+        self._candles = candles
         self._settings = settings
-        self._timeframe = timeframe
-        self._timeframe_ms = timeframe_ms
         self._now_ms = now_ms
         self._store_executor = store_executor
-        self._candle_executor = candle_executor
-        self._closes: dict[str, tuple[int, FloatArray]] = {}
-        self._judged: dict[_Wave, set[_State]] = {}
+        self._judged: dict[Wave, set[State]] = {}
+        self._foreseen: dict[Wave, tuple[int, Strength, int]] = {}
+
+    async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
+        """
+        Get news and candles for waves of the running minute, and begin to ask the model.
+
+        :param running: what the minute shows so far, with the close that it will have
+        :param pairs: the pair that stands for each coin
+        """
+        if self.questions is None:
+            return
+        tasks = [
+            self._foresee_one(self.questions, found, pairs[found.base_asset])
+            for found in _strongest_first(running)
+            if self._is_new(found)
+        ]
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                self.stats.error = str(result)
+                logger.error("Looking ahead failed: %s", result)
+            elif isinstance(result, BaseException):
+                raise result
+
+    async def _foresee_one(self, questions: Questions, found: Anomaly, pair: str) -> None:
+        now_ms = self._now_ms()
+        closes, news = await asyncio.gather(
+            self._candles.expected(pair, found.close_ms, now_ms), self._news(found.base_asset)
+        )
+        facts = self._facts(found, pair, closes)
+        judged = self._judged.get(wave_of(facts), ())
+        if facts.aligned is not None and state_of(facts, news) not in judged:
+            questions.begin(facts, closes, news)
+
+    def _is_new(self, found: Anomaly) -> bool:
+        wave, now_ms = (found.base_asset, found.direction, found.wave_start_ms), self._now_ms()
+        close_ms, strength, at_ms = self._foreseen.get(wave, (0, Strength.NONE, 0))
+        same = (close_ms, strength) == (found.close_ms, found.strength)
+        if same and now_ms - at_ms < _LOOK_AGAIN_MS:
+            return False
+        self._foreseen[wave] = (found.close_ms, found.strength, now_ms)
+        return True
 
     async def judge(self, settled: Settled) -> list[Verdict]:
         """:return: the new verdicts; a failure is logged and leaves that wave unjudged"""
         self._forget(settled.close_ms)
         # If there is too little time or budget for all, the strongest are judged.
-        anomalies = sorted(settled.anomalies, key=lambda item: (-item.strength, -item.z))
+        anomalies = _strongest_first(settled.anomalies)
+        if self.questions is not None:
+            waves: set[Wave] = {
+                (item.base_asset, item.direction, item.wave_start_ms) for item in anomalies
+            }
+            self.questions.confirmed(settled.close_ms, waves)
         tasks = [self._judge_one(item, settled.pairs[item.base_asset]) for item in anomalies]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         verdicts = []
@@ -101,6 +141,11 @@ class Judging:
                 raise result
         return verdicts
 
+    async def close(self) -> None:
+        """Give up what is still being asked."""
+        if self.questions is not None:
+            await self.questions.close()
+
     async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
         loop = asyncio.get_running_loop()
         expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
@@ -108,10 +153,11 @@ class Judging:
         await loop.run_in_executor(
             self._store_executor, self._writer.extend_verdicts, *wave, expires_at, self._now_ms()
         )
-        closes = await self._closed_candles(pair, found.close_ms)
-        settings = self._settings
-        facts = make_facts(found, pair, closes, settings.trend_candles, settings.trend_k)
-        verdict = await self._verdict(facts, closes, wave, expires_at)
+        closes = await self._candles.closed(pair, found.close_ms)
+        if self._candles.error is not None:
+            self.stats.error = self._candles.error
+        facts = self._facts(found, pair, closes)
+        verdict = await self._verdict(facts, closes, expires_at)
         if verdict is not None:
             await loop.run_in_executor(
                 self._store_executor, self._writer.put_verdict, verdict.row()
@@ -119,22 +165,20 @@ class Judging:
             self._note(facts, verdict)
         return verdict
 
-    async def _verdict(
-        self, facts: Facts, closes: FloatArray, wave: _Wave, expires_at: int
-    ) -> Verdict | None:
+    async def _verdict(self, facts: Facts, closes: FloatArray, expires_at: int) -> Verdict | None:
         """:return: None if this state of the wave was judged before, or is being judged"""
-        judged = self._judged.setdefault(wave, set())
+        judged = self._judged.setdefault(wave_of(facts), set())
         # Without candles no entry is possible, so no model is asked.
-        if self._model is None or facts.aligned is None:
+        if self.questions is None or facts.aligned is None:
             if not _enter_once(judged, (facts.strength.word, facts.aligned, "")):
                 return None
             return judge_by_matrix(facts, self._now_ms, expires_at)
-        news = await self._desk.get(facts.base_asset) if self._desk else NOT_ASKED
-        state = (facts.strength.word, facts.aligned, news.key)
+        news = await self._news(facts.base_asset)
+        state = state_of(facts, news)
         if not _enter_once(judged, state):
             return None
         try:
-            answer = await self._model.judge(facts, closes, news)
+            answer = await self.questions.answer(facts, closes, news)
         except ModelFailure as failure:
             # Asked again when the wave is confirmed again.
             judged.discard(state)
@@ -142,7 +186,13 @@ class Judging:
         except BaseException:
             judged.discard(state)
             raise
-        return answer.verdict(facts, self._model.name, self._now_ms(), expires_at)
+        return answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+
+    def _facts(self, found: Anomaly, pair: str, closes: FloatArray) -> Facts:
+        return make_facts(found, pair, closes, self._settings.trend_candles, self._settings.trend_k)
+
+    async def _news(self, base_asset: str) -> NewsSet:
+        return await self._desk.get(base_asset) if self._desk else NOT_ASKED
 
     def _without_model(self, facts: Facts, failure: ModelFailure, expires_at: int) -> Verdict:
         # What contradicts itself may hold a veto, which the matrix would not know of.
@@ -160,41 +210,20 @@ class Judging:
         )
         logger.info("Verdict %s [%s; %s]", self.stats.last, verdict.liq_note, verdict.trend_note)
 
-    async def _closed_candles(self, pair: str, close_ms: int) -> FloatArray:
-        """Closes up to the newest candle that ended by ``close_ms``; empty if they are not had."""
-        wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
-        known = self._closes.get(pair)
-        if known is not None and known[0] == wanted_ms:
-            return known[1]
-        for attempt in range(2):
-            try:
-                newest_ms, closes = await asyncio.get_running_loop().run_in_executor(
-                    self._candle_executor,
-                    self._exchange.closes,
-                    pair,
-                    self._timeframe,
-                    self._settings.trend_candles + 1,
-                    wanted_ms,
-                )
-            except BaseError as error:
-                self.stats.error = f"candles of {pair}: {error}"
-                logger.warning("Candles of %s: %s", pair, error)
-                newest_ms, closes = 0, np.array([])
-            if newest_ms == wanted_ms:
-                self._closes[pair] = (newest_ms, closes)
-                return closes
-            if attempt == 0:
-                await asyncio.sleep(_RETRY_S)
-        return np.array([])
-
     def _forget(self, close_ms: int) -> None:
-        oldest_ms = close_ms - 24 * 3_600_000
+        oldest_ms = close_ms - _DAY_MS
         self._judged = {wave: done for wave, done in self._judged.items() if wave[2] >= oldest_ms}
-        stale_ms = close_ms - 2 * self._timeframe_ms
-        self._closes = {pair: kept for pair, kept in self._closes.items() if kept[0] >= stale_ms}
+        self._foreseen = {w: seen for w, seen in self._foreseen.items() if seen[0] >= close_ms}
+        self._candles.forget(close_ms)
+        if self.questions is not None:
+            self.questions.forget(oldest_ms)
 
 
-def _enter_once(judged: set[_State], state: _State) -> bool:
+def _strongest_first(found: Sequence[Anomaly]) -> list[Anomaly]:
+    return sorted(found, key=lambda item: (-item.strength, -item.z))
+
+
+def _enter_once(judged: set[State], state: State) -> bool:
     if state in judged:
         return False
     judged.add(state)

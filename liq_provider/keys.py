@@ -8,6 +8,8 @@ No setting, file, table or argument holds a key. Whatever comes from outside and
 import logging
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 OPENAI = "OPENAI_API_KEY"
 BRAVE = "BRAVE_API_KEY"
@@ -40,3 +42,19 @@ class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """:return: the formatted record"""
         return redact(super().format(record))
+
+
+def may_travel(url: str) -> bool:
+    """:return: whether a key may be sent there: encrypted, or not leaving the machine"""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """
+    :param host: name or address
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

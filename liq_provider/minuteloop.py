@@ -31,6 +31,11 @@ class VenueFeed:
     markets: int = 0
     markets_error: str | None = None
 
+    def covers(self, since_ms: int) -> bool:
+        """:return: whether it has been counted as connected without a break"""
+        begun_ms = self.tracker.since_ms
+        return begun_ms is not None and begun_ms <= since_ms
+
 
 class MinuteLoop:
     """
@@ -51,6 +56,7 @@ class MinuteLoop:
         then: Callable[[Settled], None],
     ) -> None:
         self.unsettled = 0
+        self.settled_ms = 0
         self.covered: tuple[str, ...] = ()
         self._venues = venues
         self._ingest = ingest
@@ -71,7 +77,7 @@ class MinuteLoop:
             await proofs
             settled = await self._settle(close_ms)
             if settled is not None:
-                self.covered = settled.covered
+                self.covered, self.settled_ms = settled.covered, close_ms
                 self._then(settled)
             close_ms = self._after(close_ms)
 

@@ -1,6 +1,6 @@
 """What features are made from: dense minutes (or bars) of one coin, and the windows over them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,13 @@ class Fills:
             self.count[:, first:end],
         )
 
+    def padded(self, minutes: int) -> "Fills":
+        """:return: with that many minutes more, in which nothing is filled"""
+        width = ((0, 0), (0, minutes))
+        return Fills(
+            *(np.pad(getattr(self, item.name), width) for item in fields(self)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MinuteGrid:
@@ -155,6 +162,19 @@ class MinuteGrid:
             known=None if self.known is None else self.known[:, first:end],
             fills=None if self.fills is None else self.fills.between(first, end),
         )
+
+    def followed_by(self, later: "MinuteGrid") -> "MinuteGrid":
+        """
+        :param later: the same venues, from where this grid ends; none of it is filled
+        :return: both, one after the other
+        """
+
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(self, name), getattr(later, name)], axis=1)
+
+        names = ("long_usd", "short_usd", "count", "covered")
+        fills = None if self.fills is None else self.fills.padded(later.minutes)
+        return replace(self, **{name: joined(name) for name in names}, fills=fills)
 
     def as_of(self, close_ms: int) -> "MinuteGrid":
         """:return: with those fills in place that a decision at ``close_ms`` may know"""

@@ -4,6 +4,8 @@ import html
 import re
 import unicodedata
 
+from liq_provider.keys import redact
+
 _LONGEST = 20_000
 _TAG = re.compile(r"<[^<>]*>")
 _SPACE = re.compile(r"\s+")
@@ -15,14 +17,15 @@ _INVISIBLE = {"Cf", "Cs", "Co", "Cn"}
 
 def plain(text: str, limit: int) -> str:
     """
-    One line without markup, control characters or invisible ones.
+    One line without markup, control characters, invisible ones, or one of our keys.
 
     :param limit: characters; what is cut off is replaced by an ellipsis
     """
     # Twice: feeds escape what was escaped already.
-    text = html.unescape(html.unescape(text[:_LONGEST]))
+    text = html.unescape(html.unescape(redact(text)[:_LONGEST]))
     text = _TAG.sub(" ", unicodedata.normalize("NFKC", text)).translate(_MARKUP)
-    text = _SPACE.sub(" ", "".join(_visible(text))).strip()
+    # Not only at the beginning: what stood between its letters is gone only now.
+    text = redact(_SPACE.sub(" ", "".join(_visible(text))).strip())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

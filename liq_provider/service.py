@@ -6,6 +6,7 @@ stored before it is settled.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -20,6 +21,7 @@ from ccxt.base.errors import BaseError
 from liq_provider import __version__, keys
 from liq_provider.clock import ExchangeClock
 from liq_provider.coverage import CoverageTracker
+from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
 from liq_provider.enrich.news import NewsDesk, NewsItem
 from liq_provider.errors import SettingsError, StoreError
@@ -31,6 +33,7 @@ from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.markets import Market, MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
+from liq_provider.running import Running, RunningLoop, RunningMinute
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store, sidecar_settings
 from liq_provider.settling import Settled, Settler
@@ -127,15 +130,15 @@ class Sidecar:
         self._settler = Settler(self._writer, self._reader, settings)
         self._reading_news = ThreadPoolExecutor(4, thread_name_prefix="news")
         self._model, self._desk = self._make_model()
+        candles = Candles(
+            self._exchange, config.timeframe, step_ms, settings.trend_candles + 1, self._asking
+        )
         self._judging = Judging(
             self._writer,
-            self._exchange,
+            candles,
             settings,
-            config.timeframe,
-            step_ms,
             self._clock.now_ms,
             self._writing,
-            self._asking,
             self._model,
             self._desk,
         )
@@ -148,6 +151,16 @@ class Sidecar:
             self._clock.now_ms,
             settings.settle_ms,
             self._judge,
+        )
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="running")
+        self._running = RunningLoop(
+            RunningMinute(self._reader, settings),
+            self._venues,
+            self._minutes,
+            lambda: self._settler.pairs,
+            self._looking,
+            self._clock.now_ms,
+            self._foresee,
         )
         self._gaps = GapFiller(
             self._writer,
@@ -184,6 +197,7 @@ class Sidecar:
             self._clock_loop(),
             self._pairs_loop(),
             *([self._gaps.run()] if self._settings.fill_gaps else []),
+            *([self._running.run()] if self._model is not None else []),
             *(self._markets_loop(name) for name in self._venues),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
@@ -258,6 +272,7 @@ class Sidecar:
             if found:
                 venue.feed.update_markets(MarketTable(name, found))
                 venue.markets = len(found)
+                spare_from_collection()
                 error = await self._keep_markets(name, found)
             elif error is None:
                 error = "the list is empty"
@@ -281,6 +296,7 @@ class Sidecar:
             pairs, error = await self._ask(self._exchange.pairs_by_coin)
             if pairs:
                 self._settler.pairs = pairs
+                spare_from_collection()
             elif not told:
                 logger.warning("Market list of %s: %s", self._exchange.name, error or "it is empty")
             told = not pairs
@@ -320,6 +336,9 @@ class Sidecar:
 
     def _judge(self, settled: Settled) -> None:
         self._spawn(self._judging.judge(settled))
+
+    async def _foresee(self, running: Running) -> None:
+        await self._judging.foresee(running.anomalies, running.pairs)
 
     # -- status ---------------------------------------------------------------------------
 
@@ -363,7 +382,7 @@ class Sidecar:
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
-            "judge": judge_report(self._judging.stats, self._model, self._desk),
+            "judge": judge_report(self._judging, self._model, self._desk),
         }
 
     async def _last_words(self) -> None:
@@ -371,14 +390,24 @@ class Sidecar:
         # with the last settled minute: on what came later nothing was decided.
         await self._ingest.flush()
         await self._write_status()
+        await self._judging.close()
         if self._model is not None:
             await self._model.close()
         self._writing.shutdown()
+        self._looking.shutdown(wait=False, cancel_futures=True)
         self._reading_news.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._writer.close()
         self._reader.close()
         logger.info("The sidecar ended; %d liquidations were stored", self._ingest.stats.stored)
+
+
+def spare_from_collection() -> None:
+    """
+    What is in memory now, libraries and market lists, stays as long as the process. A full
+    garbage collection that walked through it would hold up the feeds for a tenth of a second.
+    """
+    gc.freeze()
 
 
 def _markets_wait_s(error: str | None) -> float:

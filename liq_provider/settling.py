@@ -69,7 +69,7 @@ class Settler:
         """
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
-        pairs = {base: self._pair(base, found) for base, found in active.items()}
+        pairs = {base: pair_of(base, found, self.pairs) for base, found in active.items()}
         computed = compute(
             self._reader,
             sorted(active),
@@ -91,9 +91,6 @@ class Settler:
         self._writer.put_results(features, waves, readiness, close_ms, now_ms)
         covered = self._covered(close_ms)
         return Settled(close_ms, tuple(anomalies), pairs, covered)
-
-    def _pair(self, base: str, found: Sequence[str]) -> str:
-        return self.pairs.get(base) or min(found, key=lambda pair: ("USDT" not in pair, pair))
 
     def _wave(self, found: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
         previous = self._reader.wave(found.base_asset, found.direction)
@@ -131,6 +128,15 @@ class Settler:
                 }
             )
         return rows
+
+
+def pair_of(base_asset: str, found: Sequence[str], names: Mapping[str, str]) -> str:
+    """
+    :param found: the venues' pairs of the coin, at least one
+    :param names: the bot's exchange's pair by coin
+    :return: the pair that stands for the coin
+    """
+    return names.get(base_asset) or min(found, key=lambda pair: ("USDT" not in pair, pair))
 
 
 def covered_segments(

@@ -5,7 +5,7 @@ from typing import Any
 from liq_provider.enrich.news import NewsDesk
 from liq_provider.ingest import IngestStats
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judging import JudgeStats
+from liq_provider.judging import Judging
 from liq_provider.minuteloop import VenueFeed
 
 
@@ -51,9 +51,10 @@ def ingest_report(stats: IngestStats) -> dict[str, Any]:
 
 
 def judge_report(
-    stats: JudgeStats, model: ModelJudge | None = None, desk: NewsDesk | None = None
+    judging: Judging, model: ModelJudge | None = None, desk: NewsDesk | None = None
 ) -> dict[str, Any]:
     """:return: what the judge did, what it cost, and where its news comes from"""
+    stats, questions = judging.stats, judging.questions
     return {
         "name": stats.name,
         "judged": stats.judged,
@@ -61,6 +62,7 @@ def judge_report(
         "last": stats.last,
         "error": stats.error,
         "model": None if model is None else model.report(),
+        "early": None if questions is None else questions.early.report(),
         "news": None if desk is None else news_report(desk),
     }
 

@@ -1,18 +1,25 @@
 """A sidecar against the simulator, with minutes that pass as fast as a test wants."""
 
 import asyncio
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from liq_provider.clock import ExchangeClock
+from liq_provider.coverage import Interval
+from liq_provider.liquidation import Liquidation
 from liq_provider.service import SidecarConfig
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.simulator.world import World
+from liq_provider.store.booking import Incoming
+from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
 
 MINUTE = 60_000
 
@@ -66,11 +73,89 @@ def sidecar_config(sim: Simulator, base_dir: Path, **section: Any) -> SidecarCon
     return SidecarConfig.of(freqtrade_config(sim, base_dir, **section))
 
 
+def remember(store_url: str, coins: Sequence[str], until_ms: int, known_min: int = 0) -> None:
+    """
+    Forty minutes of small liquidations of each coin up to a minute's open, so that a baseline
+    is there.
+
+    :param known_min: minutes after it that are stated to be known, too, so that a sidecar need
+        not have heard the whole of the minute in which it starts
+    """
+    venues = ("binance", "bybit", "okx")
+    writer = Writer(open_engine(store_url))
+    writer.import_batch(
+        [
+            Incoming(
+                Liquidation(
+                    *(venue, f"{coin}USDT", f"{coin}/USDT:USDT", coin, "long", 50_000.0, 0.02),
+                    notional_usd=1_000.0 + 100 * (n % 7),
+                    event_ms=until_ms - n * MINUTE + 5_000,
+                    received_ms=until_ms - n * MINUTE + 5_500,
+                )
+            )
+            for coin in coins
+            for venue in venues
+            for n in range(1, 41)
+        ]
+    )
+    for venue in venues:
+        span = Interval(until_ms - 40 * MINUTE, until_ms + known_min * MINUTE)
+        writer.cover(venue, [span], "import", until_ms)
+    writer.close()
+
+
 def liquidate(sim: Simulator, venue: str, count: int, usd: float, **changes: Any) -> None:
     """Publish ``count`` long liquidations of BTC on one venue, of different sizes."""
     values: dict[str, Any] = {"venue": venue, "symbol": "BTCUSDT", "position_side": "long"}
     values |= changes
     sim.liquidate([OrderRequest(**values, notional_usd=usd * (1 + n / 100)) for n in range(count)])
+
+
+class Process:
+    """A sidecar as the command line starts it."""
+
+    def __init__(self, config: Path, log: Path) -> None:
+        self._command = [sys.executable, "-m", "liq_provider.cli", "run", "-c", str(config)]
+        self._directory = config.parent
+        self._log = log.open("ab")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, cwd=self._directory, stdout=self._log, stderr=self._log
+        )
+
+    async def second(self) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(
+            subprocess.run,
+            self._command,
+            cwd=self._directory,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    async def end(self, number: int) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return await asyncio.to_thread(self._process.wait, 20)
+
+    @property
+    def pid(self) -> int:
+        """Of a sidecar that was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Has it not ended?"""
+        return self._process is not None and self._process.poll() is None
+
+    def close(self) -> None:
+        if self._process is not None and self.alive:
+            self._process.kill()
+            self._process.wait(10)
+        self._log.close()
 
 
 async def until(condition: Callable[[], Any], what: str, timeout_s: float = 20.0) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
@@ -21,7 +23,7 @@ from liq_provider.judging import Judging
 from liq_provider.pipeline import Anomaly
 from liq_provider.settings import Settings, load_settings
 from liq_provider.settling import Settled
-from liq_provider.simulator.model import StandIn, completion
+from liq_provider.simulator.model import StandIn, asked, completion
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World
@@ -29,6 +31,8 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.wave import Strength
+
+from .sidecars import until
 
 MINUTE = 60_000
 PAIR = "BTC/USDT:USDT"
@@ -49,16 +53,11 @@ class Court:
         self.judging = self.new()
 
     def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
-        return Judging(
-            self.writer,
-            BotExchange("binance", ccxt_config(self.sim.url, "binance")),
-            settings or Settings(),
-            "1m",
-            MINUTE,
-            self.sim.now_ms,
-            *self.executors,
-            model,
-        )
+        settings = settings or Settings()
+        store, asking = self.executors
+        exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
+        candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking)
+        return Judging(self.writer, candles, settings, self.sim.now_ms, store, model)
 
     def asking(self, server: StandIn, **section: Any) -> Judging:
         """A model judges, by what ``server`` answers."""
@@ -246,3 +245,99 @@ async def test_without_candles_no_model_is_asked(court: Court) -> None:
         (verdict,) = await court.asking(server).judge(court.settled())
         assert not server.requests
     assert verdict.judge == "matrix" and verdict.action is Action.SKIP
+
+
+def running(court: Court, after: int = 1, **changes: Any) -> Anomaly:
+    """A wave that begins with the minute that is not closed yet."""
+    close_ms = court.close_ms + after * MINUTE
+    return anomaly(close_ms, close_ms, **changes)
+
+
+def confirms(*found: Anomaly) -> Settled:
+    return Settled(found[0].close_ms, found, {"BTC": PAIR}, ("bybit",))
+
+
+async def test_an_answer_that_was_asked_for_early_becomes_the_verdict_of_the_settled_minute(
+    court: Court,
+) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        found = anomaly(court.close_ms, court.close_ms)
+        early = replace(found, z=7.0, notional_usd=5e5)
+        await judging.foresee([early], {"BTC": PAIR})
+        await judging.foresee([early], {"BTC": PAIR})
+        assert not court.verdicts()  # an opinion is no verdict
+        (verdict,) = await judging.judge(confirms(found))
+        assert len(server.requests) == 1
+        # Asked about what was seen, recorded with what was settled.
+        assert asked(server.requests[0])["liquidations"]["z"] == 7.0
+        assert verdict.facts.details["z"] == 9.0 and verdict.judge == "gpt-4.1-mini@v1"
+        assert judging.questions is not None
+        assert judging.questions.early.report() == {"asked": 1, "used": 1, "unconfirmed": 0}
+        await judging.close()
+
+
+async def test_a_wave_that_turns_out_otherwise_is_asked_about_again(court: Court) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        found = anomaly(court.close_ms, court.close_ms)
+        await judging.foresee([replace(found, strength=Strength.MEDIUM)], {"BTC": PAIR})
+        (verdict,) = await judging.judge(confirms(found))
+        assert verdict.facts.strength is Strength.STRONG
+        assert len(server.requests) == 2
+        await judging.close()
+
+
+async def test_a_wave_that_the_settled_minute_does_not_show_gets_no_verdict(court: Court) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        await judging.foresee([anomaly(court.close_ms, court.close_ms)], {"BTC": PAIR})
+        assert await judging.judge(Settled(court.close_ms, (), {}, ("bybit",))) == []
+        assert judging.questions is not None
+        assert judging.questions.early.report() == {"asked": 1, "used": 0, "unconfirmed": 1}
+        assert not court.verdicts()
+        await judging.close()
+
+
+async def test_what_failed_early_is_asked_once_more_when_the_minute_is_settled(
+    court: Court,
+) -> None:
+    async with StandIn() as server:
+        good = server.handler
+
+        async def broken(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            return web.json_response(completion("no idea"))
+
+        server.handler = broken
+        judging = court.asking(server)
+        found = anomaly(court.close_ms, court.close_ms)
+        await judging.foresee([found], {"BTC": PAIR})
+        await until(lambda: court.reader.model_calls(0, 2**62), "the failure is on record")
+        # Not every second again: the budget is for the settled minute.
+        await judging.foresee([replace(found, strength=Strength.MEDIUM)], {"BTC": PAIR})
+        await judging.foresee([found], {"BTC": PAIR})
+        server.handler = good
+        (verdict,) = await judging.judge(confirms(found))
+        assert verdict.judge == "gpt-4.1-mini@v1"
+        assert len(server.requests) == 3
+        await judging.close()
+
+
+async def test_the_running_candle_stands_for_the_one_that_it_will_be(court: Court) -> None:
+    exchange = BotExchange("binance", ccxt_config(court.sim.url, "binance"))
+    candles = Candles(exchange, "1m", MINUTE, 16, court.executors[1])
+    now_ms = court.sim.now_ms()
+    close_ms = now_ms - now_ms % MINUTE + MINUTE
+    expected = await candles.expected(PAIR, close_ms, now_ms)
+    assert len(expected) == 16
+    finished = await candles.closed(PAIR, close_ms - MINUTE)
+    assert list(expected[:-1]) == list(finished[1:])
+    # Of a candle that was finished already nothing is guessed.
+    assert list(await candles.expected(PAIR, close_ms - MINUTE, now_ms)) == list(finished)
+
+
+async def test_with_the_matrix_there_is_nothing_to_begin_early(court: Court) -> None:
+    court.sim.fault("binance", "http_error", seconds=60, status=500)
+    await court.judging.foresee([running(court)], {"BTC": PAIR})
+    assert court.judging.stats.error is None
+    await court.judging.close()

@@ -2,6 +2,9 @@
 
 import logging
 
+import pytest
+
+from liq_provider import keys
 from liq_provider.keys import RedactingFormatter, key, redact
 
 
@@ -27,3 +30,19 @@ def test_log_lines_and_tracebacks_hold_no_key(monkeypatch) -> None:  # type: ign
     text = RedactingFormatter("%(message)s").format(record)
     assert "sk-planted-2" not in text
     assert "refused [OPENAI_API_KEY]" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [
+        ("https://api.example.com/v1", True),
+        ("http://127.0.0.1:11434/v1", True),
+        ("http://[::1]/v1", True),
+        ("http://localhost/v1", True),
+        ("http://api.example.com/v1", False),
+        ("http://10.0.0.7/v1", False),
+        ("http://localhost.example.com/v1", False),
+    ],
+)
+def test_a_key_travels_encrypted_or_stays_on_the_machine(url: str, may: bool) -> None:
+    assert keys.may_travel(url) is may

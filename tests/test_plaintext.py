@@ -28,3 +28,21 @@ def test_markup_and_invisible_characters_go(text: str, expected: str) -> None:
 def test_long_text_is_cut() -> None:
     assert plain("word " * 100, 20) == "word word word word…"
     assert len(plain("x" * 1_000_000, 200)) == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "KEY",
+        "says KEY",
+        "x" * 90 + "KEY",
+        "x" * 19_990 + "KEY",
+        "<b>" * 6_663 + "KEY",
+        "sk-pla\u200bnted-in-a-title",
+        "sk-pla&#110;ted-in-a-title",
+        "sk-pla\uff4eted-in-a-title",
+    ],
+)
+def test_no_part_of_a_key_is_left(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-in-a-title")
+    assert "sk-pla" not in plain(text.replace("KEY", "sk-planted-in-a-title"), 100)

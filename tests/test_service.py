@@ -16,15 +16,10 @@ from typing import Any
 import pytest
 
 from liq_provider import service
-from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.liquidation import Liquidation
 from liq_provider.service import Sidecar, SidecarConfig
 from liq_provider.simulator.server import Simulator
-from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
-from liq_provider.store.writer import Writer
 
 from .sidecars import (
     MINUTE,
@@ -32,40 +27,13 @@ from .sidecars import (
     covered_minutes,
     liquidate,
     quiet_exchange,
+    remember,
     sidecar_config,
     until,
 )
 
 START = 1_795_350_000_000  # the open of the minute in which the sidecar starts
 CASCADE, HOLE, SILENCE, LOCKED, AFTER, LAST = (START + n * MINUTE for n in (1, 2, 3, 4, 5, 6))
-
-
-def seed(config: SidecarConfig) -> None:
-    """Half an hour that was recorded before, so that a baseline is there."""
-    writer = Writer(open_engine(config.store_url))
-    items = [
-        Incoming(
-            Liquidation(
-                venue,
-                "BTC",
-                "BTC/USDT:USDT",
-                "BTC",
-                "long",
-                50_000.0,
-                0.02,
-                1_000.0 + 100 * (n % 7),
-                START - n * MINUTE + 5_000,
-                START - n * MINUTE + 5_500,
-            )
-        )
-        for venue in ("binance", "bybit", "okx")
-        for n in range(1, 41)
-    ]
-    writer.import_batch(items)
-    for venue in ("binance", "bybit", "okx"):
-        span = Interval(START - 40 * MINUTE, START + MINUTE)
-        writer.cover(venue, [span], "import", START)
-    writer.close()
 
 
 @dataclass
@@ -85,7 +53,7 @@ async def play(base_dir: Path) -> Run:
     moment = Time(START + 20_000)
     async with quiet_exchange(moment) as sim:
         config = sidecar_config(sim, base_dir)
-        seed(config)
+        remember(config.store_url, ["BTC"], START, known_min=1)
         run = Run(config, Reader(config.store_url))
         sidecar = Sidecar(config, moment.clock(), busy_timeout_s=0.2)
         working = asyncio.create_task(sidecar.run())

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,15 @@ from liq_provider.runtime import RuntimeFiles
 from liq_provider.simulator.server import Simulator
 from liq_provider.store.reader import Reader
 
-from .sidecars import MINUTE, Time, freqtrade_config, liquidate, quiet_exchange, until
+from .sidecars import (
+    MINUTE,
+    Process,
+    Time,
+    freqtrade_config,
+    liquidate,
+    quiet_exchange,
+    until,
+)
 
 START = 1_795_350_000_000
 
@@ -39,42 +46,6 @@ class Run:
     killed_ms: int = 0
     restarted_ms: int = 0
     exit_status: int | None = None
-
-
-class Process:
-    """A sidecar as the command line starts it."""
-
-    def __init__(self, config: Path, log: Path) -> None:
-        self._command = [sys.executable, "-m", "liq_provider.cli", "run", "-c", str(config)]
-        self._directory = config.parent
-        self._log = log.open("ab")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, cwd=self._directory, stdout=self._log, stderr=self._log
-        )
-
-    async def second(self) -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(
-            subprocess.run,
-            self._command,
-            cwd=self._directory,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-
-    async def end(self, number: int) -> int:
-        assert self._process is not None
-        self._process.send_signal(number)
-        return await asyncio.to_thread(self._process.wait, 20)
-
-    def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(10)
-        self._log.close()
 
 
 async def play(base_dir: Path) -> Run:

@@ -220,6 +220,13 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     if judge["error"]:
         console.print(f"Judge: {judge['error']}", style="red", markup=False)
     _print_model(console, judge.get("model"), judge.get("news"))
+    early = judge.get("early")
+    if early is not None:
+        console.print(
+            f"Asked before the close: {early['asked']}, used {early['used']}, "
+            f"not confirmed {early['unconfirmed']}",
+            markup=False,
+        )
 
 
 def _print_model(

@@ -28,10 +28,15 @@ TABLES: dict[str, str | None] = {
     "bars": "start_ms",
     "waves": "start_ms",
     "verdicts": "wave_start_ms",
+    "model_calls": "asked_ms",
+    "news": "available_at",
     "holdouts": None,
     "markets": None,
     "coverage": "start_ms",
 }
+
+# Rows that hold whole texts; few of them are as much as many others.
+_LONG = frozenset({"model_calls"})
 
 _ARROW_TYPES: dict[type[sa.types.TypeEngine[Any]], pa.DataType] = {
     sa.BigInteger: pa.int64(),
@@ -100,6 +105,11 @@ def read_manifest(folder: Path) -> Manifest:
     if missing:
         raise ImportRefused(f"{folder / missing[0]}: is missing from the export")
     return manifest
+
+
+def at_once(table: str, rows: int) -> int:
+    """:return: how many rows of a table may be in memory, if ``rows`` of most may"""
+    return min(rows, 1_000) if table in _LONG else rows
 
 
 def arrow_schema(table: str) -> pa.Schema:

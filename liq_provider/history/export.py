@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
 from liq_provider.errors import UsageError
-from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema
+from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
 from liq_provider.store import schema
 from liq_provider.store.engine import check_revision, store_errors
@@ -22,6 +22,7 @@ from liq_provider.store.statements import read_state
 _DAY_MS = 86_400_000
 _AT_ONCE = 20_000
 _EVER_MS = 2**62
+_OLDEST_NEWS_MS = 7 * _DAY_MS  # the most that news.max_age_hours can be
 
 Told = Callable[[str, int], None]
 
@@ -107,7 +108,7 @@ def _write(
 def _rows(connection: Connection, name: str, wanted: Wanted) -> Iterator[list[Sequence[Any]]]:
     """Batches of rows in the order of their days."""
     query = _query(schema.metadata.tables[name], wanted)
-    result = connection.execute(query.execution_options(yield_per=_AT_ONCE))
+    result = connection.execute(query.execution_options(yield_per=at_once(name, _AT_ONCE)))
     for part in result.partitions():
         rows: list[Sequence[Any]] = list(part)
         yield rows if name != "coverage" else _clipped(rows, wanted)
@@ -146,7 +147,15 @@ def _within(table: Table, wanted: Wanted) -> ColumnElement[bool]:
     day_column = TABLES[table.name]
     if day_column is None:
         return true()
-    return and_(columns[day_column] >= first, columns[day_column] < last)
+    inside = and_(columns[day_column] >= first, columns[day_column] < last)
+    if table.name == "model_calls":
+        # A verdict goes with its wave, and is to have its question beside it.
+        return or_(inside, and_(columns.wave_start_ms >= first, columns.wave_start_ms < last))
+    if table.name == "news":
+        # What was read in the first minutes may have been found before.
+        known = columns.published_ms >= first - _OLDEST_NEWS_MS
+        return or_(inside, and_(columns.available_at < first, known))
+    return inside
 
 
 def _clipped(rows: list[Sequence[Any]], wanted: Wanted) -> list[Sequence[Any]]:

@@ -11,7 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from liq_provider.errors import ImportRefused
-from liq_provider.history.archive import TABLES, Manifest, arrow_schema, read_manifest
+from liq_provider.history.archive import (
+    TABLES,
+    Manifest,
+    arrow_schema,
+    at_once,
+    read_manifest,
+)
 from liq_provider.history.importer import sha256_of
 from liq_provider.store import schema
 from liq_provider.store.imports import Imported, find, note
@@ -21,7 +27,9 @@ from liq_provider.store.writer import Writer
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 _AT_ONCE = 20_000
-_TIMES = frozenset({"event_ms", "received_ms", "minute_ms"})
+_TIMES = frozenset({"event_ms", "received_ms", "minute_ms", "asked_ms"})
+# What was spent counts in a budget; less than nothing would refill it.
+_COUNTS = frozenset({"requests", "charged_tokens"})
 _WORDS = {"position_side": ("long", "short")}
 
 Told = Callable[[Path, int], None]
@@ -101,7 +109,7 @@ def _batches(path: Path, table: str, expected: int) -> Iterator[list[Row]]:
                     f"{path}: holds {file.metadata.num_rows:,} rows, the export says {expected:,}"
                 )
             row = 0
-            for batch in file.iter_batches(_AT_ONCE):
+            for batch in file.iter_batches(at_once(table, _AT_ONCE)):
                 _check(path, batch, row)
                 row += batch.num_rows
                 yield batch.to_pylist()
@@ -132,4 +140,6 @@ def _likely(field: pa.Field, column: pa.Array) -> Any:
         return pc.and_(pc.greater_equal(column, 0.0), pc.less(column, math.inf))
     if field.name in _TIMES:
         return pc.and_(pc.greater_equal(column, EARLIEST_MS), pc.less_equal(column, LATEST_MS))
+    if field.name in _COUNTS:
+        return pc.greater_equal(column, 0)
     return None

@@ -8,6 +8,7 @@ cannot overspend together; what it really took replaces that afterwards.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from liq_provider.errors import ModelFailure
@@ -57,6 +58,8 @@ class Budget:
         self._day = now_ms // DAY_MS
         self._calls, self._tokens, self._usd = 0, 0, 0.0
         self._held: list[Reserved] = []
+        # The status is told in another thread than the one that spends.
+        self._lock = Lock()
         for call in sorted(past, key=lambda item: item.at_ms):
             for rate in self._rates.values():
                 rate.take(call.at_ms)
@@ -70,15 +73,17 @@ class Budget:
         :param characters: length of the prompt
         :raises ModelFailure: over budget; the message names the limit
         """
-        self._turn(now_ms)
         prompt = math.ceil(characters / _CHARACTERS_PER_TOKEN)
         answer = self._settings.max_answer_tokens
-        asked = Reserved(prompt + answer, self.cost_usd(prompt, answer) or 0.0, self._day)
-        self._refuse(self._reached(asked, now_ms))
-        for rate in self._rates.values():
-            rate.take(now_ms)
-        self._calls += 1
-        self._held.append(asked)
+        cost = self.cost_usd(prompt, answer) or 0.0
+        with self._lock:
+            self._turn(now_ms)
+            asked = Reserved(prompt + answer, cost, self._day)
+            self._refuse(self._reached(asked, now_ms))
+            for rate in self._rates.values():
+                rate.take(now_ms)
+            self._calls += 1
+            self._held.append(asked)
         return asked
 
     def settle(self, reserved: Reserved, tokens: tuple[int, int] | None) -> float | None:
@@ -87,12 +92,13 @@ class Budget:
             all that was reserved
         :return: what the call cost, USD; None without configured prices
         """
-        self._held = [item for item in self._held if item is not reserved]
         total = reserved.tokens if tokens is None else sum(tokens)
         cost = self.cost_usd(*tokens) if tokens is not None else self._worst(reserved)
-        if reserved.day == self._day:
-            self._tokens += total
-            self._usd += cost or 0.0
+        with self._lock:
+            self._held = [item for item in self._held if item is not reserved]
+            if reserved.day == self._day:
+                self._tokens += total
+                self._usd += cost or 0.0
         return cost
 
     def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
@@ -104,6 +110,10 @@ class Budget:
 
     def report(self, now_ms: int) -> dict[str, Any]:
         """:return: what is spent and what may be, by limit"""
+        with self._lock:
+            return self._report(now_ms)
+
+    def _report(self, now_ms: int) -> dict[str, Any]:
         self._turn(now_ms)
         limits = self._settings.budget
         spent: dict[str, tuple[float, float]] = {

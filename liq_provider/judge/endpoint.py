@@ -8,9 +8,7 @@ of an answer are given up one by one when a server refuses them, and that is rem
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from liq_provider import keys
 from liq_provider.errors import ModelFailure
@@ -241,12 +239,4 @@ def key_for(settings: LlmSettings) -> str | None:
         if found is None:
             raise ModelFailure("no key", f"{keys.OPENAI} is not set")
         return found
-    parts = urlsplit(settings.base_url)
-    return found if parts.scheme == "https" or _is_loopback(parts.hostname or "") else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return found if keys.may_travel(settings.base_url) else None

@@ -26,6 +26,7 @@ from liq_provider.judge.guard import Guarded, guard
 from liq_provider.judge.rules import liq_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.keys import redact
+from liq_provider.ownloop import OwnLoop
 from liq_provider.rolling import FloatArray
 from liq_provider.settings import LlmSettings
 
@@ -105,7 +106,9 @@ class _Call:
 
 class ModelJudge:
     """
-    :param keep: writes a row of ``model_calls``
+    Works in an event loop of its own; call it from any other.
+
+    :param keep: writes a row of ``model_calls``; is called in that loop
     :param past: calls of the last day, for the budget
     """
 
@@ -126,6 +129,8 @@ class ModelJudge:
         self._now_ms = now_ms
         self._keep = keep
         self._slots = asyncio.Semaphore(settings.concurrency)
+        # Building and reading a hundred requests takes time that the feeds do not have.
+        self._own = OwnLoop("model")
         self._endpoint: Endpoint | None = None
         self._problem: ModelFailure | None = None
         try:
@@ -141,12 +146,16 @@ class ModelJudge:
     async def close(self) -> None:
         """Close its connections."""
         if self._endpoint is not None:
-            await self._endpoint.close()
+            await self._own.call(self._endpoint.close())
+        await self._own.close()
 
     async def judge(self, facts: Facts, closes: FloatArray, news: NewsSet) -> Judgement:
         """
         :raises ModelFailure: no usable answer; what happened is on record
         """
+        return await self._own.call(self._judge(facts, closes, news))
+
+    async def _judge(self, facts: Facts, closes: FloatArray, news: NewsSet) -> Judgement:
         self.stats.asked += 1
         try:
             async with self._slots:
@@ -246,7 +255,7 @@ class ModelJudge:
             "latency_ms": latency_ms,
             "requests": call.requests,
             "prompt": redact(json.dumps(messages)),
-            "answer": redact(call.answer[:_RAW_LIMIT].replace("\x00", "")),
+            "answer": redact(call.answer.replace("\x00", ""))[:_RAW_LIMIT],
             "prompt_tokens": prompt_tokens,
             "answer_tokens": answer_tokens,
             "charged_tokens": call.charged,

@@ -342,6 +342,22 @@ class Reader:
             found.setdefault(base, []).append(pair)
         return found
 
+    def totals(self, from_ms: int, to_ms: int) -> dict[str, tuple[float, int]]:
+        """:return: per coin the sum (USD) and number of what was booked in ``[from_ms, to_ms)``"""
+        table = schema.minutes.c
+        rows = self._rows(
+            select(
+                table.base_asset,
+                func.sum(table.long_usd + table.short_usd),
+                func.sum(table.long_count + table.short_count),
+            )
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .where(~table.filled)
+            .group_by(table.base_asset)
+        )
+        return {base: (float(usd), int(count)) for base, usd, count in rows}
+
     def segment_counts(self, from_ms: int, to_ms: int, segment_ms: int) -> dict[str, int]:
         """:return: per coin how many segments, counted back from ``to_ms``, are not empty"""
         table = schema.minutes.c

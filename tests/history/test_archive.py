@@ -1,7 +1,10 @@
 """An export read back into an empty store gives the same store."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +15,7 @@ from sqlalchemy import select
 from liq_provider.cli import main
 from liq_provider.coverage import Interval
 from liq_provider.errors import ImportRefused
-from liq_provider.history.archive import MANIFEST
+from liq_provider.history.archive import MANIFEST, TABLES
 from liq_provider.history.export import Wanted, export
 from liq_provider.history.restore import restore
 from liq_provider.store import schema
@@ -21,11 +24,11 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import verdict
-from tests.store.helpers import MINUTE, T0, incoming, order
+from tests.store.helpers import MINUTE, T0, headline, incoming, model_call, order
 
 DAY = 86_400_000
 ALL = Wanted()
-KEPT = ("liquidations", "minutes", "coverage", "bars", "verdicts", "waves", "markets", "holdouts")
+KEPT = ("minutes", *TABLES)
 
 
 def store(path: Path) -> Writer:
@@ -56,6 +59,11 @@ def filled(path: Path) -> Writer:
     }
     put_bars(writer.engine, [bar])
     writer.put_verdict(verdict(3, 9))
+    writer.put_model_call(model_call(T0 + 9))
+    writer.put_model_call(
+        model_call(T0 + DAY, prompt_tokens=None, answer_tokens=None, cost_usd=None, outcome="empty")
+    )
+    writer.put_news([headline(T0 + 5), headline(T0 + DAY), headline(T0 + 5, base_asset="ETH")])
     return writer
 
 
@@ -179,6 +187,91 @@ def test_a_minute_that_was_settled_here_is_not_changed_by_a_copy_of_another_stor
     here.close()
 
 
+def column(path: Path, table: str, name: str) -> list[Any]:
+    """What a folder holds of one column; nothing if the table is not in it."""
+    files = sorted((path / table).glob("*/*.parquet"))
+    return [value for file in files for value in pq.ParquetFile(file).read()[name].to_pylist()]
+
+
+def test_questions_and_headlines_go_with_their_coins(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    original.put_model_call(model_call(T0 + 10, base_asset="ETH", answer="ü\n{}"))
+    wanted = Wanted(["ETH/USDT:USDT"])
+    export(original.engine, tmp_path / "out", wanted, T0)
+    copy = store(tmp_path / "b.sqlite")
+    done = restore(copy, tmp_path / "out", T0)
+    assert (done.rows["model_calls"], done.rows["news"]) == (1, 1)
+    for name in ("model_calls", "news"):
+        found = schema.metadata.tables[name].c.keys().index("base_asset")
+        assert content(copy)[name] == [
+            row for row in content(original)[name] if row[found] == "ETH"
+        ]
+    original.close()
+    copy.close()
+
+
+def test_a_span_has_the_questions_of_its_verdicts_and_what_could_be_read_in_it(
+    tmp_path: Path,
+) -> None:
+    first, last = T0, T0 + 10 * MINUTE
+    original = store(tmp_path / "a.sqlite")
+    asked = {
+        "before": model_call(first - 1, "before"),
+        "asked before, for a wave of the span": model_call(first - 1, "0", wave_start_ms=first),
+        "inside": model_call(first, "1"),
+        "asked later, about a wave of the span": model_call(last, "2", wave_start_ms=last - 1),
+        "about an old wave": model_call(last - 1, "3", wave_start_ms=first - DAY),
+        "after": model_call(last, "after", wave_start_ms=last),
+    }
+    for row in asked.values():
+        original.put_model_call(row)
+    seen = {
+        "forgotten": headline(first - 1, published_ms=first - 8 * DAY),
+        "read before, too": headline(first - 1, "0"),
+        "inside": headline(first, "1"),
+        "after": headline(last, published_ms=first),
+    }
+    original.put_news(list(seen.values()))
+    export(original.engine, tmp_path / "out", Wanted(from_ms=first, to_ms=last), T0)
+    original.close()
+    assert sorted(column(tmp_path / "out", "model_calls", "call_id")) == ["0", "1", "2", "3"]
+    assert sorted(column(tmp_path / "out", "news", "item_id")) == ["0", "1"]
+
+
+def test_an_export_from_before_there_were_models_is_read(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    export(original.engine, tmp_path / "out", ALL, T0)
+    path = tmp_path / "out" / MANIFEST
+    manifest = json.loads(path.read_text())
+    younger = ("model_calls/", "news/")
+    manifest["rows"] = {k: v for k, v in manifest["rows"].items() if not k.startswith(younger)}
+    path.write_text(json.dumps(manifest | {"revision": "0002"}))
+    for name in younger:
+        shutil.rmtree(tmp_path / "out" / name)
+    copy = store(tmp_path / "b.sqlite")
+    done = restore(copy, tmp_path / "out", T0)
+    assert (done.rows["liquidations"], done.rows["model_calls"], done.rows["news"]) == (12, 0, 0)
+    assert content(copy)["verdicts"] == content(original)["verdicts"] != []
+    original.close()
+    copy.close()
+
+
+def test_long_texts_are_moved_a_few_at_a_time(tmp_path: Path) -> None:
+    original = store(tmp_path / "a.sqlite")
+    with original.engine.begin() as connection:
+        rows = [model_call(T0 + n) for n in range(1_200)]
+        connection.execute(schema.model_calls.insert(), rows)
+    made = export(original.engine, tmp_path / "out", ALL, T0)
+    (name,) = made.files("model_calls")
+    groups = pq.ParquetFile(tmp_path / "out" / name).metadata
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [1_000, 200]
+    copy = store(tmp_path / "b.sqlite")
+    assert restore(copy, tmp_path / "out", T0).rows["model_calls"] == 1_200
+    assert content(copy)["model_calls"] == content(original)["model_calls"]
+    original.close()
+    copy.close()
+
+
 def test_an_opened_hold_out_stays_opened(tmp_path: Path) -> None:
     original = filled(tmp_path / "a.sqlite")
     columns = schema.holdouts.c
@@ -265,6 +358,21 @@ def test_a_damaged_or_changed_file_is_refused_and_nothing_is_claimed(
     with pytest.raises(ImportRefused, match=rf"part\.parquet: .*{reason}"):
         restore(copy, tmp_path / "out", T0)
     assert content(copy)["coverage"] == []
+    copy.close()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cost_usd": -9.0}, {"charged_tokens": -9}, {"requests": -9}, {"asked_ms": 2**60}]
+)
+def test_no_import_refills_a_budget(tmp_path: Path, changes: dict[str, object]) -> None:
+    writer = filled(tmp_path / "a.sqlite")
+    made = export(writer.engine, tmp_path / "out", ALL, T0)
+    writer.close()
+    rewritten(**changes)(tmp_path / "out" / made.files("model_calls")[0])
+    copy = store(tmp_path / "b.sqlite")
+    with pytest.raises(ImportRefused, match=rf"row 1: {next(iter(changes))} is"):
+        restore(copy, tmp_path / "out", T0)
+    assert content(copy)["model_calls"] == []
     copy.close()
 
 

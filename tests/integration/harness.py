@@ -5,10 +5,10 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
@@ -19,7 +19,10 @@ from liq_provider.simulator.prices import PriceLeg
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
+from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, settings, stored, verdict
+
+_Server = TypeVar("_Server", bound=AbstractAsyncContextManager[Any])
 
 ROOT = Path(__file__).parents[2]
 BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
@@ -60,6 +63,42 @@ def next_minute() -> int:
     return now - now % MINUTE_MS
 
 
+def until(true: Callable[[], Any], seconds: float, every_s: float = 0.1) -> None:
+    """Wait for something that must come."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(every_s)
+
+
+def live(reader: Reader, pid: int | None) -> bool:
+    """All feeds of this sidecar are connected, with their market lists."""
+    try:
+        status = reader.states(["sidecar"])["sidecar"]
+    except Exception:  # the store is being made
+        return False
+    feeds = status["feeds"].values()
+    if status["pid"] != pid:
+        return False
+    return len(feeds) == 3 and all(f["state"] == "live" and f["markets"] for f in feeds)
+
+
+@contextmanager
+def served(server: _Server) -> Iterator[_Server]:
+    """A server in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
 @contextmanager
 def simulator(world: World | None = None) -> Iterator[Simulator]:
     """A flat market without liquidations, but that BTC falls and ETH and SOL rise."""
@@ -72,18 +111,8 @@ def simulator(world: World | None = None) -> Iterator[Simulator]:
             for symbol, change in (("BTCUSDT", -0.02), ("ETHUSDT", 0.02), ("SOLUSDT", 0.02))
         ]
     )
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    sim = Simulator(market)
-    try:
-        asyncio.run_coroutine_threadsafe(sim.__aenter__(), loop).result(10)
+    with served(Simulator(market)) as sim:
         yield sim
-        asyncio.run_coroutine_threadsafe(sim.__aexit__(), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
 
 
 # Tests may be slow, and must not depend on when in the minute they run.

@@ -22,6 +22,7 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
 from liq_provider.coverage import CoverageTracker, Interval
+from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.features import windows_of
 from liq_provider.judging import Judging
@@ -114,12 +115,15 @@ class Sidecar:
         exchange = freqtrade_exchange_config(sim.url)
         self.judging = Judging(
             self.writer,
-            BotExchange("binance", exchange["ccxt_config"]),
+            Candles(
+                BotExchange("binance", exchange["ccxt_config"]),
+                "1m",
+                MINUTE_MS,
+                settings.trend_candles + 1,
+                self._pool,
+            ),
             settings,
-            "1m",
-            MINUTE_MS,
             lambda: self.now_ms,
-            self._pool,
             self._pool,
         )
         self._import_history()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
-from .harness import BTC, Bot, bot_config, now_ms, running, simulator
+from .harness import BTC, Bot, bot_config, live, now_ms, running, simulator, until
 
 
 @pytest.fixture
@@ -49,28 +49,8 @@ def files(tmp_path: Path) -> Iterator[RuntimeFiles]:
         until(lambda: not found.running(), 20)
 
 
-def until(true: Callable[[], Any], seconds: float, every_s: float = 0.1) -> None:
-    """Wait for something that must come."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(every_s)
-
-
 def section(sim: Simulator) -> dict[str, Any]:
     return {"autostart": True, "venues": venue_urls(sim.url), "max_staleness_s": 65}
-
-
-def live(reader: Reader, pid: int | None) -> bool:
-    """All feeds of this sidecar are connected, with their market lists."""
-    try:
-        status = reader.states(["sidecar"])["sidecar"]
-    except Exception:  # the store is being made
-        return False
-    feeds = status["feeds"].values()
-    if status["pid"] != pid:
-        return False
-    return len(feeds) == 3 and all(f["state"] == "live" and f["markets"] for f in feeds)
 
 
 def import_history(sim: Simulator, base: Path, reader: Reader) -> None:

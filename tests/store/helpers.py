@@ -1,4 +1,4 @@
-"""Liquidations to store."""
+"""Liquidations to store, and what a model judge leaves."""
 
 from typing import Any
 
@@ -29,3 +29,44 @@ def order(event_ms: int = T0, **changes: Any) -> Liquidation:
 def incoming(event_ms: int = T0, since_ms: int = 0, **changes: Any) -> Incoming:
     """The same on its way into the store."""
     return Incoming(order(event_ms, **changes), since_ms)
+
+
+def model_call(asked_ms: int = T0, call_id: str | None = None, **changes: Any) -> dict[str, Any]:
+    """A row of ``model_calls``: one question about a wave that has just begun."""
+    values: dict[str, Any] = {
+        "call_id": call_id or f"call-{asked_ms}",
+        "base_asset": "BTC",
+        "symbol": "BTC/USDT:USDT",
+        "direction": "SHORT",
+        "wave_start_ms": asked_ms - 2_000,
+        "close_ms": asked_ms - 2_000,
+        "judge": "m@v1",
+        "news_key": "none",
+        "asked_ms": asked_ms,
+        "latency_ms": 900,
+        "requests": 1,
+        "prompt": '[{"role": "user", "content": "data"}]',
+        "answer": "{}",
+        "prompt_tokens": 900,
+        "answer_tokens": 120,
+        "charged_tokens": 1_020,
+        "cost_usd": 0.1 + 0.2,
+        "outcome": "ok",
+        "detail": "",
+    }
+    return values | changes
+
+
+def headline(available_at: int = T0, item_id: str | None = None, **changes: Any) -> dict[str, Any]:
+    """A row of ``news``, published ten minutes before it was found."""
+    values: dict[str, Any] = {
+        "base_asset": "BTC",
+        "item_id": item_id or f"item-{available_at}",
+        "title": "Bitcoin fällt",
+        "source": "Wire",
+        "summary": "",
+        "published_ms": available_at - 10 * MINUTE,
+        "provider": "rss",
+        "available_at": available_at,
+    }
+    return values | changes

@@ -14,7 +14,7 @@ from liq_provider.store import schema
 from liq_provider.store.engine import open_engine
 from liq_provider.store.writer import Writer
 
-from .helpers import MINUTE, T0, incoming, order
+from .helpers import MINUTE, T0, headline, incoming, model_call, order
 
 KEPT = (*TABLES, "minutes")
 
@@ -37,6 +37,8 @@ def test_a_store_of_either_kind_can_be_moved(
     writer.cover("bybit", [Interval(T0, T0 + 50 * MINUTE)], "live", T0)
     writer.fill("bybit", "BTC", Interval(T0 - MINUTE, T0), [order(T0 - 5)], T0 + MINUTE)
     writer.put_markets("okx", [Market("okx", "X-USDT-SWAP", "X/USDT:USDT", "X", 0.1)], T0)
+    writer.put_model_call(model_call(T0, cost_usd=None))
+    writer.put_news([headline(T0)])
     before = content(writer.engine)
     source = open_engine(store_url, read_only=True)
     export(source, tmp_path / "out", Wanted(), T0)

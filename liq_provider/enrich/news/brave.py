@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from liq_provider import keys
 from liq_provider.enrich.news.http import NewsError, get
 from liq_provider.enrich.news.item import RawItem
 from liq_provider.enrich.news.spelling import Spelling
@@ -35,6 +36,8 @@ class Brave:
         """
         if self._key is None:
             raise NewsError("BRAVE_API_KEY is not set")
+        if not keys.may_travel(self._url):
+            raise NewsError("news.brave_url is plain http; no key travels unencrypted")
         parameters: dict[str, str | int] = {
             "q": spelling.query(),
             "count": _COUNT,

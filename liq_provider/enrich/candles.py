@@ -1,0 +1,83 @@
+"""The closes that a wave is compared with: of finished candles, or of one that is about to be."""
+
+import asyncio
+import logging
+from concurrent.futures import Executor
+
+import numpy as np
+from ccxt.base.errors import BaseError
+
+from liq_provider.enrich.exchange import BotExchange, last_close_ms
+from liq_provider.rolling import FloatArray
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+
+
+class Candles:
+    """
+    :param exchange: where candles come from
+    :param count: how many are wanted
+    :param executor: threads for the exchange's REST API
+    """
+
+    def __init__(
+        self,
+        exchange: BotExchange,
+        timeframe: str,
+        timeframe_ms: int,
+        count: int,
+        executor: Executor,
+    ) -> None:
+        self.error: str | None = None
+        self._exchange = exchange
+        self._timeframe = timeframe
+        self._timeframe_ms = timeframe_ms
+        self._count = count
+        self._executor = executor
+        self._known: dict[str, tuple[int, FloatArray]] = {}
+
+    async def closed(self, pair: str, close_ms: int) -> FloatArray:
+        """:return: closes up to the newest candle that ended by ``close_ms``; empty if not had"""
+        wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
+        known = self._known.get(pair)
+        if known is not None and known[0] == wanted_ms:
+            return known[1]
+        for attempt in range(2):
+            newest_ms, closes = await self._ask(pair, wanted_ms)
+            if newest_ms == wanted_ms:
+                self._known[pair] = (newest_ms, closes)
+                return closes
+            if attempt == 0:
+                await asyncio.sleep(_RETRY_S)
+        return np.array([])
+
+    async def expected(self, pair: str, close_ms: int, now_ms: int) -> FloatArray:
+        """
+        What ``closed`` would say at ``close_ms`` if price stood still until then. A guess, good
+        for asking early; no decision is made on it.
+
+        :param close_ms: close of the minute that runs at ``now_ms``
+        """
+        wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
+        if wanted_ms <= now_ms:
+            return await self.closed(pair, close_ms)
+        _, closes = await self._ask(pair, wanted_ms)
+        return closes
+
+    def forget(self, close_ms: int) -> None:
+        """Let go of what no decision at or after ``close_ms`` needs."""
+        stale_ms = close_ms - 2 * self._timeframe_ms
+        self._known = {pair: kept for pair, kept in self._known.items() if kept[0] >= stale_ms}
+
+    async def _ask(self, pair: str, until_ms: int) -> tuple[int, FloatArray]:
+        """:return: as ``BotExchange.closes``; nothing if it fails"""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._exchange.closes, pair, self._timeframe, self._count, until_ms
+            )
+        except BaseError as error:
+            self.error = f"candles of {pair}: {error}"
+            logger.warning("Candles of %s: %s", pair, error)
+            return 0, np.array([])

@@ -1,0 +1,128 @@
+"""
+Questions to the model: one for each state of a wave, whoever needs the answer first.
+
+A question may be asked while the wave's minute is still running. What comes back is an opinion
+on a state, not a verdict; only the settled minute makes it one.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from liq_provider.enrich.news import NewsSet
+from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.verdict import Facts
+from liq_provider.rolling import FloatArray
+
+Wave = tuple[str, str, int]  # coin, direction, close of its first minute
+State = tuple[str, bool | None, str]  # strength, aligned, set of news
+
+
+def wave_of(facts: Facts) -> Wave:
+    """:return: what identifies the wave"""
+    return facts.base_asset, facts.direction, facts.wave_start_ms
+
+
+def state_of(facts: Facts, news: NewsSet) -> State:
+    """:return: what a wave is judged once for"""
+    return facts.strength.word, facts.aligned, news.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    close_ms: int
+    answer: "asyncio.Task[Judgement]"
+
+    @property
+    def failed(self) -> bool:
+        return self.answer.done() and (
+            self.answer.cancelled() or self.answer.exception() is not None
+        )
+
+
+@dataclass(slots=True)
+class EarlyStats:
+    """
+    :param asked: questions asked before the minute was settled
+    :param used: those whose answer became a verdict
+    :param unconfirmed: those whose wave the settled minute did not show
+    """
+
+    asked: int = 0
+    used: int = 0
+    unconfirmed: int = 0
+
+    def report(self) -> dict[str, Any]:
+        """:return: as plain JSON values"""
+        return {"asked": self.asked, "used": self.used, "unconfirmed": self.unconfirmed}
+
+
+@dataclass(slots=True)
+class Questions:
+    """
+    :param model: who answers
+    """
+
+    model: ModelJudge
+    early: EarlyStats = field(default_factory=EarlyStats)
+    _asked: dict[tuple[Wave, State], _Question] = field(default_factory=dict)
+
+    def begin(self, facts: Facts, closes: FloatArray, news: NewsSet) -> None:
+        """
+        Ask ahead, unless that was asked already; a question that failed is not repeated before
+        the minute is settled.
+
+        :param facts: of the running minute
+        """
+        key = wave_of(facts), state_of(facts, news)
+        known = self._asked.get(key)
+        if known is None or (known.failed and known.close_ms < facts.close_ms):
+            self.early.asked += 1
+            self._ask(key, facts, closes, news)
+
+    async def answer(self, facts: Facts, closes: FloatArray, news: NewsSet) -> Judgement:
+        """
+        :param facts: of a settled minute
+        :return: the answer to a question that was asked ahead, or to one asked now
+        :raises ModelFailure: no usable answer
+        """
+        key = wave_of(facts), state_of(facts, news)
+        known = self._asked.get(key)
+        ahead = known is not None and not known.failed
+        if known is None or known.failed:
+            known = self._ask(key, facts, closes, news)
+        found = await asyncio.shield(known.answer)
+        self.early.used += ahead
+        return found
+
+    def confirmed(self, close_ms: int, waves: set[Wave]) -> None:
+        """
+        A minute was settled: what was asked ahead about waves that it should have begun, and
+        did not, is void.
+
+        :param waves: that it shows
+        """
+        void = [key for key in self._asked if key[0][2] == close_ms and key[0] not in waves]
+        for key in void:
+            del self._asked[key]
+        self.early.unconfirmed += len(void)
+
+    def forget(self, oldest_ms: int) -> None:
+        """Let go of waves that began before ``oldest_ms``."""
+        self._asked = {key: q for key, q in self._asked.items() if key[0][2] >= oldest_ms}
+
+    async def close(self) -> None:
+        """Give up what is still being asked."""
+        waiting = [question.answer for question in self._asked.values()]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _ask(
+        self, key: tuple[Wave, State], facts: Facts, closes: FloatArray, news: NewsSet
+    ) -> _Question:
+        task = asyncio.create_task(self.model.judge(facts, closes, news))
+        # Nobody may be waiting for it; the failure is counted by the model judge.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._asked[key] = asked = _Question(facts.close_ms, task)
+        return asked

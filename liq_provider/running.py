@@ -1,0 +1,177 @@
+"""
+The running minute: which waves it would show if it closed as it is now.
+
+The features are those of any minute, by the same functions; what is assumed is that the feeds
+that cover the minute so far will have covered it when it closes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from liq_provider.errors import StoreError
+from liq_provider.features import FeatureParams, MinuteGrid, compute_features
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
+from liq_provider.pipeline import Anomaly, Computed, anomaly, wave_row
+from liq_provider.settings import Settings
+from liq_provider.settling import pair_of
+from liq_provider.store.reader import Reader
+from liq_provider.wave import Thresholds
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+# Looking ahead must not compete with storing: it takes at most this share of the time.
+_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """
+    What a running minute shows so far.
+
+    :param close_ms: the close that it will have
+    :param anomalies: above the judge's floor, with their wave's start
+    :param pairs: the pair that stands for each of their coins
+    """
+
+    close_ms: int
+    anomalies: tuple[Anomaly, ...] = ()
+    pairs: Mapping[str, str] = field(default_factory=dict)
+
+
+class RunningMinute:
+    """Looks at a running minute again and again; the past is read once per minute and coin."""
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._params = FeatureParams.of(settings)
+        self._floor = Thresholds.floor_of(settings)
+        self._close_ms = 0
+        self._past: dict[str, MinuteGrid] = {}
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def look(self, close_ms: int, venues: Sequence[str], names: Mapping[str, str]) -> Running:
+        """
+        Blocks; run it in a thread.
+
+        :param close_ms: close of the minute that runs; the one before must be settled
+        :param venues: that cover it so far
+        :param names: the pair that stands for a coin on the bot's exchange
+        :return: what is anomalous among the coins that changed since the last look
+        :raises StoreError: the store does not answer
+        """
+        if close_ms != self._close_ms:
+            self._close_ms, self._past, self._seen = close_ms, {}, {}
+        settings, start_ms = self._settings, close_ms - self._params.segment_min * MINUTE_MS
+        totals = self._reader.totals(start_ms, close_ms)
+        coins = [
+            base
+            for base, (usd, count) in totals.items()
+            if usd >= settings.min_segment_usd
+            and count >= settings.min_count
+            and self._seen.get(base) != (usd, count)
+        ]
+        if not coins:
+            return Running(close_ms)
+        self._seen |= {base: totals[base] for base in coins}
+        listed = self._reader.active(start_ms, close_ms)
+        pairs = {base: pair_of(base, listed.get(base, ()), names) for base in coins}
+        found = [
+            replace(item, wave_start_ms=self._wave_start(item, pairs[item.base_asset]))
+            for computed in self._computed(coins, venues)
+            if (item := anomaly(computed, self._floor)) is not None
+        ]
+        return Running(close_ms, tuple(found), pairs)
+
+    def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
+        close_ms, enabled = self._close_ms, self._settings.venues.enabled
+        open_ms = close_ms - MINUTE_MS
+        start_ms = close_ms - self._params.lookback_min * MINUTE_MS
+        new = [base for base in coins if base not in self._past]
+        if new:
+            self._past |= self._reader.grids(new, enabled, start_ms, open_ms)
+        last = np.array([self._params.lookback_min - 1])
+        found = []
+        for base, running in self._reader.grids(coins, enabled, open_ms, close_ms).items():
+            covering = np.array([[name in venues] for name in running.venues])
+            grid = self._past[base].followed_by(replace(running, covered=covering))
+            found.append(Computed(base, compute_features(grid, self._params), last))
+        return found
+
+    def _wave_start(self, found: Anomaly, pair: str) -> int:
+        previous = self._reader.wave(found.base_asset, found.direction)
+        row = wave_row(found, previous, pair, self._settings.segment_min, found.close_ms)
+        return int(row["start_ms"])
+
+
+class RunningLoop:
+    """
+    :param minutes: tells which minute is settled
+    :param names: gives the pair that stands for a coin
+    :param executor: one thread of its own
+    :param then: is given what was found
+    """
+
+    def __init__(
+        self,
+        minute: RunningMinute,
+        venues: Mapping[str, VenueFeed],
+        minutes: MinuteLoop,
+        names: Callable[[], Mapping[str, str]],
+        executor: Executor,
+        now_ms: Callable[[], int],
+        then: Callable[[Running], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._minute = minute
+        self._venues = venues
+        self._minutes = minutes
+        self._names = names
+        self._executor = executor
+        self._now_ms = now_ms
+        self._then = then
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Look at every running minute until cancelled."""
+        failed = False
+        try:
+            while True:
+                begun = time.monotonic()
+                try:
+                    await self._look()
+                except StoreError as error:
+                    # The settled minute is judged all the same, only later.
+                    if not failed:
+                        logger.warning("Looking at the running minute: %s", error)
+                    failed = True
+                else:
+                    failed = False
+                await asyncio.sleep(max(_EVERY_S, (time.monotonic() - begun) / _SHARE))
+        finally:
+            for task in self._waiting:
+                task.cancel()
+
+    async def _look(self) -> None:
+        close_ms = next_close(self._now_ms())
+        # Until the minute before is settled its coverage is not known.
+        if self._minutes.settled_ms != close_ms - MINUTE_MS:
+            return
+        covering = [name for name, v in self._venues.items() if v.covers(close_ms - MINUTE_MS)]
+        if not covering:
+            return
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._minute.look, close_ms, covering, dict(self._names())
+        )
+        if found.anomalies:
+            task = asyncio.create_task(self._then(found))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)

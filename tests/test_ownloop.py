@@ -1,0 +1,67 @@
+"""An event loop beside the one that calls it."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from liq_provider.ownloop import OwnLoop
+
+
+async def test_work_runs_in_the_named_thread_and_returns_its_value() -> None:
+    own = OwnLoop("beside")
+
+    async def work() -> str:
+        return threading.current_thread().name
+
+    assert await own.call(work()) == "beside"
+    await own.close()
+    assert "beside" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_what_blocks_over_there_blocks_nobody_here() -> None:
+    own = OwnLoop("beside")
+
+    async def work() -> None:
+        time.sleep(0.3)  # noqa: ASYNC251
+
+    waiting, ticks = asyncio.create_task(own.call(work())), 0
+    while not waiting.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert ticks > 10
+    await own.close()
+
+
+async def test_errors_and_cancellation_cross_over() -> None:
+    own, cancelled = OwnLoop("beside"), threading.Event()
+
+    async def fails() -> None:
+        raise ValueError("over there")
+
+    async def hangs() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(ValueError, match="over there"):
+        await own.call(fails())
+    waiting = asyncio.create_task(own.call(hangs()))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await asyncio.to_thread(cancelled.wait, 5)
+    await own.close()
+
+
+async def test_closing_ends_what_still_runs() -> None:
+    own = OwnLoop("beside")
+    waiting = asyncio.create_task(own.call(asyncio.sleep(60)))
+    await asyncio.sleep(0.05)
+    await own.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
