@@ -1,4 +1,6 @@
-"""``study``: does price run on or revert after a wave, for what is stored here?"""
+"""
+``study``: does price run on or revert after a wave, for what is stored here, and did the AI help?
+"""
 
 import argparse
 import time
@@ -12,17 +14,20 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.study import holdout
 from liq_provider.study.events import PairData
-from liq_provider.study.report import Report
-from liq_provider.study.study import Options, Study, run_study
+from liq_provider.study.judges import run_judges
+from liq_provider.study.recorded import recorded
+from liq_provider.study.report import Part, Report
+from liq_provider.study.study import Options, run_study
 from liq_provider.study.words import day
 
 _NAMED = 5
 
-# What decides which waves there are, and so belongs into every report.
+# What decides which waves there are and who enters them, and so belongs into every report.
 _SETTINGS = {
     *("backtest_source", "venues", "segment_min", "baseline_hours", "min_baseline_segments"),
     *("min_active_segments", "min_count", "min_segment_usd", "min_event_usd", "zscore"),
     *("z_threshold", "z_strong", "purity_threshold", "purity_strong", "trend_candles", "trend_k"),
+    *("direction_mode", "min_confidence", "max_entry_delay_s"),
 }
 
 
@@ -34,7 +39,7 @@ def study(arguments: argparse.Namespace) -> int:
     found = context(arguments)
     reader = found.reader()
     pairs = _pairs(found, reader, arguments)
-    report = _report(found, pairs, options, open_holdout=arguments.open_holdout)
+    report = _report(found, reader, pairs, options, open_holdout=arguments.open_holdout)
     out = Path(arguments.out) if arguments.out else found.base_dir / "user_data" / "study"
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
     page, data = report.write(out, f"study_{stamp}")
@@ -44,13 +49,18 @@ def study(arguments: argparse.Namespace) -> int:
 
 
 def _report(
-    found: Context, pairs: list[PairData], options: Options, *, open_holdout: bool
+    found: Context,
+    reader: Reader,
+    pairs: list[PairData],
+    options: Options,
+    *,
+    open_holdout: bool,
 ) -> Report:
     from_ms = min(int(data.close_ms[0]) for data in pairs)
     to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
     cut_ms = holdout.split(from_ms, to_ms)
     now_ms = int(time.time() * 1000)
-    kept: Study | None = None
+    kept: Part | None = None
     note = "No hold-out: the recording is too short to keep days apart."
     if cut_ms < to_ms:
         coins = [base_asset_of_pair(data.pair) for data in pairs]
@@ -59,12 +69,12 @@ def _report(
         before = holdout.openings(engine, coins, source, cut_ms, to_ms)
         opening = holdout.Opening(cut_ms, to_ms, now_ms)
         if open_holdout:
-            kept = _study(pairs, cut_ms, to_ms, found, options)
+            kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
             holdout.record(engine, coins, source, opening, _settings(found))
         note = _note(opening, before, opened=open_holdout)
         engine.dispose()
     return Report(
-        _study(pairs, from_ms, cut_ms, found, options),
+        _part(found, reader, pairs, (from_ms, cut_ms), options),
         kept,
         note,
         options,
@@ -87,11 +97,27 @@ def _note(opening: holdout.Opening, before: list[holdout.Opening], *, opened: bo
     )
 
 
-def _study(
-    pairs: list[PairData], from_ms: int, to_ms: int, found: Context, options: Options
-) -> Study:
-    parts = [data.between(from_ms, to_ms) for data in pairs]
-    return run_study([part for part in parts if len(part.open_ms)], found.settings, options)
+def _part(
+    found: Context,
+    reader: Reader,
+    pairs: list[PairData],
+    span: tuple[int, int],
+    options: Options,
+) -> Part:
+    """
+    :param span: closes of its candles, the end not included
+    """
+    cut = [data.between(*span) for data in pairs]
+    parts = [part for part in cut if len(part.open_ms)]
+    coins = [base_asset_of_pair(part.pair) for part in parts]
+    # The last candle, too, may know what came up to max_entry_delay_s after its close. The bot
+    # refuses a delay of a candle or more, so nothing of a hold-out is among it.
+    last_ms = max(int(part.close_ms[-1]) for part in parts) + found.settings.max_entry_delay_ms
+    said = recorded(reader, coins, span[0], last_ms)
+    return Part(
+        run_study(parts, found.settings, options),
+        run_judges(parts, said, found.settings, options),
+    )
 
 
 def _settings(found: Context) -> dict[str, Any]:

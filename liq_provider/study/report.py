@@ -13,6 +13,9 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from liq_provider import __version__
+from liq_provider.study.judges import Comparison, Judges
+from liq_provider.study.judgewords import confidence, interval, judge_name, judge_sentences
+from liq_provider.study.stats import Difference
 from liq_provider.study.study import SHOWN_LEVEL, Cell, Options, Study
 from liq_provider.study.words import LIMITS, headline, percent, sentences
 
@@ -29,16 +32,29 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One span of the recording, and what was found in it."""
+
+    study: Study
+    judges: Judges
+
+    def lines(self, options: Options) -> list[str]:
+        """:return: the answer in one line, then the others"""
+        found = sentences(self.study, options)
+        return [headline(self.study), *found, *judge_sentences(self.judges)]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """
-    :param study: of the part that may be looked at
-    :param holdout: of the hold-out, if it was opened
+    :param part: that may be looked at
+    :param holdout: the hold-out, if it was opened
     :param holdout_note: what became of the hold-out
     :param settings: what the waves were made with
     """
 
-    study: Study
-    holdout: Study | None
+    part: Part
+    holdout: Part | None
     holdout_note: str
     options: Options
     settings: dict[str, Any]
@@ -46,10 +62,9 @@ class Report:
 
     def lines(self) -> list[str]:
         """:return: the plain sentences"""
-        said = [headline(self.study), *sentences(self.study, self.options), self.holdout_note]
+        said = [*self.part.lines(self.options), self.holdout_note]
         if self.holdout is not None:
-            opened = [headline(self.holdout), *sentences(self.holdout, self.options)]
-            said += [f"Hold-out: {line}" for line in opened]
+            said += [f"Hold-out: {line}" for line in self.holdout.lines(self.options)]
         return said
 
     def as_json(self) -> str:
@@ -61,8 +76,9 @@ class Report:
             "limits": list(LIMITS),
             "options": asdict(self.options),
             "settings": self.settings,
-            "study": asdict(self.study),
-            "holdout": None if self.holdout is None else asdict(self.holdout),
+            **asdict(self.part),
+            "holdout": None if self.holdout is None else asdict(self.holdout.study),
+            "holdout_judges": None if self.holdout is None else asdict(self.holdout.judges),
         }
         return json.dumps(_plain(document), indent=1)
 
@@ -70,7 +86,7 @@ class Report:
         """:return: a page that needs nothing else"""
         first, *rest = self.lines()
         made = datetime.fromtimestamp(self.made_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        study = self.study
+        study, judges = self.part.study, self.part.judges
         parts = [
             f"<h1>{html.escape(first)}</h1>",
             *(f"<p>{html.escape(line)}</p>" for line in rest),
@@ -85,13 +101,14 @@ class Report:
         ]
         for name, cells in study.breakdowns.items():
             parts += [f"<h2>{study.horizon_min} min {_TITLES[name]}</h2>", _table(cells)]
+        parts += _judges(judges)
         parts += [
             "<h2>What was known, and when waves were</h2>",
             _plot(_days(study), "share of candles with known liquidations; waves a day"),
             _pairs(study),
             "<h2>Made with</h2>",
-            f"<p>LiqTrend {html.escape(__version__)}, {made} UTC; {study.cells} cells are shown "
-            "above.</p>",
+            f"<p>LiqTrend {html.escape(__version__)}, {made} UTC; "
+            f"{study.cells + judges.cells} cells are shown above.</p>",
             f"<pre>{html.escape(json.dumps(self.settings, indent=1, sort_keys=True))}</pre>",
         ]
         return _PAGE.format(script=get_plotlyjs(), body="\n".join(parts))
@@ -139,6 +156,39 @@ def _interval(cell: Cell) -> str:
     if cell.gross.days < _FEW_DAYS:
         return "too few days"
     return f"{percent(cell.gross.low)} to {percent(cell.gross.high)}"
+
+
+def _judges(judges: Judges) -> list[str]:
+    horizon = f"{judges.horizon_min} min, in the direction of the trade"
+    parts = []
+    for found in judges.comparisons:
+        name = html.escape(judge_name(found.judge))
+        cells = [found.kept, found.refused, found.own, found.by_matrix, found.alone]
+        parts += [
+            f"<h2>Did the AI help? {name} against the matrix ({horizon})</h2>",
+            _table(cells),
+            _differences(found, judges),
+        ]
+    for table in judges.tables:
+        name = html.escape(judge_name(table.judge))
+        parts += [
+            f"<h2>What the judge {name} said of {table.waves:,} wave(s) ({horizon})</h2>",
+            _table(table.cells),
+        ]
+    return parts
+
+
+def _differences(found: Comparison, judges: Judges) -> str:
+    def row(name: str, difference: Difference, level: float) -> Sequence[str]:
+        p = f"{difference.p:.4f}" if math.isfinite(difference.p) else "none"
+        both = (percent(difference.mean), interval(difference))
+        return (name, *both, confidence(level), p)
+
+    rows = [
+        row("kept minus refused (the question)", found.difference, judges.level),
+        row("the model's entries minus the matrix's, a trade", found.gain, SHOWN_LEVEL),
+    ]
+    return _rows(("", "difference", "interval", "confidence", "p of random signs"), rows)
 
 
 def _pairs(study: Study) -> str:

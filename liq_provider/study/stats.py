@@ -5,6 +5,7 @@ The statistics of the study, all clustered: waves of one moment are one, days st
   interval; Efron and Tibshirani 1993, chapter 13; Cameron, Gelbach and Miller 2008)
 * placebo: a randomisation test against random times of the same pair and day
 * sign flip: a randomisation test that flips the sign of whole days
+* difference of two means: the same resampling and the same flips, of the days of both
 * how many events would be needed: the usual two-sided power calculation for a mean
 """
 
@@ -18,6 +19,9 @@ from liq_provider.rolling import FloatArray, IntArray
 
 _DRAWS = 4_000
 _POWER = 0.8
+
+# Mean of each cluster, and its day.
+Clusters = tuple[FloatArray, IntArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,21 @@ class Mean:
     spread: float
 
 
-def by_cluster(
-    values: FloatArray, clusters: IntArray, days: IntArray
-) -> tuple[FloatArray, IntArray]:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """
+    One mean minus another, with its interval, in shares of the price.
+
+    :param p: how often random signs of whole days make a difference as far on the same side
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+
+def by_cluster(values: FloatArray, clusters: IntArray, days: IntArray) -> Clusters:
     """
     :param values: per event; NaN is left out
     :return: mean of each cluster, and its day
@@ -69,6 +85,39 @@ def mean_of(values: FloatArray, days: IntArray, level: float, rng: np.random.Gen
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     spread = float(values.std(ddof=1)) if n > 1 else np.nan
     return Mean(n, size, float(values.mean()), float(low), float(high), spread)
+
+
+def difference_of(
+    first: Clusters, second: Clusters, level: float, rng: np.random.Generator
+) -> Difference:
+    """
+    Mean of the first minus mean of the second; a day is drawn with what both have of it.
+
+    :param level: of the interval
+    :return: NaN throughout if one of them is empty
+    """
+    (left, left_days), (right, right_days) = first, second
+    if not len(left) or not len(right):
+        return Difference(np.nan, np.nan, np.nan, np.nan)
+    unique, index = np.unique(np.concatenate([left_days, right_days]), return_inverse=True)
+    size = len(unique)
+    drawn = rng.multinomial(size, np.full(size, 1 / size), size=_DRAWS)
+
+    def means(values: FloatArray, at: IntArray) -> FloatArray:
+        sums = np.bincount(at, weights=values, minlength=size)
+        # A draw may have no event of one of the two: it has no mean then.
+        with np.errstate(invalid="ignore"):
+            drawn_means: FloatArray = (drawn @ sums) / (drawn @ np.bincount(at, minlength=size))
+        return drawn_means
+
+    differences = means(left, index[: len(left)]) - means(right, index[len(left) :])
+    low, high = np.nanquantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    mean = float(left.mean() - right.mean())
+    # What each cluster adds to the difference: these sum up to it.
+    middle = np.concatenate([left, right]).mean()
+    parts = np.concatenate([(left - middle) / len(left), (middle - right) / len(right)])
+    p = sign_flip_p(np.copysign(1.0, mean) * parts, unique[index], rng)
+    return Difference(mean, float(low), float(high), p)
 
 
 def sign_flip_p(values: FloatArray, days: IntArray, rng: np.random.Generator) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.bot.signals import Rules
-from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.rolling import BoolArray, FloatArray
 from liq_provider.settings import Settings
 from liq_provider.study.events import (
     DAY_MS,
@@ -29,7 +29,15 @@ from liq_provider.study.events import (
     find_waves,
 )
 from liq_provider.study.placebo import placebo_means
-from liq_provider.study.stats import Mean, by_cluster, mean_of, needed, placebo_p, sign_flip_p
+from liq_provider.study.stats import (
+    Clusters,
+    Mean,
+    by_cluster,
+    mean_of,
+    needed,
+    placebo_p,
+    sign_flip_p,
+)
 from liq_provider.wave import Thresholds
 
 HORIZONS_MIN = (1, 5, 15, 60, 240)
@@ -165,7 +173,7 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
     horizon = primary_of(timeframe_min)
     events = _events(waves, settings.segment_min, horizons_of(timeframe_min), horizon)
     primary = f"r{horizon}"
-    cells = _Cells(options, rng)
+    cells = Cells(options, rng)
     horizons = [
         cells.of(f"{minutes} min, {name}", part, f"r{minutes}")
         for minutes in horizons_of(timeframe_min)
@@ -224,7 +232,7 @@ def _with(events: pd.DataFrame, trend: str) -> pd.DataFrame:
 
 
 @dataclass(slots=True)
-class _Cells:
+class Cells:
     """Makes the cells of descriptive tables, and counts them."""
 
     options: Options
@@ -233,13 +241,17 @@ class _Cells:
 
     def of(self, name: str, events: pd.DataFrame, column: str) -> Cell:
         self.made += 1
-        values, days = _clusters(events, events[column].to_numpy())
+        values, days = clusters_of(events, events[column].to_numpy())
         mean = mean_of(values, days, SHOWN_LEVEL, self.rng)
         cost = self.options.cost
         return Cell(name, mean, mean.mean - cost, mean.mean - 2 * cost)
 
 
-def _clusters(events: pd.DataFrame, values: FloatArray) -> tuple[FloatArray, IntArray]:
+def clusters_of(events: pd.DataFrame, values: FloatArray) -> Clusters:
+    """
+    :param events: with their clusters
+    :param values: one per event
+    """
     return by_cluster(values, events["cluster"].to_numpy(), events["day"].to_numpy())
 
 
@@ -255,7 +267,7 @@ def _test(
     if way == "fade":
         turn = -1
     chosen = chosen[np.isfinite(chosen[f"r{horizon}"])]
-    values, days = _clusters(chosen, turn * chosen[f"r{horizon}"].to_numpy())
+    values, days = clusters_of(chosen, turn * chosen[f"r{horizon}"].to_numpy())
     level = 1 - (1 - LEVEL) / options.trials
     mean = mean_of(values, days, level, rng)
     enough = mean.n >= MIN_EVENTS and mean.days >= MIN_DAYS
@@ -286,7 +298,7 @@ def _test(
 
 
 def _ablation(
-    pairs: Sequence[PairData], settings: Settings, rules: Rules, horizon: int, cells: _Cells
+    pairs: Sequence[PairData], settings: Settings, rules: Rules, horizon: int, cells: Cells
 ) -> list[Cell]:
     """Each gate left out in turn; the others stay."""
     found = []

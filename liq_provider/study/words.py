@@ -125,6 +125,8 @@ LIMITS = (
     "and a quiet window is not a quiet market.",
     "Returns are from the open of the next candle (a bot acts a few seconds later) to the close "
     "of the horizon, without stops, funding or the depth of the book.",
-    "Only the two questions above were fixed before looking. The tables below describe; the best "
-    "of many cells looks good by chance.",
+    "Only the questions above were fixed before looking. The tables below describe; the best of "
+    "many cells looks good by chance.",
+    "Judges are compared on waves that they judged live, in time: what they would have said of "
+    "others, and what waiting for them costs, is not in it.",
 )

@@ -75,6 +75,40 @@ def test_the_interval_is_wider_where_days_stand_together() -> None:
     assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / 2_000**0.5, rel=0.2)
 
 
+def test_the_difference_of_two_means() -> None:
+    rng = np.random.default_rng(0)
+    days = np.repeat(np.arange(40), 5)
+    left, right = rng.normal(0.5, 1, 200), rng.normal(0, 1, 200)
+    found = stats.difference_of((left, days), (right, days), 0.95, rng)
+    assert found.mean == pytest.approx(left.mean() - right.mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * (2 / 200) ** 0.5, rel=0.25)
+    assert found.p < 0.001
+    turned = stats.difference_of((right, days), (left, days), 0.95, rng)
+    assert turned.mean == -found.mean
+    assert turned.p < 0.001, "p looks to the side where the difference is"
+    none = np.array([]), np.array([], dtype=np.int64)
+    assert np.isnan(stats.difference_of(none, (left, days), 0.95, rng).low)
+    # What whole days have in common cancels where both have events of each day.
+    common = np.repeat(rng.normal(0, 5, 40), 5)
+    shared = stats.difference_of((left + common, days), (right + common, days), 0.95, rng)
+    assert shared.high - shared.low == pytest.approx(found.high - found.low, rel=0.3)
+
+
+def test_coin_tosses_are_rarely_taken_for_more() -> None:
+    """Of generated outcomes, on few days that have something in common."""
+    rng = np.random.default_rng(5)
+    days = np.repeat(np.arange(25), 4)
+    more = 0
+    for _ in range(200):
+        values = rng.standard_t(3, len(days)) + rng.normal(0, 1, 25)[days]
+        kept = rng.random(len(days)) < 0.5
+        found = stats.difference_of(
+            (values[kept], days[kept]), (values[~kept], days[~kept]), 0.99, rng
+        )
+        more += found.p <= 0.005 and not found.low <= 0 <= found.high
+    assert more <= 5
+
+
 def test_the_number_of_events_that_would_be_needed() -> None:
     # (2.576 + 0.842)^2 = 11.68 for an effect of one standard deviation
     assert stats.needed(1.0, 1.0, 0.99) == 12

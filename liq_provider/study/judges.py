@@ -1,0 +1,331 @@
+"""
+Did the AI help? What a model said of recorded waves, against what the matrix alone says.
+
+What is asked is fixed here, before any data is seen: of the waves that the matrix without a news
+source would enter, did those that the model let pass do better than those that it refused? Both
+look at the same wave at the same candle: the wave's first one at which the matrix enters and the
+model's verdict is there. What either says of the wave later is not looked at.
+
+* ``helped``: the difference (kept minus refused) lies above zero with ``LEVEL`` confidence, and
+  random signs of whole days do as well with ``ALPHA`` at most, both divided by the declared trials
+  and by the models that are compared
+* ``hurt``: the same, below zero
+* everything else that is shown is description
+
+Returns are in the direction of the trade, so with ``fade`` against that of the liquidations.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from liq_provider.bot.signals import CandleTrend, Decisions, Rules, decide
+from liq_provider.judge import matrix
+from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
+from liq_provider.judge.rules import JUDGE, UNJUDGED
+from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.settings import Settings
+from liq_provider.study.events import DAY_MS, PairData, clustered
+from liq_provider.study.recorded import Bill, Recorded
+from liq_provider.study.stats import Difference, difference_of
+from liq_provider.study.study import (
+    ALPHA,
+    LEVEL,
+    MIN_DAYS,
+    MIN_EVENTS,
+    SHOWN_LEVEL,
+    Cell,
+    Cells,
+    Options,
+    clusters_of,
+    primary_of,
+)
+from liq_provider.trend import trend_inputs
+from liq_provider.wave import Strength
+
+Answer = Literal["helped", "no difference", "hurt", "not enough data"]
+Said = Literal["entered", "unsure", "held", "skipped"]
+Fate = Literal["in time", "late", "unseen", "bare"]
+
+_WAVE = ["pair", "sign", "wave_ms"]
+_SAID: dict[Said, str] = {
+    "entered": "entered, {}",
+    "unsure": "enter, {}: below min_confidence",
+    "held": "held, {}",
+    "skipped": "skipped, {}",
+}
+_NO_CANDLES = 2  # to compare the wave with, see ``Decisions.aligned``
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeTable:
+    """
+    What one judge said, in time for an entry.
+
+    :param waves: that it judged
+    :param cells: by what was said and how surely; a wave counts once in each, from the first
+        candle at which it was said
+    """
+
+    judge: str
+    waves: int
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """
+    One model against the matrix.
+
+    :param waves: that both had a say about
+    :param days: from the first to the last of them
+    :param kept: of the waves that the matrix enters, those that the model enters, too
+    :param difference: kept minus refused, with the interval of the strict level
+    :param own: every wave that the model enters, at the candle where it does
+    :param by_matrix: every wave that the matrix enters, at the candle where it does
+    :param gain: own minus by_matrix, a trade
+    :param alone: waves that the model enters, and the matrix had not by then
+    """
+
+    judge: str
+    answer: Answer
+    waves: int
+    days: float
+    kept: Cell
+    refused: Cell
+    difference: Difference
+    own: Cell
+    by_matrix: Cell
+    gain: Difference
+    alone: Cell
+    bill: Bill | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """
+    :param horizon_min: of the returns
+    :param level: of the intervals of differences that are answers
+    :param alpha: so for random signs
+    :param said: verdicts of models that were recorded
+    :param late: those of them that came too late for any entry
+    :param unseen: those of them about what is no wave by the settings of now, or one of the
+        other direction
+    :param bare: those of them at candles that are missing here
+    """
+
+    horizon_min: int
+    level: float
+    alpha: float
+    said: int
+    late: int
+    unseen: int
+    bare: int
+    tables: list[JudgeTable]
+    comparisons: list[Comparison]
+    cells: int = 0
+
+
+def run_judges(
+    pairs: Sequence[PairData], recorded: Recorded, settings: Settings, options: Options
+) -> Judges:
+    """
+    :param pairs: at least one, all of one timeframe
+    :param recorded: what was said of their coins within their candles
+    """
+    horizon = primary_of(pairs[0].timeframe_ms // 60_000)
+    rules = Rules.of(settings)
+    fates: Counter[Fate] = Counter()
+    tables = []
+    for data in pairs:
+        verdicts = recorded.verdicts.get(base_asset_of_pair(data.pair), ())
+        found = _decisions(data, verdicts, settings, rules)
+        tables.append(_judged(data, found, verdicts, rules, horizon))
+        within = _by_models(verdicts, int(data.close_ms[0]))
+        fates.update(_fate(verdict, found, rules) for verdict in within)
+    judged = pd.concat(tables, ignore_index=True)
+    names = sorted(judged["judge"].unique(), key=lambda name: (not _is_model(name), name))
+    models = [name for name in names if _is_model(name)]
+    corrected = options.trials * max(len(models), 1)
+    compare = _Compare(
+        Cells(options, np.random.default_rng(options.seed)),
+        settings.segment_min,
+        1 - (1 - LEVEL) / corrected,
+        ALPHA / corrected,
+    )
+    by_judge = {name: judged[judged["judge"] == name] for name in names}
+    return Judges(
+        horizon,
+        compare.level,
+        compare.alpha,
+        fates.total(),
+        fates["late"],
+        fates["unseen"],
+        fates["bare"],
+        [compare.table(name, part) for name, part in by_judge.items()],
+        [compare.model(name, by_judge[name], recorded.bills.get(name)) for name in models],
+        compare.cells.made,
+    )
+
+
+def _is_model(judge: str) -> bool:
+    return judge not in (JUDGE, UNJUDGED)
+
+
+def _by_models(verdicts: Sequence[Mapping[str, Any]], from_ms: int) -> list[Mapping[str, Any]]:
+    return [said for said in verdicts if _is_model(said["judge"]) and said["close_ms"] >= from_ms]
+
+
+def _decisions(
+    data: PairData, verdicts: Sequence[Mapping[str, Any]], settings: Settings, rules: Rules
+) -> Decisions:
+    change, noise = trend_inputs(data.close, settings.trend_candles)
+    trend = CandleTrend(change, noise)
+    return decide(data.close_ms, data.rows, trend, verdicts, rules, "recorded")
+
+
+def _judged(
+    data: PairData,
+    found: Decisions,
+    verdicts: Sequence[Mapping[str, Any]],
+    rules: Rules,
+    horizon: int,
+) -> pd.DataFrame:
+    """
+    :return: candles with a verdict that a bot could have acted on, with the columns pair,
+        close_ms, sign, wave_ms, judge, said, confidence, enters, matrix_enters, gross
+    """
+    rows = np.flatnonzero((found.verdict >= 0) & (found.aligned != _NO_CANDLES))
+    heard = [verdicts[found.verdict[row]] for row in rows]
+    answers = [
+        _answer(found, int(row), verdict, rules) for row, verdict in zip(rows, heard, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "pair": data.pair,
+            "close_ms": found.close_ms[rows],
+            "sign": found.sign[rows],
+            "wave_ms": found.wave_ms[rows],
+            "judge": pd.Series([verdict["judge"] for verdict in heard], dtype=object),
+            "said": pd.Series([said for said, _ in answers], dtype=object),
+            "confidence": np.array([int(sure) for _, sure in answers], dtype=np.int64),
+            "enters": found.candidate[rows],
+            "matrix_enters": np.array(
+                [_matrix_enters(found, int(row), rules) for row in rows], dtype=np.bool_
+            ),
+            "gross": data.forward(horizon)[rows] * found.sign[rows],
+        }
+    )
+
+
+def _answer(
+    found: Decisions, row: int, verdict: Mapping[str, Any], rules: Rules
+) -> tuple[Said, Confidence]:
+    """What the verdict comes to with the strength and alignment that the candle has."""
+    level = int(found.level[row])
+    if level:
+        return "entered" if level >= rules.min_confidence else "unsure", Confidence(level)
+    action, confidence = Action(verdict["action"]), Confidence.of(verdict["confidence"])
+    if action is Action.ENTER:
+        # It was about a stronger state of the wave, so the matrix says what is left of it.
+        action, confidence = matrix.decide(*_facts(found, row), NEWS_CODES[found.news[row]])
+    return "held" if action is Action.HOLD else "skipped", confidence
+
+
+def _matrix_enters(found: Decisions, row: int, rules: Rules) -> bool:
+    action, confidence = matrix.decide(*_facts(found, row), News.NOT_ASKED)
+    return action is Action.ENTER and confidence >= rules.min_confidence
+
+
+def _facts(found: Decisions, row: int) -> tuple[Strength, bool]:
+    return Strength(int(found.strength[row])), bool(found.aligned[row])
+
+
+def _fate(verdict: Mapping[str, Any], found: Decisions, rules: Rules) -> Fate:
+    alive_ms = verdict["expires_at"] - rules.settle_ms - rules.delay_ms
+    first, end = np.searchsorted(found.close_ms, [verdict["wave_start_ms"], alive_ms + 1])
+    sign = 1 if verdict["direction"] == "LONG" else -1
+    within = np.arange(first, end)
+    within = within[(found.wave_ms[within] > 0) & (found.sign[within] == sign)]
+    if not len(within):
+        return "unseen"
+    within = within[found.close_ms[within] + rules.delay_ms >= verdict["available_at"]]
+    if not len(within):
+        return "late"
+    return "in time" if (found.aligned[within] != _NO_CANDLES).any() else "bare"
+
+
+@dataclass(frozen=True, slots=True)
+class _Compare:
+    """
+    :param level: of the interval that answers the question
+    :param alpha: of random signs
+    """
+
+    cells: Cells
+    segment_min: int
+    level: float
+    alpha: float
+
+    def table(self, judge: str, part: pd.DataFrame) -> JudgeTable:
+        """What one judge said, surest first."""
+        once = part.drop_duplicates([*_WAVE, "said", "confidence"])
+        cells = []
+        for said, words in _SAID.items():
+            for sure in sorted(Confidence, reverse=True):
+                group = once[(once["said"] == said) & (once["confidence"] == sure)]
+                if len(group):
+                    cells.append(self._cell(words.format(sure.word), group))
+        return JudgeTable(judge, len(part.drop_duplicates(_WAVE)), cells)
+
+    def model(self, judge: str, part: pd.DataFrame, bill: Bill | None) -> Comparison:
+        """
+        :param part: candles that it judged, ascending within each wave
+        """
+        by_matrix = part[part["matrix_enters"]].drop_duplicates(_WAVE)
+        own = part[part["enters"]].drop_duplicates(_WAVE)
+        kept, refused = by_matrix[by_matrix["enters"]], by_matrix[~by_matrix["enters"]]
+        left, right = self._cell("kept by the model", kept), self._cell("refused by it", refused)
+        difference = self._difference(kept, refused, self.level)
+        span_ms = part["close_ms"].max() - part["close_ms"].min()
+        return Comparison(
+            judge=judge,
+            answer=self._answer(left, right, difference),
+            waves=len(part.drop_duplicates(_WAVE)),
+            days=max(float(span_ms) / DAY_MS, 1.0),
+            kept=left,
+            refused=right,
+            difference=difference,
+            own=self._cell("all that the model enters", own),
+            by_matrix=self._cell("all that the matrix enters", by_matrix),
+            gain=self._difference(own, by_matrix, SHOWN_LEVEL),
+            alone=self._cell("entered by the model alone", _not_before(own, by_matrix)),
+            bill=bill,
+        )
+
+    def _answer(self, kept: Cell, refused: Cell, difference: Difference) -> Answer:
+        groups = (kept.gross, refused.gross)
+        if any(group.n < MIN_EVENTS or group.days < MIN_DAYS for group in groups):
+            return "not enough data"
+        if difference.p > self.alpha or difference.low <= 0 <= difference.high:
+            return "no difference"
+        return "helped" if difference.low > 0 else "hurt"
+
+    def _cell(self, name: str, events: pd.DataFrame) -> Cell:
+        return self.cells.of(name, clustered(events, self.segment_min), "gross")
+
+    def _difference(self, first: pd.DataFrame, second: pd.DataFrame, level: float) -> Difference:
+        both = [clustered(events, self.segment_min) for events in (first, second)]
+        left, right = (clusters_of(events, events["gross"].to_numpy()) for events in both)
+        return difference_of(left, right, level, self.cells.rng)
+
+
+def _not_before(own: pd.DataFrame, by_matrix: pd.DataFrame) -> pd.DataFrame:
+    """Entries of the model that the matrix had not made by then; later ones nobody could know."""
+    first = by_matrix[[*_WAVE, "close_ms"]].rename(columns={"close_ms": "matrix_ms"})
+    both = own.merge(first, how="left", on=_WAVE)
+    return both[both["matrix_ms"].isna() | (both["matrix_ms"] > both["close_ms"])]
