@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     features = add("features", "features", "Print a pair's features by minute.")
     _span(features)
     features.add_argument("--format", choices=("csv", "json"), default="csv")
+    _plot(add("plot", "plot", "Draw candles, liquidations, z, verdicts and trades of a pair."))
     explain = add("explain", "explain", "Print every gate of a decision, with its numbers.")
     explain.add_argument("--pair", required=True, metavar="PAIR")
     explain.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
@@ -119,6 +120,14 @@ def _span(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pair", required=True, metavar="PAIR")
     command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _plot(command: argparse.ArgumentParser) -> None:
+    _span(command)
+    command.add_argument(
+        "--out", metavar="FILE", help=".html or .png (default: a page in user_data/plot)"
+    )
+    command.add_argument("--theme", choices=("light", "dark"), default="light")
 
 
 def _study(command: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from liq_provider.errors import StoreError
 from liq_provider.features import FeatureParams, MinuteGrid, compute_features
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
-from liq_provider.pipeline import Anomaly, Computed, anomaly, wave_row
+from liq_provider.pipeline import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.settings import Settings
 from liq_provider.settling import pair_of
 from liq_provider.store.reader import Reader
@@ -27,7 +27,7 @@ from liq_provider.wave import Thresholds
 
 logger = logging.getLogger(__name__)
 
-_EVERY_S = 1.0
+_EVERY_S = 0.3
 # Looking ahead must not compete with storing: it takes at most this share of the time.
 _SHARE = 0.2
 
@@ -38,12 +38,16 @@ class Running:
     What a running minute shows so far.
 
     :param close_ms: the close that it will have
+    :param settled_ms: close of the newest settled minute
     :param anomalies: above the judge's floor, with their wave's start
-    :param pairs: the pair that stands for each of their coins
+    :param rows: of the coins that were looked at, the columns of the table ``features``
+    :param pairs: the pair that stands for each of them
     """
 
     close_ms: int
+    settled_ms: int
     anomalies: tuple[Anomaly, ...] = ()
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pairs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,22 +59,26 @@ class RunningMinute:
         self._settings = settings
         self._params = FeatureParams.of(settings)
         self._floor = Thresholds.floor_of(settings)
-        self._close_ms = 0
+        self._bounds = (0, 0)
         self._past: dict[str, MinuteGrid] = {}
         self._seen: dict[str, tuple[float, int]] = {}
 
-    def look(self, close_ms: int, venues: Sequence[str], names: Mapping[str, str]) -> Running:
+    def look(
+        self, close_ms: int, settled_ms: int, venues: Sequence[str], names: Mapping[str, str]
+    ) -> Running:
         """
         Blocks; run it in a thread.
 
-        :param close_ms: close of the minute that runs; the one before must be settled
-        :param venues: that cover it so far
+        :param close_ms: close of the minute that runs
+        :param settled_ms: close of the newest settled minute
+        :param venues: that cover all since then
         :param names: the pair that stands for a coin on the bot's exchange
-        :return: what is anomalous among the coins that changed since the last look
+        :return: what the coins show that are large enough for a wave and changed since the
+            last look
         :raises StoreError: the store does not answer
         """
-        if close_ms != self._close_ms:
-            self._close_ms, self._past, self._seen = close_ms, {}, {}
+        if (settled_ms, close_ms) != self._bounds:
+            self._bounds, self._past, self._seen = (settled_ms, close_ms), {}, {}
         settings, start_ms = self._settings, close_ms - self._params.segment_min * MINUTE_MS
         totals = self._reader.totals(start_ms, close_ms)
         coins = [
@@ -81,29 +89,31 @@ class RunningMinute:
             and self._seen.get(base) != (usd, count)
         ]
         if not coins:
-            return Running(close_ms)
+            return Running(close_ms, settled_ms)
         self._seen |= {base: totals[base] for base in coins}
         listed = self._reader.active(start_ms, close_ms)
         pairs = {base: pair_of(base, listed.get(base, ()), names) for base in coins}
-        found = [
-            replace(item, wave_start_ms=self._wave_start(item, pairs[item.base_asset]))
-            for computed in self._computed(coins, venues)
-            if (item := anomaly(computed, self._floor)) is not None
-        ]
-        return Running(close_ms, tuple(found), pairs)
+        anomalies, rows = [], {}
+        for item in self._computed(coins, venues):
+            pair = pairs[item.base_asset]
+            rows[item.base_asset] = feature_row(item, pair, close_ms)
+            found = anomaly(item, self._floor)
+            if found is not None:
+                anomalies.append(replace(found, wave_start_ms=self._wave_start(found, pair)))
+        return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs)
 
     def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
-        close_ms, enabled = self._close_ms, self._settings.venues.enabled
-        open_ms = close_ms - MINUTE_MS
+        (settled_ms, close_ms), enabled = self._bounds, self._settings.venues.enabled
         start_ms = close_ms - self._params.lookback_min * MINUTE_MS
         new = [base for base in coins if base not in self._past]
         if new:
-            self._past |= self._reader.grids(new, enabled, start_ms, open_ms)
+            self._past |= self._reader.grids(new, enabled, start_ms, settled_ms)
         last = np.array([self._params.lookback_min - 1])
         found = []
-        for base, running in self._reader.grids(coins, enabled, open_ms, close_ms).items():
+        for base, running in self._reader.grids(coins, enabled, settled_ms, close_ms).items():
             covering = np.array([[name in venues] for name in running.venues])
-            grid = self._past[base].followed_by(replace(running, covered=covering))
+            covered = np.repeat(covering, running.minutes, axis=1)
+            grid = self._past[base].followed_by(replace(running, covered=covered))
             found.append(Computed(base, compute_features(grid, self._params), last))
         return found
 
@@ -161,17 +171,17 @@ class RunningLoop:
                 task.cancel()
 
     async def _look(self) -> None:
-        close_ms = next_close(self._now_ms())
-        # Until the minute before is settled its coverage is not known.
-        if self._minutes.settled_ms != close_ms - MINUTE_MS:
+        close_ms, settled_ms = next_close(self._now_ms()), self._minutes.settled_ms
+        # Just after a close two minutes are not settled; more means that something is wrong.
+        if close_ms - settled_ms > 2 * MINUTE_MS:
             return
-        covering = [name for name, v in self._venues.items() if v.covers(close_ms - MINUTE_MS)]
+        covering = [name for name, v in self._venues.items() if v.covers(settled_ms)]
         if not covering:
             return
         found = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._minute.look, close_ms, covering, dict(self._names())
+            self._executor, self._minute.look, close_ms, settled_ms, covering, dict(self._names())
         )
-        if found.anomalies:
+        if found.rows:
             task = asyncio.create_task(self._then(found))
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)

@@ -10,11 +10,12 @@ import gc
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccxt.base.errors import BaseError
 
@@ -31,6 +32,7 @@ from liq_provider.ingest import Ingest
 from liq_provider.judge.budget import DAY_MS, Spent
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
+from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.markets import Market, MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.running import Running, RunningLoop, RunningMinute
@@ -46,9 +48,13 @@ from liq_provider.store.writer import Writer
 from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES
 
+if TYPE_CHECKING:
+    from liq_provider.dashboard.server import Dashboard
+
 logger = logging.getLogger(__name__)
 
-_STATUS_S = 5.0
+_STATUS_S = 1.0
+_STORED_STATUS_S = 5.0
 _CLOCK_S = 300.0
 _CLOCK_RETRY_S = 15.0
 _MARKETS_S = 3_600.0
@@ -64,6 +70,8 @@ class SidecarConfig:
     """
     :param files: lock, log, spool and heartbeats beside the store
     :param exchange: Freqtrade's section ``exchange``, without credentials
+    :param base_dir: parent of user_data
+    :param api_server: Freqtrade's section of that name, for the dashboard
     :param idle_exit: end when no bot has been seen for ``idle_exit_min``
     """
 
@@ -72,6 +80,8 @@ class SidecarConfig:
     files: RuntimeFiles
     exchange: Mapping[str, Any]
     timeframe: str
+    base_dir: Path = Path()
+    api_server: Mapping[str, Any] = field(default_factory=dict, repr=False)
     idle_exit: bool = False
 
     @classmethod
@@ -94,6 +104,8 @@ class SidecarConfig:
             RuntimeFiles.of(store_url, base_dir),
             exchange,
             timeframe,
+            base_dir,
+            config.get("api_server") or {},
             idle_exit,
         )
 
@@ -142,6 +154,7 @@ class Sidecar:
             self._model,
             self._desk,
         )
+        self._dashboard = self._make_dashboard()
         self._venues = self._make_venues()
         self._minutes = MinuteLoop(
             self._venues,
@@ -197,10 +210,12 @@ class Sidecar:
             self._clock_loop(),
             self._pairs_loop(),
             *([self._gaps.run()] if self._settings.fill_gaps else []),
-            *([self._running.run()] if self._model is not None else []),
+            *([self._running.run()] if self._model or self._dashboard else []),
             *(self._markets_loop(name) for name in self._venues),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
+        if self._dashboard is not None:
+            await self._dashboard.start()
         tasks = [asyncio.create_task(worker) for worker in workers]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -249,10 +264,33 @@ class Sidecar:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    # -- dashboard ------------------------------------------------------------------------
+
+    def _make_dashboard(self) -> "Dashboard | None":
+        if not self._settings.dashboard.enabled:
+            return None
+        # The web server is a second's import and some memory, which not everybody needs.
+        from liq_provider.dashboard.server import Dashboard
+
+        return Dashboard(
+            self._settings,
+            self._config.store_url,
+            self._config.base_dir,
+            self._config.api_server,
+            self._exchange,
+            self._config.timeframe,
+            self._clock.now_ms,
+        )
+
+    def _take(self, items: Sequence[Liquidation], since_ms: int) -> None:
+        self._ingest.put(items, since_ms)
+        if self._dashboard is not None:
+            self._dashboard.take_liquidations(items)
+
     # -- feeds ----------------------------------------------------------------------------
 
     def _make_venues(self) -> dict[str, VenueFeed]:
-        sink = self._ingest.put
+        sink = self._take
         silence = SilenceJudge()
         timing = Timing(prove_wait_s=0.45 * self._settings.settle_s)
         found = {}
@@ -338,13 +376,22 @@ class Sidecar:
         self._spawn(self._judging.judge(settled))
 
     async def _foresee(self, running: Running) -> None:
-        await self._judging.foresee(running.anomalies, running.pairs)
+        if self._dashboard is not None:
+            self._dashboard.take_running(running)
+        # Before the minute before is settled nobody knows which wave this one belongs to.
+        if running.close_ms - running.settled_ms == MINUTE_MS:
+            await self._judging.foresee(running.anomalies, running.pairs)
 
     # -- status ---------------------------------------------------------------------------
 
     async def _status_loop(self) -> None:
+        stored_s = 0.0
         while True:
-            await self._write_status()
+            if self._dashboard is not None:
+                self._dashboard.take_status(self.status())
+            if time.monotonic() - stored_s >= _STORED_STATUS_S:
+                stored_s = time.monotonic()
+                await self._write_status()
             if self._config.idle_exit and self._nobody_left():
                 logger.info("No bot for %g minutes; ending", self._settings.idle_exit_min)
                 self.stop()
@@ -382,6 +429,7 @@ class Sidecar:
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
+            "dashboard": None if self._dashboard is None else self._dashboard.report(),
             "judge": judge_report(self._judging, self._model, self._desk),
         }
 
@@ -391,6 +439,8 @@ class Sidecar:
         await self._ingest.flush()
         await self._write_status()
         await self._judging.close()
+        if self._dashboard is not None:
+            await self._dashboard.close()
         if self._model is not None:
             await self._model.close()
         self._writing.shutdown()

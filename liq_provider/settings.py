@@ -210,6 +210,42 @@ class LlmSettings(_Section):
         return self
 
 
+class DashboardSettings(_Section):
+    """
+    The web page that the sidecar serves.
+
+    :param host: address to listen on; other than loopback it needs ``LIQ_PROVIDER_TOKEN``
+    :param port: 0 for any free one
+    :param bot_url: Freqtrade's REST API; that of Freqtrade's own configuration if empty
+    """
+
+    enabled: bool = True
+    host: str = Field("127.0.0.1", min_length=1, max_length=255)
+    port: int = Field(8686, ge=0, le=65_535)
+    bot_url: str | None = None
+
+    @field_validator("bot_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        return None if value is None else _public_url(value).rstrip("/")
+
+
+class MessageSettings(_Section):
+    """
+    What the bot says on Telegram and webhooks beside Freqtrade's own messages.
+
+    :param waves: judged waves above the strategy's thresholds: all, or those that are entered
+    :param trades: why a trade was closed
+    :param data: liquidation data that goes stale or comes back, and settings that do not fit
+    :param budget: the model may not be asked any more today
+    """
+
+    waves: Literal["all", "enter", "none"] = "all"
+    trades: bool = True
+    data: bool = True
+    budget: bool = True
+
+
 class Settings(_Section):
     """Everything under ``liq_provider``; ``docs/configuration.md`` explains each key."""
 
@@ -251,6 +287,10 @@ class Settings(_Section):
     news: NewsSettings = NewsSettings()
     llm: LlmSettings = LlmSettings()
     on_llm_unavailable: Literal["skip", "matrix"] = "skip"
+
+    # What people see
+    dashboard: DashboardSettings = DashboardSettings()
+    messages: MessageSettings = MessageSettings()
 
     # Trading
     leverage: float = Field(1.0, ge=1, le=125)

@@ -64,6 +64,7 @@ def freqtrade_config(sim: Simulator, base_dir: Path, **section: Any) -> dict[str
             "min_baseline_segments": 10,
             "min_active_segments": 5,
             "venues": venue_urls(sim.url),
+            "dashboard": {"enabled": False},
         }
         | section,
     }

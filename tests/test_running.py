@@ -36,8 +36,14 @@ def minute(store: Store, settings: Settings = SETTINGS) -> RunningMinute:
     return RunningMinute(store.reader, settings)
 
 
-def look(running: RunningMinute, venues: tuple[str, ...] = ("bybit",), close: int = 1) -> Running:
-    return running.look(T0 + close * MINUTE, venues, {})
+def look(
+    running: RunningMinute,
+    venues: tuple[str, ...] = ("bybit",),
+    close: int = 1,
+    settled: int | None = None,
+) -> Running:
+    since = close - 1 if settled is None else settled
+    return running.look(T0 + close * MINUTE, T0 + since * MINUTE, venues, {})
 
 
 def test_what_it_shows_is_what_the_settled_minute_will_show(store: Store) -> None:
@@ -91,9 +97,21 @@ def test_fills_of_the_past_count_as_in_a_settled_minute(tmp_path: Path) -> None:
     items = [incoming(T0 - 5 * MINUTE + 1, venue="okx", ordinal=n).liquidation for n in range(3)]
     store.writer.fill("okx", "BTC", Interval(T0 - 6 * MINUTE, T0 - 2 * MINUTE), items, T0)
     cascade(store, 0)
-    (seen,) = RunningMinute(later, SETTINGS).look(T0 + MINUTE, ("bybit", "okx"), {}).anomalies
+    (seen,) = RunningMinute(later, SETTINGS).look(T0 + MINUTE, T0, ("bybit", "okx"), {}).anomalies
     assert store.settle(1, (0, 1)).anomalies == (seen,)
     store.writer.close()
+
+
+def test_just_after_a_close_two_minutes_are_not_settled(store: Store) -> None:
+    cascade(store, 0)
+    store.settle(1, (0, 1))
+    store.put(1, 50_000.0)
+    cascade(store, 2)
+    seen = look(minute(store), close=3, settled=1)
+    store.settle(2, (0, 2))
+    settled = store.settle(3, (0, 3))
+    (row,) = seen.rows.values()
+    assert row["z"] == pytest.approx(settled.anomalies[0].z, rel=1e-12)
 
 
 async def test_a_slow_model_is_asked_before_the_close_and_costs_no_candle(tmp_path: Path) -> None:

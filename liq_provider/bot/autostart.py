@@ -23,7 +23,7 @@ def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path
     What a sidecar must know of the bot: effective settings and the exchange's addresses.
 
     :param config: Freqtrade's configuration
-    :return: no credentials in it
+    :return: no credentials of an exchange in it
     """
     exchange = config.get("exchange", {})
     ccxt_config = {**exchange.get("ccxt_config", {}), **exchange.get("ccxt_sync_config", {})}
@@ -35,7 +35,18 @@ def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path
         },
         "timeframe": config.get("timeframe"),
         "base_dir": str(base_dir),
+        "api_server": _api_server(config),
     }
+
+
+def _api_server(config: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    How the dashboard asks the bot. Its password is the only one that a sidecar is given, over
+    standard input, and it goes nowhere but back to the bot.
+    """
+    names = ("enabled", "listen_ip_address", "listen_port", "username", "password")
+    section = config.get("api_server") or {}
+    return {name: section[name] for name in names if name in section}
 
 
 class Autostart:

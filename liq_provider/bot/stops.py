@@ -8,8 +8,6 @@ price, not of leveraged margin.
 
 from dataclasses import dataclass
 
-from freqtrade.strategy import stoploss_from_absolute
-
 # Freqtrade takes 0 and None for "no value" and keeps the old stop, so a stop that price has
 # already crossed is asked for just beside the price, which Freqtrade then sees as hit.
 CROSSED = 1e-9
@@ -74,6 +72,9 @@ def as_freqtrade(stop: float, current_rate: float, is_short: bool, leverage: flo
     :return: ``stop`` the way ``custom_stoploss`` returns it: relative to the current rate,
         leverage-scaled, and never 0
     """
+    # Only the bot comes here; the dashboard, which shows both stops, does without Freqtrade.
+    from freqtrade.strategy import stoploss_from_absolute
+
     if crossed(stop, current_rate, is_short):
         return CROSSED
     stop *= 1 + _ON_TICK if is_short else 1 - _ON_TICK

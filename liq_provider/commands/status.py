@@ -12,12 +12,9 @@ from rich.text import Text
 
 from liq_provider.bot.source import Snapshot
 from liq_provider.commands.common import Context, context, show_time
-from liq_provider.coverage import Interval
-from liq_provider.features import FeatureParams, State
-from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.features import State
+from liq_provider.health import baseline, coverage_shares
 from liq_provider.settings import Settings
-from liq_provider.settling import covered_segments
-from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000
 _ALIVE_S = 20
@@ -57,12 +54,12 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
         "problem": _problem(running, sidecar, computed_ms, now_ms, settings),
         "computed_ms": computed_ms,
         "sidecar": sidecar,
-        "coverage_24h": _coverage(reader, settings.venues.enabled, now_ms),
+        "coverage_24h": coverage_shares(reader, settings.venues.enabled, now_ms),
         "totals_24h": {
             venue: {"count": count, "usd": round(usd, 2)}
             for venue, (count, usd) in reader.venue_totals(now_ms - _DAY_MS).items()
         },
-        "baseline": _baseline(reader, found, computed_ms or minute_of(now_ms)),
+        "baseline": baseline(reader, settings, computed_ms or now_ms),
         "coins": {
             state.name.lower(): sum(row["state"] == state for row in readiness) for state in State
         },
@@ -79,42 +76,6 @@ def _problem(
     if now_ms - int(sidecar.get("now_ms") or 0) > _ALIVE_S * 1000:
         return "the sidecar does not answer"
     return Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
-
-
-def _coverage(reader: Reader, venues: tuple[str, ...], now_ms: int) -> dict[str, float]:
-    """Share of the last 24 hours that each venue covers."""
-    day = Interval(now_ms - _DAY_MS, now_ms)
-    shares = {}
-    for venue, spans in reader.coverage(venues, day.start_ms, day.end_ms).items():
-        known = sum(
-            max(0, min(span.end_ms, day.end_ms) - max(span.start_ms, day.start_ms))
-            for span in spans
-        )
-        shares[venue] = round(known / _DAY_MS, 4)
-    return shares
-
-
-def _baseline(reader: Reader, found: Context, close_ms: int) -> dict[str, Any]:
-    params = FeatureParams.of(found.settings)
-    known = covered_segments(reader, found.settings.venues.enabled, params, close_ms)
-    return {
-        "segments": known,
-        "needed": params.min_baseline_segments,
-        "full": params.baseline_segments,
-        "first_signal_ms": first_signal_ms(known, params, close_ms),
-    }
-
-
-def first_signal_ms(known: int, params: FeatureParams, close_ms: int) -> int | None:
-    """
-    :param known: baseline segments that are known at ``close_ms``
-    :return: when enough will be known if nothing fails, with one segment more for the scored
-        one; None if enough are known
-    """
-    missing = params.min_baseline_segments - known
-    if missing <= 0:
-        return None
-    return close_ms + (missing + 1) * params.segment_min * MINUTE_MS
 
 
 def _print(report: Mapping[str, Any]) -> None:

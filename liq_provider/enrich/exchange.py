@@ -13,6 +13,7 @@ from liq_provider.rolling import FloatArray
 from liq_provider.settings import VenueSettings
 
 _TIMEOUT_MS = 10_000
+_MOST_ROWS = 1_500  # that one request brings
 
 # What each venue needs to list its USD perpetuals and nothing else.
 _CCXT_ID = {"binance": "binance", "bybit": "bybit", "gate": "gate", "okx": "okx"}
@@ -98,6 +99,18 @@ class BotExchange:
             if best is None or _quote_rank(market.pair) < _quote_rank(best):
                 found[market.base_asset] = market.pair
         return found
+
+    def lists(self, pair: str) -> bool:
+        """:return: whether there is such a pair; False as well while its list is not loaded"""
+        return pair in (self._exchange.markets or {})
+
+    def ohlcv(self, pair: str, timeframe: str, since_ms: int) -> list[list[float]]:
+        """
+        Candles since then, the running one included; for pictures, not for decisions.
+
+        :return: rows of open time, open, high, low, close, volume
+        """
+        return list(self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=_MOST_ROWS))
 
     def closes(
         self, pair: str, timeframe: str, candles: int, now_ms: int

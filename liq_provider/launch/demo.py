@@ -37,6 +37,7 @@ from liq_provider.store.writer import Writer
 
 _PORT = 18_900
 _API_PORT = 18_980
+_PAGE_PORT = 18_990
 _WAIT_S = 30.0
 _POLL_S = 1.0
 
@@ -61,6 +62,7 @@ class Demo:
         self._password = secrets.token_urlsafe(12)
         self._url = f"http://127.0.0.1:{_free_port(_PORT)}"
         self._api = f"http://127.0.0.1:{_free_port(_API_PORT)}"
+        self._page = f"http://127.0.0.1:{_free_port(_PAGE_PORT)}"
 
     def run(self) -> int:
         """:return: 0 if everything ran to the end"""
@@ -158,6 +160,7 @@ class Demo:
             "autostart": False,
             "venues": venue_urls(self._url),
             "news": {"provider": "rss", "feeds": [self._url + FEED_PATH]},
+            "dashboard": {"port": int(self._page.rpartition(":")[2])},
             **self._judge(),
         }
         return dict(config)
@@ -197,6 +200,7 @@ class Demo:
         console.print(f"Imported {report.kept:,} synthetic liquidations of {hours:.0f} hours.")
 
     def _addresses(self, store_url: str) -> None:
+        console.print(f"Dashboard           [bold]{self._page}[/bold]")
         console.print(f"Simulated exchange  {self._url}/sim/state")
         console.print(f"Freqtrade's API     {self._api}/docs (user demo,")
         console.print(f"                    password {self._password})", markup=False)

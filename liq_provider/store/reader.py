@@ -497,6 +497,42 @@ class Reader:
         )
         return {venue: (int(count), float(total)) for venue, count, total in rows}
 
+    def liquidations(
+        self, base_asset: str, venues: Sequence[str], from_ms: int, to_ms: int
+    ) -> Sequence[Any]:
+        """
+        :return: ``event_ms, pair, position_side, price, notional_usd`` of each liquidation in
+            ``[from_ms, to_ms)``, in that order; prices are in units of their own pair
+        """
+        table = schema.liquidations.c
+        return self._rows(
+            select(table.event_ms, table.pair, table.position_side, table.price, table.notional_usd)
+            .where(table.base_asset == base_asset)
+            .where(table.venue.in_(venues))
+            .where(table.event_ms >= from_ms)
+            .where(table.event_ms < to_ms)
+            .order_by(table.event_ms)
+        )
+
+    def minute_span(self, base_asset: str) -> tuple[int, int] | None:
+        """:return: open of the first and close of the last minute with liquidations of a coin"""
+        table = schema.minutes.c
+        query = select(func.min(table.minute_ms), func.max(table.minute_ms))
+        first, last = self._rows(query.where(table.base_asset == base_asset))[0]
+        return None if first is None else (int(first), int(last) + MINUTE_MS)
+
+    def waves_of(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+        """:return: a coin's recorded waves that were alive in ``[from_ms, to_ms]``, oldest first"""
+        table = schema.waves.c
+        rows = self._rows(
+            select(schema.waves)
+            .where(table.base_asset == base_asset)
+            .where(table.last_ms >= from_ms)
+            .where(table.start_ms <= to_ms)
+            .order_by(table.start_ms)
+        )
+        return [dict(row._mapping) for row in rows]
+
 
 def feature_rows(rows: Sequence[Any]) -> FeatureRows:
     """:return: rows with the columns of ``FeatureRows``, as arrays"""

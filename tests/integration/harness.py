@@ -150,6 +150,7 @@ def bot_config(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
         "initial_state": "running",
         "internals": {"process_throttle_secs": 1},
         "liq_provider": {
+            "dashboard": {"enabled": False},
             "store": "sqlite:///store.sqlite",
             **PATIENT,
             **section,

@@ -1,0 +1,215 @@
+"""The bot as its own REST API tells it: mode, money, positions and their two stops."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from freqtrade_client.ft_rest_client import FtRestClient
+
+from liq_provider.bot.stops import StopRules, Stops, stops
+from liq_provider.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_S = 3.0
+_SLOW_S = 10.0
+_TRADES = 200
+
+# It logs every failure of every call; the page shows the latest one.
+logging.getLogger("ft_rest_client").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class BotAddress:
+    """
+    Freqtrade's REST API.
+
+    :param password: of its own configuration; goes nowhere but there
+    """
+
+    url: str
+    username: str
+    password: str
+
+    @classmethod
+    def of(cls, api_server: Mapping[str, Any] | None) -> "BotAddress | None":
+        """
+        :param api_server: Freqtrade's section of that name
+        :return: None if it is switched off
+        """
+        if not api_server or not api_server.get("enabled"):
+            return None
+        host = str(api_server.get("listen_ip_address") or "127.0.0.1")
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - any means here
+        host = f"[{host}]" if ":" in host else host
+        port = int(api_server.get("listen_port") or 8080)
+        user, password = api_server.get("username"), api_server.get("password")
+        return cls(f"http://{host}:{port}", str(user or ""), str(password or ""))
+
+
+class BotUnreachable(Exception):
+    """The message says why, in words for the page."""
+
+
+class Account:
+    """
+    Asks the bot; blocks, so run it in a thread.
+
+    :param address: None: there is no API to ask
+    """
+
+    def __init__(self, address: BotAddress | None, settings: Settings) -> None:
+        self._settings = settings
+        self._client: FtRestClient | None = None
+        if address is not None:
+            self._client = FtRestClient(
+                address.url, address.username, address.password, timeout=_TIMEOUT_S
+            )
+        self._slow: dict[str, Any] = {}
+        self._slow_s = 0.0
+        self._report: dict[str, Any] = {"error": None}
+
+    def report(self) -> dict[str, Any]:
+        """:return: what the page shows; after a failure what was known before, and the reason"""
+        try:
+            self._report = {**self._ask(), "error": None}
+        except BotUnreachable as error:
+            self._report["error"] = str(error)
+            self._slow_s = 0.0
+        return self._report
+
+    def trades(self) -> list[Any]:
+        """:return: the bot's latest trades, open and closed; none while it does not answer"""
+        if self._client is None:
+            return []
+        try:
+            closed = self._call("trades", limit=_TRADES)["trades"]
+            return [*closed, *self._call("status")]
+        except BotUnreachable:
+            return []
+
+    def _ask(self) -> dict[str, Any]:
+        if self._client is None:
+            raise BotUnreachable("api_server is not enabled in Freqtrade's configuration")
+        if time.monotonic() >= self._slow_s:
+            self._slow = {
+                "config": self._call("show_config"),
+                "balance": self._call("balance"),
+                "whitelist": self._call("whitelist").get("whitelist", []),
+            }
+            self._slow_s = time.monotonic() + _SLOW_S
+        config, balance = self._slow["config"], self._slow["balance"]
+        trades = self._call("status")
+        kept = self._kept(trades)
+        return {
+            "name": config.get("bot_name"),
+            "dry_run": config.get("dry_run"),
+            "state": config.get("state"),
+            "exchange": config.get("exchange"),
+            "strategy": config.get("strategy"),
+            "stake_currency": config.get("stake_currency"),
+            "balance": balance.get("total"),
+            "balance_bot": balance.get("total_bot"),
+            "count": self._call("count"),
+            "profit": _profit(self._call("profit")),
+            "stops": _rules(self._settings),
+            "positions": [
+                position(trade, kept.get(trade["trade_id"], {}), self._settings) for trade in trades
+            ],
+        }
+
+    def _kept(self, trades: Any) -> dict[int, dict[str, Any]]:
+        """What the strategy keeps with each open trade."""
+        if not trades:
+            return {}
+        found = self._call("list_open_trades_custom_data")
+        return {
+            int(item["trade_id"]): {
+                data["key"].removeprefix("liq_"): data["value"] for data in item["custom_data"]
+            }
+            for item in found
+        }
+
+    def _call(self, name: str, **parameters: Any) -> Any:
+        try:
+            answer = getattr(self._client, name)(**parameters)
+        except (requests.RequestException, ValueError) as error:
+            raise BotUnreachable(f"no answer of the bot ({type(error).__name__})") from None
+        if answer is None:
+            raise BotUnreachable("the bot does not answer")
+        if isinstance(answer, Mapping) and "detail" in answer:
+            raise BotUnreachable(f"the bot refuses: {str(answer['detail'])[:100]}")
+        return answer
+
+
+def position(
+    trade: Mapping[str, Any], kept: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """
+    :param trade: as ``/status`` tells it
+    :param kept: what the strategy keeps with it, without prefix
+    :return: a line of the position monitor; shares of price, not of margin
+    """
+    short, entry, now = trade["is_short"], trade["open_rate"], trade.get("current_rate")
+    best = (trade.get("min_rate") if short else trade.get("max_rate")) or entry
+    rules = stop_rules(kept.get("stops"), settings)
+    found = stops(entry, best, short, rules)
+    profit, top = _gain(entry, now, short), max(_gain(entry, best, short) or 0.0, 0.0)
+    return {
+        "id": trade["trade_id"],
+        "pair": trade["pair"],
+        "direction": "SHORT" if short else "LONG",
+        "leverage": trade.get("leverage"),
+        "stake": trade["stake_amount"],
+        "opened_ms": trade["open_timestamp"],
+        "entry": entry,
+        "now": now,
+        "profit": profit,
+        "profit_abs": trade.get("total_profit_abs", trade.get("profit_abs")),
+        "best": best,
+        "best_profit": top,
+        "drawdown": None if profit is None else top - profit,
+        "fallback": found.fallback,
+        "trailing": found.trailing,
+        "binds": found.binding_name,
+        "distance": _distance(found, now),
+        "on_exchange": trade.get("stop_loss_abs"),
+        "enter_tag": trade.get("enter_tag"),
+        "kept": dict(kept),
+    }
+
+
+def stop_rules(kept: Any, settings: Settings) -> StopRules:
+    """
+    :param kept: the distances that the strategy keeps with the trade, if it does
+    :return: the distances in force; the settings' where the trade does not say
+    """
+    given = kept if isinstance(kept, Mapping) else {}
+    return StopRules(**{name: given.get(name, value) for name, value in _rules(settings).items()})
+
+
+def _rules(settings: Settings) -> dict[str, float]:
+    names = ("trailing_pct", "trailing_arm_pct", "fallback_pct")
+    return {name: getattr(settings, name) for name in names}
+
+
+def _gain(entry: float, rate: float | None, short: bool) -> float | None:
+    return None if rate is None else (rate / entry - 1) * (-1 if short else 1)
+
+
+def _distance(found: Stops, now: float | None) -> float | None:
+    """How far price is from the stop that binds, as a share; negative when it was crossed."""
+    if not now:
+        return None
+    return (found.binding / now - 1) * (1 if found.is_short else -1)
+
+
+def _profit(answer: Mapping[str, Any]) -> dict[str, Any]:
+    names = (
+        *("profit_closed_coin", "profit_all_coin", "profit_closed_ratio", "trade_count"),
+        *("closed_trade_count", "winning_trades", "losing_trades", "max_drawdown"),
+    )
+    return {name: answer.get(name) for name in names}

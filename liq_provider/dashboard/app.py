@@ -1,0 +1,193 @@
+"""The routes of the page; everything that it shows comes from the board or from one question."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from liq_provider import __version__
+from liq_provider.dashboard.auth import COOKIE, DAYS, Door
+from liq_provider.dashboard.board import Board
+from liq_provider.dashboard.charts import library
+from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN
+from liq_provider.dashboard.shield import Shield
+from liq_provider.dashboard.signals import record
+from liq_provider.errors import LiqError
+
+_STATIC = Path(__file__).parent / "static"
+_SECTIONS = ("status", "account", "signals", "waves", "problem store", "problem bot")
+_EVERY_S = 0.2
+_QUIET_S = 10.0
+_LOGIN_BYTES = 4_096
+_WRONG_TOKEN_S = 1.0
+_PAIRS = 200
+
+DrawPair = Callable[[str, float, str], str]
+
+
+def make_app(
+    board: Board,
+    door: Door,
+    hosts: tuple[str, ...],
+    draw_pair: DrawPair,
+    study_dir: Path,
+    ending: asyncio.Event,
+) -> Shield:
+    """
+    :param draw_pair: pair, hours and theme -> plotly figure as JSON
+    :param study_dir: where ``liq-provider study`` writes
+    :param ending: set when streams must end
+    """
+    app = FastAPI(title="LiqTrend", docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _pages(app, door)
+    _data(app, board, draw_pair, study_dir)
+
+    @app.get("/api/stream")
+    async def stream(window: int = Query(SEGMENT)) -> StreamingResponse:
+        chosen = window if window in (SEGMENT, *WINDOWS_MIN) else SEGMENT
+        return StreamingResponse(events(board, chosen, ending), media_type="text/event-stream")
+
+    return Shield(app, door, hosts)
+
+
+def _pages(app: FastAPI, door: Door) -> None:
+    @app.get("/")
+    async def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html")
+
+    @app.get("/plotly.js")
+    def plotly() -> Response:
+        # The library is the same for months; the page is not.
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return Response(library(), media_type="text/javascript", headers=headers)
+
+    @app.get("/login", response_model=None)
+    async def login() -> FileResponse | RedirectResponse:
+        return FileResponse(_STATIC / "login.html") if door.locked else RedirectResponse("/", 303)
+
+    @app.post("/login")
+    async def enter(request: Request) -> RedirectResponse:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _LOGIN_BYTES:
+                break
+        token = parse_qs(body[:_LOGIN_BYTES].decode(errors="replace")).get("token", [""])[0]
+        if not door.is_token(token):
+            await asyncio.sleep(_WRONG_TOKEN_S)
+            return RedirectResponse("/login?wrong", 303)
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(
+            COOKIE,
+            door.pass_for(),
+            max_age=DAYS * 86_400,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return answer
+
+
+def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> None:
+    @app.exception_handler(LiqError)
+    async def explain(_: Request, error: LiqError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 503)
+
+    @app.get("/api/record")
+    def found_record(coin: str, direction: str, start: int, at: int) -> Response:
+        row = board.reader.verdict(coin, direction, start, at)
+        if row is None:
+            return _json({"error": "no such verdict is stored"}, 404)
+        return _json(record(board.reader, row, board.settings))
+
+    @app.get("/api/pair")
+    def pair_view(pair: str, hours: float = 6, theme: str = "dark") -> Response:
+        hours = min(max(hours, 0.5), 24)
+        try:
+            text = draw_pair(pair, hours, "light" if theme == "light" else "dark")
+        except LiqError as error:
+            # A name that was mistyped is no failure of the page.
+            return _json({"error": str(error)})
+        return Response(text, media_type="application/json")
+
+    @app.get("/api/evidence")
+    def evidence() -> Response:
+        return _json(latest_study(study_dir))
+
+    @app.get("/pairlist")
+    def pairlist(limit: int = Query(_PAIRS, ge=1, le=_PAIRS)) -> Response:
+        return _json({"pairs": board.market.ranked()[:limit], "refresh_period": 60})
+
+    @app.get("/api/version")
+    async def version() -> Response:
+        return _json({"liqtrend": __version__})
+
+
+async def events(board: Board, window: int, ending: asyncio.Event) -> AsyncIterator[bytes]:
+    """
+    Server-sent events: each section when it changed, and the tape's new items.
+
+    :param window: of the market table
+    """
+    sent: dict[str, int] = {}
+    names = {name: name for name in _SECTIONS} | {"market": f"market {window}"}
+    tape, quiet_s = 0, 0.0
+    yield b"retry: 2000\n\n"
+    while not ending.is_set():
+        board.want(window)
+        parts = []
+        for name, section in names.items():
+            version, text = board.section(section)
+            if version and sent.get(name) != version:
+                sent[name] = version
+                parts.append(_event(name, text))
+        if board.tape.last > tape:
+            items = board.tape.since(tape)
+            tape = items[-1]["id"] if items else board.tape.last
+            parts.append(_event("tape", orjson.dumps(items)))
+        if parts:
+            quiet_s = 0.0
+            yield b"".join(parts)
+        elif quiet_s >= _QUIET_S:
+            quiet_s = 0.0
+            yield b": still here\n\n"
+        quiet_s += _EVERY_S
+        await asyncio.sleep(_EVERY_S)
+
+
+def latest_study(folder: Path) -> dict[str, Any]:
+    """:return: sentences and limits of the newest study; empty if there is none"""
+    files = sorted(folder.glob("study_*.json"))
+    if not files:
+        return {"sentences": [], "limits": [], "made_ms": None, "file": None}
+    try:
+        found = json.loads(files[-1].read_text(encoding="utf-8"))
+        return {
+            "sentences": [str(line) for line in found["sentences"]],
+            "limits": [str(line) for line in found["limits"]],
+            "made_ms": int(found["made_ms"]),
+            "file": files[-1].with_suffix(".html").name,
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {
+            "sentences": [f"{files[-1].name} cannot be read ({type(error).__name__})"],
+            "limits": [],
+            "made_ms": None,
+            "file": None,
+        }
+
+
+def _event(name: str, text: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + text + b"\n\n"
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,243 @@
+"""
+What the page shows, made once a second whoever looks: sections as JSON, numbered by version.
+
+Viewers are sent the sections whose version changed; nothing is computed for a single one.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from liq_provider.bot.source import Snapshot
+from liq_provider.dashboard.account import Account
+from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN, MarketTable
+from liq_provider.dashboard.queries import PageReader
+from liq_provider.dashboard.signals import signal
+from liq_provider.dashboard.tape import Tape
+from liq_provider.errors import LiqError
+from liq_provider.health import baseline, coverage_shares
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.running import Running
+from liq_provider.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 0.5
+_LEAST_S = 0.1
+_WANTED_S = 10.0
+_ACCOUNT_S = 2.0
+_SLOW_S = 15.0
+_DAY_MS = 86_400_000
+_SIGNALS = 60
+_TAPE = 200
+
+
+class Board:
+    """
+    Two threads of its own fill it: one from the store, one from the bot.
+
+    :param reader: of its own
+    :param store_file: the store's file, None if it is no file
+    :param now_ms: exchange time
+    """
+
+    def __init__(
+        self,
+        reader: PageReader,
+        settings: Settings,
+        account: Account,
+        store_file: Path | None,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.tape = Tape()
+        self.reader = reader
+        self.settings = settings
+        self.market = MarketTable(reader, settings)
+        self._account = account
+        self._store_file = store_file
+        self._now_ms = now_ms
+        self._sections: dict[str, tuple[int, bytes]] = {}
+        self._versions = 0
+        self._running: list[Running] = []
+        self._anomalies: dict[tuple[str, str], dict[str, Any]] = {}
+        self._sidecar: Mapping[str, Any] = {}
+        self._slow: dict[str, Any] = {}
+        self._slow_s = 0.0
+        self._remembered = False
+        self._wanted_s: dict[int, float] = {}
+        self._ended = False
+        self._wake = {"store": threading.Event(), "bot": threading.Event()}
+        self._threads = [
+            threading.Thread(target=self._repeat, args=work, daemon=True, name=f"page {work[0]}")
+            for work in (("store", self._look, _EVERY_S), ("bot", self._ask_bot, _ACCOUNT_S))
+        ]
+
+    def start(self) -> None:
+        """Begin to fill it."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._ended = True
+        for event in self._wake.values():
+            event.set()
+        for thread in self._threads:
+            thread.join(10)
+        self.reader.close()
+
+    # -- from the sidecar ----------------------------------------------------------------
+
+    def take_status(self, sidecar: Mapping[str, Any]) -> None:
+        """The sidecar's status of this moment."""
+        self._sidecar = sidecar
+
+    def take_running(self, running: Running) -> None:
+        """What the running minute shows."""
+        self._running.append(running)
+        self._wake["store"].set()
+
+    # -- for viewers -----------------------------------------------------------------------
+
+    def section(self, name: str) -> tuple[int, bytes]:
+        """:return: version and JSON; version 0 while there is nothing"""
+        return self._sections.get(name, (0, b"null"))
+
+    def want(self, window_min: int) -> None:
+        """Somebody looks at this window of the market table."""
+        self._wanted_s[window_min] = time.monotonic()
+
+    # -- the threads -----------------------------------------------------------------------
+
+    def _repeat(self, name: str, work: Callable[[], None], every_s: float) -> None:
+        failed = ""
+        while not self._ended:
+            begun_s = time.monotonic()
+            try:
+                work()
+                failed = ""
+            except LiqError as error:
+                if str(error) != failed:
+                    logger.warning("The page (%s): %s", name, error)
+                failed = str(error)
+            except Exception as error:
+                # A page that stops is no reason to stop recording.
+                if repr(error) != failed:
+                    logger.exception("The page (%s) failed", name)
+                failed = repr(error)
+            self._put(f"problem {name}", failed or None)
+            # Not at once again, however often it is woken: others need the processor, too.
+            took_s = time.monotonic() - begun_s
+            time.sleep(max(_LEAST_S, took_s))
+            self._wake[name].wait(max(every_s - took_s - _LEAST_S, 0.0))
+            self._wake[name].clear()
+
+    def _ask_bot(self) -> None:
+        self._put("account", self._account.report())
+
+    def _look(self) -> None:
+        now_ms = self._now_ms()
+        close_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
+        if not self._remembered:
+            self.tape.remember(self.reader.newest_liquidations(now_ms - 3_600_000, _TAPE))
+            self._remembered = True
+        found = self.reader.states(["computed_ms", "verdict_ms"])
+        computed_ms = int(found.get("computed_ms") or 0)
+        self._put("status", self._status(now_ms, computed_ms))
+        self._take_running(close_ms)
+        self.market.refresh(close_ms, computed_ms)
+        for minutes in self._looked_at():
+            self._put(f"market {minutes}", self.market.rows(minutes))
+        self._put("waves", self._waves(now_ms))
+        rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS)
+        self._put("signals", [signal(row, self.settings) for row in rows])
+
+    def _looked_at(self) -> list[int]:
+        since_s = time.monotonic() - _WANTED_S
+        return [n for n in (SEGMENT, *WINDOWS_MIN) if self._wanted_s.get(n, 0.0) >= since_s]
+
+    def _take_running(self, close_ms: int) -> None:
+        while self._running:
+            running = self._running.pop(0)
+            self.market.take(running)
+            for base in running.rows:
+                for direction in ("LONG", "SHORT"):
+                    self._anomalies.pop((base, direction), None)
+            for item in running.anomalies:
+                self._anomalies[item.base_asset, item.direction] = {
+                    "base_asset": item.base_asset,
+                    "pair": running.pairs[item.base_asset],
+                    "direction": item.direction,
+                    "strength": item.strength.word,
+                    "start_ms": item.wave_start_ms,
+                    "last_ms": item.close_ms,
+                    "peak_z": item.z,
+                    "peak_usd": item.notional_usd,
+                }
+        self._anomalies = {
+            key: row for key, row in self._anomalies.items() if row["last_ms"] >= close_ms
+        }
+
+    def _waves(self, now_ms: int) -> list[dict[str, Any]]:
+        """The running minute's first; those are not settled, and may still come to nothing."""
+        settled = self.reader.waves(now_ms - _DAY_MS, limit=40)
+        running = [{**row, "settled": False} for row in self._anomalies.values()]
+        begun = {(row["base_asset"], row["direction"], row["start_ms"]) for row in settled}
+        names = (
+            *("base_asset", "pair", "direction", "strength", "start_ms", "last_ms"),
+            *("peak_z", "peak_usd"),
+        )
+        return [
+            *(
+                row
+                for row in running
+                if (row["base_asset"], row["direction"], row["start_ms"]) not in begun
+            ),
+            *({**{name: row[name] for name in names}, "settled": True} for row in settled),
+        ]
+
+    def _status(self, now_ms: int, computed_ms: int) -> dict[str, Any]:
+        if time.monotonic() >= self._slow_s:
+            venues = self.settings.venues.enabled
+            self._slow = {
+                "coverage_24h": coverage_shares(self.reader, venues, now_ms),
+                "totals_24h": {
+                    venue: {"count": count, "usd": round(usd)}
+                    for venue, (count, usd) in self.reader.venue_totals(now_ms - _DAY_MS).items()
+                },
+                "baseline": baseline(self.reader, self.settings, computed_ms or now_ms),
+                "store_bytes": self._store_bytes(),
+            }
+            self._slow_s = time.monotonic() + _SLOW_S
+        return {
+            "sidecar": self._sidecar,
+            "computed_ms": computed_ms,
+            "problem": Snapshot(computed_ms, 0, self._sidecar).problem(now_ms, self.settings),
+            "simulated": _simulated(self._sidecar),
+            **self._slow,
+        }
+
+    def _store_bytes(self) -> int | None:
+        if self._store_file is None:
+            return None
+        files = [self._store_file, *(self._store_file.with_name(self._store_file.name + e)
+                                     for e in ("-wal", "-shm"))]  # fmt: skip
+        return sum(path.stat().st_size for path in files if path.exists())
+
+    def _put(self, name: str, value: Any) -> None:
+        text = orjson.dumps(value)
+        _, known = self._sections.get(name, (0, b""))
+        if text != known:
+            self._versions += 1
+            self._sections[name] = (self._versions, text)
+
+
+def _simulated(sidecar: Mapping[str, Any]) -> bool:
+    """Feeds that come from this machine are no exchange's."""
+    urls = [feed["url"] for feed in sidecar.get("feeds", {}).values()]
+    return bool(urls) and all("//127.0.0.1" in url or "//localhost" in url for url in urls)

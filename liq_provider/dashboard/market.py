@@ -1,0 +1,123 @@
+"""The market table: what was liquidated of each coin, and how unusual that is."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from liq_provider.dashboard.queries import PageReader, Sums
+from liq_provider.features import FeatureParams, State
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.running import Running
+from liq_provider.settings import Settings
+
+WINDOWS_MIN = (10, 60, 240, 1_440)
+SEGMENT = 0  # stands for the running segment among the windows
+
+# A day of a whole market is a million rows; reading it takes at most this share of the time.
+_SHARE = 0.1
+_STALE_SHARE = 1 / 300  # of the window's own length
+
+
+class MarketTable:
+    """One row per coin that had a liquidation within a day; read by one thread."""
+
+    def __init__(self, reader: PageReader, settings: Settings) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._params = FeatureParams.of(settings)
+        self._sums: dict[int, Sums] = {}
+        self._due_s: dict[int, float] = {}
+        self._settled_ms = 0
+        self._settled: dict[str, dict[str, Any]] = {}
+        self._readiness: dict[str, dict[str, Any]] = {}
+        self._running: dict[str, Mapping[str, Any]] = {}
+        self._running_ms = 0
+        self._waves: dict[str, tuple[str, str]] = {}
+
+    def take(self, running: Running) -> None:
+        """What the running minute shows so far."""
+        if running.close_ms != self._running_ms:
+            self._running, self._waves, self._running_ms = {}, {}, running.close_ms
+        self._running |= running.rows
+        for base in running.rows:
+            self._waves.pop(base, None)
+        for found in running.anomalies:
+            self._waves[found.base_asset] = (found.direction, found.strength.word)
+
+    def refresh(self, close_ms: int, computed_ms: int) -> None:
+        """
+        :param close_ms: close of the running minute
+        :param computed_ms: close of the newest minute whose features are complete
+        """
+        if computed_ms != self._settled_ms:
+            self._settled = self._reader.features_at(computed_ms)
+            self._readiness = {row["base_asset"]: row for row in self._reader.readiness()}
+            self._settled_ms = computed_ms
+        for minutes in (SEGMENT, *WINDOWS_MIN):
+            if time.monotonic() >= self._due_s.get(minutes, 0.0):
+                begun_s = time.monotonic()
+                length_ms = (minutes or self._params.segment_min) * MINUTE_MS
+                self._sums[minutes] = self._reader.sums(close_ms - length_ms, close_ms)
+                took_s = time.monotonic() - begun_s
+                wait_s = max(length_ms / 1000 * _STALE_SHARE, took_s / _SHARE)
+                self._due_s[minutes] = begun_s + (wait_s if minutes else took_s / _SHARE)
+
+    def rows(self, minutes: int) -> list[dict[str, Any]]:
+        """
+        :param minutes: the window, ``SEGMENT`` for the running segment
+        :return: the largest first
+        """
+        by_coin: dict[str, dict[str, tuple[float, float, int]]] = {}
+        for (base, venue), sums in self._sums.get(minutes, {}).items():
+            by_coin.setdefault(base, {})[venue] = sums
+        rows = [self._row(base, venues) for base, venues in by_coin.items()]
+        return sorted(rows, key=lambda row: (-(row["long"] + row["short"]), row["coin"]))
+
+    def ranked(self) -> list[str]:
+        """:return: pairs in the order of their z, those with a wave first"""
+        rows: dict[str, Mapping[str, Any]] = {**self._settled, **self._running}
+        order = sorted(
+            (row for row in rows.values() if row["z"] is not None),
+            key=lambda row: (row["base_asset"] not in self._waves, -row["z"]),
+        )
+        return [str(row["pair"]) for row in order]
+
+    def _row(self, base: str, venues: dict[str, tuple[float, float, int]]) -> dict[str, Any]:
+        running = self._running.get(base)
+        shown: Mapping[str, Any] = running or self._settled.get(base) or {}
+        ready = self._readiness.get(base, {})
+        wave = self._waves.get(base)
+        return {
+            "coin": base,
+            "pair": shown.get("pair") or ready.get("pair") or base,
+            "long": round(sum(sums[0] for sums in venues.values())),
+            "short": round(sum(sums[1] for sums in venues.values())),
+            "n": sum(sums[2] for sums in venues.values()),
+            "venues": {
+                name: [round(sums[0]), round(sums[1])] for name, sums in sorted(venues.items())
+            },
+            "z": _rounded(shown.get("z")),
+            "robust_z": _rounded(shown.get("robust_z")),
+            "purity": _rounded(shown.get("purity"), 3),
+            "count": shown.get("count"),
+            "running": running is not None,
+            "ready": self._ready(shown, ready),
+            "wave": None if wave is None else {"direction": wave[0], "strength": wave[1]},
+        }
+
+    def _ready(self, shown: Mapping[str, Any], ready: Mapping[str, Any]) -> str:
+        state = shown.get("state", ready.get("state"))
+        known = shown or ready
+        if state is None:
+            return "not known yet"
+        if state == State.READY:
+            return "ready"
+        if state == State.WARMING_UP:
+            return f"warming up {known['baseline_n']} of {self._params.baseline_segments}"
+        if state == State.TOO_THIN:
+            return f"too thin {known['active_n']} of {self._params.min_active_segments}"
+        return "not covered"
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)

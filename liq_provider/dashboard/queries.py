@@ -1,0 +1,82 @@
+"""What the page asks of the store besides what everybody asks."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from liq_provider.store import schema
+from liq_provider.store.reader import Reader
+
+Sums = dict[tuple[str, str], tuple[float, float, int]]  # coin, venue: long USD, short USD, count
+
+
+class PageReader(Reader):
+    """A reader with the page's own questions."""
+
+    def sums(self, from_ms: int, to_ms: int) -> Sums:
+        """:return: what was booked in the minutes of ``[from_ms, to_ms)``, by coin and venue"""
+        table = schema.minutes.c
+        rows = self._rows(
+            select(
+                table.base_asset,
+                table.venue,
+                func.sum(table.long_usd),
+                func.sum(table.short_usd),
+                func.sum(table.long_count + table.short_count),
+            )
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .where(~table.filled)
+            .group_by(table.base_asset, table.venue)
+        )
+        return {
+            (base, venue): (float(longs), float(shorts), int(count))
+            for base, venue, longs, shorts, count in rows
+        }
+
+    def features_at(self, close_ms: int) -> dict[str, dict[str, Any]]:
+        """:return: the stored features of one minute, by coin"""
+        rows = self._rows(select(schema.features).where(schema.features.c.close_ms == close_ms))
+        return {row.base_asset: dict(row._mapping) for row in rows}
+
+    def newest_liquidations(self, since_ms: int, limit: int) -> list[dict[str, Any]]:
+        """:return: the newest since ``since_ms``, oldest first"""
+        table = schema.liquidations.c
+        rows = self._rows(
+            select(schema.liquidations)
+            .where(table.event_ms >= since_ms)
+            .order_by(table.event_ms.desc())
+            .limit(limit)
+        )
+        return [dict(row._mapping) for row in reversed(rows)]
+
+    def newest_verdicts(self, since_ms: int, limit: int) -> list[dict[str, Any]]:
+        """:return: the newest first"""
+        table = schema.verdicts.c
+        rows = self._rows(
+            select(schema.verdicts)
+            .where(table.available_at >= since_ms)
+            .order_by(table.available_at.desc())
+            .limit(limit)
+        )
+        return [dict(row._mapping) for row in rows]
+
+    def verdict(
+        self, base_asset: str, direction: str, wave_start_ms: int, available_at: int
+    ) -> dict[str, Any] | None:
+        """:return: one verdict"""
+        table = schema.verdicts.c
+        rows = self._rows(
+            select(schema.verdicts)
+            .where(table.base_asset == base_asset)
+            .where(table.direction == direction)
+            .where(table.wave_start_ms == wave_start_ms)
+            .where(table.available_at == available_at)
+        )
+        return dict(rows[0]._mapping) if rows else None
+
+    def model_call(self, call_id: str) -> dict[str, Any] | None:
+        """:return: one question to a model"""
+        table = schema.model_calls.c
+        rows = self._rows(select(schema.model_calls).where(table.call_id == call_id))
+        return dict(rows[0]._mapping) if rows else None

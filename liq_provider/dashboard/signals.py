@@ -1,0 +1,94 @@
+"""Verdicts as the page shows them: three assessments, a decision, and what stood against it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from liq_provider.dashboard.queries import PageReader
+from liq_provider.judge.matrix import Confidence
+from liq_provider.settings import Settings
+
+_DAY_MS = 86_400_000
+_SHOWN = (
+    *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),
+    *("judge", "liq_note", "trend_note", "news_note", "action_reason", "wave_start_ms"),
+    *("available_at", "expires_at", "close_ms"),
+)
+
+
+def signal(row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """
+    :param row: of the table ``verdicts``
+    :return: what a line of the table shows
+    """
+    inputs = json.loads(row["inputs"])
+    return {
+        **{name: row[name] for name in _SHOWN},
+        "z": inputs.get("z"),
+        "purity": inputs.get("purity"),
+        "refused_by": refused_by(row, inputs, settings),
+        "guarded": len(json.loads(row["guard"])),
+    }
+
+
+def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Settings) -> str | None:
+    """
+    :return: the first gate that the sidecar's settings would close, None if none; a bot with
+        hyperopted parameters, no free slot or stale data may refuse for reasons of its own
+    """
+    if inputs["z"] < settings.z_threshold:
+        return f"z {inputs['z']:.1f} is below z_threshold {settings.z_threshold:g}"
+    if inputs["purity"] <= settings.purity_threshold:
+        return f"purity {inputs['purity']:.0%} is not above {settings.purity_threshold:.0%}"
+    if row["aligned"] == "unknown":
+        return "no candles to compare with"
+    if row["aligned"] == "no":
+        return "price does not follow"
+    if row["judge"] == "unavailable":
+        return "the model did not answer"
+    if row["news"] == "contradicts":
+        return "news contradicts"
+    if row["action"] != "enter":
+        return f"the judge says {row['action']}"
+    least = Confidence[settings.min_confidence.upper()]
+    if Confidence[row["confidence"].upper()] < least:
+        return f"confidence {row['confidence']} is below min_confidence {least.word}"
+    return None
+
+
+def record(reader: PageReader, row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """
+    Everything that is known of one verdict.
+
+    :return: the signal, what it was made from, the guard's changes, the news that was known
+        then, and the question to the model, if one was asked
+    """
+    inputs = json.loads(row["inputs"])
+    call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
+    at_ms = int(row["available_at"])
+    news = reader.news(row["base_asset"], at_ms - 7 * _DAY_MS, at_ms) if row["news_key"] else []
+    return {
+        "signal": signal(row, settings),
+        "inputs": inputs,
+        "guard": json.loads(row["guard"]),
+        "downgrade": row["downgrade"],
+        "news_key": row["news_key"],
+        "news": [_headline(item) for item in news[:20]],
+        "call": None if call is None else _call(call),
+    }
+
+
+def _headline(item: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("title", "source", "summary", "published_ms", "available_at", "provider")
+    return {name: item[name] for name in names}
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    names = (
+        *("judge", "asked_ms", "latency_ms", "requests", "answer", "prompt_tokens"),
+        *("answer_tokens", "cost_usd", "outcome", "detail"),
+    )
+    return {
+        **{name: call[name] for name in names},
+        "prompt": [message["content"] for message in json.loads(call["prompt"])],
+    }

@@ -1,0 +1,55 @@
+// Account overview and position monitor, from the bot's own REST API.
+import { empty, facts, h, into } from "./dom.js";
+import { age, directionClass, directionText, money, none, percent, price } from "./format.js";
+
+const signed = (value, text) => h("span", { class: value > 0 ? "good" : value < 0 ? "bad" : "" }, text);
+const pct = (value) => (value * 100).toFixed(2).replace(/\.?0+$/, "") + "%";
+
+export function showAccount(account) {
+  const place = into("account");
+  if (account.balance === undefined) {
+    place.replaceChildren(empty(`Not known: ${account.error}.`), empty("Enable api_server in Freqtrade's configuration; the dashboard then asks the bot itself."));
+    return;
+  }
+  const currency = account.stake_currency;
+  const { profit, stops, count } = account;
+  const open = profit.profit_all_coin - profit.profit_closed_coin;
+  place.replaceChildren(facts([
+    ["Bot", `${account.name ?? none}, ${account.strategy} on ${account.exchange}, ${account.state}`],
+    ["Balance", money(account.balance, currency) + (account.balance_bot < account.balance ? `, of which the bot may use ${money(account.balance_bot, currency)}` : "")],
+    ["Open positions", `${count.current} of ${count.max < 0 ? "any number" : count.max}`],
+    ["Closed profit", signed(profit.profit_closed_coin, `${money(profit.profit_closed_coin, currency)} in ${profit.closed_trade_count ?? 0} trades (${profit.winning_trades ?? 0} won, ${profit.losing_trades ?? 0} lost)`)],
+    ["Open profit", signed(open, money(open, currency))],
+    ["Stops", `trailing ${pct(stops.trailing_pct)} from best, armed at ${pct(stops.trailing_arm_pct)} profit; fallback ${pct(stops.fallback_pct)} against entry`],
+    ["", account.error ? h("span", { class: "bad" }, `Old: ${account.error}`) : null],
+  ]));
+}
+
+function card(item, now) {
+  const kept = item.kept;
+  const stop = (name, value) => {
+    if (value === null) return `${name}: not armed yet`;
+    return `${name}: ${price(value)}${item.binds === name.toLowerCase() ? "  ← binds" : ""}`;
+  };
+  return h("article", { class: "card" },
+    h("h3", {}, `${item.pair} `, h("span", { class: directionClass(item.direction) }, directionText(item.direction)),
+      h("span", { class: "dim" }, ` ${item.leverage ?? 1}x, ${age(now - item.opened_ms)}`)),
+    facts([
+      ["Entry", price(item.entry)],
+      ["Price", price(item.now)],
+      ["Profit", signed(item.profit, percent(item.profit))],
+      ["Best profit", `${percent(item.best_profit)} at ${price(item.best)}`],
+      ["Back from best", item.drawdown === null ? none : percent(-item.drawdown)],
+      ["Stops", h("span", {}, stop("Trailing", item.trailing), h("br"), stop("Fallback", item.fallback))],
+      ["To the stop", percent(item.distance)],
+      ["Opened by", [item.enter_tag, kept.strength && `${kept.strength} wave, z ${kept.z}`, kept.judge].filter(Boolean).join(", ") || none],
+      ["Verdict", kept.reason || null],
+    ]));
+}
+
+export function showPositions(account, now) {
+  const place = into("positions");
+  if (account.positions === undefined) place.replaceChildren(empty("Not known while the bot does not answer."));
+  else if (!account.positions.length) place.replaceChildren(empty("No open position."));
+  else place.replaceChildren(h("div", { class: "cards" }, account.positions.map((item) => card(item, now))));
+}

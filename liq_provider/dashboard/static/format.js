@@ -1,0 +1,53 @@
+// Numbers and times as people read them; every text on the page goes through text nodes.
+export const none = "–";
+
+export function usd(value) {
+  if (value === null || value === undefined) return none;
+  const size = Math.abs(value);
+  if (size >= 1e9) return `$${(value / 1e9).toFixed(2)}B`;
+  if (size >= 1e6) return `$${(value / 1e6).toFixed(2)}M`;
+  if (size >= 1e4) return `$${Math.round(value / 1e3)}k`;
+  if (size >= 1e3) return `$${(value / 1e3).toFixed(1)}k`;
+  return `$${Math.round(value)}`;
+}
+
+export function percent(value, digits = 2) {
+  if (value === null || value === undefined) return none;
+  return `${value > 0 ? "+" : ""}${(100 * value).toFixed(digits)}%`;
+}
+
+export const share = (value) => (value === null || value === undefined ? none : `${Math.round(100 * value)}%`);
+
+export function price(value) {
+  if (value === null || value === undefined) return none;
+  return Number(value.toPrecision(7)).toLocaleString("en-US", { maximumSignificantDigits: 7 });
+}
+
+export function number(value, digits = 1) {
+  return value === null || value === undefined ? none : value.toFixed(digits);
+}
+
+export function money(value, currency) {
+  if (value === null || value === undefined) return none;
+  return `${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency ?? ""}`.trim();
+}
+
+export function age(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.round(s / 60)} min`;
+  return s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
+}
+
+export const clock = (ms) => (ms ? new Date(ms).toISOString().slice(11, 19) : none);
+export const moment = (ms) => (ms ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC` : none);
+
+export function bytes(value) {
+  if (value === null || value === undefined) return none;
+  return value >= 1e9 ? `${(value / 1e9).toFixed(2)} GB` : `${(value / 1e6).toFixed(1)} MB`;
+}
+
+// What was liquidated, in words and with a sign of its own; colour only repeats it.
+export const sideText = (side) => (side === "long" ? "▼ long" : "▲ short");
+export const directionText = (direction) => (direction === "LONG" ? "▲ LONG" : "▼ SHORT");
+export const directionClass = (direction) => (direction === "LONG" ? "short" : "long");

@@ -1,0 +1,2 @@
+// A wrong token comes back as /login?wrong.
+if (location.search === "?wrong") document.getElementById("wrong").hidden = false;

@@ -1,0 +1,94 @@
+// One stream of events from the sidecar feeds every part of the page; it reconnects by itself.
+import { showAccount, showPositions } from "./account.js";
+import { empty, h, into } from "./dom.js";
+import { moment } from "./format.js";
+import { Market, Tape } from "./market.js";
+import { draw, offer, openPair } from "./pair.js";
+import { signalsTable, wavesTable } from "./signals.js";
+import { Strip } from "./strip.js";
+
+const SILENT_MS = 25_000;
+
+function chooseTheme() {
+  const button = document.getElementById("theme");
+  const set = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = theme === "dark" ? "Light theme" : "Dark theme";
+  };
+  const preferred = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  set(localStorage.getItem("theme") ?? preferred);
+  button.addEventListener("click", () => {
+    set(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    localStorage.setItem("theme", document.documentElement.dataset.theme);
+    draw();
+  });
+}
+
+async function showEvidence() {
+  const place = into("evidence");
+  try {
+    const found = await (await fetch("/api/evidence")).json();
+    if (!found.sentences.length) {
+      place.replaceChildren(empty("No study was made yet: liq-provider study asks your recording whether price runs on after a wave."));
+      return;
+    }
+    const [first, ...rest] = found.sentences;
+    place.replaceChildren(h("p", { class: "said" }, h("b", {}, first)), ...rest.map((line) => h("p", { class: "said" }, line)),
+      h("h3", {}, "What it cannot say"), h("ul", {}, found.limits.map((line) => h("li", {}, line))),
+      h("p", { class: "dim" }, found.made_ms ? `Made ${moment(found.made_ms)}; the whole report: user_data/study/${found.file}` : ""));
+  } catch {
+    place.replaceChildren(empty("Not known while the sidecar does not answer."));
+  }
+}
+
+chooseTheme();
+const strip = new Strip();
+const waves = wavesTable(openPair);
+const signals = signalsTable();
+const market = new Market(openPair);
+const tape = new Tape();
+const handlers = {
+  status: (found) => strip.take(found),
+  account: (found) => { strip.takeAccount(found); showAccount(found); showPositions(found, strip.now); },
+  waves: (found) => waves.show(found),
+  signals: (found) => signals.show(found),
+  market: (found) => { market.show(found); if (found.length) offer(found[0].pair); },
+  tape: (found) => tape.take(found),
+};
+
+let stream = null;
+let heard = Date.now();
+
+function listen() {
+  stream?.close();
+  stream = new EventSource(`/api/stream?window=${document.getElementById("window").value}`);
+  for (const [name, handle] of Object.entries(handlers)) {
+    stream.addEventListener(name, (event) => {
+      heard = Date.now();
+      const found = JSON.parse(event.data);
+      if (found !== null) handle(found);
+    });
+  }
+  stream.onopen = () => { heard = Date.now(); };
+  stream.onerror = async () => {
+    strip.lose();
+    // An answer that is no stream ends it for good; a login that ran out needs a new one.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    try {
+      const answer = await fetch("/api/version");
+      if (answer.status === 401) location.href = "/login";
+    } catch { /* nobody there yet; the timer tries again */ }
+  };
+}
+
+document.getElementById("window").addEventListener("change", listen);
+setInterval(() => {
+  if (Date.now() - heard > SILENT_MS || stream.readyState === EventSource.CLOSED) {
+    strip.lose();
+    heard = Date.now();
+    listen();
+  }
+}, 3_000);
+listen();
+showEvidence();
+setInterval(() => { if (!document.hidden) showEvidence(); }, 60_000);

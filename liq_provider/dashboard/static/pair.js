@@ -1,0 +1,73 @@
+// The pair view: drawn by plotly.js, which comes from this machine and only when it is needed.
+const plot = document.getElementById("plot");
+const name = document.getElementById("pairname");
+const hours = document.getElementById("hours");
+const EVERY_MS = 30_000;
+// Nothing that leads away from the page or sends the picture anywhere.
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false };
+
+let library = null;
+let asked = 0;
+
+function load() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/plotly.js";
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { library = null; reject(new Error("the chart library did not load")); };
+    document.head.append(script);
+  });
+  return library;
+}
+
+const theme = () => document.documentElement.dataset.theme;
+
+export async function draw() {
+  const pair = name.value.trim();
+  if (!pair) return;
+  const number = ++asked;
+  if (!plot.classList.contains("drawn")) plot.textContent = "Drawing ...";
+  try {
+    const question = new URLSearchParams({ pair, hours: hours.value, theme: theme() });
+    const [answer, plotly] = await Promise.all([fetch(`/api/pair?${question}`), load()]);
+    const figure = await answer.json();
+    if (number !== asked) return;
+    if (!answer.ok || figure.error) throw new Error(figure.error ?? "the sidecar cannot draw it");
+    if (!plot.classList.contains("drawn")) {
+      plot.textContent = "";
+      plot.classList.add("drawn");
+    }
+    plot.setAttribute("aria-label", `Chart of ${pair}, last ${hours.value} hours: candles, liquidations, z`);
+    figure.layout.autosize = true;
+    delete figure.layout.width;
+    plot.style.height = `${figure.layout.height ?? 760}px`;
+    await plotly.react(plot, figure.data, figure.layout, CONFIG);
+  } catch (error) {
+    if (plot.classList.contains("drawn")) (await load()).purge(plot);
+    plot.classList.remove("drawn");
+    plot.style.height = "";
+    plot.textContent = `${pair}: ${error.message}`;
+  }
+}
+
+export function openPair(pair) {
+  name.value = pair;
+  document.getElementById("pair").scrollIntoView();
+  draw();
+}
+
+// The busiest pair, once somebody looks here; the chart library is large.
+export function offer(pair) {
+  if (!name.value) name.value = pair;
+}
+
+new IntersectionObserver((entries) => {
+  if (entries.some((entry) => entry.isIntersecting) && name.value && !asked) draw();
+}).observe(plot);
+
+document.getElementById("choose").addEventListener("submit", (event) => {
+  event.preventDefault();
+  draw();
+});
+hours.addEventListener("change", draw);
+setInterval(() => { if (!document.hidden && plot.classList.contains("drawn")) draw(); }, EVERY_MS);

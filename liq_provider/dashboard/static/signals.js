@@ -1,0 +1,83 @@
+// Waves, verdicts, and the whole record of one of them.
+import { empty, facts, h, into } from "./dom.js";
+import { clock, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
+import { Table } from "./table.js";
+
+const direction = (row) => h("span", { class: directionClass(row.direction) }, directionText(row.direction));
+
+export function wavesTable(openPair) {
+  return new Table(into("waves"), {
+    label: "Waves of the last day", missing: "No wave in the last 24 hours.",
+    key: (row) => `${row.base_asset} ${row.direction} ${row.start_ms}`,
+    columns: [
+      { name: "time", title: "Since", cell: (row) => clock(row.start_ms) },
+      { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.pair) },
+      { name: "direction", title: "Trade", tight: true, cell: direction },
+      { name: "strength", title: "Strength", cell: (row) => row.strength },
+      { name: "z", title: "Peak z", num: true, cell: (row) => number(row.peak_z) },
+      { name: "usd", title: "Peak segment", num: true, cell: (row) => usd(row.peak_usd) },
+      { name: "state", title: "State", cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") },
+    ],
+  });
+}
+
+export function signalsTable() {
+  return new Table(into("signals"), {
+    label: "Latest verdicts", missing: "No verdict in the last 24 hours.",
+    key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
+    columns: [
+      { name: "time", title: "Time", cell: (row) => clock(row.available_at) },
+      { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => openRecord(row) }, `${row.symbol} record`) },
+      { name: "direction", title: "Trade", tight: true, cell: direction },
+      { name: "liq", title: "Liquidations", wide: true, cell: (row) => row.liq_note },
+      { name: "trend", title: "Candles", wide: true, cell: (row) => (row.trend_note.includes("aligned") ? row.trend_note : `${row.trend_note}; aligned: ${row.aligned}`) },
+      { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
+      { name: "action", title: "Decision", cell: (row) => h("b", { class: row.action === "enter" ? "good" : "" }, row.action) },
+      { name: "confidence", title: "Confidence", cell: (row) => row.confidence },
+      { name: "judge", title: "Judge", cell: (row) => row.judge },
+      { name: "reason", title: "Reason", wide: true, cell: (row) => row.action_reason },
+      { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none" },
+    ],
+  });
+}
+
+const dialog = document.getElementById("record");
+const body = document.getElementById("recordbody");
+
+export async function openRecord(row) {
+  body.replaceChildren(empty("Reading ..."));
+  document.getElementById("h-record").textContent = `${row.symbol} ${row.direction}: ${row.action} (${row.confidence})`;
+  dialog.showModal();
+  const question = new URLSearchParams({ coin: row.base_asset, direction: row.direction, start: row.wave_start_ms, at: row.available_at });
+  try {
+    const answer = await fetch(`/api/record?${question}`);
+    const found = await answer.json();
+    body.replaceChildren(...(answer.ok ? recordParts(found) : [empty(found.error)]));
+  } catch {
+    body.replaceChildren(empty("The sidecar does not answer."));
+  }
+}
+
+function recordParts(found) {
+  const { signal, inputs, call } = found;
+  const parts = [
+    facts([
+      ["Judge", signal.judge], ["Available", moment(signal.available_at)], ["Expires", moment(signal.expires_at)],
+      ["Minute", moment(signal.close_ms)], ["Wave since", moment(signal.wave_start_ms)],
+      ["Liquidations", signal.liq_note], ["Candles", signal.trend_note], ["News", `${signal.news}: ${signal.news_note}`],
+      ["Reason", signal.action_reason], ["First gate that failed", signal.refused_by ?? "none"],
+      ["z", number(inputs.z, 2)], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
+      ["Guard", found.guard.length ? found.guard.join("; ") : "changed nothing"],
+    ]),
+    h("h3", {}, "News that was known"),
+    found.news.length ? h("ul", {}, found.news.map((item) => h("li", { class: "said" }, `${item.title} `, h("span", { class: "dim" }, `${item.source}, ${moment(item.published_ms)}`), item.summary ? h("div", { class: "dim" }, item.summary) : null)))
+      : empty(found.news_key ? "None was found." : "News was not asked."),
+  ];
+  if (call) {
+    parts.push(h("h3", {}, "Question to the model"), facts([
+      ["Asked", moment(call.asked_ms)], ["Took", `${call.latency_ms} ms in ${call.requests} request(s)`], ["Outcome", `${call.outcome} ${call.detail}`.trim()],
+      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}`], ["Cost", call.cost_usd === null ? "no prices set" : `$${call.cost_usd.toFixed(6)}`],
+    ]), ...call.prompt.map((text) => h("pre", { tabindex: "0" }, text)), h("h3", {}, "Its answer, as it came"), h("pre", { tabindex: "0" }, call.answer || none));
+  } else parts.push(empty("No model was asked about it."));
+  return parts;
+}

@@ -1,0 +1,94 @@
+// The status strip: what is live and what is not, in words first.
+import { h } from "./dom.js";
+import { age, bytes, clock, share } from "./format.js";
+
+const header = document.querySelector("header");
+const verdict = document.getElementById("verdict");
+
+function feedChip(name, feed, coverage, now) {
+  const live = feed.state === "live";
+  const heard = feed.last_liquidation_ms ? `last ${age(now - feed.last_liquidation_ms)} ago` : "nothing yet";
+  const words = live ? `${name} live, ${heard}` : `${name} ${feed.state.toUpperCase()}: ${feed.detail}`;
+  return h("span", { class: `chip ${live ? "good" : "bad"}` }, `${words}, 24 h ${share(coverage ?? 0)} known`);
+}
+
+function judgeChips(judge) {
+  const budget = judge.model?.budget;
+  const spent = budget?.spent?.usd_per_day;
+  const calls = budget?.spent?.calls_per_day;
+  const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, no prices set` : "costs nothing";
+  const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
+    `judge ${judge.name}: ${judge.judged} verdicts, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
+  if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
+  return chips;
+}
+
+export class Strip {
+  constructor() {
+    this.status = null;
+    this.account = null;
+    this.lost = null;
+    this.offset = 0;
+  }
+
+  get now() {
+    return Date.now() + this.offset;
+  }
+
+  take(status) {
+    this.status = status;
+    this.lost = null;
+    if (status.sidecar.now_ms) this.offset = status.sidecar.now_ms - Date.now();
+    this.draw();
+  }
+
+  takeAccount(account) {
+    this.account = account;
+    this.draw();
+  }
+
+  lose() {
+    this.lost ??= Date.now();
+    this.draw();
+  }
+
+  modes() {
+    const chips = [];
+    if (this.status?.simulated) chips.push(h("span", { class: "chip mode sim" }, "SIMULATED market"));
+    const account = this.account;
+    if (account?.dry_run === true) chips.push(h("span", { class: "chip mode dry" }, "DRY-RUN"));
+    if (account?.dry_run === false) chips.push(h("span", { class: "chip mode live" }, "LIVE: real money"));
+    if (account?.name) chips.push(h("span", { class: "chip" }, `${account.name}: ${account.state}`));
+    if (account?.error) chips.push(h("span", { class: "chip warn" }, `bot: ${account.error}`));
+    return chips;
+  }
+
+  draw() {
+    document.getElementById("modes").replaceChildren(...this.modes());
+    const status = this.status;
+    if (this.lost || !status) {
+      header.classList.toggle("bad", Boolean(this.lost));
+      verdict.className = "chip bad";
+      verdict.textContent = this.lost ? `Sidecar not reachable since ${clock(this.lost)} UTC; what is shown is old` : "connecting ...";
+      return;
+    }
+    const feeds = Object.entries(status.sidecar.feeds ?? {});
+    const dead = feeds.filter(([, feed]) => feed.state !== "live");
+    const problem = status.problem ?? status.sidecar.store_error;
+    header.classList.toggle("bad", Boolean(problem) || dead.length > 0);
+    verdict.className = `chip ${problem || dead.length ? "bad" : "good"}`;
+    verdict.textContent = problem ? `No entries: ${problem}`
+      : dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}`
+        : "Data is live";
+    const base = status.baseline;
+    const warm = base && base.segments < base.needed ? h("span", { class: "chip warn" }, `baseline warming up: ${base.segments} of ${base.needed} segments; first signal possible ${clock(base.first_signal_ms)} UTC`) : null;
+    const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${status.sidecar.lost} liquidations lost`) : null;
+    document.getElementById("strip").replaceChildren(...[
+      ...feeds.map(([name, feed]) => feedChip(name, feed, status.coverage_24h?.[name], this.now)),
+      ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
+      h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
+      h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
+      warm, lost,
+    ].filter(Boolean));
+  }
+}

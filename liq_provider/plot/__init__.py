@@ -1,0 +1,1 @@
+"""A pair in one picture: candles, liquidations, z, waves, verdicts and trades."""

@@ -1,0 +1,252 @@
+"""
+What there is to see of one pair in a span of time.
+
+The numbers are those that trading is made with: the same features of ``pipeline.history``, the
+same thresholds, what was recorded of verdicts. What was not known stays unknown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from liq_provider.coverage import Interval
+from liq_provider.errors import UsageError
+from liq_provider.features import FeatureRows, MinuteGrid
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.pipeline import Computed, history
+from liq_provider.plot.heat import HeatMap, Prints, heat_map
+from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, Verdict, Wave
+from liq_provider.rolling import BoolArray, FloatArray
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+from liq_provider.wave import (
+    Strength,
+    Thresholds,
+    direction_word,
+    score,
+    signs,
+    strengths,
+    wave_starts,
+)
+
+MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
+# Waves that began this many segments before the span are still seen from their beginning.
+_WAVE_SEGMENTS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """
+    Everything of one pair in ``[from_ms, to_ms)``, which are candle bounds.
+
+    :param candles: may be empty
+    :param rows: features at every minute (or bar) close in ``(from_ms, to_ms]``, dense
+    :param covered: by venue, where it was heard
+    :param unknown: where no venue was heard
+    :param trades: alive in the span
+    :param source: the setting ``backtest_source``: minutes, or a vendor of bars
+    :param zscore: which z is held against the thresholds
+    """
+
+    pair: str
+    timeframe_ms: int
+    from_ms: int
+    to_ms: int
+    candles: Candles
+    bars: LiquidationBars
+    rows: FeatureRows
+    covered: dict[str, tuple[Interval, ...]]
+    unknown: tuple[Interval, ...]
+    waves: tuple[Wave, ...]
+    verdicts: tuple[Verdict, ...]
+    trades: tuple[TradeRecord, ...]
+    heat: HeatMap
+    z_threshold: float
+    z_strong: float
+    zscore: Literal["classic", "robust"]
+    source: str
+
+    @property
+    def known_share(self) -> float:
+        """Share of the span in which a venue was heard."""
+        lost_ms = sum(span.end_ms - span.start_ms for span in self.unknown)
+        return 1 - lost_ms / (self.to_ms - self.from_ms)
+
+
+def pair_view(
+    reader: Reader,
+    settings: Settings,
+    pair: str,
+    candles: Candles,
+    timeframe_ms: int,
+    from_ms: int,
+    to_ms: int,
+    trades: Sequence[TradeRecord] = (),
+) -> PairView:
+    """
+    :param candles: of that timeframe; those outside the span are left out
+    :param from_ms: brought back to a candle's open
+    :param to_ms: brought forward to a candle's close
+    :raises UsageError: no span, too long a span, or bars that do not fit the timeframe
+    """
+    if from_ms >= to_ms:
+        raise UsageError("the beginning of the span must be before its end")
+    from_ms, to_ms = (
+        from_ms // timeframe_ms * timeframe_ms,
+        -(-to_ms // timeframe_ms) * timeframe_ms,
+    )
+    _refuse_too_long(settings, timeframe_ms, from_ms, to_ms)
+    base, source = base_asset_of_pair(pair), settings.backtest_source
+    before_ms = _WAVE_SEGMENTS * settings.segment_min * MINUTE_MS
+    computed = history(
+        reader, base, settings, timeframe_ms // MINUTE_MS, from_ms - before_ms + MINUTE_MS, to_ms
+    )
+    rows = computed.rows("all")
+    grid = _grid(reader, settings, base, computed, from_ms, to_ms)
+    prints = Prints.of(reader.liquidations(base, settings.venues.enabled, from_ms, to_ms), pair)
+    candles = candles.between(from_ms, to_ms)
+    heard: BoolArray = np.any(grid.covered, axis=0)
+    thresholds = Thresholds.of(settings)
+    return PairView(
+        pair=pair,
+        timeframe_ms=timeframe_ms,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        candles=candles,
+        bars=_bars(grid, prints, timeframe_ms),
+        rows=rows.since(from_ms + 1),
+        covered={
+            name: runs(grid.covered[row], grid.start_ms, grid.step_ms)
+            for row, name in enumerate(grid.venues)
+        },
+        unknown=runs(~heard, grid.start_ms, grid.step_ms),
+        waves=_waves(reader, base, rows, thresholds, settings.segment_min, from_ms, to_ms),
+        verdicts=_verdicts(reader, base, candles, prints, from_ms, to_ms),
+        trades=tuple(
+            trade
+            for trade in trades
+            if trade.pair == pair
+            and trade.open_ms <= to_ms
+            and (trade.close_ms is None or trade.close_ms >= from_ms)
+        ),
+        heat=heat_map(prints, candles, timeframe_ms, from_ms, to_ms),
+        z_threshold=settings.z_threshold,
+        z_strong=settings.z_strong,
+        zscore=settings.zscore,
+        source=source,
+    )
+
+
+def runs(flags: BoolArray, start_ms: int, step_ms: int) -> tuple[Interval, ...]:
+    """:return: where consecutive columns are True"""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return tuple(
+        Interval(start_ms + int(first) * step_ms, start_ms + int(end) * step_ms)
+        for first, end in edges.reshape(-1, 2)
+    )
+
+
+def _refuse_too_long(settings: Settings, timeframe_ms: int, from_ms: int, to_ms: int) -> None:
+    step_ms = MINUTE_MS if settings.backtest_source == "minutes" else timeframe_ms
+    if to_ms - from_ms > MOST_STEPS * step_ms:
+        days = MOST_STEPS * step_ms / 86_400_000
+        raise UsageError(
+            f"{(to_ms - from_ms) / 86_400_000:,.1f} days are too much for one picture; "
+            f"ask for at most {days:,.0f}"
+        )
+
+
+def _grid(
+    reader: Reader, settings: Settings, base: str, computed: Computed, from_ms: int, to_ms: int
+) -> MinuteGrid:
+    """The columns of the span that the features were made from."""
+    source = settings.backtest_source
+    if source == "minutes":
+        return reader.grids([base], settings.venues.enabled, from_ms, to_ms)[base]
+    closes = computed.features.close_ms
+    bar_min = int(closes[1] - closes[0]) // MINUTE_MS
+    return reader.bar_grid(base, source, bar_min, from_ms, to_ms)
+
+
+def _bars(grid: MinuteGrid, prints: Prints, timeframe_ms: int) -> LiquidationBars:
+    steps = timeframe_ms // grid.step_ms
+    size = grid.minutes // steps
+    known = grid.covered.any(axis=0).reshape(size, steps).sum(axis=1)
+
+    def sums(usd: FloatArray) -> FloatArray:
+        # What arrived while a venue was not proven alive is not all that there was.
+        heard = np.where(grid.covered, usd, 0.0).sum(axis=0)
+        return np.where(known > 0, heard.reshape(size, steps).sum(axis=1), np.nan)
+
+    candle = (prints.event_ms - grid.start_ms) // timeframe_ms
+    usd = np.bincount(candle, prints.usd, size)
+    money = np.bincount(candle, prints.usd * prints.price, size)
+    return LiquidationBars(
+        open_ms=grid.start_ms + timeframe_ms * np.arange(size, dtype=np.int64),
+        long_usd=sums(grid.long_usd),
+        short_usd=sums(grid.short_usd),
+        minutes_known=known.astype(np.int64) * grid.step_min,
+        mean_price=np.divide(money, usd, out=np.full(size, np.nan), where=usd > 0),
+    )
+
+
+def _waves(
+    reader: Reader,
+    base: str,
+    rows: FeatureRows,
+    thresholds: Thresholds,
+    segment_min: int,
+    from_ms: int,
+    to_ms: int,
+) -> tuple[Wave, ...]:
+    """Waves above the thresholds, and those that the sidecar recorded although they are not."""
+    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
+    starts = wave_starts(rows.close_ms, strength, sign, segment_min)
+    z, usd = score(rows, thresholds), rows.long_usd + rows.short_usd
+    found = []
+    for start_ms, way in sorted({(int(a), int(b)) for a, b in zip(starts, sign, strict=True) if a}):
+        of = np.flatnonzero((starts == start_ms) & (sign == way) & (strength > Strength.NONE))
+        last_ms = int(rows.close_ms[of[-1]])
+        if last_ms > from_ms:
+            word = Strength(int(strength[of].max())).word
+            peak_z, peak_usd = float(z[of].max()), float(usd[of].max())
+            found.append(Wave(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd))
+    for row in reader.waves_of(base, from_ms + 1, to_ms):
+        if not any(_overlap(wave, row) for wave in found):
+            keys = ("start_ms", "last_ms", "direction", "strength", "peak_z", "peak_usd")
+            found.append(Wave(**{key: row[key] for key in keys}, below=True))
+    return tuple(sorted(found, key=lambda wave: wave.start_ms))
+
+
+def _overlap(wave: Wave, row: dict[str, Any]) -> bool:
+    apart = wave.start_ms > row["last_ms"] or row["start_ms"] > wave.last_ms
+    return wave.direction == row["direction"] and not apart
+
+
+def _verdicts(
+    reader: Reader, base: str, candles: Candles, prints: Prints, from_ms: int, to_ms: int
+) -> tuple[Verdict, ...]:
+    if len(candles):
+        times, prices = candles.open_ms, candles.close
+    else:
+        times, prices = prints.event_ms, prints.price
+
+    def price_at(ms: int) -> float | None:
+        at = int(np.searchsorted(times, ms, side="right")) - 1
+        return float(prices[max(at, 0)]) if len(prices) else None
+
+    return tuple(
+        Verdict(
+            available_at=int(row["available_at"]),
+            direction="LONG" if row["direction"] == "LONG" else "SHORT",
+            action=row["action"],
+            confidence=row["confidence"],
+            judge=row["judge"],
+            reason=row["action_reason"],
+            price=price_at(int(row["available_at"])),
+        )
+        for row in reader.verdicts(from_ms, to_ms, [base])
+        if from_ms <= row["available_at"] < to_ms
+    )

@@ -1,0 +1,369 @@
+"""
+The page in a real browser, served by the real sidecar against the simulated exchange.
+
+One visit goes through everything that happens to it; the tests look at what was seen.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page
+
+from liq_provider.service import Sidecar, SidecarConfig
+from liq_provider.simulator.model import StandIn
+from liq_provider.simulator.server import Simulator
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from tests.sidecars import (
+    MINUTE,
+    Time,
+    liquidate,
+    quiet_exchange,
+    remember,
+    sidecar_config,
+    until,
+)
+
+from .browser import Witness, browser, needs_browser
+
+pytestmark = [needs_browser, pytest.mark.timeout(180)]
+
+START = 1_795_350_000_000
+EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"
+PHONE = {"width": 390, "height": 800}
+DESK = {"width": 1400, "height": 900}
+
+# Everything that can be used must be reachable: what Tab visits, against what there is.
+USABLE = """() => [...document.querySelectorAll('a, button, input, select, [tabindex="0"]')]
+  .filter(e => e.offsetParent !== null || e.classList.contains('skip'))
+  .filter(e => !e.closest('.plot') && !e.closest('tbody'))
+  .map(e => e.id || e.textContent.trim() || e.getAttribute('aria-label'))"""
+FOCUSED = """() => { const e = document.activeElement;
+  if (e === document.body) return ['(the browser)', 'its own'];
+  return [e.id || e.textContent.trim() || e.getAttribute('aria-label'),
+          getComputedStyle(e).outlineStyle] }"""
+
+
+@dataclass
+class Seen:
+    """What a visitor saw."""
+
+    witness: Witness = field(default_factory=Witness)
+    texts: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    flags: dict[str, Any] = field(default_factory=dict)
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+
+
+async def wire(request: web.Request) -> web.Response:
+    """A news feed with a headline that would like to be more than text."""
+    moment = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(START / 1000 - 600))
+    title = EVIL.replace("<", "&lt;").replace(">", "&gt;")
+    item = f"<item><title>Bitcoin halted {title}</title><pubDate>{moment}</pubDate></item>"
+    text = f'<rss version="2.0"><channel><title>Wire</title>{item}</channel></rss>'
+    return web.Response(text=text, content_type="application/rss+xml")
+
+
+async def serve_news(stack: AsyncExitStack) -> str:
+    app = web.Application()
+    app.router.add_get("/feed", wire)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}/feed"
+
+
+class Stage:
+    """An exchange, a model, a wire of news and a sidecar, whose minutes can be skipped."""
+
+    def __init__(self, sim: Simulator, config: SidecarConfig, moment: Time) -> None:
+        self.sim, self.config, self.moment = sim, config, moment
+        self.reader = Reader(config.store_url)
+        self.sidecar = Sidecar(config, moment.clock())
+        self.working: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        self.working = asyncio.create_task(self.sidecar.run())
+        report = await until(
+            lambda: (self.sidecar.status()["dashboard"] or {}).get("url"), "the page is served"
+        )
+        await until(
+            lambda: all(f["state"] == "live" for f in self.sidecar.status()["feeds"].values()),
+            "the feeds are live",
+        )
+        return str(report)
+
+    async def stop(self) -> None:
+        assert self.working is not None
+        self.sidecar.stop()
+        await asyncio.wait_for(self.working, 20)
+
+    async def restart(self, url: str) -> None:
+        """On the same port, as the configured one is."""
+        port = int(url.rpartition(":")[2])
+        dashboard = self.config.settings.dashboard.model_copy(update={"port": port})
+        settings = self.config.settings.model_copy(update={"dashboard": dashboard})
+        self.config = SidecarConfig(
+            settings,
+            self.config.store_url,
+            self.config.files,
+            self.config.exchange,
+            self.config.timeframe,
+            self.config.base_dir,
+        )
+        self.sidecar = Sidecar(self.config, self.moment.clock())
+        await self.start()
+
+    async def settle(self, minute_ms: int) -> None:
+        close_ms = minute_ms + MINUTE
+        self.moment.jump_to(close_ms - 200)
+        await until(
+            lambda: (self.reader.states(["computed_ms"]).get("computed_ms") or 0) >= close_ms,
+            "the minute is settled",
+        )
+
+
+async def play(base_dir: Path) -> Seen:
+    seen, moment = Seen(), Time(START + 20_000)
+    async with AsyncExitStack() as stack:
+        sim = await stack.enter_async_context(quiet_exchange(moment))
+        model = await stack.enter_async_context(StandIn())
+        feed = await serve_news(stack)
+        config = sidecar_config(
+            sim,
+            base_dir,
+            llm={"base_url": model.url},
+            news={"provider": "rss", "feeds": [feed]},
+            dashboard={"port": 0},
+            fill_gaps=False,
+        )
+        remember(config.store_url, ["BTC", "ETH"], START, known_min=1)
+        write_study(base_dir)
+        stage = Stage(sim, config, moment)
+        url = await stage.start()
+        found = await stack.enter_async_context(browser())
+        try:
+            await visit(seen, stage, found, url)
+        finally:
+            await stage.stop()
+            stage.reader.close()
+    return seen
+
+
+def write_study(base_dir: Path) -> None:
+    folder = base_dir / "user_data" / "study"
+    folder.mkdir(parents=True)
+    said = {"sentences": ["It is not known.", EVIL], "limits": ["Little data."], "made_ms": START}
+    (folder / "study_2026-11-20_00-00-00.json").write_text(json.dumps(said))
+
+
+async def visit(seen: Seen, stage: Stage, found: Browser, url: str) -> None:
+    context = await found.new_context(color_scheme="dark", viewport=DESK)  # type: ignore[arg-type]
+    page = await context.new_page()
+    page.set_default_timeout(15_000)
+    seen.witness.watch(page)
+    await page.goto(url)
+    await page.get_by_text("binance live").wait_for()
+    await stage.settle(START)
+    await see_a_wave(seen, stage, page)
+    await see_the_record(seen, stage, page)
+    await see_the_pair(seen, page)
+    await see_narrow_and_light(seen, page)
+    await use_the_keyboard(seen, page)
+    await see_a_dead_feed(seen, stage, page)
+    seen.lists["quiet"] = list(seen.witness.errors)
+    await see_a_restart(seen, stage, page, url)
+    seen.flags["pwned"] = await page.evaluate("window.pwned")
+
+
+async def see_a_wave(seen: Seen, stage: Stage, page: Page) -> None:
+    stage.moment.jump_to(START + MINUTE + 30_000)
+    row = page.locator("#market tbody tr", has_text="BTC")
+
+    def received() -> int:
+        return int(stage.sidecar.status()["feeds"]["bybit"]["liquidations"])
+
+    before = received()
+    liquidate(stage.sim, "bybit", 20, 50_000.0)
+    # Exchanges gather orders for up to a second before they send them.
+    await until(lambda: received() == before + 20, "the wave was sent")
+    begun = time.monotonic()
+    await page.locator("#signals tbody tr", has_text="running, not settled").wait_for()
+    await row.get_by_text("strong ▼ SHORT").wait_for()
+    seen.numbers["wave_s"] = time.monotonic() - begun
+    await page.locator("#tape tbody tr", has_text="long").first.wait_for()
+    seen.texts["market"] = await row.inner_text()
+    seen.texts["tape"] = await page.locator("#tape tbody tr").first.inner_text()
+
+
+async def see_the_record(seen: Seen, stage: Stage, page: Page) -> None:
+    await stage.settle(START + MINUTE)
+    button = page.get_by_role("button", name="BTC/USDT:USDT record")
+    await button.first.wait_for()
+    seen.texts["signal"] = await page.locator("#signals table").nth(1).inner_text()
+    await button.first.click()
+    await page.locator("#recordbody pre").first.wait_for()
+    seen.texts["record"] = await page.locator("#record").inner_text()
+    await page.keyboard.press("Escape")
+    seen.flags["closed"] = not await page.locator("#record").is_visible()
+    # Nothing on the way to the page is trusted to have cleaned it.
+    (row,) = stage.reader.verdicts(0, 2**62)
+    writer = Writer(open_engine(stage.config.store_url))
+    spoilt = row | {"strength": "medium", "action_reason": EVIL, "judge": EVIL, "symbol": EVIL}
+    writer.put_verdict(spoilt | {"available_at": row["available_at"] + 1})
+    writer.close()
+    await page.locator("#signals tbody tr", has_text="onerror").first.wait_for()
+    seen.texts["spoilt"] = await page.locator("#signals").inner_text()
+
+
+async def see_the_pair(seen: Seen, page: Page) -> None:
+    await page.select_option("#window", "1440")
+    await page.locator("#market tbody").get_by_role("button", name="BTC").click()
+    await page.locator("#plot.drawn .main-svg").first.wait_for()
+    seen.flags["layers"] = await page.locator("#plot .subplot").count()
+    await page.fill("#pairname", "NOPE/NOPE:NOPE")
+    await page.locator("#choose button").click()
+    await page.locator("#plot", has_text="no pair").wait_for()
+    seen.texts["evidence"] = await page.locator("#evidence").inner_text()
+    seen.texts["note"] = await page.locator(".note").inner_text()
+
+
+async def see_narrow_and_light(seen: Seen, page: Page) -> None:
+    for theme in ("light", "dark"):
+        await page.locator("#theme").click()
+        seen.lists.setdefault("themes", []).append(
+            await page.evaluate("document.documentElement.dataset.theme")
+        )
+        await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        seen.numbers[f"width {theme}"] = await page.evaluate("document.documentElement.scrollWidth")
+        await page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    await page.fill("#filter", "eth")
+    seen.lists["filtered"] = await page.locator("#market tbody tr").all_inner_texts()
+    await page.fill("#filter", "")
+
+
+async def use_the_keyboard(seen: Seen, page: Page) -> None:
+    seen.lists["usable"] = await page.evaluate(USABLE)
+    await page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+    visited = []
+    for _ in range(len(seen.lists["usable"]) + 60):
+        await page.keyboard.press("Tab")
+        name, outline = await page.evaluate(FOCUSED)
+        visited.append((name, outline))
+    seen.lists["visited"] = visited
+    await page.locator("#market th button", has_text="Coin").focus()
+    await page.keyboard.press("Enter")
+    sorted_by = page.locator("#market th[aria-sort]")
+    seen.texts["sorted"] = (
+        f"{await sorted_by.inner_text()} {await sorted_by.get_attribute('aria-sort')}"
+    )
+
+
+async def see_a_dead_feed(seen: Seen, stage: Stage, page: Page) -> None:
+    begun = time.monotonic()
+    stage.sim.fault("okx", "refuse", seconds=600, status=451)
+    stage.sim.fault("okx", "disconnect")
+    await page.locator("header.bad").wait_for()
+    await page.get_by_text("1 of 3 feeds not live: okx").wait_for()
+    seen.numbers["dead_s"] = time.monotonic() - begun
+    seen.texts["strip"] = await page.locator("#strip").inner_text()
+    stage.sim.clear_faults()
+
+
+async def see_a_restart(seen: Seen, stage: Stage, page: Page, url: str) -> None:
+    await page.evaluate("window.stayed = true")
+    await stage.stop()
+    await page.get_by_text("Sidecar not reachable").wait_for()
+    seen.texts["gone"] = await page.locator("#verdict").inner_text()
+    await stage.restart(url)
+    await page.get_by_text("binance live").wait_for()
+    await page.locator("#verdict:not(:has-text('not reachable'))").wait_for()
+    seen.flags["stayed"] = await page.evaluate("window.stayed")
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    yield asyncio.run(play(tmp_path_factory.mktemp("page")))
+
+
+def test_a_wave_is_seen_within_two_seconds_of_being_sent(seen: Seen) -> None:
+    assert seen.numbers["wave_s"] < 2.0
+
+
+def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: Seen) -> None:
+    assert "strong ▼ SHORT" in seen.texts["market"] and "100% of 20" in seen.texts["market"]
+    assert "ready, running" in seen.texts["market"] and "bybit $1" in seen.texts["market"]
+    assert "▼ long" in seen.texts["tape"] and "bybit" in seen.texts["tape"]
+
+
+def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen) -> None:
+    said = seen.texts["signal"]
+    assert "BTC/USDT:USDT record" in said and "strong: z" in said
+    assert "price does not follow" in said and "stand-in" in said
+
+
+def test_a_record_opens_with_news_prompt_and_answer_and_closes_by_key(seen: Seen) -> None:
+    said = seen.texts["record"]
+    assert "=== DATA" in said and '"action"' in said and "Bitcoin halted" in said
+    assert "changed nothing" in said or "Guard" in said
+    assert seen.flags["closed"]
+
+
+def test_what_others_wrote_stays_text(seen: Seen) -> None:
+    assert seen.flags["pwned"] is None
+    assert "onerror=window.pwned=1" in seen.texts["spoilt"]
+    assert "onerror=window.pwned=1" in seen.texts["evidence"]
+
+
+def test_a_pair_is_drawn_and_a_wrong_one_is_said(seen: Seen) -> None:
+    assert seen.flags["layers"] >= 3
+
+
+def test_the_evidence_and_the_limits_are_shown(seen: Seen) -> None:
+    assert "It is not known." in seen.texts["evidence"] and "Little data." in seen.texts["evidence"]
+    assert "lower bound" in seen.texts["note"] and "not a quiet market" in seen.texts["note"]
+
+
+def test_a_phone_does_not_scroll_sideways_in_either_theme(seen: Seen) -> None:
+    assert seen.lists["themes"] == ["light", "dark"]
+    assert seen.numbers["width light"] <= PHONE["width"] >= seen.numbers["width dark"]
+
+
+def test_the_filter_leaves_what_it_says(seen: Seen) -> None:
+    assert seen.lists["filtered"] and all("ETH" in row for row in seen.lists["filtered"])
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: Seen) -> None:
+    visited = {name for name, _ in seen.lists["visited"]}
+    assert set(seen.lists["usable"]) - visited == set()
+    assert all(outline != "none" for _, outline in seen.lists["visited"][:20])
+    assert seen.texts["sorted"].startswith("Coin") and "descending" in seen.texts["sorted"]
+
+
+def test_a_dead_feed_turns_the_strip_red_with_words(seen: Seen) -> None:
+    assert seen.numbers["dead_s"] < 10
+    assert (
+        "okx DOWN" in seen.texts["strip"]
+        or "okx REFUSED" in seen.texts["strip"]
+        or ("okx CONNECTING" in seen.texts["strip"])
+    )
+
+
+def test_the_page_survives_a_restart_of_the_sidecar(seen: Seen) -> None:
+    assert "what is shown is old" in seen.texts["gone"]
+    assert seen.flags["stayed"] is True
+
+
+def test_the_console_is_silent_and_nothing_leaves_the_machine(seen: Seen) -> None:
+    assert seen.lists["quiet"] == []
+    assert seen.witness.hosts == {"127.0.0.1"}

@@ -1,0 +1,103 @@
+"""A verdict as the page tells it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from liq_provider.dashboard.market import MarketTable
+from liq_provider.dashboard.queries import PageReader
+from liq_provider.dashboard.signals import refused_by, signal
+from liq_provider.dashboard.tape import Tape
+from liq_provider.features import State
+from liq_provider.liquidation import Liquidation
+from liq_provider.running import Running
+from liq_provider.settings import Settings
+
+SETTINGS = Settings()
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    values = dict.fromkeys(
+        ("base_asset", "symbol", "direction", "liq_note", "trend_note", "news_note"), "x"
+    )
+    inputs = {name: changes.pop(name) for name in ("z", "purity") if name in changes}
+    return {
+        **values,
+        "strength": "strong",
+        "aligned": "yes",
+        "news": "none",
+        "action": "enter",
+        "confidence": "medium",
+        "judge": "matrix",
+        "action_reason": "r",
+        "wave_start_ms": 1,
+        "available_at": 2,
+        "expires_at": 3,
+        "close_ms": 1,
+        "inputs": json.dumps({"z": 9.0, "purity": 0.95} | inputs),
+        "guard": '["a", "b"]',
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "gate"),
+    [
+        ({}, None),
+        ({"z": 2.7, "aligned": "no"}, "z 2.7 is below z_threshold 3"),
+        ({"purity": 0.75}, "purity 75% is not above 75%"),
+        ({"aligned": "unknown"}, "no candles"),
+        ({"aligned": "no", "news": "contradicts"}, "price does not follow"),
+        ({"judge": "unavailable", "action": "skip"}, "the model did not answer"),
+        ({"news": "contradicts", "action": "skip"}, "news contradicts"),
+        ({"action": "hold"}, "the judge says hold"),
+        ({"confidence": "low"}, "confidence low is below min_confidence medium"),
+    ],
+)
+def test_the_first_gate_that_fails_is_named(changes: dict[str, Any], gate: str | None) -> None:
+    found = row(**changes)
+    said = refused_by(found, json.loads(found["inputs"]), SETTINGS)
+    assert said is None if gate is None else (said or "").startswith(gate)
+    assert signal(found, SETTINGS)["guarded"] == 2
+
+
+def test_a_tape_gives_each_viewer_each_item_once() -> None:
+    tape = Tape()
+    item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
+    tape.put([item, item])
+    first = tape.since(0)
+    assert [entry["id"] for entry in first] == [1, 2] and tape.since(2) == []
+    tape.put([item])
+    assert [entry["id"] for entry in tape.since(2)] == [3]
+    # What was stored before comes too late to be put before what has come.
+    tape.remember([{}])
+    assert tape.last == 3
+
+
+def test_a_tape_forgets_what_is_old() -> None:
+    tape = Tape()
+    item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
+    tape.put([item] * 2_000)
+    assert tape.last == 2_000 and len(tape.since(0)) == 500
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State.READY, "ready"),
+        (State.WARMING_UP, "warming up 41 of 288"),
+        (State.TOO_THIN, "too thin 7 of 20"),
+        (State.UNCOVERED, "not covered"),
+    ],
+)
+def test_readiness_is_said_in_words(state: State, said: str) -> None:
+    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS)
+    features = {
+        "base_asset": "BTC", "pair": "BTC/USDT:USDT", "z": None, "robust_z": None, "purity": 1.0,
+        "count": 1, "state": int(state), "baseline_n": 41, "active_n": 7,
+    }  # fmt: skip
+    table._sums[0] = {("BTC", "okx"): (5.0, 0.0, 1)}
+    table.take(Running(60_000, 0, (), {"BTC": features}, {"BTC": "BTC/USDT:USDT"}))
+    (found,) = table.rows(0)
+    assert found["ready"] == said and found["venues"] == {"okx": [5, 0]}
