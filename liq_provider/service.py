@@ -280,6 +280,7 @@ class Sidecar:
             self._exchange,
             self._config.timeframe,
             self._clock.now_ms,
+            lambda: self._settler.pairs,
         )
 
     def _take(self, items: Sequence[Liquidation], since_ms: int) -> None:

@@ -44,6 +44,7 @@ class Board:
     :param reader: of its own
     :param store_file: the store's file, None if it is no file
     :param now_ms: exchange time
+    :param names: gives the pair that stands for a coin on the bot's exchange
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Board:
         account: Account,
         store_file: Path | None,
         now_ms: Callable[[], int],
+        names: Callable[[], Mapping[str, str]],
     ) -> None:
         self.tape = Tape()
         self.reader = reader
         self.settings = settings
-        self.market = MarketTable(reader, settings)
+        self.market = MarketTable(reader, settings, names)
         self._account = account
         self._store_file = store_file
         self._now_ms = now_ms

@@ -1,7 +1,7 @@
 """The market table: what was liquidated of each coin, and how unusual that is."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from liq_provider.dashboard.queries import PageReader, Sums
@@ -9,6 +9,7 @@ from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.running import Running
 from liq_provider.settings import Settings
+from liq_provider.settling import pair_of
 
 WINDOWS_MIN = (10, 60, 240, 1_440)
 SEGMENT = 0  # stands for the running segment among the windows
@@ -19,10 +20,17 @@ _STALE_SHARE = 1 / 300  # of the window's own length
 
 
 class MarketTable:
-    """One row per coin that had a liquidation within a day; read by one thread."""
+    """
+    One row per coin that had a liquidation within a day; read by one thread.
 
-    def __init__(self, reader: PageReader, settings: Settings) -> None:
+    :param names: gives the pair that stands for a coin on the bot's exchange
+    """
+
+    def __init__(
+        self, reader: PageReader, settings: Settings, names: Callable[[], Mapping[str, str]]
+    ) -> None:
         self._reader = reader
+        self._names = names
         self._settings = settings
         self._params = FeatureParams.of(settings)
         self._sums: dict[int, Sums] = {}
@@ -67,7 +75,7 @@ class MarketTable:
         :param minutes: the window, ``SEGMENT`` for the running segment
         :return: the largest first
         """
-        by_coin: dict[str, dict[str, tuple[float, float, int]]] = {}
+        by_coin: dict[str, dict[str, tuple[float, float, int, str]]] = {}
         for (base, venue), sums in self._sums.get(minutes, {}).items():
             by_coin.setdefault(base, {})[venue] = sums
         rows = [self._row(base, venues) for base, venues in by_coin.items()]
@@ -82,14 +90,14 @@ class MarketTable:
         )
         return [str(row["pair"]) for row in order]
 
-    def _row(self, base: str, venues: dict[str, tuple[float, float, int]]) -> dict[str, Any]:
+    def _row(self, base: str, venues: dict[str, tuple[float, float, int, str]]) -> dict[str, Any]:
         running = self._running.get(base)
         shown: Mapping[str, Any] = running or self._settled.get(base) or {}
         ready = self._readiness.get(base, {})
         wave = self._waves.get(base)
         return {
             "coin": base,
-            "pair": shown.get("pair") or ready.get("pair") or base,
+            "pair": pair_of(base, [sums[3] for sums in venues.values()], self._names()),
             "long": round(sum(sums[0] for sums in venues.values())),
             "short": round(sum(sums[1] for sums in venues.values())),
             "n": sum(sums[2] for sums in venues.values()),

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 
-Sums = dict[tuple[str, str], tuple[float, float, int]]  # coin, venue: long USD, short USD, count
+# Coin, venue: long USD, short USD, count, one of the venue's pairs of it
+Sums = dict[tuple[str, str], tuple[float, float, int, str]]
 
 
 class PageReader(Reader):
@@ -23,6 +24,7 @@ class PageReader(Reader):
                 func.sum(table.long_usd),
                 func.sum(table.short_usd),
                 func.sum(table.long_count + table.short_count),
+                func.min(table.pair),
             )
             .where(table.minute_ms >= from_ms)
             .where(table.minute_ms < to_ms)
@@ -30,8 +32,8 @@ class PageReader(Reader):
             .group_by(table.base_asset, table.venue)
         )
         return {
-            (base, venue): (float(longs), float(shorts), int(count))
-            for base, venue, longs, shorts, count in rows
+            (base, venue): (float(longs), float(shorts), int(count), pair)
+            for base, venue, longs, shorts, count, pair in rows
         }
 
     def features_at(self, close_ms: int) -> dict[str, dict[str, Any]]:

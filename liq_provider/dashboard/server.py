@@ -34,6 +34,7 @@ class Dashboard:
     :param api_server: Freqtrade's section of that name
     :param exchange: where the pair view's candles come from
     :param now_ms: exchange time
+    :param names: gives the pair that stands for a coin there
     :raises SettingsError: it would be open to the network without a token
     """
 
@@ -46,6 +47,7 @@ class Dashboard:
         exchange: BotExchange,
         timeframe: str,
         now_ms: Callable[[], int],
+        names: Callable[[], Mapping[str, str]],
     ) -> None:
         self._settings = settings.dashboard
         self._door, self._hosts = door_of(self._settings.host)
@@ -57,7 +59,7 @@ class Dashboard:
         file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         reader = PageReader(store_url)
         account = Account(address, settings)
-        self.board = Board(reader, settings, account, file, now_ms)
+        self.board = Board(reader, settings, account, file, now_ms, names)
         self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
         self._study_dir = base_dir / "user_data" / "study"
         self._own = OwnLoop("page")

@@ -12,9 +12,9 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.common import read_config, show_time
-from liq_provider.health import first_signal_ms
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.features import FeatureParams
+from liq_provider.health import first_signal_ms
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
 from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
 from liq_provider.liquidation import MINUTE_MS

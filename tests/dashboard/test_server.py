@@ -42,6 +42,7 @@ async def served(
         BotExchange("binance"),
         "1m",
         lambda: T0 + MINUTE + 30_000,
+        dict,
     )
     await page.start()
     assert page.url is not None
@@ -226,6 +227,7 @@ async def test_a_port_that_is_taken_costs_the_page_and_nothing_else(
             BotExchange("binance"),
             "1m",
             lambda: T0,
+            dict,
         )
         await page.start()
         assert page.report()["url"] is None and str(port) in (page.report()["error"] or "")

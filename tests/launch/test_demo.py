@@ -3,38 +3,67 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.dashboard.browser import CHROMIUM, needs_browser
+
+from .visitor import Visit, visit_demo
 
 ROOT = Path(__file__).parents[2]
 # The first waves come at most 80 s after the start, the exits within the minute after.
 SECONDS = 160
 
 
+@dataclass
+class Demo:
+    """
+    :param told: what it printed
+    :param visit: what a visitor of its dashboard saw; None without a browser
+    """
+
+    told: str
+    visit: Visit | None
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a demo prints; run in a directory of its own, so that no other run is disturbed."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A demo in a directory of its own, so that no other run is disturbed."""
     place = tmp_path_factory.mktemp("demo")
     for name in ("strategies", "config.json.example"):
         (place / name).symlink_to(ROOT / name)
-    done = subprocess.run(
-        [sys.executable, "-m", "liq_provider.launch.demo"],
-        cwd=place,
-        env={**os.environ, "OPENAI_API_KEY": "", "DEMO_SECONDS": str(SECONDS), "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS + 100,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    log = place / "told.txt"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "liq_provider.launch.demo"],
+            cwd=place,
+            env={**os.environ, "OPENAI_API_KEY": "", "DEMO_SECONDS": str(SECONDS), "COLUMNS": "80"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            visit = visit_demo(log, SECONDS - 10.0) if CHROMIUM else None
+            code = process.wait(SECONDS + 100)
+        finally:
+            process.terminate()
+            process.wait(30)
+    told = log.read_text()
+    assert code == 0, told
     left = [
         process.pid
         for process in psutil.process_iter(["cmdline"])
         if str(place) in " ".join(process.info["cmdline"] or [])
     ]
     assert not left, "the demo must stop everything that it started"
-    return done.stdout
+    return Demo(told, visit)
+
+
+@pytest.fixture(scope="module")
+def told(demo: Demo) -> str:
+    return demo.told
 
 
 def lines(told: str, kind: str) -> list[str]:
@@ -76,3 +105,39 @@ def test_every_line_of_the_summary_fits_a_terminal(told: str) -> None:
     rows = [line for line in table if "/USDT" in line and "refused" not in line]
     assert len(rows) >= 3
     assert all(len(line.rstrip()) <= 80 for line in rows)
+
+
+@needs_browser
+def test_the_dashboard_says_what_is_simulated_and_fills_every_table(demo: Demo) -> None:
+    visit = demo.visit
+    assert visit is not None
+    assert "SIMULATED market" in visit.texts["modes"] and "DRY-RUN" in visit.texts["modes"]
+    assert "LiqTrend on binance, running" in visit.texts["account"]
+    assert "of 5" in visit.texts["account"] and "USDT" in visit.texts["account"]
+    for name in ("waves", "signals", "market", "tape"):
+        assert visit.rows[name] >= 3, name
+    assert "stand-in-not-an-AI@v1" in visit.texts["strip"]
+
+
+@needs_browser
+def test_the_dashboard_shows_a_position_with_both_stops_and_what_opened_it(demo: Demo) -> None:
+    assert demo.visit is not None
+    said = demo.visit.texts["position"]
+    assert "Fallback:" in said and "Trailing:" in said and "binds" in said
+    assert "liq_" in said and "wave, z" in said and "stand-in" in said
+
+
+@needs_browser
+def test_a_record_of_the_demo_holds_prompt_answer_and_synthetic_news(demo: Demo) -> None:
+    assert demo.visit is not None
+    said = demo.visit.texts["record"]
+    assert "=== DATA" in said and "SYNTHETIC" in said and '"action_reason"' in said
+
+
+@needs_browser
+def test_the_demos_page_is_quiet_local_and_fits_a_phone(demo: Demo) -> None:
+    visit = demo.visit
+    assert visit is not None
+    assert visit.witness.errors == []
+    assert visit.witness.hosts == {"127.0.0.1"}
+    assert visit.phone_width <= 390
