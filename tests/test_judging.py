@@ -272,6 +272,7 @@ async def test_an_answer_that_was_asked_for_early_becomes_the_verdict_of_the_set
         # Asked about what was seen, recorded with what was settled.
         assert asked(server.requests[0])["liquidations"]["z"] == 7.0
         assert verdict.facts.details["z"] == 9.0 and verdict.judge == "gpt-4.1-mini@v1"
+        assert "z 9.0" in verdict.liq_note and "$1,000,000" in verdict.liq_note
         assert judging.questions is not None
         assert judging.questions.early.report() == {"asked": 1, "used": 1, "unconfirmed": 0}
         await judging.close()

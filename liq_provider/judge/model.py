@@ -42,9 +42,11 @@ class Judgement:
     """
     What is left of one answer after the guard; a verdict when its minute is settled.
 
+    :param asked: the facts that it was asked about
     :param call_id: of the question in ``model_calls``
     """
 
+    asked: Facts
     guarded: Guarded
     news_key: str
     call_id: str
@@ -55,6 +57,9 @@ class Judgement:
         """
         said = self.guarded
         liq, trend, on_news, reason = said.notes
+        if self.asked.details != facts.details:
+            # Asked while the minute ran: the numbers in its words are not those that count.
+            liq = trend = ""
         return Verdict(
             facts=replace(facts, details={**facts.details, "call_id": self.call_id}),
             judge=judge,
@@ -191,7 +196,7 @@ class ModelJudge:
             raise
         else:
             self.breaker.succeeded()
-            return Judgement(guarded, news.key, call_id)
+            return Judgement(facts, guarded, news.key, call_id)
         finally:
             await self._record(call_id, call, facts, news, messages)
 

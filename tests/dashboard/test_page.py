@@ -235,7 +235,7 @@ async def see_the_pair(seen: Seen, page: Page) -> None:
     await page.locator("#choose button").click()
     await page.locator("#plot", has_text="no pair").wait_for()
     seen.texts["evidence"] = await page.locator("#evidence").inner_text()
-    seen.texts["note"] = await page.locator(".note").inner_text()
+    seen.texts["note"] = await page.locator(".note.top").inner_text()
 
 
 async def see_narrow_and_light(seen: Seen, page: Page) -> None:

@@ -3,8 +3,9 @@ const plot = document.getElementById("plot");
 const name = document.getElementById("pairname");
 const hours = document.getElementById("hours");
 const EVERY_MS = 30_000;
+const NARROW_PX = 640;
 // Nothing that leads away from the page or sends the picture anywhere.
-const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false };
+const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
 let library = null;
 let asked = 0;
@@ -18,6 +19,16 @@ function load() {
     document.head.append(script);
   });
   return library;
+}
+
+// On a phone the chart itself needs the room; what is left out stands in words below it.
+function simplify(figure) {
+  figure.layout.title = { text: "" };
+  figure.layout.showlegend = false;
+  figure.layout.margin = { l: 62, r: 10, t: 12, b: 60 };
+  figure.layout.annotations = (figure.layout.annotations ?? []).filter((note) => note.yshift === undefined);
+  for (const [key, axis] of Object.entries(figure.layout)) if (key.startsWith("yaxis")) axis.title = { text: "" };
+  for (const trace of figure.data) if (trace.type === "heatmap") trace.showscale = false;
 }
 
 const theme = () => document.documentElement.dataset.theme;
@@ -40,6 +51,7 @@ export async function draw() {
     plot.setAttribute("aria-label", `Chart of ${pair}, last ${hours.value} hours: candles, liquidations, z`);
     figure.layout.autosize = true;
     delete figure.layout.width;
+    if (plot.clientWidth < NARROW_PX) simplify(figure);
     plot.style.height = `${figure.layout.height ?? 760}px`;
     await plotly.react(plot, figure.data, figure.layout, CONFIG);
   } catch (error) {
