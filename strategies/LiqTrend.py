@@ -21,7 +21,7 @@ from liq_provider.bot import guards, position
 from liq_provider.bot.book import Book
 from liq_provider.bot.checks import refuse_spot
 from liq_provider.bot.columns import UPGRADE, level_of_tag
-from liq_provider.bot.live import Message
+from liq_provider.bot.messages import Message
 from liq_provider.bot.parameters import (
     ExactDecimal,
     rules_of,
@@ -152,8 +152,10 @@ class LiqTrend(IStrategy):
 
     def _say(self, messages: list[Message]) -> None:
         for message in messages:
-            logger.log(logging.WARNING if message.warning else logging.INFO, message.text)
-            self.dp.send_msg(message.text, always_send=True)
+            level = logging.WARNING if message.warning else logging.INFO
+            logger.log(level, "%s", message.logged or message.text)
+            if message.send:
+                self.dp.send_msg(message.sendable, always_send=True)
 
     # -- columns --------------------------------------------------------------------------
 
@@ -207,12 +209,11 @@ class LiqTrend(IStrategy):
         return proposed_rate * (1 + sign * self.liq_settings.max_slippage_pct)
 
     def order_filled(self, pair: str, trade: Trade, order, current_time: datetime, **kwargs):
-        """Keep what the entry was based on with the trade, for FreqUI and Telegram."""
-        if order.ft_order_side == trade.entry_side and self.live is not None:
+        """Keep with the trade what its orders were based on, for FreqUI and Telegram."""
+        if self.live is not None:
             # A limit order may be filled candles later; the decision is the order's.
             close_ms = self.engine.signal_close_ms(_ms(order.order_date_utc))
-            for key, value in position.record(self.engine, pair, close_ms).items():
-                trade.set_custom_data(f"liq_{key}", value)
+            self._say(self.live.filled(trade, order, close_ms, stop_rules_of(self)))
 
     def custom_exit(
         self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs
@@ -234,8 +235,7 @@ class LiqTrend(IStrategy):
         if self.liq_settings.on_upgrade == "reopen":
             self.engine.offers.note_upgrade(pair, close_ms, trade.is_short)
             return UPGRADE
-        if level > int(trade.get_custom_data("liq_level", recorded)):
-            trade.set_custom_data("liq_level", level)
+        position.raise_confidence(trade, level, recorded)
         return None
 
     def custom_stoploss(
@@ -259,7 +259,9 @@ class LiqTrend(IStrategy):
             logger.exception("The stops of %s failed; only the fallback stop acts", pair)
             return position.fallback_alone(trade, current_rate, self.fallback_pct.value)
 
-    def plot_annotations(self, pair: str, dataframe: DataFrame, **kwargs) -> list:
+    def plot_annotations(
+        self, pair: str, start_date: datetime, end_date: datetime, dataframe: DataFrame, **kwargs
+    ) -> list:
         """Waves as areas on FreqUI's chart."""
         try:
             return annotations(dataframe, self.engine.timeframe_ms)

@@ -31,7 +31,7 @@ def section(prefix: str, model: type[BaseModel]) -> dict[str, object]:
 def keys() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, field in Settings.model_fields.items():
-        if name in ("judge", "news", "llm"):
+        if name in ("judge", "news", "llm", "dashboard", "messages"):
             found |= section(name, type(field.default))
         elif name == "venues":
             venue = type(field.default.binance)

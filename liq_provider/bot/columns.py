@@ -7,14 +7,17 @@ import numpy as np
 from liq_provider.bot.signals import Decisions
 from liq_provider.judge.matrix import Confidence
 from liq_provider.rolling import BoolArray
-from liq_provider.wave import Strength, direction_word
+from liq_provider.wave import Strength, Thresholds, direction_word
 
 REVERSAL = "liq_reversal"
 UPGRADE = "liq_upgrade"
 
 
-def decision_columns(found: Decisions) -> dict[str, Any]:
-    """:return: columns ``liq_*``, one value per candle"""
+def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]:
+    """
+    :param thresholds: drawn as lines; a column is the only way to have one beside z
+    :return: columns ``liq_*``, one value per candle
+    """
     return {
         "liq_long_usd": found.long_usd,
         "liq_short_usd": found.short_usd,
@@ -22,13 +25,23 @@ def decision_columns(found: Decisions) -> dict[str, Any]:
         "liq_long_usd_down": -found.long_usd,
         "liq_count": found.count,
         "liq_z": found.z,
+        "liq_z_threshold": thresholds.z_threshold,
+        "liq_z_strong": thresholds.z_strong,
         "liq_purity": found.purity,
+        "liq_purity_threshold": thresholds.purity_threshold,
+        "liq_purity_strong": thresholds.purity_strong,
         "liq_state": found.state,
         "liq_strength": found.strength,
         "liq_sign": found.sign,
         "liq_wave": found.wave_ms,
         "liq_aligned": found.aligned,
+        "liq_judged": found.judged.astype(np.int64),
+        "liq_news": found.news,
         "liq_level": found.level,
+        "liq_candidate": found.candidate.astype(np.int64),
+        # Upwards for LONG, downwards for SHORT.
+        "liq_wave_side": found.sign * found.strength,
+        "liq_verdict_side": found.sign * found.level,
     }
 
 

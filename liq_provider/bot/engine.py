@@ -183,7 +183,8 @@ class Engine:
         if self.live and len(entry):
             entry[-1] = self.offers.signal(pair, int(close_ms[-1]), bool(entry[-1]))
         return frame.assign(
-            **decision_columns(found), **entry_columns(found, entry, self._late_candles)
+            **decision_columns(found, rules.thresholds),
+            **entry_columns(found, entry, self._late_candles),
         )
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:

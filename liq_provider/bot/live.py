@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.bot.autostart import Autostart
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.fills import filled
+from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.source import LiveSource
@@ -20,16 +21,6 @@ from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """
-    :param warning: something is wrong, for the level of the log line
-    """
-
-    text: str
-    warning: bool = False
 
 
 class LiveLoop:
@@ -46,7 +37,7 @@ class LiveLoop:
         self.files = files
         self.autostart = autostart
         self._stoploss = stoploss
-        self._notices = Notices()
+        self._notices = Notices(engine.settings.messages)
         self._compared = False
         self._other: list[str] = []
         self._watch_error: str | None = None
@@ -71,17 +62,27 @@ class LiveLoop:
         self.engine.problem = self.engine.problem or self._parameter_problem(
             parameters, source.snapshot.sidecar
         )
-        text = self._notices.data(self.engine.problem)
-        messages = [Message(text, self.engine.problem is not None)] if text else []
-        warnings = (
+        found = (
+            self._notices.data(self.engine.problem),
+            self._notices.budget(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
         )
-        return [*messages, *(Message(text, True) for text in warnings if text)]
+        return [message for message in found if message is not None]
 
     def waves(self, pairs: Sequence[str], close_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
-        return [Message(text) for text in self._notices.waves(self.engine, pairs, close_ms)]
+        return self._notices.waves(self.engine, pairs, close_ms)
+
+    def filled(self, trade: Any, order: Any, close_ms: int, rules: StopRules) -> list[Message]:
+        """
+        Keep with a trade what its filled order was based on.
+
+        :param close_ms: close of the candle that the order was decided on
+        :return: what Freqtrade does not say of it
+        """
+        message = filled(self.engine, self._notices, trade, order, close_ms, rules)
+        return [] if message is None else [message]
 
     def check_stop(self, trade: Any, rules: StopRules) -> None:
         """Freqtrade knows the liquidation price only after the fill; it is said once."""
@@ -140,18 +141,19 @@ class LiveLoop:
             sidecar,
         )
 
-    def _other_settings(self, sidecar: Mapping[str, Any]) -> str | None:
+    def _other_settings(self, sidecar: Mapping[str, Any]) -> Message | None:
         """A sidecar keeps what it was started with; it is said once for each difference."""
         found = other_sidecar_settings(self.engine.settings, sidecar)
         before, self._other = self._other, found
         if not found or found == before:
             return None
-        return (
-            f"LiqTrend: the running sidecar has other settings ({'; '.join(found)}). They apply "
-            "after `liq-provider stop`; then it starts with this bot's"
+        return self._warning(
+            "LiqTrend: the running sidecar has other settings ({}). This bot's apply after "
+            "`liq-provider stop`.",
+            "; ".join(found),
         )
 
-    def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> str | None:
+    def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> Message | None:
         """Known once the sidecar has all market lists; each pair is named once."""
         unknown = [pair for pair in pairs if pair not in self._looked_up]
         if not unknown:
@@ -168,9 +170,21 @@ class LiveLoop:
         bare = [pair for pair in unknown if base_asset_of_pair(pair) not in listed]
         if not bare:
             return None
-        return (
-            f"LiqTrend: pair without liquidation feed, never entered: {', '.join(bare)}. No "
-            "venue in liq_provider.venues lists it; remove it from exchange.pair_whitelist"
+        return self._warning(
+            "LiqTrend: pair without liquidation feed, never entered: {}. No venue in "
+            "`liq_provider.venues` lists it; remove it from `exchange.pair_whitelist`.",
+            ", ".join(bare),
+        )
+
+    def _warning(self, words: str, details: str) -> Message:
+        """
+        :param words: with a place for the details, which the log has in full
+        """
+        return Message(
+            words.format(code(details, LIMIT - len(words))),
+            warning=True,
+            send=self._notices.settings.data,
+            logged=words.format(details),
         )
 
 

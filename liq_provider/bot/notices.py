@@ -1,22 +1,56 @@
 """What the bot says, once each: waves with their verdict, data that goes stale or comes back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.messages import Message, code, with_tail
+from liq_provider.bot.words import wave_words
 from liq_provider.judge.matrix import Confidence
-from liq_provider.wave import Strength, direction_word
+from liq_provider.settings import MessageSettings
+from liq_provider.wave import Strength
+
+_DAY_MS = 24 * 3_600_000
+
+# Telegram takes about one message a second, and refuses Freqtrade's own after too many of ours.
+_AT_ONCE = 5
+
+# How long a limit of the model's budget keeps it silent.
+_UNTIL = {
+    "calls_per_minute": "for up to a minute",
+    "calls_per_hour": "for up to an hour",
+}
+_TODAY = "until midnight UTC"
+
+# A limit that refuses a question may be short of being reached by as much as that would take.
+_NEARLY = 0.9
+
+_Wave = tuple[str, int, int]  # pair, sign, close of its first minute
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    wave: _Wave
+    entering: bool
+    z: float
+    text: str
 
 
 class Notices:
     """Remembers what was said, so that nothing is said twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: MessageSettings) -> None:
+        self.settings = settings
         self._problem: str | None = None
         self._was_fine = False
-        self._said: set[tuple[str, int, int, int]] = set()
+        self._said: set[tuple[Any, ...]] = set()
+        self._told: set[_Wave] = set()
+        self._spent: set[tuple[str, int]] = set()
 
-    def data(self, problem: str | None) -> str | None:
+    # -- data -----------------------------------------------------------------------------
+
+    def data(self, problem: str | None) -> Message | None:
         """
         :param problem: why there can be no entries, None if all is well
         :return: a message if that changed
@@ -26,43 +60,120 @@ class Notices:
         if kind == before and (self._was_fine or kind is not None):
             return None
         if problem is not None:
-            return f"LiqTrend: no entries, {problem}. Stops and exits go on."
-        first, self._was_fine = not self._was_fine, True
-        return "LiqTrend: liquidation data is " + ("live." if first else "live again.")
-
-    def waves(self, engine: Engine, pairs: Iterable[str], close_ms: int) -> Iterator[str]:
-        """:return: one message for each new judged state of a wave"""
-        for pair in pairs:
-            found = engine.decision(pair, close_ms)
-            if found is None:
-                continue
-            decisions, row = found
-            verdict = engine.verdict(pair, close_ms)
-            if decisions.strength[row] == Strength.NONE or verdict is None:
-                continue
-            sign, level = int(decisions.sign[row]), int(decisions.level[row])
-            key = (pair, sign, int(decisions.wave_ms[row]), level)
-            if key in self._said:
-                continue
-            self._said.add(key)
-            strength = Strength(int(decisions.strength[row])).word
-            usd = decisions.long_usd[row] + decisions.short_usd[row]
-            yield (
-                f"{pair}: {strength} wave {direction_word(sign)}, z {decisions.z[row]:.1f}, "
-                f"purity {decisions.purity[row]:.0%}, ${usd:,.0f}: "
-                f"{_decision(level, bool(decisions.candidate[row]), verdict)}"
+            rest = "Stops and exits go on."
+            return Message(
+                f"LiqTrend: no entries, {code(problem, 240)}. {rest}",
+                warning=True,
+                send=self.settings.data,
+                logged=f"LiqTrend: no entries, {problem}. {rest}",
             )
-        if len(self._said) > 10_000:
-            self._said.clear()
+        first, self._was_fine = not self._was_fine, True
+        text = "LiqTrend: liquidation data is " + ("live." if first else "live again.")
+        return Message(text, send=self.settings.data)
+
+    def budget(self, sidecar: Mapping[str, Any], now_ms: int) -> Message | None:
+        """
+        :param sidecar: the running sidecar's status
+        :return: a message if the model's budget is spent, once a day for each limit
+        """
+        judge = sidecar.get("judge") or {}
+        model = judge.get("model") or {}
+        limit = _spent_limit(model)
+        if limit is None or (limit, now_ms // _DAY_MS) in self._spent:
+            return None
+        self._spent.add((limit, now_ms // _DAY_MS))
+        known = model["budget"]["spent"][limit]
+        instead = (sidecar.get("settings") or {}).get("on_llm_unavailable")
+        then = "judged by the matrix" if instead == "matrix" else "skipped"
+        return Message(
+            f"LiqTrend: the model's budget is spent, {code(f'llm.budget.{limit}', 40)} "
+            f"{known['used']:,.10g} of {known['limit']:,.10g}. Waves are {then} "
+            f"{_UNTIL.get(limit, _TODAY)}.",
+            warning=True,
+            send=self.settings.budget,
+        )
+
+    # -- waves ----------------------------------------------------------------------------
+
+    def waves(self, engine: Engine, pairs: Iterable[str], close_ms: int) -> list[Message]:
+        """
+        :return: one message for each new judged state of a wave; of many at once, those beyond
+            the surest are counted in a last one
+        """
+        self._forget(close_ms)
+        new = [told for pair in pairs if (told := self._new(engine, pair, close_ms)) is not None]
+        new.sort(key=lambda told: (not told.entering, -told.z))
+        wanted = [told for told in new if self._wanted(told)]
+        sent, rest = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
+        self._told.update(told.wave for told in sent)
+        messages = [Message(told.text, send=told in sent) for told in new]
+        return [*messages, _summary(rest)] if rest else messages
+
+    def told(self, wave: _Wave) -> bool:
+        """:return: whether this wave had a message of its own"""
+        return wave in self._told
+
+    def _new(self, engine: Engine, pair: str, close_ms: int) -> _Told | None:
+        found = engine.decision(pair, close_ms)
+        if found is None:
+            return None
+        decisions, row = found
+        verdict = engine.verdict(pair, close_ms)
+        if decisions.strength[row] == Strength.NONE or verdict is None:
+            return None
+        wave = (pair, int(decisions.sign[row]), int(decisions.wave_ms[row]))
+        level, candidate = int(decisions.level[row]), bool(decisions.candidate[row])
+        state = (*wave, level, candidate, verdict["action"], verdict["judge"], verdict["news"])
+        if state in self._said:
+            return None
+        self._said.add(state)
+        head = f"{code(pair, 40)}: {wave_words(decisions, row)}: "
+        said, reason = _decision(level, candidate, verdict)
+        return _Told(wave, candidate, float(decisions.z[row]), _sentence(head + said, reason))
+
+    def _wanted(self, told: _Told) -> bool:
+        return self.settings.waves == "all" or (self.settings.waves == "enter" and told.entering)
+
+    def _forget(self, close_ms: int) -> None:
+        if len(self._said) > 1_000:
+            oldest_ms = close_ms - _DAY_MS
+            self._said = {state for state in self._said if state[2] >= oldest_ms}
+            self._told = {wave for wave in self._told if wave[2] >= oldest_ms}
 
 
-def _decision(level: int, candidate: bool, verdict: Mapping[str, Any]) -> str:
-    """What this bot does, which need not be what the sidecar's own settings would do."""
-    reason = verdict["action_reason"]
+def _sentence(head: str, reason: str | None) -> str:
+    return head if reason is None else with_tail(f"{head}, ", reason)
+
+
+def _decision(level: int, candidate: bool, verdict: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What this bot does, which need not be what the sidecar's own settings would do, and why."""
+    reason = str(verdict["action_reason"])
     if candidate:
-        return f"enter ({Confidence(level).word}), {reason}"
+        return f"enter ({Confidence(level).word})", reason
     if level:
-        return f"skip, {Confidence(level).word} is below min_confidence; {reason}"
+        return f"skip, {Confidence(level).word} is below {code('min_confidence', 20)}", reason
     if verdict["action"] == "enter":
-        return "skip, this bot's own thresholds or candles do not agree"
-    return f"{verdict['action']}, {reason}"
+        return "skip, this bot's own thresholds or candles do not agree", None
+    return str(verdict["action"]), reason
+
+
+def _summary(rest: list[_Told]) -> Message:
+    entering = sum(told.entering for told in rest)
+    names = ", ".join(told.wave[0].partition("/")[0] for told in rest)
+    return Message(
+        with_tail(f"LiqTrend: {len(rest)} more waves at once, {entering} of them to enter: ", names)
+    )
+
+
+def _spent_limit(model: Mapping[str, Any]) -> str | None:
+    """
+    The limit that keeps the model from being asked. A day's limit may refuse a question that no
+    longer fits before it is reached, so with a refusal the fullest one is meant.
+    """
+    spent = (model.get("budget") or {}).get("spent", {})
+    shares = {name: known["used"] / known["limit"] for name, known in spent.items()}
+    days = [name for name, share in shares.items() if name.endswith("_per_day") and share >= 1]
+    # The refusal is remembered until the next answer, so it may be that of yesterday.
+    refused = model.get("unavailable") == "over budget"
+    near = [name for name, share in shares.items() if refused and share >= _NEARLY]
+    return max(days or near, key=lambda name: shares[name], default=None)

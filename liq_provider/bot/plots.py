@@ -1,31 +1,51 @@
-"""What Freqtrade's own charts show."""
+"""What Freqtrade's own charts show: FreqUI, and ``freqtrade plot-dataframe``."""
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import talib
-from pandas import DataFrame, Timedelta
+from pandas import DataFrame
 
+from liq_provider.bot.words import decision_words
 from liq_provider.wave import Strength, direction_word
 
+_Row = Mapping[Any, Any]
+
+_UP, _DOWN, _LIMIT = "#2e9e6b", "#d1495b", "#b0a080"
+
+# Annotations are drawn over the price only, so the thresholds are columns. No type means a line;
+# plot-dataframe knows no other name for it than FreqUI does.
 PLOT_CONFIG: dict[str, Any] = {
     "main_plot": {},
     "subplots": {
         "Liquidations (USD, longs down)": {
-            "liq_short_usd": {"color": "#2e9e6b", "type": "bar"},
-            "liq_long_usd_down": {"color": "#d1495b", "type": "bar"},
+            "liq_short_usd": {"color": _UP, "type": "bar"},
+            "liq_long_usd_down": {"color": _DOWN, "type": "bar"},
         },
-        "Z-score": {"liq_z": {"color": "#7b5ea7"}},
-        "Purity": {"liq_purity": {"color": "#e0a030"}},
-        "Decision": {
-            "liq_strength": {"color": "#3a7ca5"},
-            "liq_level": {"color": "#16425b"},
+        "Z-score": {
+            "liq_z": {"color": "#7b5ea7"},
+            "liq_z_threshold": {"color": _LIMIT},
+            "liq_z_strong": {"color": _DOWN},
+        },
+        "Purity": {
+            "liq_purity": {"color": "#e0a030"},
+            "liq_purity_threshold": {"color": _LIMIT},
+            "liq_purity_strong": {"color": _DOWN},
+        },
+        "Wave, verdict (SHORT down)": {
+            "liq_wave_side": {"color": "#3a7ca5", "type": "bar"},
+            "liq_verdict_side": {"color": "#16425b"},
         },
         "RSI": {"rsi": {"color": "#888888"}},
     },
 }
 
 _COLORS = {1: "rgba(46, 158, 107, 0.15)", -1: "rgba(209, 73, 91, 0.15)"}
+_NEEDED = (
+    *("date", "liq_wave", "liq_sign", "liq_strength", "liq_z", "liq_purity"),
+    *("liq_judged", "liq_aligned", "liq_news", "liq_level", "liq_candidate"),
+)
 
 
 def with_indicators(frame: DataFrame) -> DataFrame:
@@ -38,23 +58,44 @@ def with_indicators(frame: DataFrame) -> DataFrame:
 
 def annotations(frame: DataFrame, timeframe_ms: int) -> list[dict[str, Any]]:
     """:return: one area for each wave of the frame, in Freqtrade's annotation format"""
-    if "liq_wave" not in frame:
+    if not set(_NEEDED) <= set(frame.columns):
         return []
-    marked = frame.loc[frame["liq_strength"] > Strength.NONE]
-    found = []
-    for _, rows in marked.groupby(["liq_sign", "liq_wave"]):
-        sign = int(rows["liq_sign"].iloc[0])
-        strength = Strength(int(rows["liq_strength"].max())).word
-        peak = float(np.nanmax(rows["liq_z"]))
-        found.append(
-            {
-                "type": "area",
-                "start": rows["date"].iloc[0].to_pydatetime(),
-                "end": (
-                    rows["date"].iloc[-1] + Timedelta(milliseconds=timeframe_ms)
-                ).to_pydatetime(),
-                "color": _COLORS[sign],
-                "label": f"{strength} {direction_word(sign)} z {peak:.1f}",
-            }
-        )
-    return found
+    marked = frame.loc[frame["liq_strength"] > Strength.NONE, list(_NEEDED)]
+    waves: dict[tuple[int, int], list[_Row]] = {}
+    for row in marked.to_dict("records"):
+        waves.setdefault((row["liq_sign"], row["liq_wave"]), []).append(row)
+    return [_area(rows, timedelta(milliseconds=timeframe_ms)) for rows in waves.values()]
+
+
+def _area(rows: Sequence[_Row], timeframe: timedelta) -> dict[str, Any]:
+    """From the wave's first candle to its last, with what it came to."""
+    sign, peak = int(rows[0]["liq_sign"]), max(rows, key=lambda row: row["liq_z"])
+    strength = Strength(int(max(row["liq_strength"] for row in rows))).word
+    # A narrow area has room for words below each other only.
+    label = (
+        f"{strength} {direction_word(sign)}\n"
+        f"z {peak['liq_z']:.1f}, {peak['liq_purity']:.0%}\n"
+        f"{_verdict(rows)}"
+    )
+    return {
+        "type": "area",
+        "start": rows[0]["date"].to_pydatetime(),
+        "end": (rows[-1]["date"] + timeframe).to_pydatetime(),
+        "color": _COLORS[sign],
+        "label": label,
+    }
+
+
+def _verdict(rows: Sequence[_Row]) -> str:
+    """In words: of the wave's surest candle, and of equally sure ones the last."""
+    row = max(
+        reversed(rows), key=lambda row: (row["liq_candidate"], row["liq_level"], row["liq_judged"])
+    )
+    return decision_words(
+        judged=bool(row["liq_judged"]),
+        strength=int(row["liq_strength"]),
+        aligned=int(row["liq_aligned"]),
+        news=int(row["liq_news"]),
+        level=int(row["liq_level"]),
+        candidate=bool(row["liq_candidate"]),
+    )

@@ -4,8 +4,13 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.stops import StopRules, Stops, as_freqtrade, crossed, stops
-from liq_provider.judge.matrix import NEWS_CODES
+from liq_provider.bot.words import decision_words_at
+from liq_provider.judge.matrix import NEWS_CODES, Confidence
+from liq_provider.plaintext import plain
 from liq_provider.wave import Strength, direction_word
+
+# Custom data may hold more, but Telegram shows it in one message for each key.
+_REASON_LIMIT = 200
 
 
 def current_stops(engine: Engine, trade: Any, now_ms: int, rules: StopRules) -> Stops:
@@ -83,5 +88,17 @@ def record(engine: Engine, pair: str, close_ms: int) -> dict[str, Any]:
         "news": NEWS_CODES[int(decisions.news[row])].value,
         "level": int(decisions.level[row]),
         "judge": verdict["judge"] if verdict else "none",
-        "reason": verdict["action_reason"] if verdict else "",
+        "verdict": decision_words_at(decisions, row),
+        "reason": plain(verdict["action_reason"], _REASON_LIMIT) if verdict else "",
     }
+
+
+def raise_confidence(trade: Any, level: int, entered: int) -> None:
+    """
+    A surer signal of the same direction, and the position is kept.
+
+    :param entered: the confidence that it was entered with
+    """
+    if level > int(trade.get_custom_data("liq_level", entered)):
+        trade.set_custom_data("liq_level", level)
+        trade.set_custom_data("liq_verdict", f"enter ({Confidence(level).word})")

@@ -21,7 +21,7 @@ from liq_provider.wave import Strength, Thresholds, score, signs, strengths, wav
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
-_UNKNOWN_ALIGNMENT = 2
+UNKNOWN_ALIGNMENT = 2
 
 # Of a verdict that was made without candles, and so is no judgement.
 _UNJUDGED = "unknown"
@@ -131,7 +131,7 @@ def decide(
     sign = pick(sign_by_minute, 0)
     trend_sign = trend_signs(trend.change, trend.noise, rules.trend_k)
     aligned = (trend_sign == sign).astype(np.int64)
-    aligned[~np.isfinite(trend.change)] = _UNKNOWN_ALIGNMENT
+    aligned[~np.isfinite(trend.change)] = UNKNOWN_ALIGNMENT
 
     anomalous = strength > Strength.NONE
     verdict = _verdict_of(close_ms, sign, anomalous, verdicts, rules)

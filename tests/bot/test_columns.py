@@ -64,8 +64,23 @@ def test_a_candidate_closes_the_other_side_only() -> None:
 
 
 def test_longs_are_drawn_downwards() -> None:
-    columns = decision_columns(_found())
+    columns = decision_columns(_found(), rules().thresholds)
     assert (columns["liq_long_usd_down"] == -columns["liq_long_usd"]).all()
+
+
+def test_waves_and_verdicts_are_drawn_to_the_side_of_their_direction() -> None:
+    short = decision_columns(_found(), rules().thresholds)
+    assert list(short["liq_wave_side"]) == [0, 0, 0, -2, 0, 0, 0, 0]
+    assert list(short["liq_verdict_side"]) == [0, 0, 0, -2, 0, 0, 0, 0]
+    long = decision_columns(_found(0.02, 1), rules().thresholds)
+    assert (long["liq_wave_side"][3], long["liq_verdict_side"][3]) == (2, 2)
+
+
+def test_the_thresholds_in_force_are_columns() -> None:
+    own = rules(z_threshold=3.5, z_strong=6.0, purity_threshold=0.8, purity_strong=0.95)
+    columns = decision_columns(_found(), own.thresholds)
+    assert (columns["liq_z_threshold"], columns["liq_z_strong"]) == (3.5, 6.0)
+    assert (columns["liq_purity_threshold"], columns["liq_purity_strong"]) == (0.8, 0.95)
 
 
 def test_a_tag_tells_its_confidence() -> None:

@@ -12,13 +12,16 @@ from liq_provider.bot import autostart as module
 from liq_provider.bot.autostart import Autostart, sidecar_config
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.source import LiveSource
 from liq_provider.liquidation import MINUTE_MS
+from liq_provider.markets import Market
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import sidecar_settings
 from liq_provider.store.reader import Reader
 
 from .helpers import Store, at, settings
+from .markdown import shown
 
 NOW = at(10) + 3_000
 PARAMETERS = {
@@ -119,6 +122,35 @@ def test_a_sidecar_that_judges_the_other_direction_stops_entries(store: Store) -
     live = loop(store)
     assert "direction_mode follow differs from fade" in texts(live)[0]
     assert live.engine.problem is not None
+
+
+def test_long_warnings_are_cut_for_telegram_and_whole_in_the_log(store: Store) -> None:
+    theirs = sidecar_settings(settings())
+    theirs |= {"settle_s": 5.0, "venues": {name: "_*[" * 60 for name in theirs["venues"]}}
+    venues = ("binance", "bybit", "okx")
+    for venue in venues:
+        store.writer.put_markets(venue, [Market(venue, "SOLUSDT", "SOL/USDT:USDT", "SOL")])
+    store.settle(
+        at(10), settings=theirs, feeds={v: {"markets": 1, "state": "live"} for v in venues}
+    )
+    pairs = [f"COIN_{n}/USDT:USDT" for n in range(100)]
+    found = [message for message in loop(store).begin(NOW, pairs, PARAMETERS) if message.warning]
+    assert ["other settings" in found[0].text, "without liquidation" in found[1].text] == [True] * 2
+    for message in found:
+        assert len(message.sendable) <= LIMIT
+        assert message.sendable == message.text
+        shown(message.sendable)
+    assert "settle_s: 5.0, here 2.0" in str(found[0].logged)
+    assert pairs[-1] in str(found[1].logged)
+
+
+def test_a_budget_that_is_spent_is_told_once(store: Store) -> None:
+    budget = {"spent": {"usd_per_day": {"used": 5.0, "limit": 5.0}}, "reached": ["usd_per_day"]}
+    store.settle(at(10), judge={"model": {"unavailable": "over budget", "budget": budget}})
+    live = loop(store)
+    assert "`llm.budget.usd_per_day` 5 of 5." in texts(live)[1]
+    assert texts(live) == []
+    assert live.engine.problem is None, "the judge's own records say what follows from it"
 
 
 # -- autostart ----------------------------------------------------------------------------

@@ -1,17 +1,28 @@
 """What the bot says, and that it says it once."""
 
+from typing import Any
+
 import pytest
 
+from liq_provider.bot.messages import LIMIT, Message
 from liq_provider.bot.notices import Notices
+from liq_provider.settings import MessageSettings
 
 from .helpers import Store, at, stored, verdict
-from .test_engine import BTC, CLOSE, ETH, Bot, wave
+from .markdown import shown
+from .test_engine import BTC, CLOSE, ETH, Bot, pair, wave
+
+DAY_MS = 86_400_000
+
+
+def notices(**switches: Any) -> Notices:
+    return Notices(MessageSettings(**switches))
 
 
 def test_stale_and_live_again_are_told_once_each() -> None:
-    notices = Notices()
+    own = notices()
     told = [
-        notices.data(problem)
+        own.data(problem)
         for problem in (
             "the sidecar has not settled a minute yet",
             "the sidecar has not settled a minute yet",
@@ -24,60 +35,108 @@ def test_stale_and_live_again_are_told_once_each() -> None:
             None,
         )
     ]
-    assert [text is not None for text in told] == [
-        *(True, False, True, False, True, False, False, True, False),
+    assert [message.sendable if message else None for message in told] == [
+        "LiqTrend: no entries, `the sidecar has not settled a minute yet`. Stops and exits go on.",
+        None,
+        "LiqTrend: liquidation data is live.",
+        None,
+        "LiqTrend: no entries, `liquidation data is 91 s old (max_staleness_s)`. "
+        "Stops and exits go on.",
+        *(None, None),
+        "LiqTrend: liquidation data is live again.",
+        None,
     ]
-    assert told[0] == (
-        "LiqTrend: no entries, the sidecar has not settled a minute yet. Stops and exits go on."
-    )
-    assert told[2] == "LiqTrend: liquidation data is live."
-    assert told[7] == "LiqTrend: liquidation data is live again."
+    assert [message.warning for message in told if message] == [True, False, True, False]
 
 
 def test_data_that_was_good_from_the_start_is_told_as_well() -> None:
-    assert Notices().data(None) == "LiqTrend: liquidation data is live."
+    assert notices().data(None) == Message("LiqTrend: liquidation data is live.")
 
 
-def waves(notices: Notices, bot: Bot) -> list[str]:
-    return list(notices.waves(bot.engine, [BTC, ETH], CLOSE))
+def test_a_long_problem_is_cut_in_the_message_and_whole_in_the_log() -> None:
+    problem = "the store does not answer: " + "_very*[long] " * 40
+    message = notices().data(problem)
+    assert message is not None
+    assert len(message.sendable) <= LIMIT
+    assert "Stops and exits go on." in shown(message.sendable)
+    assert problem in str(message.logged)
+
+
+def test_data_can_be_kept_to_the_log() -> None:
+    messages = [notices(data=False).data(problem) for problem in (None, "gone")]
+    assert [message.send for message in messages if message] == [False, False]
+
+
+# -- waves --------------------------------------------------------------------------------
+
+
+def waves(own: Notices, bot: Bot) -> list[str]:
+    return [message.sendable for message in own.waves(bot.engine, [BTC, ETH], CLOSE)]
 
 
 def test_a_wave_is_told_once_with_its_verdict(store: Store) -> None:
     wave(store, BTC=9)
-    bot, notices = Bot(store), Notices()
+    bot, own = Bot(store), notices()
     bot.loop([BTC, ETH])
-    told = waves(notices, bot)
-    assert told == [
-        f"{BTC}: strong wave SHORT, z 9.0, purity 98%, $1,000,000: "
-        "enter (medium), a strong one-sided wave that price follows"
+    assert waves(own, bot) == [
+        f"`{BTC}`: strong wave SHORT, z 9.0, purity 98%, $1,000,000: "
+        "enter (medium), `a strong one-sided wave that price follows`"
     ]
-    assert waves(notices, bot) == []
+    assert waves(own, bot) == []
 
 
 def test_an_unjudged_wave_is_not_told(store: Store) -> None:
     store.settle(CLOSE, [stored("BTC", CLOSE, 9, 0.98)])
     bot = Bot(store)
     bot.loop([BTC, ETH])
-    assert waves(Notices(), bot) == []
+    assert waves(notices(), bot) == []
 
 
-def test_an_upgrade_is_told_again(store: Store) -> None:
+def test_a_wave_below_the_strategys_thresholds_is_not_told(store: Store) -> None:
+    wave(store, BTC=2.7)
+    bot = Bot(store)
+    bot.loop([BTC, ETH])
+    assert waves(notices(), bot) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "decision"),
+    [
+        ({"news": "supports"}, "enter (high), "),
+        ({"news": "contradicts", "action": "skip"}, "skip, "),
+        ({"downgrade": 3, "action": "skip", "judge": "unavailable"}, "skip, "),
+    ],
+)
+def test_a_changed_verdict_is_told_again_once(
+    store: Store, said: dict[str, Any], decision: str
+) -> None:
     wave(store, BTC=9)
-    bot, notices = Bot(store), Notices()
+    bot, own = Bot(store), notices()
     bot.loop([BTC, ETH])
-    waves(notices, bot)
-    store.judge(verdict(40, news="supports", news_key="a", after_s=5))
+    waves(own, bot)
+    store.judge(verdict(40, news_key="a", after_s=5, **said))
     bot.loop([BTC, ETH])
-    assert [text.partition(": enter ")[2][:6] for text in waves(notices, bot)] == ["(high)"]
+    assert [text.split(": ")[2][: len(decision)] for text in waves(own, bot)] == [decision]
+    assert waves(own, bot) == []
+
+
+def test_the_same_verdict_made_anew_is_not_told_again(store: Store) -> None:
+    wave(store, BTC=9)
+    bot, own = Bot(store), notices()
+    bot.loop([BTC, ETH])
+    waves(own, bot)
+    store.judge(verdict(40, news_key="b", after_s=5))
+    bot.loop([BTC, ETH])
+    assert waves(own, bot) == []
 
 
 @pytest.mark.parametrize(
     ("z", "said", "decision"),
     [
-        (4.0, {}, "skip, low is below min_confidence"),
-        (9.0, {"news": "contradicts", "action": "skip"}, "skip, a strong"),
+        (4.0, {}, "skip, low is below `min_confidence`"),
+        (9.0, {"news": "contradicts", "action": "skip"}, "skip, `a strong"),
         (9.0, {"downgrade": 3}, "skip, this bot's own thresholds or candles do not agree"),
-        (9.0, {"news": "contradicts", "action": "hold"}, "hold, a strong"),
+        (9.0, {"news": "contradicts", "action": "hold"}, "hold, `a strong"),
     ],
 )
 def test_what_is_not_entered_is_not_told_as_an_entry(
@@ -87,6 +146,126 @@ def test_what_is_not_entered_is_not_told_as_an_entry(
     store.judge(verdict(40, **said))
     bot = Bot(store)
     bot.loop([BTC, ETH])
-    assert [decision in text for text in waves(Notices(), bot)] == [True]
+    assert [decision in text for text in waves(notices(), bot)] == [True]
     assert bot.signals() == set()
     assert at(40) == CLOSE
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "_it_ *bold* [coins](https://evil.example) `x`",
+        "/forceexit all @everyone\n/stop " + "and more " * 60,
+        "",
+    ],
+)
+def test_what_a_model_says_cannot_break_a_message(store: Store, reason: str) -> None:
+    store.settle(CLOSE, [stored("BTC", CLOSE, 9, 0.98)])
+    store.judge(verdict(40, action_reason=reason))
+    bot = Bot(store)
+    bot.loop([BTC, ETH])
+    (text,) = waves(notices(), bot)
+    assert len(text) <= LIMIT
+    assert "enter (medium), " in text
+    assert text.count("`") == 4, "pair and reason are code, and nothing else is"
+    shown(text)
+
+
+@pytest.mark.parametrize(
+    ("which", "sent"), [("all", [True, True]), ("enter", [True, False]), ("none", [False, False])]
+)
+def test_which_waves_are_sent_can_be_chosen_and_the_log_has_all(
+    store: Store, which: str, sent: list[bool]
+) -> None:
+    store.settle(CLOSE, [stored("BTC", CLOSE, 4, 0.98), stored("ETH", CLOSE, 9, 0.98)])
+    for base in ("BTC", "ETH"):
+        store.judge(verdict(40, base=base))
+    bot, own = Bot(store), notices(waves=which)
+    bot.loop([BTC, ETH])
+    told = own.waves(bot.engine, [BTC, ETH], CLOSE)
+    assert [message.send for message in told] == sent
+    assert [ETH in told[0].text, BTC in told[1].text] == [True, True], "the surest first"
+    assert own.told((ETH, -1, CLOSE)) is sent[0]
+
+
+def test_many_waves_at_once_are_summed_up(store: Store) -> None:
+    bases = [f"C{n}" for n in range(12)]
+    pairs = [pair(base) for base in bases]
+    wave(store, **{base: 4 + n for n, base in enumerate(bases)})
+    bot, own = Bot(store), notices()
+    bot.loop(pairs, slots=20)
+    told = own.waves(bot.engine, pairs, CLOSE)
+    assert len(told) == 13
+    sent = [message for message in told if message.send]
+    assert len(sent) == 6
+    assert f"`{pairs[-1]}`" in sent[0].text, "the surest has a message of its own"
+    assert sent[-1].sendable == (
+        "LiqTrend: 7 more waves at once, 6 of them to enter: `C6, C5, C4, C3, C2, C1, C0`"
+    )
+    assert own.told((pairs[-1], -1, CLOSE))
+    assert not own.told((pairs[0], -1, CLOSE))
+    assert own.waves(bot.engine, pairs, CLOSE) == []
+
+
+# -- budget -------------------------------------------------------------------------------
+
+
+def sidecar(unavailable: str | None = None, instead: str = "skip", **used: float) -> dict[str, Any]:
+    limits = {"calls_per_minute": 60, "calls_per_day": 2_000, "tokens_per_day": 3_000_000}
+    limits["usd_per_day"] = 5
+    spent = {name: {"used": used.get(name, 0), "limit": limit} for name, limit in limits.items()}
+    model = {"unavailable": unavailable, "budget": {"spent": spent, "reached": []}}
+    return {"judge": {"model": model}, "settings": {"on_llm_unavailable": instead}}
+
+
+def test_a_spent_budget_is_told_once_a_day() -> None:
+    own = notices()
+    full = sidecar(calls_per_day=2_000)
+    message = own.budget(full, 0)
+    assert message is not None
+    assert message.sendable == (
+        "LiqTrend: the model's budget is spent, `llm.budget.calls_per_day` 2,000 of 2,000. "
+        "Waves are skipped until midnight UTC."
+    )
+    assert message.warning
+    assert own.budget(full, 1_000) is None
+    assert own.budget(sidecar(), DAY_MS) is None
+    assert own.budget(full, DAY_MS + 1) is not None
+
+
+def test_a_question_that_no_longer_fits_is_a_spent_budget() -> None:
+    refused = sidecar("over budget", "matrix", tokens_per_day=2_999_500, calls_per_minute=3)
+    message = notices().budget(refused, 0)
+    assert message is not None
+    assert "`llm.budget.tokens_per_day` 2,999,500 of 3,000,000. Waves are judged by the matrix" in (
+        message.sendable
+    )
+
+
+def test_a_full_minute_is_told_only_if_a_question_was_refused() -> None:
+    own = notices()
+    assert own.budget(sidecar(calls_per_minute=60), 0) is None
+    message = own.budget(sidecar("over budget", calls_per_minute=60), 0)
+    assert message is not None
+    assert message.text.endswith("Waves are skipped for up to a minute.")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"judge": None},
+        {"judge": {"name": "matrix", "model": None}},
+        sidecar("timeout"),
+        sidecar("over budget"),  # that of yesterday
+    ],
+)
+def test_without_a_spent_budget_nothing_is_told(status: dict[str, Any]) -> None:
+    assert notices().budget(status, 0) is None
+
+
+def test_the_budget_can_be_kept_to_the_log() -> None:
+    message = notices(budget=False).budget(sidecar(usd_per_day=5.01), 0)
+    assert message is not None
+    assert not message.send
+    assert "5.01 of 5." in message.text

@@ -287,6 +287,31 @@ def test_plot_annotations_are_none(holding: Bot, monkeypatch: pytest.MonkeyPatch
     assert holding.strategy.ft_plot_annotations(BTC, frame) == []
 
 
+def test_plot_annotations_are_none_before_the_bot_has_started(bot: Bot) -> None:
+    strategy = type(bot.strategy)(bot.strategy.config)
+    frame, _ = bot.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
+    for candles in (frame, frame.iloc[:0]):
+        found = strategy.plot_annotations(
+            pair=BTC, start_date=None, end_date=None, dataframe=candles
+        )
+        assert found == []
+
+
+def test_a_backtest_says_and_keeps_nothing(holding: Bot) -> None:
+    """Its trades have no custom data that a later one could read."""
+    trade, said = holding.open[BTC], len(holding.messages)
+    kept = len(trade.get_all_custom_data())
+    trade.exit_reason, order = "stop_loss", trade.orders[0]
+    holding.strategy.live = None
+    holding.strategy.order_filled(
+        pair=BTC, trade=trade, order=order, current_time=datetime.now(UTC)
+    )
+    holding.strategy.bot_loop_start(datetime.now(UTC))
+    assert len(trade.get_all_custom_data()) == kept
+    assert len(holding.strategy.dp._msg_queue) == 0
+    assert len(holding.messages) == said
+
+
 # -- limit orders -------------------------------------------------------------------------
 
 
