@@ -12,13 +12,14 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import aiohttp
 import psutil
 import pyarrow.parquet as pq
 import pytest
@@ -55,7 +56,7 @@ IN_ENVIRONMENT = {
 }
 IN_CONFIG = {
     name: f"planted-{name.lower()}-{TAIL}"
-    for name in ("key", "password", "apiKey", "ccxtSecret", "privateKey", "telegram", "jwt")
+    for name in ("key", "password", "apiKey", "ccxtSecret", "privateKey", "telegram", "jwt", "api")
 }
 PLANTED = [*IN_ENVIRONMENT.values(), *IN_CONFIG.values()]
 OPENAI, BRAVE = IN_ENVIRONMENT["OPENAI_API_KEY"], IN_ENVIRONMENT["BRAVE_API_KEY"]
@@ -174,6 +175,7 @@ def config_of(sim: Simulator, servers: Servers, base_dir: Path) -> dict[str, Any
         log_level="DEBUG",
         llm={"base_url": servers.model.url, "model": MODEL, "breaker_failures": 100},
         news={"provider": "brave", "brave_url": servers.brave_url},
+        dashboard={"port": 0},
     )
     exchange = config["exchange"]
     exchange |= {"key": IN_CONFIG["key"], "password": IN_CONFIG["password"]}
@@ -186,7 +188,13 @@ def config_of(sim: Simulator, servers: Servers, base_dir: Path) -> dict[str, Any
         "stake_currency": "USDT",
         "strategy_path": str(base_dir / "strategies"),
         "telegram": {"enabled": False, "token": IN_CONFIG["telegram"], "chat_id": "1"},
-        "api_server": {"enabled": False, "jwt_secret_key": IN_CONFIG["jwt"]},
+        "api_server": {
+            "enabled": True,  # so that the page asks a bot, which is not there
+            "listen_port": 9,
+            "username": "u",
+            "password": IN_CONFIG["api"],
+            "jwt_secret_key": IN_CONFIG["jwt"],
+        },
     }
 
 
@@ -245,6 +253,7 @@ async def story(run: Run, process: Process, sim: Simulator, config: Path, reader
     run.places["command lines"] = "\n".join(commands).encode()
     run.places["what the model was told"] = json.dumps(run.servers.model.requests).encode()
     look_at_files(run, config.parent, "while it runs")
+    await look_at_page(run, reader.states(["sidecar"])["sidecar"]["dashboard"]["url"])
     await look_at_commands(run, config, run.verdicts["BTC"]["close_ms"])
     reader.close()
     run.exit_status = await process.end(signal.SIGTERM)
@@ -255,6 +264,29 @@ def look_at_files(run: Run, base_dir: Path, when: str) -> None:
     for path in [base_dir / "log", *(base_dir / "user_data").rglob("*")]:
         if path.is_file():
             run.places[f"{path.name} {when}"] = path.read_bytes()
+
+
+async def look_at_page(run: Run, url: str) -> None:
+    """Everything that the dashboard tells somebody who knows its token."""
+    token = {"Authorization": f"Bearer {IN_ENVIRONMENT['LIQ_PROVIDER_TOKEN']}"}
+    row = run.verdicts["BTC"]
+    record = {
+        "coin": "BTC",
+        "direction": row["direction"],
+        "start": str(row["wave_start_ms"]),
+        "at": str(row["available_at"]),
+    }
+    async with aiohttp.ClientSession(headers=token) as session:
+        for path in ("/", "/api/evidence", "/pairlist", "/api/pair?pair=BTC/USDT:USDT"):
+            async with session.get(url + path) as answer:
+                run.places[f"page {path}"] = await answer.read() + repr(answer.headers).encode()
+        async with session.get(f"{url}/api/record", params=record) as answer:
+            run.places["page record"] = await answer.read()
+        async with session.get(f"{url}/api/stream") as answer:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(6):
+                    async for line in answer.content:
+                        run.places["page stream"] = run.places.get("page stream", b"") + line
 
 
 async def look_at_commands(run: Run, config: Path, close_ms: int) -> None:
@@ -332,6 +364,8 @@ def test_every_place_was_really_looked_at(run: Run) -> None:
         "judge": b"=== DATA",
         "export of model_calls": b"said back",
         "export of news": b"falls",
+        "page record": b"=== DATA",
+        "page stream": b"does not answer",
     }.items():
         found = [text for name, text in run.places.items() if place in name]
         assert found and all(word in text for text in found if b"{" != text[:1]), place

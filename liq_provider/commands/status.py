@@ -164,6 +164,11 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     )
     if sidecar["store_error"]:
         console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
+    page = sidecar.get("dashboard") or {}
+    if page.get("url"):
+        console.print(f"Dashboard: {page['url']}" + (" (token)" if page["locked"] else ""))
+    elif page.get("error"):
+        console.print(f"No dashboard: {page['error']}", style="yellow", markup=False)
     fills = sidecar.get("fills") or {}
     if any(fills.values()):
         console.print(

@@ -61,6 +61,7 @@ class Narrator:
         self._stops: dict[int, float] = {}
         self._closed: set[int] = set()
         self._feeds: dict[str, str] = {}
+        self._page: str | None = None
 
     def news(self) -> Iterator[str]:
         """:return: what happened since the last call, one line each"""
@@ -78,6 +79,10 @@ class Narrator:
             if self._feeds.get(name) != feed["state"]:
                 self._feeds[name] = feed["state"]
                 yield f"feed       {name}: {feed['state']}, {feed['detail']}"
+        page = (sidecar.get("dashboard") or {}).get("url")
+        if page and page != self._page:
+            self._page = page
+            yield f"dashboard  {page}"
 
     def _new_verdicts(self) -> Iterator[str]:
         for row in self._reader.verdicts(self._verdicts_ms, 2**62):

@@ -55,7 +55,11 @@ def write_config(place: Path, url: str, /, **changes: Any) -> None:
         "pair_whitelist": ["BTC/USDT:USDT", "ETH/USDT:USDT"],
         "pair_blacklist": [],
     }
-    config["liq_provider"] = {"autostart": True, "venues": venue_urls(url)}
+    config["liq_provider"] = {
+        "autostart": True,
+        "venues": venue_urls(url),
+        "dashboard": {"port": 0},
+    }
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(config.get(key), dict):
             value = config[key] | value

@@ -41,6 +41,7 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         text = until(told, "the first signal becomes possible at", 60)
         assert text.startswith("DRY-RUN on binance's public data")
         until(told, "binance: live, connected and subscribed", 20)
+        until(told, "dashboard  http://127.0.0.1:", 10)
 
         assert main(["doctor"]) in (0, 1)  # 1 while no minute is settled yet
         out = capsys.readouterr().out
@@ -52,6 +53,8 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         assert process.wait(30) == 0
     assert "The sidecar keeps recording" in told.read_text()
 
+    assert main(["status"]) in (0, 1)
+    assert "Dashboard: http://127.0.0.1:" in capsys.readouterr().out
     assert main(["stop"]) == 0
     assert "ended" in capsys.readouterr().out
     assert main(["stop"]) == 0
