@@ -18,7 +18,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
 from liq_provider.judge.rules import judge_by_matrix, make_facts, unjudged
-from liq_provider.judge.verdict import Facts, Verdict
+from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.pipeline import Anomaly
 from liq_provider.rolling import FloatArray
 from liq_provider.settings import Settings
@@ -76,6 +76,7 @@ class Judging:
         self._now_ms = now_ms
         self._store_executor = store_executor
         self._judged: dict[Wave, set[State]] = {}
+        self._settled_ms = 0
         self._foreseen: dict[Wave, tuple[int, Strength, int]] = {}
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
@@ -100,10 +101,11 @@ class Judging:
                 raise result
 
     async def _foresee_one(self, questions: Questions, found: Anomaly, pair: str) -> None:
-        now_ms = self._now_ms()
         closes, news = await asyncio.gather(
-            self._candles.expected(pair, found.close_ms, now_ms), self._news(found.base_asset)
+            self._candles.expected(pair, found.close_ms), self._news(found.base_asset)
         )
+        if found.close_ms <= self._settled_ms:
+            return  # overtaken: the settled minute asks for itself
         facts = self._facts(found, pair, closes)
         judged = self._judged.get(wave_of(facts), ())
         if facts.aligned is not None and state_of(facts, news) not in judged:
@@ -120,6 +122,7 @@ class Judging:
 
     async def judge(self, settled: Settled) -> list[Verdict]:
         """:return: the new verdicts; a failure is logged and leaves that wave unjudged"""
+        self._settled_ms = settled.close_ms
         self._forget(settled.close_ms)
         # If there is too little time or budget for all, the strongest are judged.
         anomalies = _strongest_first(settled.anomalies)
@@ -149,44 +152,58 @@ class Judging:
     async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
         loop = asyncio.get_running_loop()
         expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
-        wave = (found.base_asset, found.direction, found.wave_start_ms)
-        await loop.run_in_executor(
-            self._store_executor, self._writer.extend_verdicts, *wave, expires_at, self._now_ms()
-        )
         closes = await self._candles.closed(pair, found.close_ms)
         if self._candles.error is not None:
             self.stats.error = self._candles.error
         facts = self._facts(found, pair, closes)
-        verdict = await self._verdict(facts, closes, expires_at)
-        if verdict is not None:
+        state, verdict = await self._verdict(facts, closes, expires_at)
+        try:
+            if verdict is not None:
+                await loop.run_in_executor(
+                    self._store_executor, self._writer.put_verdict, verdict.row()
+                )
+            # Only of the state that was confirmed: what was said of another must not outlive it.
             await loop.run_in_executor(
-                self._store_executor, self._writer.put_verdict, verdict.row()
+                self._store_executor,
+                self._writer.extend_verdicts,
+                *wave_of(facts),
+                (state[0], aligned_word(state[1]), state[2]),
+                expires_at,
+                self._now_ms(),
             )
+        except BaseException:
+            if verdict is not None:
+                self._judged[wave_of(facts)].discard(state)
+            raise
+        if verdict is not None:
             self._note(facts, verdict)
         return verdict
 
-    async def _verdict(self, facts: Facts, closes: FloatArray, expires_at: int) -> Verdict | None:
-        """:return: None if this state of the wave was judged before, or is being judged"""
+    async def _verdict(
+        self, facts: Facts, closes: FloatArray, expires_at: int
+    ) -> tuple[State, Verdict | None]:
+        """:return: the state, and None if it was judged before or is being judged"""
         judged = self._judged.setdefault(wave_of(facts), set())
         # Without candles no entry is possible, so no model is asked.
         if self.questions is None or facts.aligned is None:
-            if not _enter_once(judged, (facts.strength.word, facts.aligned, "")):
-                return None
-            return judge_by_matrix(facts, self._now_ms, expires_at)
+            state: State = (facts.strength.word, facts.aligned, "")
+            if not _enter_once(judged, state):
+                return state, None
+            return state, judge_by_matrix(facts, self._now_ms, expires_at)
         news = await self._news(facts.base_asset)
         state = state_of(facts, news)
         if not _enter_once(judged, state):
-            return None
+            return state, None
         try:
-            answer = await self.questions.answer(facts, closes, news)
+            answer = await self.questions.answer(facts, closes, news, expires_at)
         except ModelFailure as failure:
             # Asked again when the wave is confirmed again.
             judged.discard(state)
-            return self._without_model(facts, failure, expires_at)
+            return state, self._without_model(facts, failure, expires_at)
         except BaseException:
             judged.discard(state)
             raise
-        return answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        return state, answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
 
     def _facts(self, found: Anomaly, pair: str, closes: FloatArray) -> Facts:
         return make_facts(found, pair, closes, self._settings.trend_candles, self._settings.trend_k)

@@ -28,6 +28,7 @@ from liq_provider.wave import Thresholds
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 0.3
+_AT_ONCE = 40  # coins
 # Looking ahead must not compete with storing: it takes at most this share of the time.
 _SHARE = 0.2
 
@@ -92,6 +93,8 @@ class RunningMinute:
             return Running(close_ms, settled_ms)
         self._seen |= {base: totals[base] for base in coins}
         listed = self._reader.active(start_ms, close_ms)
+        # Between two questions to the store a coin may vanish from it.
+        coins = [base for base in coins if base in listed or base in names]
         pairs = {base: pair_of(base, listed.get(base, ()), names) for base in coins}
         anomalies, rows = [], {}
         for item in self._computed(coins, venues):
@@ -107,7 +110,10 @@ class RunningMinute:
         start_ms = close_ms - self._params.lookback_min * MINUTE_MS
         new = [base for base in coins if base not in self._past]
         if new:
-            self._past |= self._reader.grids(new, enabled, start_ms, settled_ms)
+            # Piece by piece, so that no other thread waits long for its turn.
+            for first in range(0, len(new), _AT_ONCE):
+                some = new[first : first + _AT_ONCE]
+                self._past |= self._reader.grids(some, enabled, start_ms, settled_ms)
         last = np.array([self._params.lookback_min - 1])
         found = []
         for base, running in self._reader.grids(coins, enabled, settled_ms, close_ms).items():
@@ -163,6 +169,11 @@ class RunningLoop:
                     if not failed:
                         logger.warning("Looking at the running minute: %s", error)
                     failed = True
+                except Exception:
+                    # Looking ahead is a convenience; nothing in it may end the recording.
+                    if not failed:
+                        logger.exception("Looking at the running minute failed")
+                    failed = True
                 else:
                     failed = False
                 await asyncio.sleep(max(_EVERY_S, (time.monotonic() - begun) / _SHARE))
@@ -172,8 +183,9 @@ class RunningLoop:
 
     async def _look(self) -> None:
         close_ms, settled_ms = next_close(self._now_ms()), self._minutes.settled_ms
-        # Just after a close two minutes are not settled; more means that something is wrong.
-        if close_ms - settled_ms > 2 * MINUTE_MS:
+        # Just after a close two minutes are not settled. More, or none at all, means that
+        # settling lags or that the clock was set.
+        if not 0 < close_ms - settled_ms <= 2 * MINUTE_MS:
             return
         covering = [name for name, v in self._venues.items() if v.covers(settled_ms)]
         if not covering:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -120,11 +121,26 @@ async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(court
     assert (row["symbol"], row["strength"], row["judge"]) == (PAIR, "strong", "matrix")
     assert row["aligned"] in ("yes", "no")
     assert row["expires_at"] == court.close_ms + 32_000
-    # In the next minute the candles are not there yet; the verdict lives longer all the same.
+    closes = await court.judging._candles.closed(PAIR, court.close_ms)
+
+    async def the_same(pair: str, close_ms: int) -> Any:
+        return closes
+
+    court.judging._candles.closed = the_same  # type: ignore[method-assign]
     await court.judging.judge(court.settled(after=1))
+    (again,) = court.verdicts()
+    assert again["expires_at"] == court.close_ms + MINUTE + 32_000
+    assert again["available_at"] == row["available_at"]
+
+    async def gone(pair: str, close_ms: int) -> Any:
+        return closes[:0]
+
+    # What was said of a wave that price followed must not outlive what is known now.
+    court.judging._candles.closed = gone  # type: ignore[method-assign]
+    await court.judging.judge(court.settled(after=2))
     rows = {row["aligned"]: row for row in court.verdicts()}
-    assert rows[row["aligned"]]["expires_at"] == court.close_ms + MINUTE + 32_000
-    assert rows[row["aligned"]]["available_at"] == row["available_at"]
+    assert rows[row["aligned"]]["expires_at"] == again["expires_at"]
+    assert rows["unknown"]["action"] == "skip"
     assert first.row()["available_at"] == row["available_at"]
 
 
@@ -329,12 +345,26 @@ async def test_the_running_candle_stands_for_the_one_that_it_will_be(court: Cour
     candles = Candles(exchange, "1m", MINUTE, 16, court.executors[1])
     now_ms = court.sim.now_ms()
     close_ms = now_ms - now_ms % MINUTE + MINUTE
-    expected = await candles.expected(PAIR, close_ms, now_ms)
+    expected = await candles.expected(PAIR, close_ms)
     assert len(expected) == 16
     finished = await candles.closed(PAIR, close_ms - MINUTE)
     assert list(expected[:-1]) == list(finished[1:])
-    # Of a candle that was finished already nothing is guessed.
-    assert list(await candles.expected(PAIR, close_ms - MINUTE, now_ms)) == list(finished)
+
+
+async def test_a_guess_made_just_after_the_close_is_not_taken_for_the_candle(court: Court) -> None:
+    """Exchanges go on with a candle for a moment after its close."""
+
+    class Late(BotExchange):
+        price = 100.0
+
+        def closes(self, pair: str, timeframe: str, candles: int, now_ms: int) -> Any:
+            return now_ms, np.full(candles, self.price)
+
+    exchange = Late("binance", ccxt_config(court.sim.url, "binance"))
+    candles = Candles(exchange, "1m", MINUTE, 16, court.executors[1])
+    assert (await candles.expected(PAIR, court.close_ms))[-1] == 100.0
+    exchange.price = 90.0
+    assert (await candles.closed(PAIR, court.close_ms))[-1] == 90.0
 
 
 async def test_with_the_matrix_there_is_nothing_to_begin_early(court: Court) -> None:
@@ -342,3 +372,93 @@ async def test_with_the_matrix_there_is_nothing_to_begin_early(court: Court) -> 
     await court.judging.foresee([running(court)], {"BTC": PAIR})
     assert court.judging.stats.error is None
     await court.judging.close()
+
+
+async def test_what_was_said_of_a_weaker_wave_does_not_stand_in_for_the_stronger(
+    court: Court,
+) -> None:
+    """The model lets the medium wave pass and is still thinking about the strong one."""
+    async with StandIn() as server:
+        judging = court.asking(server)
+        medium = anomaly(court.close_ms, court.close_ms, strength=Strength.MEDIUM)
+        await judging.judge(confirms(medium))
+        (before,) = court.verdicts()
+        thinking = asyncio.Event()
+        good = server.handler
+
+        async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            await thinking.wait()
+            return await good(request, body)
+
+        server.handler = slow
+        strong = replace(medium, strength=Strength.STRONG)
+        task = asyncio.create_task(judging.judge(confirms(strong)))
+        await until(lambda: len(server.requests) == 2, "the strong wave is asked about")
+        assert court.verdicts() == [before]
+        thinking.set()
+        (verdict,) = await task
+        assert verdict.facts.strength is Strength.STRONG
+        await judging.close()
+
+
+async def test_a_verdict_that_could_not_be_written_is_made_again(court: Court) -> None:
+    with closing(sqlite3.connect(court.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await court.judging.judge(court.settled()) == []
+        other.execute("ROLLBACK")
+    assert len(await court.judging.judge(court.settled())) == 1
+    assert len(court.verdicts()) == 1
+
+
+async def test_a_look_that_the_settled_minute_overtook_asks_nobody(court: Court) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        await judging.judge(Settled(court.close_ms, (), {}, ("bybit",)))
+        await judging.foresee([anomaly(court.close_ms, court.close_ms)], {"BTC": PAIR})
+        await asyncio.sleep(0.1)
+        assert not server.requests
+        await judging.close()
+
+
+async def test_an_answer_about_an_earlier_minute_or_another_pair_is_not_used(
+    court: Court,
+) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        found = anomaly(court.close_ms, court.close_ms - MINUTE)
+        await judging.foresee([replace(found, close_ms=court.close_ms - MINUTE)], {"BTC": PAIR})
+        await judging.judge(confirms(found))
+        assert len(server.requests) == 2
+        other = replace(found, wave_start_ms=court.close_ms)
+        await judging.foresee([other], {"BTC": "ETH/USDT:USDT"})  # settled already: no look
+        judging._settled_ms = 0
+        await judging.foresee(
+            [replace(other, z=8.0, strength=Strength.MEDIUM)], {"BTC": "ETH/USDT:USDT"}
+        )
+        (verdict,) = await judging.judge(confirms(replace(other, strength=Strength.MEDIUM)))
+        assert verdict.facts.symbol == PAIR
+        assert asked(server.requests[-1])["symbol"] == PAIR
+        await judging.close()
+
+
+async def test_what_fails_while_the_settled_minute_waits_for_it_is_asked_once_more(
+    court: Court,
+) -> None:
+    async with StandIn() as server:
+        good, first = server.handler, asyncio.Event()
+
+        async def fails(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            server.handler = good
+            await first.wait()
+            return web.json_response(completion("no idea"))
+
+        server.handler = fails
+        judging = court.asking(server)
+        found = anomaly(court.close_ms, court.close_ms)
+        await judging.foresee([found], {"BTC": PAIR})
+        task = asyncio.create_task(judging.judge(confirms(found)))
+        await asyncio.sleep(0.2)
+        first.set()
+        (verdict,) = await task
+        assert verdict.judge == "gpt-4.1-mini@v1" and len(server.requests) == 2
+        await judging.close()

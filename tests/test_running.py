@@ -155,3 +155,38 @@ async def test_a_slow_model_is_asked_before_the_close_and_costs_no_candle(tmp_pa
     (call,) = reader.model_calls(0, 2**62)
     assert call["close_ms"] == close_ms and call["asked_ms"] < close_ms
     assert json.loads(verdict["inputs"])["call_id"] == call["call_id"]
+
+
+async def test_a_clock_that_is_set_back_and_a_look_that_fails_end_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looking ahead is a convenience; recording must go on whatever becomes of it."""
+    moment = Time(START + 20_000)
+    async with quiet_exchange(moment) as sim:
+        config = sidecar_config(sim, tmp_path, dashboard={"port": 0})
+        remember(config.store_url, ["BTC"], START, known_min=1)
+        reader = Reader(config.store_url)
+        sidecar = Sidecar(config, moment.clock())
+        working = asyncio.create_task(sidecar.run())
+
+        def live() -> bool:
+            return {f["state"] for f in sidecar.status()["feeds"].values()} == {"live"}
+
+        await until(live, "the feeds are live")
+        moment.jump_to(START + MINUTE - 200)
+        await until(lambda: reader.states(["computed_ms"]).get("computed_ms"), "a minute settled")
+        liquidate(sim, "bybit", 20, 50_000.0)
+        await asyncio.sleep(1.0)
+        sidecar._clock._wall_ms = lambda: moment.now_ms() - 80_000  # type: ignore[method-assign]
+        await asyncio.sleep(1.5)
+        assert not working.done()
+        sidecar._clock._wall_ms = moment.now_ms  # type: ignore[method-assign]
+
+        def broken(*_: object) -> Running:
+            raise KeyError("BTC")
+
+        sidecar._running._minute.look = broken  # type: ignore[method-assign]
+        await until(lambda: "Looking at the running minute failed" in caplog.text, "it is logged")
+        assert not working.done() and live()
+        sidecar.stop()
+        await asyncio.wait_for(working, 20)

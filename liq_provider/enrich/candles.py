@@ -53,15 +53,17 @@ class Candles:
                 await asyncio.sleep(_RETRY_S)
         return np.array([])
 
-    async def expected(self, pair: str, close_ms: int, now_ms: int) -> FloatArray:
+    async def expected(self, pair: str, close_ms: int) -> FloatArray:
         """
         What ``closed`` would say at ``close_ms`` if price stood still until then. A guess, good
         for asking early; no decision is made on it.
 
-        :param close_ms: close of the minute that runs at ``now_ms``
+        :param close_ms: close of the running minute
         """
         wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
-        if wanted_ms <= now_ms:
+        # The minute's own candle is a guess even when the close has just passed: exchanges go
+        # on with it for a moment.
+        if wanted_ms < close_ms:
             return await self.closed(pair, close_ms)
         _, closes = await self._ask(pair, wanted_ms)
         return closes

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OPENAI_URL = "https://api.openai.com/v1"
 
 _RETRIES = 2
+_MOST_TOKENS = 10_000_000
 _LONGEST_WAIT_S = 8.0
 _FORMATS = ("schema", "object", "text")
 
@@ -163,7 +164,11 @@ class Endpoint:
             raise self._refusal(error, asked) from None
         except (openai.OpenAIError, ValueError, TypeError) as error:
             raise ModelFailure("malformed", f"not an API answer ({type(error).__name__})") from None
-        return _reply(found)
+        try:
+            return _reply(found)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            detail = f"not an API answer ({type(error).__name__})"
+            raise _Paid("malformed", detail, None) from None
 
     def _refusal(self, error: "APIStatusError", asked: _Dialect) -> Exception:
         status = error.status_code
@@ -204,9 +209,11 @@ def _retry_after_s(error: "APIStatusError") -> float:
 
 def _reply(found: Any) -> Reply:
     usage = getattr(found, "usage", None)
-    tokens = None
-    if usage is not None and isinstance(usage.prompt_tokens, int):
-        tokens = (max(0, usage.prompt_tokens), max(0, int(usage.completion_tokens or 0)))
+    tokens: Any = None
+    told = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None) or 0
+    # What cannot be counts as not told, and is charged as all that was reserved.
+    if all(isinstance(n, int) and 0 <= n <= _MOST_TOKENS for n in told):
+        tokens = told
     choices = getattr(found, "choices", None)
     if not choices:
         raise _Paid("empty", "the answer has no choices", tokens)

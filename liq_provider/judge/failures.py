@@ -6,6 +6,7 @@ Kind = Literal[
     "no key",
     "over budget",
     "circuit open",
+    "too late",
     "timeout",
     "unreachable",
     "rate limited",
@@ -21,4 +22,4 @@ Kind = Literal[
 ]
 
 # Failures of somebody who was not asked do not count against him.
-NOT_ASKED: Final = frozenset({"no key", "over budget", "circuit open"})
+NOT_ASKED: Final = frozenset({"no key", "over budget", "circuit open", "too late"})

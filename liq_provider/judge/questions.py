@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.enrich.news import NewsSet
+from liq_provider.errors import ModelFailure
 from liq_provider.judge.model import Judgement, ModelJudge
 from liq_provider.judge.verdict import Facts
 from liq_provider.rolling import FloatArray
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news
+_Key = tuple[str, Wave, State]  # with the pair that was asked about
 
 
 def wave_of(facts: Facts) -> Wave:
@@ -65,51 +67,58 @@ class Questions:
 
     model: ModelJudge
     early: EarlyStats = field(default_factory=EarlyStats)
-    _asked: dict[tuple[Wave, State], _Question] = field(default_factory=dict)
+    _asked: dict[_Key, _Question] = field(default_factory=dict)
 
     def begin(self, facts: Facts, closes: FloatArray, news: NewsSet) -> None:
         """
-        Ask ahead, unless that was asked already; a question that failed is not repeated before
-        the minute is settled.
+        Ask ahead, unless that was asked already; what failed is not asked again before the
+        minute is settled.
 
         :param facts: of the running minute
         """
-        key = wave_of(facts), state_of(facts, news)
+        key = facts.symbol, wave_of(facts), state_of(facts, news)
         known = self._asked.get(key)
-        if known is None or (known.failed and known.close_ms < facts.close_ms):
+        if known is None or known.close_ms < facts.close_ms:
             self.early.asked += 1
             self._ask(key, facts, closes, news)
 
-    async def answer(self, facts: Facts, closes: FloatArray, news: NewsSet) -> Judgement:
+    async def answer(
+        self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None = None
+    ) -> Judgement:
         """
         :param facts: of a settled minute
-        :return: the answer to a question that was asked ahead, or to one asked now
+        :param until_ms: later than this nobody can use the answer
+        :return: the answer to a question that was asked ahead in this minute, or to one asked
+            now
         :raises ModelFailure: no usable answer
         """
-        key = wave_of(facts), state_of(facts, news)
+        key = facts.symbol, wave_of(facts), state_of(facts, news)
         known = self._asked.get(key)
-        ahead = known is not None and not known.failed
-        if known is None or known.failed:
-            known = self._ask(key, facts, closes, news)
-        found = await asyncio.shield(known.answer)
-        self.early.used += ahead
-        return found
+        if known is not None and not known.failed and known.close_ms == facts.close_ms:
+            try:
+                found = await asyncio.shield(known.answer)
+            except ModelFailure:
+                pass  # it failed while it was waited for: asked once more, as if it had before
+            else:
+                self.early.used += 1
+                return found
+        return await asyncio.shield(self._ask(key, facts, closes, news, until_ms).answer)
 
     def confirmed(self, close_ms: int, waves: set[Wave]) -> None:
         """
         A minute was settled: what was asked ahead about waves that it should have begun, and
-        did not, is void.
+        did not, is void, and not waited for.
 
         :param waves: that it shows
         """
-        void = [key for key in self._asked if key[0][2] == close_ms and key[0] not in waves]
+        void = [key for key in self._asked if key[1][2] == close_ms and key[1] not in waves]
         for key in void:
-            del self._asked[key]
+            self._asked.pop(key).answer.cancel()
         self.early.unconfirmed += len(void)
 
     def forget(self, oldest_ms: int) -> None:
         """Let go of waves that began before ``oldest_ms``."""
-        self._asked = {key: q for key, q in self._asked.items() if key[0][2] >= oldest_ms}
+        self._asked = {key: q for key, q in self._asked.items() if key[1][2] >= oldest_ms}
 
     async def close(self) -> None:
         """Give up what is still being asked."""
@@ -119,9 +128,14 @@ class Questions:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     def _ask(
-        self, key: tuple[Wave, State], facts: Facts, closes: FloatArray, news: NewsSet
+        self,
+        key: _Key,
+        facts: Facts,
+        closes: FloatArray,
+        news: NewsSet,
+        until_ms: int | None = None,
     ) -> _Question:
-        task = asyncio.create_task(self.model.judge(facts, closes, news))
+        task = asyncio.create_task(self.model.judge(facts, closes, news, until_ms))
         # Nobody may be waiting for it; the failure is counted by the model judge.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._asked[key] = asked = _Question(facts.close_ms, task)

@@ -270,9 +270,22 @@ class Writer:
             connection.execute(statement, rows)
 
     def extend_verdicts(
-        self, base_asset: str, direction: str, wave_start_ms: int, expires_at: int, now_ms: int
+        self,
+        base_asset: str,
+        direction: str,
+        wave_start_ms: int,
+        state: tuple[str, str, str],
+        expires_at: int,
+        now_ms: int,
     ) -> None:
-        """A wave was confirmed again: its verdicts live longer."""
+        """
+        A wave was confirmed again in a state: what was judged of that state lives longer, and
+        nothing that was judged of another.
+
+        :param state: strength, aligned, and set of news; a verdict that looked at no news is
+            of any set
+        """
+        strength, aligned, news_key = state
         table = schema.verdicts
         with store_errors("Extending verdicts"), self.engine.begin() as connection:
             found = connection.execute(
@@ -280,6 +293,9 @@ class Writer:
                 .where(table.c.base_asset == base_asset)
                 .where(table.c.direction == direction)
                 .where(table.c.wave_start_ms == wave_start_ms)
+                .where(table.c.strength == strength)
+                .where(table.c.aligned == aligned)
+                .where(table.c.news_key.in_({news_key, ""}))
                 .where(table.c.expires_at < expires_at)
                 .values(expires_at=expires_at)
             )

@@ -196,7 +196,8 @@ def test_an_upgrade_reopens_at_the_next_candle_and_a_reversal_closes(
         if following == close_ms:
             following = next_minute()
         expires_at = following + 61_000
-        store.writer.extend_verdicts("BTC", "SHORT", close_ms, expires_at, following + 1_000)
+        state = ("strong", "yes", "a")
+        store.writer.extend_verdicts("BTC", "SHORT", close_ms, state, expires_at, following + 1_000)
         wave_rows = [stored("BTC", following, 9, 0.98), stored("ETH", following, 9, 0.98)]
         store.settle(following, wave_rows)
         judge(store, following, "ETH", "SHORT")

@@ -242,14 +242,28 @@ def test_a_verdict_is_never_restated(writer: Writer, reader: Reader) -> None:
 def test_a_confirmed_wave_lets_its_verdicts_live_longer(writer: Writer, reader: Reader) -> None:
     writer.put_verdict(verdict())
     writer.put_verdict(verdict(wave_start_ms=T0 - MINUTE))
-    writer.extend_verdicts("BTC", "SHORT", T0, T0 + 92_000, T0 + 62_000)
-    writer.extend_verdicts("BTC", "SHORT", T0, T0 + 40_000, T0 + 63_000)
-    writer.extend_verdicts("BTC", "LONG", T0, T0 + 999_000, T0 + 64_000)
+    state = ("strong", "yes", "some-news")
+    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 92_000, T0 + 62_000)
+    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 40_000, T0 + 63_000)
+    writer.extend_verdicts("BTC", "LONG", T0, state, T0 + 999_000, T0 + 64_000)
     found = {row["wave_start_ms"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
     assert found[T0]["expires_at"] == T0 + 92_000
     assert found[T0]["available_at"] == T0 + 3_000
     assert found[T0 - MINUTE]["expires_at"] == T0 + 32_000
     assert reader.states(["verdict_ms"]) == {"verdict_ms": T0 + 62_000}
+
+
+@pytest.mark.parametrize(
+    "other", [{"strength": "medium"}, {"aligned": "no"}, {"news_key": "older-news"}]
+)
+def test_what_was_judged_of_another_state_does_not_live_longer(
+    writer: Writer, reader: Reader, other: dict[str, str]
+) -> None:
+    writer.put_verdict(verdict(**other))
+    state = ("strong", "yes", "some-news")
+    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 92_000, T0 + 62_000)
+    (found,) = reader.verdicts(T0, T0 + MINUTE)
+    assert found["expires_at"] == T0 + 32_000
 
 
 # -- the rest

@@ -131,6 +131,11 @@ class NewsDesk:
         except (NewsError, TimeoutError) as error:
             self._failed(str(error) or "no answer in time")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
+        except Exception as error:
+            # What a provider sends is not ours; news is never a reason to have no verdict.
+            logger.exception("News (%s) was not understood", self.provider)
+            self._failed(f"not understood ({type(error).__name__})")
+            return NewsSet(note=f"news was not asked: {self.stats.error}")
         self.stats.error = None
         items = await loop.run_in_executor(self._executor, self._let_through, raw, spelling)
         self.stats.items += len(items)
