@@ -25,11 +25,17 @@ class OwnLoop:
         """:return: what ``work`` returns when it is run in the other loop"""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._running()))
 
-    async def close(self) -> None:
-        """End the thread; what still runs in it is cancelled."""
+    async def close(self, grace_s: float = 0.0) -> None:
+        """
+        End the thread; what still runs in it is cancelled.
+
+        :param grace_s: how long it may take to end by itself before that
+        """
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
+        if grace_s:
+            await self.call(_others_end(grace_s))
         self._loop = self._thread = None
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(thread.join)
@@ -41,6 +47,12 @@ class OwnLoop:
                 self._thread = Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
+
+
+async def _others_end(seconds: float) -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=seconds)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -214,9 +214,9 @@ class Sidecar:
             *(self._markets_loop(name) for name in self._venues),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
+        tasks = [asyncio.create_task(worker) for worker in workers]
         if self._dashboard is not None:
             await self._dashboard.start()
-        tasks = [asyncio.create_task(worker) for worker in workers]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in [*tasks, stopping, *self._tasks]:

@@ -65,3 +65,21 @@ async def test_closing_ends_what_still_runs() -> None:
     await own.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_needs_a_moment_to_end_is_given_it() -> None:
+    own, written = OwnLoop("beside"), threading.Event()
+
+    async def records() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.1)
+            written.set()
+
+    waiting = asyncio.create_task(own.call(records()))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await own.close(5.0)
+    assert written.is_set()

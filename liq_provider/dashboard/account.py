@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0
 _SLOW_S = 10.0
 _TRADES = 200
+_LISTS = ("status", "list_open_trades_custom_data")
 
 # It logs every failure of every call; the page shows the latest one.
 logging.getLogger("ft_rest_client").setLevel(logging.CRITICAL)
@@ -68,6 +69,8 @@ class Account:
             self._client = FtRestClient(
                 address.url, address.username, address.password, timeout=_TIMEOUT_S
             )
+            # A proxy of the environment would be given the password, for loopback, too.
+            self._client._session.trust_env = False
         self._slow: dict[str, Any] = {}
         self._slow_s = 0.0
         self._report: dict[str, Any] = {"error": None}
@@ -75,7 +78,7 @@ class Account:
     def report(self) -> dict[str, Any]:
         """:return: what the page shows; after a failure what was known before, and the reason"""
         try:
-            self._report = {**self._ask(), "error": None}
+            self._report = {**self._ask(), "error": None, "known_ms": round(time.time() * 1000)}
         except BotUnreachable as error:
             self._report["error"] = str(error)
             self._slow_s = 0.0
@@ -86,7 +89,7 @@ class Account:
         if self._client is None:
             return []
         try:
-            closed = self._call("trades", limit=_TRADES)["trades"]
+            closed = self._call("trades", limit=_TRADES, order_by_id=False)["trades"]
             return [*closed, *self._call("status")]
         except BotUnreachable:
             return []
@@ -113,7 +116,7 @@ class Account:
             "stake_currency": config.get("stake_currency"),
             "balance": balance.get("total"),
             "balance_bot": balance.get("total_bot"),
-            "count": self._call("count"),
+            "count": self._count(),
             "profit": _profit(self._call("profit")),
             "stops": _rules(self._settings),
             "positions": [
@@ -140,9 +143,22 @@ class Account:
             raise BotUnreachable(f"no answer of the bot ({type(error).__name__})") from None
         if answer is None:
             raise BotUnreachable("the bot does not answer")
-        if isinstance(answer, Mapping) and "detail" in answer:
-            raise BotUnreachable(f"the bot refuses: {str(answer['detail'])[:100]}")
+        if isinstance(answer, Mapping):
+            refusal = answer.get("detail") or answer.get("error")
+            if refusal:
+                raise BotUnreachable(f"the bot refuses: {str(refusal)[:100]}")
+        if not isinstance(answer, list if name in _LISTS else dict):
+            raise BotUnreachable("what answers is no Freqtrade")
         return answer
+
+    def _count(self) -> Any:
+        """How many positions are open, which only a running bot tells."""
+        try:
+            return self._call("count")
+        except BotUnreachable:
+            if self._slow["config"].get("state") != "running":
+                return None
+            raise
 
 
 def position(
@@ -157,7 +173,9 @@ def position(
     best = (trade.get("min_rate") if short else trade.get("max_rate")) or entry
     rules = stop_rules(kept.get("stops"), settings)
     found = stops(entry, best, short, rules)
-    profit, top = _gain(entry, now, short), max(_gain(entry, best, short) or 0.0, 0.0)
+    profit = _gain(entry, now, short)
+    # Freqtrade notes the best price in its own loop; price may be beyond it already.
+    top = max(_gain(entry, best, short) or 0.0, profit or 0.0, 0.0)
     return {
         "id": trade["trade_id"],
         "pair": trade["pair"],

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import orjson
@@ -24,11 +25,12 @@ from liq_provider.errors import LiqError
 _STATIC = Path(__file__).parent / "static"
 _SECTIONS = ("status", "account", "signals", "waves", "problem store", "problem bot")
 _EVERY_S = 0.2
-_QUIET_S = 10.0
+_BEAT_S = 2.0
 _LOGIN_BYTES = 4_096
 _WRONG_TOKEN_S = 1.0
 _PAIRS = 200
 
+_Hours = Annotated[float, Query(ge=0.5, le=24, allow_inf_nan=False)]
 DrawPair = Callable[[str, float, str], str]
 
 
@@ -81,7 +83,7 @@ def _pages(app: FastAPI, door: Door) -> None:
             if len(body) > _LOGIN_BYTES:
                 break
         token = parse_qs(body[:_LOGIN_BYTES].decode(errors="replace")).get("token", [""])[0]
-        if not door.is_token(token):
+        if door.worn_out or not door.try_token(token):
             await asyncio.sleep(_WRONG_TOKEN_S)
             return RedirectResponse("/login?wrong", 303)
         answer = RedirectResponse("/", 303)
@@ -109,8 +111,7 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> N
         return _json(record(board.reader, row, board.settings))
 
     @app.get("/api/pair")
-    def pair_view(pair: str, hours: float = 6, theme: str = "dark") -> Response:
-        hours = min(max(hours, 0.5), 24)
+    def pair_view(pair: str, hours: _Hours = 6, theme: str = "dark") -> Response:
         try:
             text = draw_pair(pair, hours, "light" if theme == "light" else "dark")
         except LiqError as error:
@@ -139,11 +140,14 @@ async def events(board: Board, window: int, ending: asyncio.Event) -> AsyncItera
     """
     sent: dict[str, int] = {}
     names = {name: name for name in _SECTIONS} | {"market": f"market {window}"}
-    tape, quiet_s = 0, 0.0
+    tape, beaten_s = 0, 0.0
     yield b"retry: 2000\n\n"
     while not ending.is_set():
         board.want(window)
         parts = []
+        if time.monotonic() - beaten_s >= _BEAT_S:
+            beaten_s = time.monotonic()
+            parts.append(_event("beat", orjson.dumps(board.beat())))
         for name, section in names.items():
             version, text = board.section(section)
             if version and sent.get(name) != version:
@@ -154,12 +158,7 @@ async def events(board: Board, window: int, ending: asyncio.Event) -> AsyncItera
             tape = items[-1]["id"] if items else board.tape.last
             parts.append(_event("tape", orjson.dumps(items)))
         if parts:
-            quiet_s = 0.0
             yield b"".join(parts)
-        elif quiet_s >= _QUIET_S:
-            quiet_s = 0.0
-            yield b": still here\n\n"
-        quiet_s += _EVERY_S
         await asyncio.sleep(_EVERY_S)
 
 

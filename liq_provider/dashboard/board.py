@@ -7,6 +7,7 @@ Viewers are sent the sections whose version changed; nothing is computed for a s
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ logger = logging.getLogger(__name__)
 
 _EVERY_S = 0.5
 _LEAST_S = 0.1
+_JOIN_S = 2.0
 _WANTED_S = 10.0
 _ACCOUNT_S = 2.0
 _SLOW_S = 15.0
 _DAY_MS = 86_400_000
 _SIGNALS = 60
+_LOOKS = 200
 _TAPE = 200
 
 
@@ -65,14 +68,15 @@ class Board:
         self._now_ms = now_ms
         self._sections: dict[str, tuple[int, bytes]] = {}
         self._versions = 0
-        self._running: list[Running] = []
+        self._running: deque[Running] = deque(maxlen=_LOOKS)
         self._anomalies: dict[tuple[str, str], dict[str, Any]] = {}
         self._sidecar: Mapping[str, Any] = {}
         self._slow: dict[str, Any] = {}
         self._slow_s = 0.0
         self._remembered = False
         self._wanted_s: dict[int, float] = {}
-        self._ended = False
+        self._ended = threading.Event()
+        self._made_s = time.monotonic()
         self._wake = {"store": threading.Event(), "bot": threading.Event()}
         self._threads = [
             threading.Thread(target=self._repeat, args=work, daemon=True, name=f"page {work[0]}")
@@ -85,12 +89,13 @@ class Board:
             thread.start()
 
     def close(self) -> None:
-        """End the threads."""
-        self._ended = True
+        """End the threads; one that waits for a bot is left to itself, and ends with us."""
+        self._ended.set()
         for event in self._wake.values():
             event.set()
         for thread in self._threads:
-            thread.join(10)
+            if thread.is_alive():
+                thread.join(_JOIN_S)
         self.reader.close()
 
     # -- from the sidecar ----------------------------------------------------------------
@@ -110,6 +115,10 @@ class Board:
         """:return: version and JSON; version 0 while there is nothing"""
         return self._sections.get(name, (0, b"null"))
 
+    def beat(self) -> dict[str, Any]:
+        """:return: what time it is, and how old everything that comes from the store is"""
+        return {"now_ms": self._now_ms(), "age_s": round(time.monotonic() - self._made_s, 1)}
+
     def want(self, window_min: int) -> None:
         """Somebody looks at this window of the market table."""
         self._wanted_s[window_min] = time.monotonic()
@@ -118,7 +127,7 @@ class Board:
 
     def _repeat(self, name: str, work: Callable[[], None], every_s: float) -> None:
         failed = ""
-        while not self._ended:
+        while not self._ended.is_set():
             begun_s = time.monotonic()
             try:
                 work()
@@ -135,7 +144,7 @@ class Board:
             self._put(f"problem {name}", failed or None)
             # Not at once again, however often it is woken: others need the processor, too.
             took_s = time.monotonic() - begun_s
-            time.sleep(max(_LEAST_S, took_s))
+            self._ended.wait(max(_LEAST_S, took_s))
             self._wake[name].wait(max(every_s - took_s - _LEAST_S, 0.0))
             self._wake[name].clear()
 
@@ -158,6 +167,7 @@ class Board:
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS)
         self._put("signals", [signal(row, self.settings) for row in rows])
+        self._made_s = time.monotonic()
 
     def _looked_at(self) -> list[int]:
         since_s = time.monotonic() - _WANTED_S
@@ -165,7 +175,7 @@ class Board:
 
     def _take_running(self, close_ms: int) -> None:
         while self._running:
-            running = self._running.pop(0)
+            running = self._running.popleft()
             self.market.take(running)
             for base in running.rows:
                 for direction in ("LONG", "SHORT"):

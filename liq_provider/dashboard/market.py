@@ -57,6 +57,9 @@ class MarketTable:
         :param close_ms: close of the running minute
         :param computed_ms: close of the newest minute whose features are complete
         """
+        if self._running_ms < close_ms - MINUTE_MS or computed_ms >= self._running_ms:
+            # Settled meanwhile, or nothing large enough to be looked at since.
+            self._running, self._waves = {}, {}
         if computed_ms != self._settled_ms:
             self._settled = self._reader.features_at(computed_ms)
             self._readiness = {row["base_asset"]: row for row in self._reader.readiness()}

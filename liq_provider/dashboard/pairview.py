@@ -1,10 +1,12 @@
 """The pair view as plotly's JSON: the picture of ``liq-provider plot``, up to this minute."""
 
 import logging
+import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
-from ccxt.base.errors import BaseError
+from ccxt.base.errors import BadSymbol
 
 from liq_provider.dashboard.account import Account
 from liq_provider.enrich.exchange import BotExchange, timeframe_ms
@@ -16,6 +18,7 @@ from liq_provider.store.reader import Reader
 logger = logging.getLogger(__name__)
 
 _HOUR_MS = 3_600_000
+_FRESH_S = 10.0
 
 
 class PairPainter:
@@ -43,13 +46,28 @@ class PairPainter:
         self._step_ms = timeframe_ms(timeframe)
         self._account = account
         self._now_ms = now_ms
+        self._drawing = Lock()
+        self._made: dict[tuple[str, float, str], tuple[float, str]] = {}
 
     def draw(self, pair: str, hours: float, theme: str) -> str:
         """
+        One at a time, and the same picture again for some seconds: the exchange counts requests.
+
         :param theme: dark or light
         :return: data and layout as JSON
         :raises UsageError: there is no such pair
         """
+        key = (pair, hours, theme)
+        with self._drawing:
+            made_s, text = self._made.get(key, (0.0, ""))
+            if not text or time.monotonic() - made_s > _FRESH_S:
+                text = self._draw(pair, hours, theme)
+                now_s = time.monotonic()
+                self._made = {k: v for k, v in self._made.items() if now_s - v[0] <= _FRESH_S}
+                self._made[key] = (now_s, text)
+            return text
+
+    def _draw(self, pair: str, hours: float, theme: str) -> str:
         # Plotly takes a second to import, which most pages never need.
         from liq_provider.plot.figure import figure
         from liq_provider.plot.view import pair_view
@@ -71,9 +89,10 @@ class PairPainter:
     def _candles(self, pair: str, from_ms: int) -> Candles:
         try:
             rows = self._exchange.ohlcv(pair, self._timeframe, from_ms)
-        except BaseError as error:
-            if not self._exchange.lists(pair):
-                raise UsageError(f"{self._exchange.name} has no pair {pair[:40]!r}") from None
+        except BadSymbol:
+            raise UsageError(f"{self._exchange.name} has no pair {pair[:40]!r}") from None
+        except Exception as error:
+            # ccxt stumbles in many ways; the picture goes without candles and says so.
             logger.warning("Candles of %s for the page: %s", pair, error)
             rows = []
         return Candles.of_rows(rows)

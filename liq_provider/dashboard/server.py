@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from sqlalchemy.engine import make_url
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from liq_provider import keys
 from liq_provider.dashboard.account import Account, BotAddress
@@ -26,7 +27,26 @@ from liq_provider.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+_BACKLOG = 128
+_LEAST_TOKEN = 16
+_CONNECTIONS = 64
+_FIRST_REQUEST_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class _Bounded(H11Protocol):
+    """Few connections, and none that asks for nothing: each is a file that the store lacks."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > _CONNECTIONS:
+            transport.close()
+            return
+        self.loop.call_later(_FIRST_REQUEST_S, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class Dashboard:
@@ -81,9 +101,16 @@ class Dashboard:
             )
             return
         host, port = listener.getsockname()[:2]
+        try:
+            await self._own.call(self._serve(listener))
+        except Exception as error:
+            # Whatever it is, recording does not depend on a page.
+            self.error = repr(error)
+            logger.exception("No dashboard")
+            listener.close()
+            return
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.board.start()
-        await self._own.call(self._serve(listener))
         logger.info("Dashboard %s%s", self.url, " (token needed)" if self._door.locked else "")
 
     async def _serve(self, listener: socket.socket) -> None:
@@ -93,6 +120,7 @@ class Dashboard:
         )
         config = uvicorn.Config(
             app,
+            http=_Bounded,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -107,13 +135,20 @@ class Dashboard:
         self._serving = asyncio.create_task(self._server._serve(sockets=[listener]))
         while not self._server.started and not self._serving.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        if self._serving.done():
+            self._serving.result()
+            raise RuntimeError("the web server ended at once")
 
     async def close(self) -> None:
         """End; viewers see that nobody is there."""
-        if self.url is not None:
-            await self._own.call(self._end())
-            self.board.close()
-        await self._own.close()
+        try:
+            if self.url is not None:
+                await self._own.call(self._end())
+                # A bot that is slow to answer must not hold up what else is to be ended.
+                await asyncio.to_thread(self.board.close)
+            await self._own.close()
+        except Exception:
+            logger.exception("The dashboard did not end properly")
 
     async def _end(self) -> None:
         if self._ending is not None:
@@ -130,10 +165,14 @@ class Dashboard:
 
     def take_liquidations(self, items: Sequence[Liquidation]) -> None:
         """What a feed delivered."""
+        if self.url is None:
+            return
         self.board.tape.put(items)
 
     def take_running(self, running: Running) -> None:
         """What the running minute shows."""
+        if self.url is None:
+            return
         self.board.take_running(running)
 
     def take_status(self, status: Mapping[str, Any]) -> None:
@@ -149,11 +188,16 @@ def door_of(host: str) -> tuple[Door, tuple[str, ...]]:
     """
     token = keys.key(keys.TOKEN)
     if keys.is_loopback(host):
-        return Door(token), _LOOPBACK
+        return Door(token), (*_LOOPBACK, host)
     if token is None:
         raise SettingsError(
             f"liq_provider.dashboard.host: {host} is not loopback; set {keys.TOKEN} in the "
             "environment, or listen on 127.0.0.1"
+        )
+    if len(token) < _LEAST_TOKEN:
+        raise SettingsError(
+            f"{keys.TOKEN}: has {len(token)} characters; use at least {_LEAST_TOKEN} where the "
+            "page is open to the network"
         )
     return Door(token), ()
 
@@ -164,6 +208,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # At once: another sidecar that starts in this moment must find the port taken.
+        listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise

@@ -60,6 +60,8 @@ class Shield:
         if self._hosts and _name_of(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse("This page is served to this machine only.", 421)
         path = scope["path"]
+        if path != "/" and headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return PlainTextResponse("Another site's page may not ask for this.", 403)
         if path.startswith(_OPEN) or self._door.admits(_cookie(headers), _bearer(headers)):
             return self._app
         if path == "/":

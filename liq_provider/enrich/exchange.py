@@ -100,10 +100,6 @@ class BotExchange:
                 found[market.base_asset] = market.pair
         return found
 
-    def lists(self, pair: str) -> bool:
-        """:return: whether there is such a pair; False as well while its list is not loaded"""
-        return pair in (self._exchange.markets or {})
-
     def ohlcv(self, pair: str, timeframe: str, since_ms: int) -> list[list[float]]:
         """
         Candles since then, the running one included; for pictures, not for decisions.

@@ -33,6 +33,7 @@ from liq_provider.settings import LlmSettings
 logger = logging.getLogger(__name__)
 
 _RAW_LIMIT = 20_000
+_RECORD_S = 5.0
 
 Keep = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -149,10 +150,10 @@ class ModelJudge:
             self._endpoint.prepare()
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close its connections; what was asked is still put on record."""
         if self._endpoint is not None:
             await self._own.call(self._endpoint.close())
-        await self._own.close()
+        await self._own.close(_RECORD_S)
 
     async def judge(
         self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None = None

@@ -1,6 +1,9 @@
 """What the page makes of the bot's own words."""
 
-from typing import Any
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Self
 
 import pytest
 
@@ -84,3 +87,97 @@ def test_a_bot_that_does_not_answer_is_said_in_words_without_its_password() -> N
     found = account.report()
     assert found == {"error": "the bot does not answer"}
     assert account.trades() == []
+
+
+class Api:
+    """Something that answers where the bot should."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.asked: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(self.path)
+                name = self.path.partition("?")[0].rpartition("/")[2]
+                status, body = answers.get(name, (502, {"error": "Error querying"}))
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def answers(state: str = "running", **changes: Any) -> dict[str, Any]:
+    found = {
+        "show_config": {"state": state, "dry_run": True, "bot_name": "b", "stake_currency": "USDT"},
+        "balance": {"total": 10.0, "total_bot": 9.0},
+        "whitelist": {"whitelist": []},
+        "status": [],
+        "count": {"current": 0, "max": 3},
+        "profit": {"profit_closed_coin": 1.0, "profit_all_coin": 1.0},
+        "trades": {"trades": []},
+    } | changes
+    return {name: (200, body) for name, body in found.items() if body is not None}
+
+
+def test_a_stopped_bot_is_no_failure_but_an_error_is_no_number() -> None:
+    with Api(answers("stopped", count=None)) as api:
+        found = Account(BotAddress(api.url, "u", "p"), SETTINGS).report()
+        assert found["error"] is None and found["count"] is None and found["state"] == "stopped"
+    with Api(answers(profit=None)) as api:
+        assert (
+            "Error querying" in Account(BotAddress(api.url, "u", "p"), SETTINGS).report()["error"]
+        )
+
+
+@pytest.mark.parametrize("nonsense", [[], "text", 5])
+def test_what_is_no_freqtrade_is_said(nonsense: Any) -> None:
+    with Api(answers(show_config=nonsense)) as api:
+        report = Account(BotAddress(api.url, "u", "p"), SETTINGS).report()
+    assert report["error"] == "what answers is no Freqtrade"
+
+
+def test_after_a_failure_the_last_numbers_stand_with_their_time() -> None:
+    with Api(answers()) as api:
+        account = Account(BotAddress(api.url, "u", "p"), SETTINGS)
+        first = dict(account.report())
+    later = account.report()
+    assert later["balance"] == 10.0 and later["known_ms"] == first["known_ms"]
+    assert later["error"] == "the bot does not answer"
+
+
+def test_the_newest_trades_are_asked_for() -> None:
+    with Api(answers()) as api:
+        Account(BotAddress(api.url, "u", "p"), SETTINGS).trades()
+        (asked,) = [path for path in api.asked if "trades" in path]
+    assert "limit=200" in asked and "order_by_id=False" in asked
+
+
+def test_no_proxy_of_the_environment_is_given_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Api({}) as proxy, Api(answers()) as api:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert Account(BotAddress(api.url, "u", "planted"), SETTINGS).report()["error"] is None
+        assert not proxy.asked
+
+
+def test_price_beyond_the_best_that_freqtrade_noted_is_no_negative_drawdown() -> None:
+    found = position(trade(current_rate=95.0), {}, SETTINGS)
+    assert found["drawdown"] == 0 and found["best_profit"] == pytest.approx(0.05)

@@ -247,3 +247,78 @@ async def test_a_store_that_fails_is_said_and_the_page_goes_on(tmp_path: Path) -
         )
         found = await events(f"{url}/api/stream", {"problem store"})
         assert found["problem store"]
+        # A status that is sent again is not new, and the page must be able to tell.
+        first = (await events(f"{url}/api/stream", {"beat"}))["beat"]["age_s"]
+        await asyncio.sleep(1.2)
+        assert (await events(f"{url}/api/stream", {"beat"}))["beat"]["age_s"] > first + 1
+
+
+async def test_another_sites_page_may_not_ask(tmp_path: Path) -> None:
+    async with served(tmp_path) as (_, url, _), aiohttp.ClientSession() as session:
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200)):
+            headers = {"Sec-Fetch-Site": site}
+            async with session.get(f"{url}/api/version", headers=headers) as answer:
+                assert answer.status == status
+        # A link that leads here is followed.
+        async with session.get(f"{url}/", headers={"Sec-Fetch-Site": "cross-site"}) as answer:
+            assert answer.status == 200
+
+
+async def test_connections_that_ask_for_nothing_are_few(tmp_path: Path) -> None:
+    async with served(tmp_path) as (_, url, _), aiohttp.ClientSession() as session:
+        port = int(url.rpartition(":")[2])
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(90)]
+        await asyncio.sleep(0.3)
+        assert sum(reader.at_eof() for reader, _ in idle) >= 20
+        for _, writer in idle:
+            writer.close()
+        await asyncio.sleep(0.3)
+        async with session.get(f"{url}/api/version") as answer:
+            assert answer.status == 200
+
+
+async def test_two_that_want_one_port_and_a_server_that_cannot_start_cost_only_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path) as (_, url, store):
+        port = int(url.rpartition(":")[2])
+
+        def another(wanted: int) -> Dashboard:
+            settings = load_settings({"liq_provider": {"dashboard": {"port": wanted}}}, {})
+            return Dashboard(
+                settings, store.reader.url, tmp_path, None, BotExchange("binance"), "1m",
+                lambda: T0, dict,
+            )  # fmt: skip
+
+        second = another(port)
+        await second.start()
+        assert second.report()["url"] is None and second.report()["error"]
+        # Nobody empties what a page that is not served is given.
+        for _ in range(500):
+            second.take_running(Running(T0, T0))
+        assert not second.board._running
+        await second.close()
+
+        def broken(*_: object) -> None:
+            raise FileNotFoundError("plotly.min.js")
+
+        monkeypatch.setattr("liq_provider.dashboard.server.make_app", broken)
+        third = another(0)
+        await third.start()
+        assert "plotly.min.js" in (third.report()["error"] or "")
+        await third.close()
+
+
+async def test_a_wave_of_a_minute_that_is_over_is_not_shown_as_running(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, _, store):
+        cascade(store, 0)
+        page.take_running(
+            RunningMinute(store.reader, SETTINGS).look(T0 + MINUTE, T0, ("bybit",), {})
+        )
+        store.settle(1, (0, 1))
+        await until(
+            lambda: b'"settled":true' in page.board.section("waves")[1], "the minute is settled"
+        )
+        page.board.want(0)
+        await asyncio.sleep(1.0)
+        assert page.board.market._running == {} and page.board.market._waves == {}

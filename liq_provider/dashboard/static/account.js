@@ -1,9 +1,13 @@
 // Account overview and position monitor, from the bot's own REST API.
 import { empty, facts, h, into } from "./dom.js";
-import { age, directionClass, directionText, money, none, percent, price } from "./format.js";
+import { age, clock, directionClass, directionText, money, none, percent, price } from "./format.js";
 
 const signed = (value, text) => h("span", { class: value > 0 ? "good" : value < 0 ? "bad" : "" }, text);
 const pct = (value) => (value * 100).toFixed(2).replace(/\.?0+$/, "") + "%";
+
+const old = (account) => (account.error
+  ? h("p", { class: "bad" }, `Old, of ${clock(account.known_ms)} UTC: ${account.error}.`)
+  : null);
 
 export function showAccount(account) {
   const place = into("account");
@@ -13,15 +17,16 @@ export function showAccount(account) {
   }
   const currency = account.stake_currency;
   const { profit, stops, count } = account;
-  const open = profit.profit_all_coin - profit.profit_closed_coin;
+  const known = profit.profit_all_coin !== null && profit.profit_closed_coin !== null;
+  const open = known ? profit.profit_all_coin - profit.profit_closed_coin : null;
   place.replaceChildren(facts([
     ["Bot", `${account.name ?? none}, ${account.strategy} on ${account.exchange}, ${account.state}`],
     ["Balance", money(account.balance, currency) + (account.balance_bot < account.balance ? `, of which the bot may use ${money(account.balance_bot, currency)}` : "")],
-    ["Open positions", `${count.current} of ${count.max < 0 ? "any number" : count.max}`],
+    ["Open positions", count === null ? `not told while the bot is ${account.state}` : `${count.current} of ${count.max < 0 ? "any number" : count.max}`],
     ["Closed profit", signed(profit.profit_closed_coin, `${money(profit.profit_closed_coin, currency)} in ${profit.closed_trade_count ?? 0} trades (${profit.winning_trades ?? 0} won, ${profit.losing_trades ?? 0} lost)`)],
     ["Open profit", signed(open, money(open, currency))],
     ["Stops", `trailing ${pct(stops.trailing_pct)} from best, armed at ${pct(stops.trailing_arm_pct)} profit; fallback ${pct(stops.fallback_pct)} against entry`],
-    ["", account.error ? h("span", { class: "bad" }, `Old: ${account.error}`) : null],
+    ["", old(account)],
   ]));
 }
 
@@ -51,5 +56,5 @@ export function showPositions(account, now) {
   const place = into("positions");
   if (account.positions === undefined) place.replaceChildren(empty("Not known while the bot does not answer."));
   else if (!account.positions.length) place.replaceChildren(empty("No open position."));
-  else place.replaceChildren(h("div", { class: "cards" }, account.positions.map((item) => card(item, now))));
+  else place.replaceChildren(old(account) ?? "", h("div", { class: "cards" }, account.positions.map((item) => card(item, now))));
 }

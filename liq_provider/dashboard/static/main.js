@@ -54,6 +54,9 @@ const handlers = {
   signals: (found) => signals.show(found),
   market: (found) => { market.show(found); if (found.length) offer(found[0].pair); },
   tape: (found) => tape.take(found),
+  beat: (found) => strip.beat(found),
+  "problem store": (found) => strip.trouble("store", found),
+  "problem bot": (found) => strip.trouble("bot", found),
 };
 
 let stream = null;
@@ -66,7 +69,8 @@ function listen() {
     stream.addEventListener(name, (event) => {
       heard = Date.now();
       const found = JSON.parse(event.data);
-      if (found !== null) handle(found);
+      // A problem that is over is null; of anything else, null means that there is nothing yet.
+      if (found !== null || name.startsWith("problem")) handle(found);
     });
   }
   stream.onopen = () => { heard = Date.now(); };

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import { age, bytes, clock, share } from "./format.js";
 
+const OLD_S = 10;
 const header = document.querySelector("header");
 const verdict = document.getElementById("verdict");
 
@@ -29,6 +30,8 @@ export class Strip {
     this.account = null;
     this.lost = null;
     this.offset = 0;
+    this.age = 0;
+    this.troubles = {};
   }
 
   get now() {
@@ -37,9 +40,27 @@ export class Strip {
 
   take(status) {
     this.status = status;
-    this.lost = null;
-    if (status.sidecar.now_ms) this.offset = status.sidecar.now_ms - Date.now();
     this.draw();
+  }
+
+  // The server's own clock and the age of what it knows: a status that is sent again is not new.
+  beat(found) {
+    this.lost = null;
+    this.offset = found.now_ms - Date.now();
+    this.age = found.age_s;
+    this.draw();
+  }
+
+  trouble(name, words) {
+    this.troubles[name] = words;
+    this.draw();
+  }
+
+  // Why what is shown is old, or null.
+  get stale() {
+    if (this.troubles.store) return `The page cannot read the store: ${this.troubles.store}; what is shown is old`;
+    if (this.age > OLD_S) return `What is shown is ${age(1000 * this.age)} old`;
+    return null;
   }
 
   takeAccount(account) {
@@ -59,6 +80,7 @@ export class Strip {
     if (account?.dry_run === true) chips.push(h("span", { class: "chip mode dry" }, "DRY-RUN"));
     if (account?.dry_run === false) chips.push(h("span", { class: "chip mode live" }, "LIVE: real money"));
     if (account?.name) chips.push(h("span", { class: "chip" }, `${account.name}: ${account.state}`));
+    if (this.troubles.bot) chips.push(h("span", { class: "chip warn" }, `bot: not understood (${this.troubles.bot})`));
     if (account?.error) chips.push(h("span", { class: "chip warn" }, `bot: ${account.error}`));
     return chips;
   }
@@ -74,10 +96,10 @@ export class Strip {
     }
     const feeds = Object.entries(status.sidecar.feeds ?? {});
     const dead = feeds.filter(([, feed]) => feed.state !== "live");
-    const problem = status.problem ?? status.sidecar.store_error;
+    const problem = this.stale ?? status.problem ?? status.sidecar.store_error;
     header.classList.toggle("bad", Boolean(problem) || dead.length > 0);
     verdict.className = `chip ${problem || dead.length ? "bad" : "good"}`;
-    verdict.textContent = problem ? `No entries: ${problem}`
+    verdict.textContent = this.stale ? this.stale : problem ? `No entries: ${problem}`
       : dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}`
         : "Data is live";
     const base = status.baseline;
