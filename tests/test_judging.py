@@ -50,15 +50,20 @@ class Court:
         self.reader = Reader(url)
         self.executors = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
         self.close_ms = sim.now_ms() // MINUTE * MINUTE
+        self._began_s = time.monotonic()
         self.models: list[ModelJudge] = []
         self.judging = self.new()
+
+    def now_ms(self) -> int:
+        """Two seconds after the close when it begins, wherever in a minute the tests run."""
+        return self.close_ms + 2_000 + round((time.monotonic() - self._began_s) * 1000)
 
     def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
         candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking)
-        return Judging(self.writer, candles, settings, self.sim.now_ms, store, model)
+        return Judging(self.writer, candles, settings, self.now_ms, store, model)
 
     def asking(self, server: StandIn, **section: Any) -> Judging:
         """A model judges, by what ``server`` answers."""
@@ -69,7 +74,7 @@ class Court:
         async def keep(row: dict[str, Any]) -> None:
             self.writer.put_model_call(row)
 
-        model = ModelJudge(settings.llm, "1m", self.sim.now_ms, keep)
+        model = ModelJudge(settings.llm, "1m", self.now_ms, keep)
         model.prepare()
         self.models.append(model)
         return self.new(settings, model)

@@ -154,8 +154,8 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
 
         def is_read() -> bool:
             page.board.want(10)
-            rows = json.loads(page.board.section("market 10")[1]) or [{"long": 0}]
-            return bool(rows[0]["long"] > 500_000)
+            rows = json.loads(page.board.section("market 10")[1])
+            return any(row["long"] > 500_000 and row["ready"] == "ready" for row in rows or ())
 
         await until(is_read, "the window is read")
         found = await events(f"{url}/api/stream?window=10", wanted)
