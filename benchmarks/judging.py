@@ -102,8 +102,12 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     url = f"sqlite:///{folder / f'store-{calls_per_minute}.sqlite'}"
     writer, store, asking = Writer(open_engine(url)), ThreadPoolExecutor(1), ThreadPoolExecutor(8)
 
+    close_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
+    began_s = time.monotonic()
+
     def now_ms() -> int:
-        return int(time.time() * 1000)
+        """The minute was settled just now, wherever in a minute this runs."""
+        return close_ms + 2_000 + round((time.monotonic() - began_s) * 1000)
 
     async def keep(row: dict[str, Any]) -> None:
         await asyncio.get_running_loop().run_in_executor(store, writer.put_model_call, row)
@@ -120,7 +124,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     spare_from_collection()  # as the sidecar does once its market lists are loaded
     watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
     begun = time.perf_counter()
-    await judging.judge(waves(now_ms() // MINUTE_MS * MINUTE_MS))
+    await judging.judge(waves(close_ms))
     took = time.perf_counter() - begun
     for task in watching:
         task.cancel()
