@@ -14,13 +14,15 @@ from typing import Any
 from aiohttp import web
 
 from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.evidence import Evidence
 from liq_provider.enrich.exchange import BotExchange
+from liq_provider.exchangework import spare_from_collection
 from liq_provider.ingest import Ingest
 from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions
 from liq_provider.judging import Judging
 from liq_provider.liquidation import Liquidation
 from liq_provider.pipeline import Anomaly
-from liq_provider.service import spare_from_collection
 from liq_provider.settings import load_settings
 from liq_provider.settling import Settled
 from liq_provider.simulator.model import StandIn, well_behaved
@@ -31,6 +33,7 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
+from liq_provider.verdictlog import VerdictLog
 from liq_provider.wave import Strength
 
 WAVES = 100
@@ -116,8 +119,10 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     await main.run_in_executor(asking, model.prepare)
     exchange = BotExchange("binance", ccxt_config(sim_url, "binance"))
     await main.run_in_executor(asking, exchange.pairs_by_coin)
-    candles = Candles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking)
-    judging = Judging(writer, candles, settings, now_ms, store, model)
+    candles = Candles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
+    log = VerdictLog(writer, store, now_ms)
+    evidence = Evidence(candles, None, settings)
+    judging = Judging(log, evidence, settings, now_ms, Questions(model, now_ms))
     delays: list[float] = []
     waits: list[float] = []
     ingest = Ingest(writer, store, Spool(folder / "spool"))

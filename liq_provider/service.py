@@ -6,40 +6,31 @@ stored before it is settled.
 """
 
 import asyncio
-import gc
 import logging
 import os
-import re
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccxt.base.errors import BaseError
-
-from liq_provider import __version__, keys
+from liq_provider import __version__
 from liq_provider.clock import ExchangeClock
+from liq_provider.courtroom import Courtroom
 from liq_provider.coverage import CoverageTracker
-from liq_provider.enrich.candles import Candles
-from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
-from liq_provider.enrich.news import NewsDesk, NewsItem
-from liq_provider.errors import SettingsError, StoreError
+from liq_provider.enrich.exchange import BotExchange
+from liq_provider.errors import StoreError
+from liq_provider.exchangework import ExchangeWork
 from liq_provider.features import windows_of
 from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
-from liq_provider.judge.budget import DAY_MS, Spent
-from liq_provider.judge.model import ModelJudge
-from liq_provider.judging import Judging
 from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.markets import Market, MarketTable
+from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.running import Running, RunningLoop, RunningMinute
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import Settings, load_settings, resolve_store, sidecar_settings
+from liq_provider.settings import sidecar_settings
 from liq_provider.settling import Settled, Settler
-from liq_provider.status import ingest_report, judge_report, venue_report
+from liq_provider.sidecarconfig import SidecarConfig
+from liq_provider.status import ingest_report, venue_report
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import BUSY_TIMEOUT_S, open_engine
 from liq_provider.store.reader import Reader
@@ -55,59 +46,6 @@ logger = logging.getLogger(__name__)
 
 _STATUS_S = 1.0
 _STORED_STATUS_S = 5.0
-_CLOCK_S = 300.0
-_CLOCK_RETRY_S = 15.0
-_MARKETS_S = 3_600.0
-_MARKETS_RETRY_S = 60.0
-_MARKETS_REFUSED_S = 300.0
-
-# As ccxt writes it: exchange, method, address, status, reason.
-_REFUSED = re.compile(r" (403|451) ")
-
-
-@dataclass(frozen=True, slots=True)
-class SidecarConfig:
-    """
-    :param files: lock, log, spool and heartbeats beside the store
-    :param exchange: Freqtrade's section ``exchange``, without credentials
-    :param base_dir: parent of user_data
-    :param api_server: Freqtrade's section of that name, for the dashboard
-    :param idle_exit: end when no bot has been seen for ``idle_exit_min``
-    """
-
-    settings: Settings
-    store_url: str
-    files: RuntimeFiles
-    exchange: Mapping[str, Any]
-    timeframe: str
-    base_dir: Path = Path()
-    api_server: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    idle_exit: bool = False
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any], *, idle_exit: bool = False) -> "SidecarConfig":
-        """
-        :param config: Freqtrade's configuration, or what the bot sends (``base_dir`` in it)
-        :raises SettingsError: a key is wrong
-        """
-        settings = load_settings(config)
-        base_dir = Path(config.get("base_dir") or ".").resolve()
-        store_url = resolve_store(settings, base_dir)
-        exchange = config.get("exchange") or {}
-        if not exchange.get("name"):
-            raise SettingsError("exchange.name: missing; candles come from the bot's exchange")
-        timeframe = str(config.get("timeframe") or "1m")
-        timeframe_ms(timeframe)
-        return cls(
-            settings,
-            store_url,
-            RuntimeFiles.of(store_url, base_dir),
-            exchange,
-            timeframe,
-            base_dir,
-            config.get("api_server") or {},
-            idle_exit,
-        )
 
 
 class Sidecar:
@@ -132,7 +70,6 @@ class Sidecar:
         self._asking = ThreadPoolExecutor(8, thread_name_prefix="exchange")
         exchange = config.exchange
         self._exchange = BotExchange(exchange["name"], exchange.get("ccxt_config"))
-        step_ms = timeframe_ms(config.timeframe)
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
         engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
         self._writer = Writer(engine, rules, settings.min_event_usd)
@@ -140,19 +77,15 @@ class Sidecar:
         self._reader = Reader(config.store_url)
         self._ingest = Ingest(self._writer, self._writing, Spool(config.files.spool))
         self._settler = Settler(self._writer, self._reader, settings)
-        self._reading_news = ThreadPoolExecutor(4, thread_name_prefix="news")
-        self._model, self._desk = self._make_model()
-        candles = Candles(
-            self._exchange, config.timeframe, step_ms, settings.trend_candles + 1, self._asking
-        )
-        self._judging = Judging(
-            self._writer,
-            candles,
+        self._court = Courtroom(
             settings,
-            self._clock.now_ms,
+            config.timeframe,
+            self._exchange,
+            self._reader,
+            self._writer,
             self._writing,
-            self._model,
-            self._desk,
+            self._asking,
+            self._clock.now_ms,
         )
         self._dashboard = self._make_dashboard()
         self._venues = self._make_venues()
@@ -184,7 +117,16 @@ class Sidecar:
             self._writing,
             self._asking,
         )
-        self._clock_error: str | None = None
+        self._work = ExchangeWork(
+            self._exchange,
+            self._clock,
+            self._set_pairs,
+            self._venues,
+            settings,
+            self._writer,
+            self._writing,
+            self._asking,
+        )
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -200,18 +142,15 @@ class Sidecar:
             self._config.files.prefix,
             ", ".join(self._venues),
         )
-        await self._measure_clock()
-        if self._model is not None:
-            await asyncio.get_running_loop().run_in_executor(self._asking, self._model.prepare)
+        await self._work.measure_clock()
+        await asyncio.get_running_loop().run_in_executor(self._asking, self._court.prepare)
         workers = [
             self._ingest.run(),
             self._minutes.run(),
             self._status_loop(),
-            self._clock_loop(),
-            self._pairs_loop(),
+            *self._work.loops(),
             *([self._gaps.run()] if self._settings.fill_gaps else []),
-            *([self._running.run()] if self._model or self._dashboard else []),
-            *(self._markets_loop(name) for name in self._venues),
+            *([self._running.run()] if self._court.model or self._dashboard else []),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
         tasks = [asyncio.create_task(worker) for worker in workers]
@@ -228,41 +167,17 @@ class Sidecar:
 
     # -- judge ----------------------------------------------------------------------------
 
-    def _make_model(self) -> tuple[ModelJudge | None, NewsDesk | None]:
-        settings = self._settings
-        if not wants_model(settings):
-            return None, None
-        now_ms = self._clock.now_ms()
-        past = [Spent(*row) for row in self._reader.model_spending(now_ms - DAY_MS)]
-        model = ModelJudge(
-            settings.llm, self._config.timeframe, self._clock.now_ms, self._keep_call, past
-        )
-        desk = NewsDesk(settings.news, self._clock.now_ms, self._reading_news, self._keep_news)
-        return model, desk
-
-    async def _keep_call(self, row: dict[str, Any]) -> None:
-        await self._write("A model call", self._writer.put_model_call, row)
-
-    def _keep_news(self, base_asset: str, items: Sequence[NewsItem]) -> None:
-        known = {
-            "base_asset": base_asset,
-            "provider": self._settings.news.provider,
-            "available_at": self._clock.now_ms(),
-        }
-        rows = [{**asdict(item), **known} for item in items]
-        self._spawn(self._write("News", self._writer.put_news, rows))
-
-    async def _write(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._writing, call, *arguments)
-        except StoreError as error:
-            logger.error("%s is not on record: %s", what, error)
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(work)
+    def _judge(self, settled: Settled) -> None:
+        task = asyncio.create_task(self._court.judging.judge(settled))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _foresee(self, running: Running) -> None:
+        if self._dashboard is not None:
+            self._dashboard.take_running(running)
+        # Before the minute before is settled nobody knows which wave this one belongs to.
+        if running.close_ms - running.settled_ms == MINUTE_MS:
+            await self._court.judging.foresee(running.anomalies, running.pairs)
 
     # -- dashboard ------------------------------------------------------------------------
 
@@ -290,6 +205,9 @@ class Sidecar:
 
     # -- feeds ----------------------------------------------------------------------------
 
+    def _set_pairs(self, pairs: dict[str, str]) -> None:
+        self._settler.pairs = pairs
+
     def _make_venues(self) -> dict[str, VenueFeed]:
         sink = self._take
         silence = SilenceJudge()
@@ -303,85 +221,6 @@ class Sidecar:
             feed = Feed(venue, url, table, self._clock.now_ms, sink, tracker, silence, timing)
             found[name] = VenueFeed(feed, tracker, len(table))
         return found
-
-    async def _markets_loop(self, name: str) -> None:
-        venue, settings = self._venues[name], getattr(self._settings.venues, name)
-        while True:
-            found, error = await self._ask(load_venue_markets, name, settings)
-            if found:
-                venue.feed.update_markets(MarketTable(name, found))
-                venue.markets = len(found)
-                spare_from_collection()
-                error = await self._keep_markets(name, found)
-            elif error is None:
-                error = "the list is empty"
-            if error is not None and venue.markets_error is None:
-                logger.warning("Market list of %s: %s", name, error)
-            venue.markets_error = error
-            await asyncio.sleep(_markets_wait_s(error))
-
-    async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(
-                self._writing, self._writer.put_markets, name, found, self._clock.now_ms()
-            )
-        except StoreError as error:
-            return str(error)
-        return None
-
-    async def _pairs_loop(self) -> None:
-        told = False
-        while True:
-            pairs, error = await self._ask(self._exchange.pairs_by_coin)
-            if pairs:
-                self._settler.pairs = pairs
-                spare_from_collection()
-            elif not told:
-                logger.warning("Market list of %s: %s", self._exchange.name, error or "it is empty")
-            told = not pairs
-            await asyncio.sleep(_MARKETS_S if pairs else _MARKETS_RETRY_S)
-
-    async def _clock_loop(self) -> None:
-        while True:
-            # Without a measurement nobody trades.
-            unknown = self._clock.skew_ms is None
-            await asyncio.sleep(_CLOCK_RETRY_S if unknown else _CLOCK_S)
-            await self._measure_clock()
-
-    async def _measure_clock(self) -> None:
-        _, error = await self._ask(self._clock.measure, self._exchange.time_ms)
-        if error is not None and self._clock_error is None:
-            logger.warning("The time of %s: %s", self._exchange.name, error)
-        self._clock_error = error
-        skew_ms = self._clock.skew_ms
-        if skew_ms is not None and abs(skew_ms) > self._settings.max_skew_ms:
-            logger.error(
-                "This machine's clock is %+.1f s off the exchange's; no entries until it is set "
-                "(max_skew_ms)",
-                skew_ms / 1000,
-            )
-
-    async def _ask(self, call: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
-        """:return: what the exchange answered, or None and the reason"""
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._asking, call, *arguments), None
-        except BaseError as error:
-            return None, str(error)
-        except Exception as error:
-            # ccxt stumbles over answers that it does not expect in many ways.
-            logger.exception("An answer of an exchange was not understood")
-            return None, repr(error)
-
-    def _judge(self, settled: Settled) -> None:
-        self._spawn(self._judging.judge(settled))
-
-    async def _foresee(self, running: Running) -> None:
-        if self._dashboard is not None:
-            self._dashboard.take_running(running)
-        # Before the minute before is settled nobody knows which wave this one belongs to.
-        if running.close_ms - running.settled_ms == MINUTE_MS:
-            await self._judging.foresee(running.anomalies, running.pairs)
 
     # -- status ---------------------------------------------------------------------------
 
@@ -431,7 +270,7 @@ class Sidecar:
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
             "dashboard": None if self._dashboard is None else self._dashboard.report(),
-            "judge": judge_report(self._judging, self._model, self._desk),
+            "judge": self._court.report(),
         }
 
     async def _last_words(self) -> None:
@@ -439,36 +278,12 @@ class Sidecar:
         # with the last settled minute: on what came later nothing was decided.
         await self._ingest.flush()
         await self._write_status()
-        await self._judging.close()
+        await self._court.close()
         if self._dashboard is not None:
             await self._dashboard.close()
-        if self._model is not None:
-            await self._model.close()
         self._writing.shutdown()
         self._looking.shutdown(wait=False, cancel_futures=True)
-        self._reading_news.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
         self._writer.close()
         self._reader.close()
         logger.info("The sidecar ended; %d liquidations were stored", self._ingest.stats.stored)
-
-
-def spare_from_collection() -> None:
-    """
-    What is in memory now, libraries and market lists, stays as long as the process. A full
-    garbage collection that walked through it would hold up the feeds for a tenth of a second.
-    """
-    gc.freeze()
-
-
-def _markets_wait_s(error: str | None) -> float:
-    if error is None:
-        return _MARKETS_S
-    return _MARKETS_REFUSED_S if _REFUSED.search(error) else _MARKETS_RETRY_S
-
-
-def wants_model(settings: Settings) -> bool:
-    """:return: whether a model judges, by ``judge.by`` and what there is to ask"""
-    if settings.judge.by == "auto":
-        return settings.llm.base_url is not None or keys.key(keys.OPENAI) is not None
-    return settings.judge.by == "llm"

@@ -11,7 +11,7 @@ from typing import Any
 from liq_provider.clock import ExchangeClock
 from liq_provider.coverage import Interval
 from liq_provider.liquidation import Liquidation
-from liq_provider.service import SidecarConfig
+from liq_provider.sidecarconfig import SidecarConfig
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls

@@ -16,10 +16,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from liq_provider.confirmation import spans_of
 from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.evidence import Evidence
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions
 from liq_provider.judging import Judging
 from liq_provider.pipeline import Anomaly
 from liq_provider.settings import Settings, load_settings
@@ -31,6 +34,7 @@ from liq_provider.simulator.world import World
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.verdictlog import VerdictLog
 from liq_provider.wave import Strength
 
 from .sidecars import until
@@ -62,14 +66,20 @@ class Court:
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
-        candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking)
-        return Judging(self.writer, candles, settings, self.now_ms, store, model)
-
-    def asking(self, server: StandIn, **section: Any) -> Judging:
-        """A model judges, by what ``server`` answers."""
-        settings = load_settings(
-            {"liq_provider": {"llm": {"base_url": server.url, "timeout_s": 2}, **section}}, {}
+        candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
+        return Judging(
+            VerdictLog(self.writer, store, self.now_ms),
+            Evidence(candles, None, settings),
+            settings,
+            self.now_ms,
+            None if model is None else Questions(model, self.now_ms),
+            self.reader.verdicts(0, self.now_ms()),
         )
+
+    def asking(self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any) -> Judging:
+        """A model judges, by what ``server`` answers."""
+        model_section = {"base_url": server.url, "timeout_s": 2, **(llm or {})}
+        settings = load_settings({"liq_provider": {"llm": model_section, **section}}, {})
 
         async def keep(row: dict[str, Any]) -> None:
             self.writer.put_model_call(row)
@@ -126,12 +136,12 @@ async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(court
     assert (row["symbol"], row["strength"], row["judge"]) == (PAIR, "strong", "matrix")
     assert row["aligned"] in ("yes", "no")
     assert row["expires_at"] == court.close_ms + 32_000
-    closes = await court.judging._candles.closed(PAIR, court.close_ms)
+    closes = await court.judging._evidence.candles.closed(PAIR, court.close_ms)
 
     async def the_same(pair: str, close_ms: int) -> Any:
         return closes
 
-    court.judging._candles.closed = the_same  # type: ignore[method-assign]
+    court.judging._evidence.candles.closed = the_same  # type: ignore[method-assign]
     await court.judging.judge(court.settled(after=1))
     (again,) = court.verdicts()
     assert again["expires_at"] == court.close_ms + MINUTE + 32_000
@@ -141,7 +151,7 @@ async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(court
         return closes[:0]
 
     # What was said of a wave that price followed must not outlive what is known now.
-    court.judging._candles.closed = gone  # type: ignore[method-assign]
+    court.judging._evidence.candles.closed = gone  # type: ignore[method-assign]
     await court.judging.judge(court.settled(after=2))
     rows = {row["aligned"]: row for row in court.verdicts()}
     assert rows[row["aligned"]]["expires_at"] == again["expires_at"]
@@ -347,7 +357,7 @@ async def test_what_failed_early_is_asked_once_more_when_the_minute_is_settled(
 
 async def test_the_running_candle_stands_for_the_one_that_it_will_be(court: Court) -> None:
     exchange = BotExchange("binance", ccxt_config(court.sim.url, "binance"))
-    candles = Candles(exchange, "1m", MINUTE, 16, court.executors[1])
+    candles = Candles(exchange, "1m", MINUTE, 16, *court.executors)
     now_ms = court.sim.now_ms()
     close_ms = now_ms - now_ms % MINUTE + MINUTE
     expected = await candles.expected(PAIR, close_ms)
@@ -366,7 +376,7 @@ async def test_a_guess_made_just_after_the_close_is_not_taken_for_the_candle(cou
             return now_ms, np.full(candles, self.price)
 
     exchange = Late("binance", ccxt_config(court.sim.url, "binance"))
-    candles = Candles(exchange, "1m", MINUTE, 16, court.executors[1])
+    candles = Candles(exchange, "1m", MINUTE, 16, *court.executors)
     assert (await candles.expected(PAIR, court.close_ms))[-1] == 100.0
     exchange.price = 90.0
     assert (await candles.closed(PAIR, court.close_ms))[-1] == 90.0
@@ -436,7 +446,8 @@ async def test_an_answer_about_an_earlier_minute_or_another_pair_is_not_used(
         assert len(server.requests) == 2
         other = replace(found, wave_start_ms=court.close_ms)
         await judging.foresee([other], {"BTC": "ETH/USDT:USDT"})  # settled already: no look
-        judging._settled_ms = 0
+        assert judging._ahead is not None
+        judging._ahead._settled_ms = 0
         await judging.foresee(
             [replace(other, z=8.0, strength=Strength.MEDIUM)], {"BTC": "ETH/USDT:USDT"}
         )
@@ -467,3 +478,81 @@ async def test_what_fails_while_the_settled_minute_waits_for_it_is_asked_once_mo
         (verdict,) = await task
         assert verdict.judge == "gpt-4.1-mini@v1" and len(server.requests) == 2
         await judging.close()
+
+
+def coins(court: Court, count: int) -> tuple[list[Anomaly], dict[str, str]]:
+    """Waves of so many coins, the weakest first; all are compared with one pair's candles."""
+    found = [
+        anomaly(court.close_ms, court.close_ms, base_asset=f"C{n}", z=5.0 + n) for n in range(count)
+    ]
+    return found, {item.base_asset: PAIR for item in found}
+
+
+@pytest.mark.parametrize(
+    ("llm", "most"),
+    [({"concurrency": 6}, 3), ({"concurrency": 1}, 1), ({"budget": {"calls_per_minute": 4}}, 2)],
+)
+async def test_asking_early_leaves_half_of_what_may_be_asked_to_the_settled_minute(
+    court: Court, llm: dict[str, Any], most: int
+) -> None:
+    async with StandIn() as server:
+        thinking = asyncio.Event()
+        good = server.handler
+
+        async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            await thinking.wait()
+            return await good(request, body)
+
+        server.handler = slow
+        judging = court.asking(server, {"timeout_s": 20, **llm})
+        found, pairs = coins(court, 8)
+        for _ in range(3):
+            # Again and again, as the running minute is looked at.
+            await asyncio.gather(*(judging.foresee(found, pairs) for _ in range(2)))
+        await until(lambda: len(server.requests) == most, "the strongest are asked about")
+        await asyncio.sleep(0.2)
+        assert len(server.requests) == most
+        told = {asked(body)["liquidations"]["z"] for body in server.requests}
+        assert told == {item.z for item in found[-most:]}
+        thinking.set()
+        await judging.close()
+
+
+async def test_a_restart_asks_nothing_again_but_what_failed(court: Court) -> None:
+    async with StandIn() as server:
+        good = server.handler
+
+        async def broken(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            return web.json_response(completion("no idea"))
+
+        await court.asking(server).judge(court.settled())
+        server.handler = broken
+        await court.asking(server).judge(court.settled(strength=Strength.MEDIUM))
+        assert len(server.requests) == 2
+        server.handler = good
+        again = court.asking(server)
+        assert await again.judge(court.settled()) == []
+        await again.foresee([anomaly(court.close_ms, court.close_ms)], {"BTC": PAIR})
+        assert len(server.requests) == 2 and again.stats.judged == 0
+        (verdict,) = await again.judge(court.settled(strength=Strength.MEDIUM))
+        assert verdict.judge == "gpt-4.1-mini@v1" and len(server.requests) == 3
+
+
+async def test_a_wave_that_leaves_a_state_and_returns_was_not_confirmed_in_between(
+    court: Court,
+) -> None:
+    async with StandIn() as server:
+        judging = court.asking(server)
+        closes = await court.judging._evidence.candles.closed(PAIR, court.close_ms)
+
+        async def the_same(pair: str, close_ms: int) -> Any:
+            return closes
+
+        judging._evidence.candles.closed = the_same  # type: ignore[method-assign]
+        for after, strength in enumerate((Strength.STRONG, Strength.MEDIUM, Strength.STRONG)):
+            await judging.judge(court.settled(after, strength=strength))
+        strong = next(row for row in court.verdicts() if row["strength"] == "strong")
+        spans = [[(at - court.close_ms) // MINUTE for at in s] for s in spans_of(strong, 32_000)]
+        assert spans == [[0, 0], [2, 2]]
+        assert strong["expires_at"] == court.close_ms + 2 * MINUTE + 32_000
+        assert len(server.requests) == 2

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from liq_provider import service
+from liq_provider import exchangework
 from liq_provider.errors import UsageError
-from liq_provider.service import Sidecar, SidecarConfig
+from liq_provider.exchangework import markets_wait_s
+from liq_provider.service import Sidecar
+from liq_provider.sidecarconfig import SidecarConfig
 from liq_provider.simulator.server import Simulator
 from liq_provider.store.reader import Reader
 
@@ -271,7 +273,7 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody trades by a clock that was never compared, so five minutes would be long."""
-    monkeypatch.setattr(service, "_CLOCK_RETRY_S", 0.05)
+    monkeypatch.setattr(exchangework, "_CLOCK_RETRY_S", 0.05)
     moment = Time(START + 20_000)
     async with quiet_exchange(moment) as sim:
         for venue in ("binance", "bybit", "okx"):
@@ -289,7 +291,7 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
         refusal = await until(
             lambda: sidecar.status()["feeds"]["okx"]["markets_error"], "the list is refused"
         )
-        assert service._markets_wait_s(refusal) == 300
+        assert markets_wait_s(refusal) == 300
         sim.clear_faults()
         await until(lambda: sidecar.status()["skew_ms"] is not None, "it was compared")
         assert abs(sidecar.status()["skew_measured_ms"] - moment.now_ms()) < 5_000
@@ -301,4 +303,4 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
     ("error", "wait_s"), [(None, 3_600), ("okx GET https://x 500 Oops 451", 60), ("locked", 60)]
 )
 def test_how_soon_a_market_list_is_asked_for_again(error: str | None, wait_s: float) -> None:
-    assert service._markets_wait_s(error) == wait_s
+    assert markets_wait_s(error) == wait_s

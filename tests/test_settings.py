@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from liq_provider.errors import SettingsError
-from liq_provider.service import SidecarConfig
 from liq_provider.settings import load_settings, resolve_store
+from liq_provider.sidecarconfig import SidecarConfig
 
 
 def load(environ: dict[str, str] | None = None, **section: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from liq_provider.confirmation import spans_of
 from liq_provider.features import FeatureRows, State, purity
 from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
@@ -189,11 +190,11 @@ def _verdict_of(
     for position, verdict in enumerate(verdicts):
         if verdict["aligned"] == _UNJUDGED:
             continue
-        first_ms = max(verdict["wave_start_ms"], verdict["available_at"] - rules.delay_ms)
-        last_ms = verdict["expires_at"] - rules.settle_ms - rules.delay_ms
-        first, last = np.searchsorted(close_ms, [first_ms, last_ms + 1])
-        span = slice(int(first), int(last))
-        found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
+        known_ms = verdict["available_at"] - rules.delay_ms
+        for first_ms, last_ms in spans_of(verdict, rules.settle_ms + rules.delay_ms):
+            first, last = np.searchsorted(close_ms, [max(first_ms, known_ms), last_ms + 1])
+            span = slice(int(first), int(last))
+            found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
     return found
 
 

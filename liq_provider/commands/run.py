@@ -16,7 +16,8 @@ from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.common import Context, context
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.keys import RedactingFormatter
-from liq_provider.service import Sidecar, SidecarConfig
+from liq_provider.service import Sidecar
+from liq_provider.sidecarconfig import SidecarConfig
 
 _STOP_WAIT_S = 20.0
 _LOG_BYTES = 10 * 1024 * 1024

@@ -20,6 +20,7 @@ class Candles:
     :param exchange: where candles come from
     :param count: how many are wanted
     :param executor: threads for the exchange's REST API
+    :param ahead: threads for what is asked early, so that it holds up nothing that is due
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Candles:
         timeframe_ms: int,
         count: int,
         executor: Executor,
+        ahead: Executor,
     ) -> None:
         self.error: str | None = None
         self._exchange = exchange
@@ -36,22 +38,12 @@ class Candles:
         self._timeframe_ms = timeframe_ms
         self._count = count
         self._executor = executor
+        self._ahead = ahead
         self._known: dict[str, tuple[int, FloatArray]] = {}
 
     async def closed(self, pair: str, close_ms: int) -> FloatArray:
         """:return: closes up to the newest candle that ended by ``close_ms``; empty if not had"""
-        wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
-        known = self._known.get(pair)
-        if known is not None and known[0] == wanted_ms:
-            return known[1]
-        for attempt in range(2):
-            newest_ms, closes = await self._ask(pair, wanted_ms)
-            if newest_ms == wanted_ms:
-                self._known[pair] = (newest_ms, closes)
-                return closes
-            if attempt == 0:
-                await asyncio.sleep(_RETRY_S)
-        return np.array([])
+        return await self._closed(pair, close_ms, self._executor)
 
     async def expected(self, pair: str, close_ms: int) -> FloatArray:
         """
@@ -64,8 +56,8 @@ class Candles:
         # The minute's own candle is a guess even when the close has just passed: exchanges go
         # on with it for a moment.
         if wanted_ms < close_ms:
-            return await self.closed(pair, close_ms)
-        _, closes = await self._ask(pair, wanted_ms)
+            return await self._closed(pair, close_ms, self._ahead)
+        _, closes = await self._ask(pair, wanted_ms, self._ahead)
         return closes
 
     def forget(self, close_ms: int) -> None:
@@ -73,11 +65,25 @@ class Candles:
         stale_ms = close_ms - 2 * self._timeframe_ms
         self._known = {pair: kept for pair, kept in self._known.items() if kept[0] >= stale_ms}
 
-    async def _ask(self, pair: str, until_ms: int) -> tuple[int, FloatArray]:
+    async def _closed(self, pair: str, close_ms: int, executor: Executor) -> FloatArray:
+        wanted_ms = last_close_ms(close_ms, self._timeframe_ms)
+        known = self._known.get(pair)
+        if known is not None and known[0] == wanted_ms:
+            return known[1]
+        for attempt in range(2):
+            newest_ms, closes = await self._ask(pair, wanted_ms, executor)
+            if newest_ms == wanted_ms:
+                self._known[pair] = (newest_ms, closes)
+                return closes
+            if attempt == 0:
+                await asyncio.sleep(_RETRY_S)
+        return np.array([])
+
+    async def _ask(self, pair: str, until_ms: int, executor: Executor) -> tuple[int, FloatArray]:
         """:return: as ``BotExchange.closes``; nothing if it fails"""
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._exchange.closes, pair, self._timeframe, self._count, until_ms
+                executor, self._exchange.closes, pair, self._timeframe, self._count, until_ms
             )
         except BaseError as error:
             self.error = f"candles of {pair}: {error}"

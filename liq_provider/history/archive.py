@@ -35,6 +35,9 @@ TABLES: dict[str, str | None] = {
     "coverage": "start_ms",
 }
 
+# Columns that exports of older versions lack; they are empty then.
+LATER: dict[str, frozenset[str]] = {"verdicts": frozenset({"confirmed"})}
+
 # Rows that hold whole texts; few of them are as much as many others.
 _LONG = frozenset({"model_calls"})
 

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from liq_provider.confirmation import is_valid
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import (
+    LATER,
     TABLES,
     Manifest,
     arrow_schema,
@@ -101,6 +103,8 @@ def _batches(path: Path, table: str, expected: int) -> Iterator[list[Row]]:
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow
+            for name in LATER.get(table, frozenset()) - set(found.names):
+                wanted = wanted.remove(wanted.get_field_index(name))
             # Without the metadata: an older schema that has the same columns is as good.
             if not found.remove_metadata().equals(wanted.remove_metadata()):
                 raise ImportRefused(f"{path}: its columns are not those of {table}")
@@ -136,6 +140,8 @@ def _likely(field: pa.Field, column: pa.Array) -> Any:
     """:return: per row whether its value can be right, None if any can"""
     if field.name in _WORDS:
         return pc.is_in(column, value_set=pa.array(_WORDS[field.name]))
+    if field.name == "confirmed":
+        return pa.array([is_valid(value) for value in column.to_pylist()])
     if field.type == pa.float64():
         return pc.and_(pc.greater_equal(column, 0.0), pc.less(column, math.inf))
     if field.name in _TIMES:

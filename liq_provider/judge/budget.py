@@ -24,12 +24,14 @@ _CHARACTERS_PER_TOKEN = 2
 @dataclass(frozen=True, slots=True)
 class Spent:
     """
-    One call of the past.
+    One question of the past.
 
+    :param calls: requests that it took
     :param cost_usd: None without configured prices
     """
 
     at_ms: int
+    calls: int
     tokens: int
     cost_usd: float | None
 
@@ -45,7 +47,7 @@ class Reserved:
 
 class Budget:
     """
-    :param past: calls of the last day, so that a restart does not refill anything
+    :param past: questions of the last day, so that a restart does not refill anything
     """
 
     def __init__(self, settings: LlmSettings, now_ms: int, past: Sequence[Spent] = ()) -> None:
@@ -62,9 +64,9 @@ class Budget:
         self._lock = Lock()
         for call in sorted(past, key=lambda item: item.at_ms):
             for rate in self._rates.values():
-                rate.take(call.at_ms)
+                rate.note(call.at_ms, call.calls)
             if call.at_ms // DAY_MS == self._day:
-                self._calls += 1
+                self._calls += call.calls
                 self._tokens += call.tokens
                 self._usd += call.cost_usd or 0.0
 
@@ -100,6 +102,11 @@ class Budget:
                 self._tokens += total
                 self._usd += cost or 0.0
         return cost
+
+    def this_minute(self, now_ms: int) -> int:
+        """:return: calls of the last 60 s"""
+        with self._lock:
+            return self._rates["calls_per_minute"].used(now_ms)
 
     def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
         """:return: at the configured prices; None without them"""

@@ -155,6 +155,21 @@ class ModelJudge:
             await self._own.call(self._endpoint.close())
         await self._own.close(_RECORD_S)
 
+    @property
+    def ahead_per_minute(self) -> int:
+        """How many questions a minute may be asked early; as many are kept for those due."""
+        return max(1, self._settings.budget.calls_per_minute // 2)
+
+    def ahead_at_once(self) -> int:
+        """:return: how many may be asked early at the same time; 0 if there is no use in it"""
+        if self._endpoint is None or self.breaker.state == "open":
+            return 0
+        if self.budget.this_minute(self._now_ms()) >= self.ahead_per_minute:
+            return 0
+        # A single question tries whether the model works again.
+        working = self.breaker.state == "closed"
+        return max(1, self._settings.concurrency // 2) if working else 1
+
     async def judge(
         self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None = None
     ) -> Judgement:

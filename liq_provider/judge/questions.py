@@ -6,17 +6,21 @@ on a state, not a verdict; only the settled minute makes it one.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.enrich.news import NewsSet
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.rate import Rate
 from liq_provider.judge.verdict import Facts
 from liq_provider.rolling import FloatArray
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news
+_KEPT_MS = 24 * 3_600_000
+
 _Key = tuple[str, Wave, State]  # with the pair that was asked about
 
 
@@ -59,15 +63,23 @@ class EarlyStats:
         return {"asked": self.asked, "used": self.used, "unconfirmed": self.unconfirmed}
 
 
-@dataclass(slots=True)
 class Questions:
     """
     :param model: who answers
     """
 
-    model: ModelJudge
-    early: EarlyStats = field(default_factory=EarlyStats)
-    _asked: dict[_Key, _Question] = field(default_factory=dict)
+    def __init__(self, model: ModelJudge, now_ms: Callable[[], int]) -> None:
+        self.model = model
+        self.early = EarlyStats()
+        self._now_ms = now_ms
+        self._asked: dict[_Key, _Question] = {}
+        self._rate = Rate(model.ahead_per_minute, 60_000)
+
+    def room(self) -> int:
+        """:return: how many more questions may be asked ahead now"""
+        running = sum(not question.answer.done() for question in self._asked.values())
+        unused = self._rate.limit - self._rate.used(self._now_ms())
+        return min(unused, self.model.ahead_at_once() - running)
 
     def begin(self, facts: Facts, closes: FloatArray, news: NewsSet) -> None:
         """
@@ -80,6 +92,7 @@ class Questions:
         known = self._asked.get(key)
         if known is None or known.close_ms < facts.close_ms:
             self.early.asked += 1
+            self._rate.take(self._now_ms())
             self._ask(key, facts, closes, news)
 
     async def answer(
@@ -104,7 +117,7 @@ class Questions:
                 return found
         return await asyncio.shield(self._ask(key, facts, closes, news, until_ms).answer)
 
-    def confirmed(self, close_ms: int, waves: set[Wave]) -> None:
+    def settled(self, close_ms: int, waves: set[Wave]) -> None:
         """
         A minute was settled: what was asked ahead about waves that it should have begun, and
         did not, is void, and not waited for.
@@ -115,9 +128,7 @@ class Questions:
         for key in void:
             self._asked.pop(key).answer.cancel()
         self.early.unconfirmed += len(void)
-
-    def forget(self, oldest_ms: int) -> None:
-        """Let go of waves that began before ``oldest_ms``."""
+        oldest_ms = close_ms - _KEPT_MS
         self._asked = {key: q for key, q in self._asked.items() if key[1][2] >= oldest_ms}
 
     async def close(self) -> None:

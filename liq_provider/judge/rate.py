@@ -30,3 +30,7 @@ class Rate:
             return False
         self._taken.append(now_ms)
         return True
+
+    def note(self, at_ms: int, count: int) -> None:
+        """So many were taken before, whatever the limit says now; in the order of time."""
+        self._taken.extend([at_ms] * count)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from liq_provider.confirmation import first_span
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.wave import Direction, Strength
 
@@ -86,9 +87,15 @@ class Verdict:
             "expires_at": self.expires_at,
             "inputs": json.dumps(dict(facts.details)),
             "guard": json.dumps(self.guard),
+            "confirmed": first_span(facts.close_ms),
         }
 
 
 def aligned_word(aligned: bool | None) -> str:
     """:return: yes, no or unknown"""
     return "unknown" if aligned is None else "yes" if aligned else "no"
+
+
+def aligned_of(word: str) -> bool | None:
+    """:return: what ``aligned_word`` made a word of"""
+    return {"yes": True, "no": False}.get(word)

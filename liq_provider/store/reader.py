@@ -420,15 +420,15 @@ class Reader:
         )
         return [dict(row._mapping) for row in rows]
 
-    def model_spending(self, from_ms: int) -> list[tuple[int, int, float | None]]:
-        """:return: time, charged tokens and cost of every call since ``from_ms``"""
+    def model_spending(self, from_ms: int) -> list[tuple[int, int, int, float | None]]:
+        """:return: time, requests, charged tokens and cost of every question since ``from_ms``"""
         table = schema.model_calls.c
         rows = self._rows(
-            select(table.asked_ms, table.charged_tokens, table.cost_usd)
+            select(table.asked_ms, table.requests, table.charged_tokens, table.cost_usd)
             .where(table.asked_ms >= from_ms)
             .where(table.requests > 0)
         )
-        return [(int(row[0]), int(row[1]), row[2]) for row in rows]
+        return [(int(row[0]), int(row[1]), int(row[2]), row[3]) for row in rows]
 
     def news(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: headlines that were known at ``to_ms``, published since ``from_ms``"""

@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"
-KNOWN_REVISIONS = ("0001", "0002", "0003")
+REVISION = "0004"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
 
 metadata = MetaData()
 
@@ -172,7 +172,8 @@ waves = Table(
     Index("ix_waves_last_ms", "last_ms"),
 )
 
-# One row per judged state of a wave; inputs and guard are JSON objects.
+# One row per judged state of a wave; inputs and guard are JSON objects, confirmed is the list of
+# spans of minutes (closes of the first and the last) whose settled features showed that state.
 verdicts = Table(
     "verdicts",
     metadata,
@@ -197,6 +198,7 @@ verdicts = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("inputs", Text, nullable=False),
     Column("guard", Text, nullable=False),
+    Column("confirmed", Text),
     Index("ix_verdicts_expires_at", "expires_at"),
 )
 

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, delete, func, select
 
+from liq_provider.confirmation import Confirmed
 from liq_provider.coverage import Interval, whole_minutes
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import Market
-from liq_provider.store import fills, schema, statements, upkeep
+from liq_provider.store import fills, schema, statements, upkeep, verdicts
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.engine import migrate, store_errors
 from liq_provider.store.rows import (
@@ -251,12 +252,21 @@ class Writer:
             replace(connection, schema.readiness, readiness)
             write_state(connection, "computed_ms", computed_ms, now_ms)
 
-    def put_verdict(self, row: Row) -> None:
-        """Write one verdict; what was said before about the same state of a wave stands."""
-        with store_errors("Writing a verdict"), self.engine.begin() as connection:
-            statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
-            connection.execute(statement, [row])
-            write_state(connection, "verdict_ms", row["available_at"], row["available_at"])
+    def put_verdicts(
+        self, rows: Sequence[Row], confirmed: Sequence[Confirmed] = (), now_ms: int = 0
+    ) -> list[bool]:
+        """
+        Write verdicts, and how long they and older ones live, in one transaction.
+
+        :param rows: of ``verdicts``
+        :param confirmed: states of waves that settled minutes show
+        :return: of each row whether it is new; what was said of a state before stands
+        """
+        with store_errors("Writing verdicts"), self.engine.begin() as connection:
+            new = verdicts.put(connection, rows)
+            if verdicts.extend(connection, confirmed, now_ms) or any(new):
+                write_state(connection, "verdict_ms", now_ms, now_ms)
+        return new
 
     def put_model_call(self, row: Row) -> None:
         """Write one question to a model, with what became of it."""
@@ -268,39 +278,6 @@ class Writer:
         with store_errors("Writing news"), self.engine.begin() as connection:
             statement = insert_into(connection, schema.news).on_conflict_do_nothing()
             connection.execute(statement, rows)
-
-    def extend_verdicts(
-        self,
-        base_asset: str,
-        direction: str,
-        wave_start_ms: int,
-        state: tuple[str, str, str],
-        expires_at: int,
-        now_ms: int,
-    ) -> None:
-        """
-        A wave was confirmed again in a state: what was judged of that state lives longer, and
-        nothing that was judged of another.
-
-        :param state: strength, aligned, and set of news; a verdict that looked at no news is
-            of any set
-        """
-        strength, aligned, news_key = state
-        table = schema.verdicts
-        with store_errors("Extending verdicts"), self.engine.begin() as connection:
-            found = connection.execute(
-                update(table)
-                .where(table.c.base_asset == base_asset)
-                .where(table.c.direction == direction)
-                .where(table.c.wave_start_ms == wave_start_ms)
-                .where(table.c.strength == strength)
-                .where(table.c.aligned == aligned)
-                .where(table.c.news_key.in_({news_key, ""}))
-                .where(table.c.expires_at < expires_at)
-                .values(expires_at=expires_at)
-            )
-            if found.rowcount:
-                write_state(connection, "verdict_ms", now_ms, now_ms)
 
     def put_markets(self, venue: str, markets: Iterable[Market], now_ms: int = 0) -> None:
         """

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, decide
+from liq_provider.confirmation import spans_of
 from liq_provider.judge import matrix
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.rules import JUDGE, UNJUDGED
@@ -246,10 +247,10 @@ def _facts(found: Decisions, row: int) -> tuple[Strength, bool]:
 
 
 def _fate(verdict: Mapping[str, Any], found: Decisions, rules: Rules) -> Fate:
-    alive_ms = verdict["expires_at"] - rules.settle_ms - rules.delay_ms
-    first, end = np.searchsorted(found.close_ms, [verdict["wave_start_ms"], alive_ms + 1])
     sign = 1 if verdict["direction"] == "LONG" else -1
-    within = np.arange(first, end)
+    spans = spans_of(verdict, rules.settle_ms + rules.delay_ms)
+    bounds = [np.searchsorted(found.close_ms, [first, last + 1]) for first, last in spans]
+    within = np.concatenate([np.arange(first, end) for first, end in bounds])
     within = within[(found.wave_ms[within] > 0) & (found.sign[within] == sign)]
     if not len(within):
         return "unseen"

@@ -1,5 +1,6 @@
 """Feature rows, verdicts and stores in a few words."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.bot.signals import CandleTrend, Rules
+from liq_provider.confirmation import Confirmed
 from liq_provider.coverage import Interval
 from liq_provider.features import FeatureRows, State, windows_of
 from liq_provider.liquidation import MINUTE_MS
@@ -100,6 +102,7 @@ def verdict(
         "expires_at": last_ms + 32_000,
         "inputs": "{}",
         "guard": "[]",
+        "confirmed": None if last is None else json.dumps([[at(first), last_ms]]),
     } | values
 
 
@@ -151,7 +154,7 @@ class Store:
 
     def judge(self, row: dict[str, Any]) -> None:
         """The sidecar has judged a wave."""
-        self.writer.put_verdict(row)
+        self.writer.put_verdicts([row], now_ms=row["available_at"])
 
     def cover(self, from_ms: int, to_ms: int, source: str = "import") -> None:
         """All venues were heard in this span."""
@@ -161,3 +164,17 @@ class Store:
     def close(self) -> None:
         """Give the file back."""
         self.writer.engine.dispose()
+
+    def confirm(self, row: dict[str, Any], close_ms: int, after_ms: int = 2_500) -> None:
+        """A later minute shows the state that a verdict was made for."""
+        confirmed = Confirmed(
+            row["base_asset"],
+            row["direction"],
+            row["wave_start_ms"],
+            row["strength"],
+            row["aligned"],
+            row["news_key"],
+            close_ms,
+            close_ms + 32_000,
+        )
+        self.writer.put_verdicts([], [confirmed], close_ms + after_ms)

@@ -105,7 +105,7 @@ def store_of(path: Path, found: Past, end_ms: int) -> HistorySource:
             writer.fill("okx", "BTC", hole, missed, found.fill_ms - 30_000)
     writer.cover("okx", [Interval(begin, end_ms)] if end_ms > begin else [])
     for row in found.verdicts:
-        writer.put_verdict(row)
+        writer.put_verdicts([row])
     writer.close()
     return HistorySource(Reader(f"sqlite:///{path}"), SETTINGS)
 

@@ -1,5 +1,6 @@
 """From features, trend and verdicts to entries."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,6 +126,14 @@ def test_a_verdict_ends_with_the_last_confirming_minute() -> None:
     wave = dict.fromkeys(range(5, 10), LONGS_WIPED)
     found = decided(wave, [verdict(5, 7)])
     assert [int(row) for row in np.flatnonzero(found.judged)] == [5, 6, 7]
+
+
+def test_a_verdict_does_not_hold_while_the_wave_was_in_another_state() -> None:
+    """Live it had expired in between; that it was confirmed later nobody could know."""
+    wave = dict.fromkeys(range(5, 10), LONGS_WIPED)
+    spans = json.dumps([[at(5), at(5)], [at(8), at(9)]])
+    found = decided(wave, [verdict(5, 9, confirmed=spans)])
+    assert [int(row) for row in np.flatnonzero(found.judged)] == [5, 8, 9]
 
 
 def test_a_verdict_says_nothing_about_the_other_direction() -> None:

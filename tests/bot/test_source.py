@@ -61,9 +61,7 @@ def test_a_verdict_that_lives_longer_is_a_change(store: Store) -> None:
     store.settle(at(10))
     store.judge(verdict(10))
     live.refresh(NOW)
-    store.writer.extend_verdicts(
-        "BTC", "SHORT", at(10), ("strong", "yes", ""), at(11) + 32_000, at(11) + 2_500
-    )
+    store.confirm(verdict(10), at(11))
     assert live.refresh(at(11) + 3_000) == {"BTC"}
     assert live.verdicts("BTC")[0]["expires_at"] == at(11) + 32_000
 

@@ -17,7 +17,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page
 
-from liq_provider.service import Sidecar, SidecarConfig
+from liq_provider.service import Sidecar
+from liq_provider.sidecarconfig import SidecarConfig
 from liq_provider.simulator.model import StandIn
 from liq_provider.simulator.server import Simulator
 from liq_provider.store.engine import open_engine
@@ -220,7 +221,8 @@ async def see_the_record(seen: Seen, stage: Stage, page: Page) -> None:
     (row,) = stage.reader.verdicts(0, 2**62)
     writer = Writer(open_engine(stage.config.store_url))
     spoilt = row | {"strength": "medium", "action_reason": EVIL, "judge": EVIL, "symbol": EVIL}
-    writer.put_verdict(spoilt | {"available_at": row["available_at"] + 1})
+    moment_ms = row["available_at"] + 1
+    writer.put_verdicts([spoilt | {"available_at": moment_ms}], now_ms=moment_ms)
     writer.close()
     await page.locator("#signals tbody tr", has_text="onerror").first.wait_for()
     seen.texts["spoilt"] = await page.locator("#signals").inner_text()

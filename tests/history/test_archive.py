@@ -58,7 +58,7 @@ def filled(path: Path) -> Writer:
         "available_at": T0,
     }
     put_bars(writer.engine, [bar])
-    writer.put_verdict(verdict(3, 9))
+    writer.put_verdicts([verdict(3, 9)])
     writer.put_model_call(model_call(T0 + 9))
     writer.put_model_call(
         model_call(T0 + DAY, prompt_tokens=None, answer_tokens=None, cost_usd=None, outcome="empty")
@@ -252,6 +252,34 @@ def test_an_export_from_before_there_were_models_is_read(tmp_path: Path) -> None
     done = restore(copy, tmp_path / "out", T0)
     assert (done.rows["liquidations"], done.rows["model_calls"], done.rows["news"]) == (12, 0, 0)
     assert content(copy)["verdicts"] == content(original)["verdicts"] != []
+    original.close()
+    copy.close()
+
+
+def test_an_export_from_before_minutes_of_verdicts_were_kept_is_read(tmp_path: Path) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    made = export(original.engine, tmp_path / "out", ALL, T0)
+    (name,) = made.files("verdicts")
+    older = pq.ParquetFile(tmp_path / "out" / name).read().drop_columns(["confirmed"])
+    pq.write_table(older, tmp_path / "out" / name)
+    copy = store(tmp_path / "b.sqlite")
+    assert restore(copy, tmp_path / "out", T0).rows["verdicts"] == 1
+    assert [
+        row["confirmed"] for row in Reader(f"sqlite:///{tmp_path}/b.sqlite").verdicts(0, T0 * 2)
+    ] == [None]
+    original.close()
+    copy.close()
+
+
+@pytest.mark.parametrize("spoilt", ["", "[]", "{}", "[[2, 1]]", "[[1, 2], [2, 3]]", "[[1, null]]"])
+def test_minutes_of_a_verdict_that_cannot_be_are_refused(tmp_path: Path, spoilt: str) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    made = export(original.engine, tmp_path / "out", ALL, T0)
+    (name,) = made.files("verdicts")
+    rewritten(confirmed=spoilt)(tmp_path / "out" / name)
+    copy = store(tmp_path / "b.sqlite")
+    with pytest.raises(ImportRefused, match="row 1: confirmed is"):
+        restore(copy, tmp_path / "out", T0)
     original.close()
     copy.close()
 

@@ -23,6 +23,7 @@ from freqtrade.enums import CandleType
 
 from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.evidence import Evidence
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.features import windows_of
 from liq_provider.judging import Judging
@@ -41,6 +42,7 @@ from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
+from liq_provider.verdictlog import VerdictLog
 from tests.live_hour import disturbed
 from tests.simulator.helpers import tables
 
@@ -113,19 +115,20 @@ class Sidecar:
         self.now_ms = START_MS
         self._pool = ThreadPoolExecutor(1)
         exchange = freqtrade_exchange_config(sim.url)
-        self.judging = Judging(
-            self.writer,
-            Candles(
-                BotExchange("binance", exchange["ccxt_config"]),
-                "1m",
-                MINUTE_MS,
-                settings.trend_candles + 1,
-                self._pool,
-            ),
-            settings,
-            lambda: self.now_ms,
+        candles = Candles(
+            BotExchange("binance", exchange["ccxt_config"]),
+            "1m",
+            MINUTE_MS,
+            settings.trend_candles + 1,
+            self._pool,
             self._pool,
         )
+
+        def now_ms() -> int:
+            return self.now_ms
+
+        log = VerdictLog(self.writer, self._pool, now_ms)
+        self.judging = Judging(log, Evidence(candles, None, settings), settings, now_ms)
         self._import_history()
         end_ms = START_MS + (MINUTES + 1) * MINUTE_MS
         self.tape = iter(disturbed(world.tape(START_MS, end_ms), 1))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from liq_provider.confirmation import Confirmed
 from liq_provider.simulator.server import Simulator
 from tests.bot.helpers import Store, stored
 
@@ -195,9 +196,9 @@ def test_an_upgrade_reopens_at_the_next_candle_and_a_reversal_closes(
         following = fresh_minute(0)
         if following == close_ms:
             following = next_minute()
-        expires_at = following + 61_000
-        state = ("strong", "yes", "a")
-        store.writer.extend_verdicts("BTC", "SHORT", close_ms, state, expires_at, following + 1_000)
+        state = ("BTC", "SHORT", close_ms, "strong", "yes", "a")
+        confirmed = Confirmed(*state, close_ms=following, expires_at=following + 61_000)
+        store.writer.put_verdicts([], [confirmed], following + 1_000)
         wave_rows = [stored("BTC", following, 9, 0.98), stored("ETH", following, 9, 0.98)]
         store.settle(following, wave_rows)
         judge(store, following, "ETH", "SHORT")

@@ -59,11 +59,28 @@ def test_without_prices_money_is_unknown() -> None:
 
 
 def test_a_restart_refills_nothing() -> None:
-    past = [Spent(T - 1_000, 900, 0.4), Spent(T - DAY_MS, 5_000, 9.0)]
+    past = [Spent(T - 1_000, 1, 900, 0.4), Spent(T - DAY_MS, 1, 5_000, 9.0)]
     budget = Budget(settings(calls_per_minute=1, usd_per_day=0.41), T, past)
     assert "calls_per_minute" in refused(budget)
     assert budget.report(T)["spent"]["tokens_per_day"]["used"] == 900
     assert budget.report(T)["reached"] == ["calls_per_minute"]
+
+
+def test_repeated_requests_count_after_a_restart_as_they_did_before() -> None:
+    budget = Budget(settings(calls_per_minute=4, calls_per_day=100), T)
+    for _ in range(3):
+        budget.settle(budget.reserve(10, T - 1_000), (1, 1))
+    past = Spent(T - 1_000, 3, 6, 1.5e-5)
+    again = Budget(settings(calls_per_minute=4, calls_per_day=100), T, [past])
+    assert again.report(T) == budget.report(T)
+    assert again.this_minute(T) == 3
+
+
+def test_more_than_a_limit_allows_now_is_remembered_in_full() -> None:
+    past = [Spent(T - 1_000, 9, 6, 0)]
+    budget = Budget(settings(calls_per_minute=4), T, past)
+    assert budget.this_minute(T) == 9
+    assert "calls_per_minute" in refused(budget)
 
 
 def test_the_circuit_opens_tries_once_and_closes() -> None:

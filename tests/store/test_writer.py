@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
+from liq_provider.confirmation import Confirmed, spans_of
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.markets import Market
@@ -232,25 +233,70 @@ def verdict(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def confirmed(minute: int, **changes: Any) -> Confirmed:
+    """The wave is there, in its state, in a minute after its first."""
+    close_ms = T0 + minute * MINUTE
+    state = {"strength": "strong", "aligned": "yes", "news_key": "some-news"}
+    known = {"base_asset": "BTC", "direction": "SHORT", "wave_start_ms": T0} | state
+    return Confirmed(**known | changes, close_ms=close_ms, expires_at=close_ms + 32_000)
+
+
+def confirm(writer: Writer, minute: int, now_ms: int | None = None, **changes: Any) -> None:
+    found = confirmed(minute, **changes)
+    writer.put_verdicts([], [found], now_ms or found.close_ms + 2_000)
+
+
 def test_a_verdict_is_never_restated(writer: Writer, reader: Reader) -> None:
-    writer.put_verdict(verdict())
-    writer.put_verdict(verdict(action="other", available_at=T0 + 9_000))
+    writer.put_verdicts([verdict()])
+    writer.put_verdicts([verdict(action="other", available_at=T0 + 9_000)])
     (found,) = reader.verdicts(T0, T0 + MINUTE)
     assert (found["action"], found["available_at"]) == ("x", T0 + 3_000)
 
 
 def test_a_confirmed_wave_lets_its_verdicts_live_longer(writer: Writer, reader: Reader) -> None:
-    writer.put_verdict(verdict())
-    writer.put_verdict(verdict(wave_start_ms=T0 - MINUTE))
-    state = ("strong", "yes", "some-news")
-    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 92_000, T0 + 62_000)
-    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 40_000, T0 + 63_000)
-    writer.extend_verdicts("BTC", "LONG", T0, state, T0 + 999_000, T0 + 64_000)
+    writer.put_verdicts([verdict()])
+    writer.put_verdicts([verdict(wave_start_ms=T0 - MINUTE)])
+    confirm(writer, 1)
+    confirm(writer, 0, now_ms=T0 + 63_000)
+    confirm(writer, 2, direction="LONG")
     found = {row["wave_start_ms"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
     assert found[T0]["expires_at"] == T0 + 92_000
     assert found[T0]["available_at"] == T0 + 3_000
     assert found[T0 - MINUTE]["expires_at"] == T0 + 32_000
     assert reader.states(["verdict_ms"]) == {"verdict_ms": T0 + 62_000}
+
+
+def test_the_minutes_between_two_confirmations_are_not_confirmed(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.put_verdicts([verdict()])
+    for minute in (1, 3, 4):
+        confirm(writer, minute)
+    (found,) = reader.verdicts(T0, T0 + MINUTE)
+    minutes = [[(at - T0) // MINUTE for at in span] for span in spans_of(found, 32_000)]
+    assert minutes == [[0, 1], [3, 4]]
+    assert found["expires_at"] == T0 + 4 * MINUTE + 32_000
+
+
+def test_a_minute_that_nobody_can_act_upon_any_more_confirms_nothing(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.put_verdicts([verdict()], now_ms=T0 + 3_000)
+    confirm(writer, 1, now_ms=T0 + MINUTE + 32_001)
+    (found,) = reader.verdicts(T0, T0 + MINUTE)
+    assert found["expires_at"] == T0 + 32_000
+    assert reader.states(["verdict_ms"]) == {"verdict_ms": T0 + 3_000}
+
+
+def test_hundreds_of_waves_are_confirmed_at_once(writer: Writer, reader: Reader) -> None:
+    coins = [f"C{number}" for number in range(250)]
+    rows = [verdict(base_asset=coin) for coin in coins]
+    assert writer.put_verdicts([*rows, verdict()], now_ms=1) == [True] * 251
+    assert writer.put_verdicts([verdict(), verdict(base_asset="NEW")]) == [False, True]
+    writer.put_verdicts([], [confirmed(1, base_asset=coin) for coin in coins], T0 + 62_000)
+    found = {row["base_asset"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert {found[coin] for coin in coins} == {T0 + 92_000}
+    assert found["BTC"] == found["NEW"] == T0 + 32_000
 
 
 @pytest.mark.parametrize(
@@ -259,9 +305,8 @@ def test_a_confirmed_wave_lets_its_verdicts_live_longer(writer: Writer, reader: 
 def test_what_was_judged_of_another_state_does_not_live_longer(
     writer: Writer, reader: Reader, other: dict[str, str]
 ) -> None:
-    writer.put_verdict(verdict(**other))
-    state = ("strong", "yes", "some-news")
-    writer.extend_verdicts("BTC", "SHORT", T0, state, T0 + 92_000, T0 + 62_000)
+    writer.put_verdicts([verdict(**other)])
+    confirm(writer, 1)
     (found,) = reader.verdicts(T0, T0 + MINUTE)
     assert found["expires_at"] == T0 + 32_000
 
@@ -290,8 +335,8 @@ def test_small_facts_are_overwritten(writer: Writer, reader: Reader) -> None:
 def test_pruning_deletes_the_past_and_its_coverage(writer: Writer, reader: Reader) -> None:
     day = 86_400_000
     writer.append([incoming(T0 - days * day) for days in range(5)])
-    writer.put_verdict(verdict())
-    writer.put_verdict(verdict(wave_start_ms=1, expires_at=T0 - 3 * day))
+    writer.put_verdicts([verdict()])
+    writer.put_verdicts([verdict(wave_start_ms=1, expires_at=T0 - 3 * day)])
     writer.cover("bybit", [Interval(T0 - 5 * day, T0 + MINUTE)])
     writer.cover("bybit", [Interval(T0 - 9 * day, T0 - 8 * day)], "import")
     deleted = writer.prune(T0 - 2 * day + 30_000)

@@ -1,5 +1,6 @@
 """Waves of a generated market, and a store with what a judge said of them live."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +142,7 @@ class Record:
             expires_at=self.expires_ms(wave),
             downgrade=said.downgrade,
         )
-        self.store.judge(verdict.row() | changes)
+        self._judge(wave, verdict.row() | changes)
 
     def matrix(self, wave: Wave) -> None:
         """The matrix judged."""
@@ -153,7 +154,12 @@ class Record:
 
     def _other(self, wave: Wave, judge: Callable[..., Verdict]) -> None:
         said_ms = wave.facts.close_ms + 3_000
-        self.store.judge(judge(wave.facts, lambda: said_ms, self.expires_ms(wave)).row())
+        self._judge(wave, judge(wave.facts, lambda: said_ms, self.expires_ms(wave)).row())
+
+    def _judge(self, wave: Wave, row: dict[str, Any]) -> None:
+        # Every minute of the wave confirms what was said of it.
+        spans = [[wave.facts.close_ms, wave.closes_ms[-1]]]
+        self.store.judge(row | {"confirmed": json.dumps(spans)})
 
     def expires_ms(self, wave: Wave) -> int:
         return wave.closes_ms[-1] + self.settings.settle_ms + self.settings.max_entry_delay_ms

@@ -117,7 +117,6 @@ class NewsDesk:
         return found
 
     async def _ask(self, base_asset: str) -> NewsSet:
-        assert self._source is not None
         now_ms = self._now_ms()
         if self.provider == "brave" and not self._rate.take(now_ms):
             self.stats.failed += 1
@@ -127,7 +126,7 @@ class NewsDesk:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout_s + 1):
-                raw = await loop.run_in_executor(self._executor, self._source.find, spelling)
+                items = await loop.run_in_executor(self._executor, self._find, spelling)
         except (NewsError, TimeoutError) as error:
             self._failed(str(error) or "no answer in time")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
@@ -137,11 +136,15 @@ class NewsDesk:
             self._failed(f"not understood ({type(error).__name__})")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
         self.stats.error = None
-        items = await loop.run_in_executor(self._executor, self._let_through, raw, spelling)
         self.stats.items += len(items)
         if self._keep is not None and items:
             self._keep(base_asset, items)
         return NewsSet(items, set_key(items))
+
+    def _find(self, spelling: Spelling) -> tuple[NewsItem, ...]:
+        # In one go: what was found must not queue behind the searches of other coins.
+        assert self._source is not None
+        return self._let_through(self._source.find(spelling), spelling)
 
     def _failed(self, reason: str) -> None:
         if self.stats.error is None:

@@ -154,6 +154,18 @@ async def test_news_of_a_coin_is_asked_for_once_in_a_while(stand: Stand) -> None
     assert len(stand.seen) == 2
 
 
+async def test_what_was_found_does_not_wait_for_the_searches_of_other_coins(stand: Stand) -> None:
+    stand.results, stand.delay_s = [stand.story("BTC up")], 0.3
+    desk = stand.desk()
+    begun = time.monotonic()
+    coins = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE")  # two at a time
+    first, *_ = tasks = [asyncio.create_task(desk.get(coin)) for coin in coins]
+    assert (await first).items
+    assert sum(task.done() for task in tasks) <= 2, "it came with the first searches"
+    await asyncio.gather(*tasks)
+    assert time.monotonic() - begun >= 0.9
+
+
 async def test_nothing_found_is_known_to_be_nothing(stand: Stand) -> None:
     found = await stand.desk().get("BTC")
     assert found.found is False and found.key == "none"

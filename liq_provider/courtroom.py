@@ -1,0 +1,123 @@
+"""The judge with all it needs: candles, news desk, model, and their records in the store."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from liq_provider import keys
+from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.evidence import Evidence
+from liq_provider.enrich.exchange import BotExchange, timeframe_ms
+from liq_provider.enrich.news import NewsDesk, NewsItem
+from liq_provider.errors import StoreError
+from liq_provider.judge.budget import DAY_MS, Spent
+from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions
+from liq_provider.judging import Judging
+from liq_provider.settings import Settings
+from liq_provider.status import judge_report
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from liq_provider.verdictlog import VerdictLog
+
+logger = logging.getLogger(__name__)
+
+
+class Courtroom:
+    """
+    :param exchange: that is traded on
+    :param writing: the store's single thread
+    :param asking: threads for its REST API
+    :raises StoreError: what was judged and spent before cannot be read
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        timeframe: str,
+        exchange: BotExchange,
+        reader: Reader,
+        writer: Writer,
+        writing: Executor,
+        asking: Executor,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.model: ModelJudge | None = None
+        self._settings = settings
+        self._writer = writer
+        self._writing = writing
+        self._now_ms = now_ms
+        self._reading_news = ThreadPoolExecutor(4, thread_name_prefix="news")
+        self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._desk: NewsDesk | None = None
+        since_ms = now_ms() - DAY_MS
+        if wants_model(settings):
+            past = [Spent(*row) for row in reader.model_spending(since_ms)]
+            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past)
+            self._desk = NewsDesk(settings.news, now_ms, self._reading_news, self._keep_news)
+        candles = Candles(
+            exchange,
+            timeframe,
+            timeframe_ms(timeframe),
+            settings.trend_candles + 1,
+            asking,
+            self._ahead,
+        )
+        self.judging = Judging(
+            VerdictLog(writer, writing, now_ms),
+            Evidence(candles, self._desk, settings),
+            settings,
+            now_ms,
+            None if self.model is None else Questions(self.model, now_ms),
+            reader.verdicts(since_ms, now_ms()),
+        )
+
+    def prepare(self) -> None:
+        """Load the model's client. Blocks; run it in a thread before the first minute."""
+        if self.model is not None:
+            self.model.prepare()
+
+    async def close(self) -> None:
+        """Give up what is being asked, and put on record what was."""
+        await self.judging.close()
+        if self.model is not None:
+            await self.model.close()
+        await asyncio.gather(*self._tasks)
+        self._reading_news.shutdown(wait=False, cancel_futures=True)
+        self._ahead.shutdown(wait=False, cancel_futures=True)
+
+    def report(self) -> dict[str, Any]:
+        """:return: what the status page shows"""
+        return judge_report(self.judging, self.model, self._desk)
+
+    async def _keep_call(self, row: dict[str, Any]) -> None:
+        await self._write("A model call", self._writer.put_model_call, row)
+
+    def _keep_news(self, base_asset: str, items: Sequence[NewsItem]) -> None:
+        known = {
+            "base_asset": base_asset,
+            "provider": self._settings.news.provider,
+            "available_at": self._now_ms(),
+        }
+        rows = [{**asdict(item), **known} for item in items]
+        task = asyncio.create_task(self._write("News", self._writer.put_news, rows))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writing, call, *arguments)
+        except StoreError as error:
+            logger.error("%s is not on record: %s", what, error)
+
+
+def wants_model(settings: Settings) -> bool:
+    """:return: whether a model judges, by ``judge.by`` and what there is to ask"""
+    if settings.judge.by == "auto":
+        return settings.llm.base_url is not None or keys.key(keys.OPENAI) is not None
+    return settings.judge.by == "llm"

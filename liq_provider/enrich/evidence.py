@@ -1,0 +1,46 @@
+"""What a wave is judged by: its own numbers, the candles of its pair, and the news of its coin."""
+
+import asyncio
+
+from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.news import NewsDesk, NewsSet
+from liq_provider.enrich.news.desk import NOT_ASKED
+from liq_provider.judge.rules import make_facts
+from liq_provider.judge.verdict import Facts
+from liq_provider.pipeline import Anomaly
+from liq_provider.rolling import FloatArray
+from liq_provider.settings import Settings
+
+
+class Evidence:
+    """
+    :param candles: of the exchange that is traded on
+    :param desk: where news comes from; None: nobody is asked
+    """
+
+    def __init__(self, candles: Candles, desk: NewsDesk | None, settings: Settings) -> None:
+        self.candles = candles
+        self._desk = desk
+        self._settings = settings
+
+    async def settled(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray]:
+        """
+        :return: what is known of a wave of a settled minute, and the closes of its candles; the
+            alignment is None if they cannot be had
+        """
+        closes = await self.candles.closed(pair, found.close_ms)
+        return self._facts(found, pair, closes), closes
+
+    async def expected(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray, NewsSet]:
+        """:return: what ``settled`` and ``news`` would say if price stood still until the close"""
+        closes, news = await asyncio.gather(
+            self.candles.expected(pair, found.close_ms), self.news(found.base_asset)
+        )
+        return self._facts(found, pair, closes), closes, news
+
+    async def news(self, base_asset: str) -> NewsSet:
+        """:return: news of a coin; never raises"""
+        return await self._desk.get(base_asset) if self._desk else NOT_ASKED
+
+    def _facts(self, found: Anomaly, pair: str, closes: FloatArray) -> Facts:
+        return make_facts(found, pair, closes, self._settings.trend_candles, self._settings.trend_k)
