@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--pair", required=True, metavar="PAIR")
     judge.add_argument("--at", required=True, metavar="TIME", help=_WHEN)
     judge.add_argument("--dry", action="store_true", help="show the prompt, send nothing")
-    _study(add("study", "study", "Does price run on or revert after a wave? A report."))
+    _study(add("study", "study", "Does price run on after a wave, and did the AI help? A report."))
     _simulate(add("simulate", "simulate", "Run a loopback exchange (synthetic or recorded)."))
     return parser
 
