@@ -8,7 +8,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.words import wave_words
 from liq_provider.judge.matrix import Confidence
-from liq_provider.settings import MessageSettings
+from liq_provider.sections import MessageSettings
 from liq_provider.wave import Strength
 
 _DAY_MS = 24 * 3_600_000

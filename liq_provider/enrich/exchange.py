@@ -10,7 +10,7 @@ from liq_provider.errors import SettingsError
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market, markets_from_ccxt
 from liq_provider.rolling import FloatArray
-from liq_provider.settings import VenueSettings
+from liq_provider.sections import VenueSettings
 
 _TIMEOUT_MS = 10_000
 _MOST_ROWS = 1_500  # that one request brings

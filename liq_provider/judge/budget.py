@@ -13,7 +13,7 @@ from typing import Any
 
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.rate import Rate
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 
 DAY_MS = 86_400_000
 

@@ -14,7 +14,7 @@ from liq_provider import keys
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.answer import answer_schema
 from liq_provider.judge.prompt import Messages
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI

@@ -9,7 +9,7 @@ from liq_provider.bot.fills import filled
 from liq_provider.bot.messages import LIMIT, Message
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.stops import StopRules
-from liq_provider.settings import MessageSettings
+from liq_provider.sections import MessageSettings
 
 from .helpers import Store, stored, verdict
 from .markdown import shown

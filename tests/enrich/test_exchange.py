@@ -12,7 +12,7 @@ import pytest_asyncio
 from liq_provider.clock import ExchangeClock
 from liq_provider.enrich.exchange import BotExchange, load_venue_markets, timeframe_ms
 from liq_provider.errors import SettingsError
-from liq_provider.settings import VenueSettings
+from liq_provider.sections import VenueSettings
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World

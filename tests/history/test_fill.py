@@ -18,7 +18,8 @@ from liq_provider.gapfill import GapFiller
 from liq_provider.history.fill import fill_coins, fill_gap, gaps, http_fetch
 from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.markets import MarketTable
-from liq_provider.settings import VenueSettings, load_settings
+from liq_provider.sections import VenueSettings
+from liq_provider.settings import load_settings
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.symbols import DEMO_SYMBOLS

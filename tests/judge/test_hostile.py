@@ -17,7 +17,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import StandIn, asked, completion, verdict
 from liq_provider.wave import Strength
 from tests.judge.facts import CLOSES, NOW, facts

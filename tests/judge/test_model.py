@@ -11,7 +11,7 @@ from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.model import Judgement, ModelJudge
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import Handler, StandIn, asked, completion, well_behaved
 from tests.judge.facts import CLOSES, NOW, facts, news
 

@@ -1,7 +1,7 @@
 """What pruning does to the record of a model judge, and to what it may still cost."""
 
 from liq_provider.judge.budget import DAY_MS, Budget, Spent
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -21,7 +21,7 @@ from liq_provider.enrich.news.item import NewsItem, RawItem
 from liq_provider.enrich.news.rss import Rss
 from liq_provider.enrich.news.spelling import Spelling, spelling_of
 from liq_provider.judge.rate import Rate
-from liq_provider.settings import NewsSettings
+from liq_provider.sections import NewsSettings
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from liq_provider.enrich.news import NewsDesk, NewsItem
 from liq_provider.enrich.news.spelling import spelling_of
-from liq_provider.settings import NewsSettings
+from liq_provider.sections import NewsSettings
 
 KEY = "brave-planted-key"
 
