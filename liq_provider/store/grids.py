@@ -1,0 +1,340 @@
+"""Minutes and bars of the store as grids, with what was known of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+
+from liq_provider.coverage import Interval, merge, whole_minutes
+from liq_provider.errors import UsageError
+from liq_provider.features import MinuteGrid
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.minutes import Fills
+from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.store import schema
+from liq_provider.store.readable import Readable
+
+# What may take part in a scored segment; a fill serves baselines only.
+SCORING_SOURCES = ("live", "import")
+
+# The sets of venues are bits of a signed byte, see ``baseline``.
+MAX_MARKETS = 7
+
+
+class GridReader(Readable):
+    """What is computed from: sums per venue and time, and which of them are known."""
+
+    def coverage(
+        self,
+        venues: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        sources: Sequence[str] = SCORING_SOURCES,
+    ) -> dict[str, list[Interval]]:
+        """
+        :return: per venue the merged spans of the whole venue that overlap
+            ``[from_ms, to_ms)``; what is known of single coins only is left out
+        """
+        found = self._spans(venues, [""], from_ms, to_ms, sources)
+        return {venue: merge(found.get((venue, ""), ())) for venue in venues}
+
+    def _spans(
+        self,
+        venues: Sequence[str],
+        base_assets: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        sources: Sequence[str] = SCORING_SOURCES,
+    ) -> dict[tuple[str, str], list[Interval]]:
+        """:return: spans by venue and coin; the coin is empty for the whole venue"""
+        table = schema.coverage.c
+        rows = self._rows(
+            select(table.venue, table.base_asset, table.start_ms, table.end_ms)
+            .where(table.venue.in_(venues))
+            .where(table.base_asset.in_(base_assets))
+            .where(table.source.in_(sources))
+            .where(table.end_ms > from_ms)
+            .where(table.start_ms < to_ms)
+        )
+        found: dict[tuple[str, str], list[Interval]] = {}
+        for venue, base, start_ms, end_ms in rows:
+            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
+        return found
+
+    def known_spans(self, venue: str, base_asset: str, span: Interval) -> list[Interval]:
+        """:return: where anything is known of a coin on a venue, heard or filled, merged"""
+        sources = (*SCORING_SOURCES, "fill")
+        wanted = ["", base_asset] if base_asset else [""]
+        found = self._spans([venue], wanted, span.start_ms, span.end_ms, sources)
+        merged = merge(item for items in found.values() for item in items)
+        return [whole_minutes(item) for item in merged]
+
+    def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
+        """:return: what imports cover, by venue and coin (empty for the whole venue)"""
+        table = schema.coverage.c
+        rows = self._rows(
+            select(table.venue, table.base_asset, table.start_ms, table.end_ms).where(
+                table.source == "import"
+            )
+        )
+        found: dict[tuple[str, str], list[Interval]] = {}
+        for venue, base, start_ms, end_ms in rows:
+            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
+        return found
+
+    def grids(
+        self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, MinuteGrid]:
+        """
+        Dense minutes of ``[from_ms, to_ms)``, both minute opens.
+
+        :param venues: the enabled venues; the grid holds them in alphabetical order
+        """
+        names = tuple(sorted(venues))
+        covered = self._covered(base_assets, names, from_ms, to_ms)
+        listed = self._known_ms(base_assets, names)
+        filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
+        booked, filled = self._minutes(base_assets, from_ms, to_ms)
+        return {
+            base: _grid(
+                names,
+                from_ms,
+                _clip(covered[base], names, listed.get(base, {}), from_ms),
+                booked[base],
+                _fills(names, from_ms, filled_ms[base], filled[base])
+                if base in filled_ms
+                else None,
+            )
+            for base in base_assets
+        }
+
+    def _minutes(
+        self, base_assets: Sequence[str], from_ms: int, to_ms: int
+    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+        """:return: by coin, the minutes as they were booked, and the filled ones"""
+        table = schema.minutes.c
+        rows = self._rows(
+            select(
+                table.base_asset,
+                table.filled,
+                table.venue,
+                table.minute_ms,
+                table.long_usd,
+                table.short_usd,
+                table.long_count,
+                table.short_count,
+            )
+            .where(table.base_asset.in_(base_assets))
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+        )
+        booked: dict[str, list[Any]] = {base: [] for base in base_assets}
+        filled: dict[str, list[Any]] = {base: [] for base in base_assets}
+        for base, is_filled, *row in rows:
+            (filled if is_filled else booked)[base].append(row)
+        return booked, filled
+
+    def _filled_ms(
+        self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, IntArray]:
+        """
+        :return: by coin with any fill, shape (venues, minutes): the first close that may know
+            of it, 0 for never
+        """
+        table = schema.coverage.c
+        rows = self._rows(
+            select(table.base_asset, table.venue, table.start_ms, table.end_ms, table.available_at)
+            .where(table.venue.in_(names))
+            .where(table.base_asset.in_(base_assets))
+            .where(table.source == "fill")
+            .where(table.end_ms > from_ms)
+            .where(table.start_ms < to_ms)
+            .order_by(table.available_at.desc())
+        )
+        found: dict[str, IntArray] = {}
+        for base, venue, start_ms, end_ms, available_at in rows:
+            if base not in found:
+                size = (to_ms - from_ms) // MINUTE_MS
+                found[base] = np.zeros((len(names), size), dtype=np.int64)
+            columns = _columns(Interval(start_ms, end_ms), from_ms)
+            found[base][names.index(venue), columns] = available_at
+        return found
+
+    def bar_lengths(self, base_asset: str, source: str) -> list[int]:
+        """:return: lengths, in minutes, of the bars of a coin that a data vendor published"""
+        table = schema.bars.c
+        rows = self._rows(
+            select(table.bar_min)
+            .where(table.base_asset == base_asset)
+            .where(table.source == source)
+            .distinct()
+            .order_by(table.bar_min)
+        )
+        return [int(row[0]) for row in rows]
+
+    def bar_span(self, source: str, base_asset: str | None = None) -> tuple[int, int] | None:
+        """
+        :param base_asset: None for all coins
+        :return: open of the first and close of the last bar that a data vendor published
+        """
+        table = schema.bars.c
+        query = select(
+            func.min(table.start_ms), func.max(table.start_ms + table.bar_min * MINUTE_MS)
+        ).where(table.source == source)
+        if base_asset is not None:
+            query = query.where(table.base_asset == base_asset)
+        first, last = self._rows(query)[0]
+        return None if first is None else (int(first), int(last))
+
+    def bar_pairs(self, source: str) -> list[str]:
+        """:return: one pair for each coin that a data vendor published bars of"""
+        table = schema.bars.c
+        rows = self._rows(
+            select(func.min(table.pair)).where(table.source == source).group_by(table.base_asset)
+        )
+        return sorted(str(row[0]) for row in rows)
+
+    def bar_grid(
+        self, base_asset: str, source: str, bar_min: int, from_ms: int, to_ms: int
+    ) -> MinuteGrid:
+        """
+        A data vendor's bars of ``[from_ms, to_ms)``, both bar opens; a missing one is unknown.
+
+        :return: one row per market that the vendor tells apart; where it also published all
+            markets together, that alone
+        :raises UsageError: more markets than features can be made of
+        """
+        table = schema.bars.c
+        rows = self._rows(
+            select(table.market, table.start_ms, table.long_usd, table.short_usd)
+            .where(table.base_asset == base_asset)
+            .where(table.source == source)
+            .where(table.bar_min == bar_min)
+            .where(table.start_ms >= from_ms)
+            .where(table.start_ms < to_ms)
+        )
+        markets = sorted({row[0] for row in rows}) or [""]
+        if "" in markets:
+            markets = [""]
+        if len(markets) > MAX_MARKETS:
+            raise UsageError(
+                f"{base_asset}: {source} has {len(markets)} markets of it, at most {MAX_MARKETS} "
+                "can be added up; import the aggregated bars instead"
+            )
+        shape = (len(markets), (to_ms - from_ms) // (bar_min * MINUTE_MS))
+        long_usd, short_usd = np.zeros(shape), np.zeros(shape)
+        covered = np.zeros(shape, dtype=bool)
+        for market, start_ms, longs, shorts in rows:
+            if market in markets:
+                cell = markets.index(market), (start_ms - from_ms) // (bar_min * MINUTE_MS)
+                long_usd[cell], short_usd[cell], covered[cell] = longs, shorts, True
+        return MinuteGrid(
+            from_ms,
+            tuple(f"{source}:{market}" if market else source for market in markets),
+            long_usd,
+            short_usd,
+            np.zeros(shape, dtype=np.int64),
+            covered,
+            has_counts=False,
+            step_min=bar_min,
+        )
+
+    def _covered(
+        self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, BoolArray]:
+        spans = self._spans(names, ["", *base_assets], from_ms, to_ms)
+        special = {base for _, base in spans}
+
+        def flags(base: str) -> BoolArray:
+            both = [
+                merge([*spans.get((name, ""), ()), *spans.get((name, base), ())]) for name in names
+            ]
+            return _flags(both, from_ms, to_ms)
+
+        common = flags("")
+        return {base: flags(base) if base in special else common for base in base_assets}
+
+    def _known_ms(
+        self, base_assets: Sequence[str], venues: Sequence[str]
+    ) -> dict[str, dict[str, int]]:
+        """
+        :return: since when each coin's first market on each venue was open and known to us,
+            where there is a time for that
+        """
+        table = schema.markets.c
+        rows = self._rows(
+            select(table.base_asset, table.venue, table.listed_ms, table.known_ms)
+            .where(table.base_asset.in_(base_assets))
+            .where(table.venue.in_(venues))
+        )
+        found: dict[str, dict[str, int]] = {}
+        for base, venue, listed_ms, known_ms in rows:
+            since_ms = max(listed_ms or 0, known_ms)
+            if since_ms:
+                since = found.setdefault(base, {})
+                since[venue] = min(since.get(venue, since_ms), since_ms)
+        return found
+
+
+def _flags(spans: Sequence[Sequence[Interval]], from_ms: int, to_ms: int) -> BoolArray:
+    flags = np.zeros((len(spans), (to_ms - from_ms) // MINUTE_MS), dtype=bool)
+    for row, intervals in enumerate(spans):
+        for interval in intervals:
+            flags[row, _columns(interval, from_ms)] = True
+    return flags
+
+
+def _columns(interval: Interval, from_ms: int) -> slice:
+    """The whole minutes of an interval."""
+    whole = whole_minutes(interval)
+    first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
+    return slice(first, max(0, (whole.end_ms - from_ms) // MINUTE_MS))
+
+
+def _clip(
+    covered: BoolArray, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
+) -> BoolArray:
+    if not known_ms:
+        return covered
+    clipped = covered.copy()
+    for row, name in enumerate(names):
+        if name in known_ms:
+            first = -(-(known_ms[name] - from_ms) // MINUTE_MS)
+            clipped[row, : max(0, first)] = False
+    return clipped
+
+
+def _grid(
+    names: tuple[str, ...],
+    from_ms: int,
+    covered: BoolArray,
+    rows: Sequence[Any],
+    fills: Fills | None,
+) -> MinuteGrid:
+    sums = _sums(names, from_ms, covered.shape, rows)
+    return MinuteGrid(from_ms, names, *sums, covered, fills=fills)
+
+
+def _fills(names: tuple[str, ...], from_ms: int, known_ms: IntArray, rows: Sequence[Any]) -> Fills:
+    return Fills(known_ms, *_sums(names, from_ms, known_ms.shape, rows))
+
+
+def _sums(
+    names: tuple[str, ...], from_ms: int, shape: tuple[int, ...], rows: Sequence[Any]
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    long_usd, short_usd = np.zeros(shape), np.zeros(shape)
+    count = np.zeros(shape, dtype=np.int64)
+    if rows:
+        venue, minute_ms, longs, shorts, long_count, short_count = zip(*rows, strict=True)
+        position = {name: row for row, name in enumerate(names)}
+        kept = np.array([name in position for name in venue])
+        where = (
+            np.array([position.get(name, 0) for name in venue])[kept],
+            ((np.array(minute_ms) - from_ms) // MINUTE_MS)[kept],
+        )
+        # Two markets of one coin on one venue share a cell, so the sums must accumulate.
+        np.add.at(long_usd, where, np.array(longs)[kept])
+        np.add.at(short_usd, where, np.array(shorts)[kept])
+        np.add.at(count, where, (np.array(long_count) + np.array(short_count))[kept])
+    return long_usd, short_usd, count

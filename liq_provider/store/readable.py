@@ -1,0 +1,41 @@
+"""A store that is read: its engine, and queries as rows."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Engine, Select
+
+from liq_provider.store.engine import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
+
+
+class Readable:
+    """
+    Read access to a store. Holds no connection between calls; can be pickled.
+
+    :param url: absolute SQLAlchemy URL
+    :param busy_timeout_s: how long to wait for somebody else's lock
+    """
+
+    def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.url = url
+        self.busy_timeout_s = busy_timeout_s
+        self._checked = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "busy_timeout_s": self.busy_timeout_s, "_checked": False}
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return open_engine(self.url, read_only=True, busy_timeout_s=self.busy_timeout_s)
+
+    def close(self) -> None:
+        """Give pooled connections back (PostgreSQL); the reader stays usable."""
+        self._engine.dispose()
+
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        if not self._checked:
+            check_revision(self._engine, must_be_current=True)
+            self._checked = True
+        with store_errors("Reading the store"), self._engine.connect() as connection:
+            return connection.execute(query).all()

@@ -1,0 +1,117 @@
+"""A judge with a store and a simulated exchange of its own, and waves to put before it."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from liq_provider.enrich.candles import Candles
+from liq_provider.enrich.evidence import Evidence
+from liq_provider.enrich.exchange import BotExchange
+from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions
+from liq_provider.judging import Judging
+from liq_provider.pipeline import Anomaly
+from liq_provider.settings import Settings, load_settings
+from liq_provider.settling import Settled
+from liq_provider.simulator.model import StandIn, completion
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import ccxt_config
+from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from liq_provider.verdictlog import VerdictLog
+from liq_provider.wave import Strength
+
+MINUTE = 60_000
+PAIR = "BTC/USDT:USDT"
+
+
+class Court:
+    """A judge with a store and an exchange of its own."""
+
+    def __init__(self, sim: Simulator, directory: Path) -> None:
+        self.path = directory / "store.sqlite"
+        url = f"sqlite:///{self.path}"
+        self.sim = sim
+        self.writer = Writer(open_engine(url, busy_timeout_s=0.05))
+        self.reader = Reader(url)
+        self.executors = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
+        self.close_ms = sim.now_ms() // MINUTE * MINUTE
+        self._began_s = time.monotonic()
+        self.models: list[ModelJudge] = []
+        self.judging = self.new()
+
+    def now_ms(self) -> int:
+        """Two seconds after the close when it begins, wherever in a minute the tests run."""
+        return self.close_ms + 2_000 + round((time.monotonic() - self._began_s) * 1000)
+
+    def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
+        settings = settings or Settings()
+        store, asking = self.executors
+        exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
+        candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
+        return Judging(
+            VerdictLog(self.writer, store, self.now_ms),
+            Evidence(candles, None, settings),
+            settings,
+            self.now_ms,
+            None if model is None else Questions(model, self.now_ms),
+            self.reader.verdicts(0, self.now_ms()),
+        )
+
+    def asking(self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any) -> Judging:
+        """A model judges, by what ``server`` answers."""
+        model_section = {"base_url": server.url, "timeout_s": 2, **(llm or {})}
+        settings = load_settings({"liq_provider": {"llm": model_section, **section}}, {})
+
+        async def keep(row: dict[str, Any]) -> None:
+            self.writer.put_model_call(row)
+
+        model = ModelJudge(settings.llm, "1m", self.now_ms, keep)
+        model.prepare()
+        self.models.append(model)
+        return self.new(settings, model)
+
+    def settled(self, after: int = 0, *others: Anomaly, **changes: Any) -> Settled:
+        """The close of a wave's minute, ``after`` minutes into it."""
+        found = anomaly(self.close_ms + after * MINUTE, self.close_ms, **changes)
+        pairs = {"BTC": PAIR, "NOPE": "NOPE/USDT:USDT"}
+        return Settled(found.close_ms, (found, *others), pairs, ("bybit",))
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        return self.reader.verdicts(0, self.close_ms + 60 * MINUTE)
+
+
+def anomaly(close_ms: int, wave_start_ms: int, **changes: Any) -> Anomaly:
+    values: dict[str, Any] = {
+        "base_asset": "BTC",
+        "close_ms": close_ms,
+        "direction": "SHORT",
+        "strength": Strength.STRONG,
+        "z": 9.0,
+        "purity": 0.95,
+        "notional_usd": 1e6,
+        "long_usd": 9.5e5,
+        "short_usd": 5e4,
+        "count": 30,
+        "wave_start_ms": wave_start_ms,
+    }
+    return Anomaly(**(values | changes))
+
+
+def running(court: Court, after: int = 1, **changes: Any) -> Anomaly:
+    """A wave that begins with the minute that is not closed yet."""
+    close_ms = court.close_ms + after * MINUTE
+    return anomaly(close_ms, close_ms, **changes)
+
+
+def confirms(*found: Anomaly) -> Settled:
+    return Settled(found[0].close_ms, found, {"BTC": PAIR}, ("bybit",))
+
+
+async def no_idea(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    """What a model says that does not answer the question."""
+    return web.json_response(completion("no idea"))
