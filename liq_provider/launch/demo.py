@@ -9,9 +9,9 @@ import math
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,7 @@ from liq_provider.coverage import Interval
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
-from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
+from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
 from liq_provider.settings import load_settings, resolve_store
 from liq_provider.simulator.model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
@@ -52,17 +52,25 @@ class Demo:
     """
     :param root: the project's directory; everything is written under ``user_data/demo``
     :param seconds: how long to run, None until Ctrl-C
+    :param ending: tells when it is asked to end before
     """
 
-    def __init__(self, root: Path, seconds: float | None) -> None:
+    def __init__(self, root: Path, seconds: float | None, ending: Ending) -> None:
         self._root = root
         self._seconds = seconds
+        self._ending = ending
         self._dir = root / "user_data" / "demo"
         self._children: list[Child] = []
         self._password = secrets.token_urlsafe(12)
-        self._url = f"http://127.0.0.1:{_free_port(_PORT)}"
-        self._api = f"http://127.0.0.1:{_free_port(_API_PORT)}"
-        self._page = f"http://127.0.0.1:{_free_port(_PAGE_PORT)}"
+        # Held as long as we are: another demo that starts now must not choose the same ports.
+        self._usual = FileLock(Path(tempfile.gettempdir()) / "liqtrend-demo.lock")
+        try:
+            self._usual.acquire(timeout=0)
+            wanted = (_PORT, _API_PORT, _PAGE_PORT)
+        except (Timeout, OSError):
+            wanted = (0, 0, 0)
+        self.ports = [_free_port(port) for port in wanted]
+        self._url, self._api, self._page = (f"http://127.0.0.1:{port}" for port in self.ports)
 
     def run(self) -> int:
         """:return: 0 if everything ran to the end"""
@@ -77,13 +85,13 @@ class Demo:
             console.print("\nStopping ...")
         finally:
             # The bot first: it must not see its exchange vanish.
-            stop_all(self._children[::-1], {"freqtrade": signal.SIGINT})
+            stop_all(self._children[::-1])
         if narrator is not None:
             self._summary(narrator)
         return 0
 
     def _start(self) -> Narrator:
-        port = self._url.rpartition(":")[2]
+        port = str(self.ports[0])
         self._spawn(
             "simulator",
             python_module("liq_provider.cli", "simulate", "--demo", "--port", port),
@@ -116,7 +124,7 @@ class Demo:
             self._check_children()
             if time.monotonic() > deadline_s:
                 raise DemoError(f"{what} did not come up within {_WAIT_S:.0f} s; see {self._dir}")
-            time.sleep(0.1)
+            self._ending.pause(0.1)
 
     def _check_children(self) -> None:
         for child in self._children:
@@ -148,7 +156,7 @@ class Demo:
         config["api_server"] = {
             "enabled": True,
             "listen_ip_address": "127.0.0.1",
-            "listen_port": int(self._api.rpartition(":")[2]),
+            "listen_port": self.ports[1],
             "username": "demo",
             "password": self._password,
             "jwt_secret_key": secrets.token_urlsafe(32),
@@ -160,7 +168,7 @@ class Demo:
             "autostart": False,
             "venues": venue_urls(self._url),
             "news": {"provider": "rss", "feeds": [self._url + FEED_PATH]},
-            "dashboard": {"port": int(self._page.rpartition(":")[2])},
+            "dashboard": {"port": self.ports[2]},
             **self._judge(),
         }
         return dict(config)
@@ -217,7 +225,7 @@ class Demo:
             for line in narrator.news():
                 console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
             self._check_children()
-            time.sleep(_POLL_S)
+            self._ending.pause(_POLL_S)
         for line in narrator.news():
             console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
 
@@ -273,8 +281,8 @@ def main() -> int:
         lock.acquire(blocking=False)
     except Timeout:
         raise UsageError("a demo runs in this directory already") from None
-    with lock, ended_politely():
-        return Demo(root, seconds).run()
+    with lock, ended_politely() as ending:
+        return Demo(root, seconds, ending).run()
 
 
 def _seconds(text: str) -> float | None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 _POLITE_S = 20.0
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_NOTICE_S = 0.1
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Child:
@@ -54,11 +56,12 @@ class Child:
         """False once it ended."""
         return self._process.poll() is None
 
-    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+    def stop(self) -> None:
         """End it and wait until it has."""
         if not self.running:
             return
-        self._process.send_signal(number)
+        # Not as Ctrl-C does: what was started in the background of a script ignores that.
+        self._process.terminate()
         try:
             self._process.wait(_POLITE_S)
         except subprocess.TimeoutExpired:
@@ -67,36 +70,63 @@ class Child:
             self._process.wait()
 
 
+class Ending:
+    """
+    The wish that a launcher ends. A signal may come in the middle of anything, where an exception
+    would tear a database's connection; so it is only noted, and obeyed where nothing is half done.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self, number: int, _frame: object) -> None:
+        """
+        Handler of the signals that end.
+
+        :raises KeyboardInterrupt: at a second Ctrl-C, for one who will not wait
+        """
+        if self._asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def pause(self, seconds: float) -> None:
+        """
+        Sleep.
+
+        :raises KeyboardInterrupt: once the end was asked for, before or meanwhile
+        """
+        until_s = time.monotonic() + seconds
+        while not self._asked and (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, _NOTICE_S))
+        if self._asked:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def ended_politely() -> Iterator[None]:
+def ended_politely() -> Iterator[Ending]:
     """
-    Let a closed terminal or a plain kill end a launcher as Ctrl-C does; otherwise its children
-    would outlive it.
+    Let Ctrl-C, a closed terminal or a plain kill end a launcher, with its children, at its next
+    pause. What is ignored stays so, as ``nohup`` and a script's background have it.
     """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
+    ending = Ending()
+    before = {
+        number: signal.signal(number, ending.ask)
+        for number in _ENDINGS
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def stop_all(children: Sequence["Child"], numbers: Mapping[str, signal.Signals]) -> None:
-    """
-    End children in order, whatever an impatient user presses meanwhile.
-
-    :param numbers: signal by a child's name; SIGTERM for the others
-    """
-    before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (*_ENDINGS, signal.SIGINT)
-    }
+def stop_all(children: Sequence["Child"]) -> None:
+    """End children in order, whatever an impatient user presses meanwhile."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDINGS}
     try:
         for child in children:
-            child.stop(numbers.get(child.name, signal.SIGTERM))
+            child.stop()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from liq_provider.errors import LiqError, UsageError
 from liq_provider.features import FeatureParams
 from liq_provider.health import first_signal_ms
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
-from liq_provider.launch.processes import Child, ended_politely, python_module, stop_all
+from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.settling import covered_segments
@@ -51,20 +50,22 @@ def main() -> int:
     console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
     console.print("Details at any time: .venv/bin/liq-provider status\n")
     command = python_module("freqtrade", "trade", "--strategy", "LiqTrend", "-c", str(path))
-    bot = Child("freqtrade", command, log, {"FREQTRADE__DRY_RUN": "true"})
-    try:
-        with ended_politely():
-            _watch(bot, narrator, reader, settings)
-    except KeyboardInterrupt:
-        console.print("\nStopping the bot ...")
-    finally:
-        stop_all([bot], {"freqtrade": signal.SIGINT})
+    with ended_politely() as ending:
+        bot = Child("freqtrade", command, log, {"FREQTRADE__DRY_RUN": "true"})
+        try:
+            _watch(bot, narrator, reader, settings, ending)
+        except KeyboardInterrupt:
+            console.print("\nStopping the bot ...")
+        finally:
+            stop_all([bot])
     console.print(summary_table(narrator, "Trades of this dry-run"))
     console.print("The sidecar keeps recording; end it with: .venv/bin/liq-provider stop")
     return 0
 
 
-def _watch(bot: Child, narrator: Narrator, reader: Reader, settings: Settings) -> None:
+def _watch(
+    bot: Child, narrator: Narrator, reader: Reader, settings: Settings, ending: Ending
+) -> None:
     said_s = -_SAY_COLD_S
     waiting = True
     while bot.running:
@@ -78,7 +79,7 @@ def _watch(bot: Child, narrator: Narrator, reader: Reader, settings: Settings) -
             message = cold_message(reader, settings, int(time.time() * 1000))
             if message:
                 console.print(f"{clock_text()}  {message}", markup=False, soft_wrap=True)
-        time.sleep(_POLL_S)
+        ending.pause(_POLL_S)
     tail = "\n  ".join(bot.log.read_text(errors="replace").splitlines()[-5:])
     raise UsageError(f"Freqtrade ended; see {bot.log}\n  {tail}")
 

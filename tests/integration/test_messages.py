@@ -5,7 +5,6 @@ One process of the bot, from its start over a wave, an entry, a stop and stale d
 """
 
 import json
-import signal
 import socket
 import sqlite3
 import time
@@ -177,7 +176,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             print([message.raw for message in telegram.sent], telegram.refused)
             raise
         finally:
-            bot.stop(signal.SIGINT)
+            bot.stop()
             store.close()
         found.telegram, found.refused = list(telegram.sent), list(telegram.refused)
         found.posts, found.tunnels = list(hook.posts), set(telegram.tunnels)

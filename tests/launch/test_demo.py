@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from liq_provider.launch import demo as launcher
+from liq_provider.launch.processes import Ending
 from tests.dashboard.browser import CHROMIUM, needs_browser
 
 from .visitor import Visit, visit_demo
@@ -141,3 +143,10 @@ def test_the_demos_page_is_quiet_local_and_fits_a_phone(demo: Demo) -> None:
     assert visit.witness.errors == []
     assert visit.witness.hosts == {"127.0.0.1"}
     assert visit.phone_width <= 390
+
+
+def test_two_demos_that_start_together_take_different_ports(tmp_path: Path) -> None:
+    # Nothing listens yet when the second one chooses.
+    demos = [launcher.Demo(tmp_path / name, None, Ending()) for name in ("one", "two")]
+    ports = [port for demo in demos for port in demo.ports]
+    assert len(set(ports)) == 6

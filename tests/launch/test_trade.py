@@ -69,16 +69,20 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
     place: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "liq_provider.launch.demo"],
+        # As a script's background has it, where Ctrl-C is ignored.
+        ["sh", "-c", f"trap '' INT; exec {sys.executable} -m liq_provider.launch.demo"],
         cwd=place,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    log = place / "user_data" / "demo" / "simulator.log"
-    until(log, "serving on", 30)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=40)
-    assert b"Traceback" not in said
+    logs = place / "user_data" / "demo"
+    try:
+        until(logs / "simulator.log", "serving on", 30)
+        until(logs / "freqtrade.log", "RUNNING", 60)
+    finally:
+        process.send_signal(number)
+        _, said = process.communicate(timeout=40)
+    assert b"Traceback" not in said and b"killing it" not in said
     others = (p for p in psutil.process_iter() if p.pid != os.getpid())
     left = [p.pid for p in others if str(place) in " ".join(command(p))]
     assert not left
