@@ -25,17 +25,20 @@ class OwnLoop:
         """:return: what ``work`` returns when it is run in the other loop"""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._running()))
 
-    async def close(self, grace_s: float = 0.0) -> None:
+    async def finish(self, grace_s: float) -> None:
         """
-        End the thread; what still runs in it is cancelled.
+        Wait until nothing runs there any more, so that what it used can be closed.
 
-        :param grace_s: how long it may take to end by itself before that
+        :param grace_s: how long it may take before it is cancelled, and once more after that
         """
+        if self._loop is not None:
+            await self.call(_others_end(grace_s))
+
+    async def close(self) -> None:
+        """End the thread; what still runs in it is cancelled."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        if grace_s:
-            await self.call(_others_end(grace_s))
         self._loop = self._thread = None
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(thread.join)
@@ -52,7 +55,11 @@ class OwnLoop:
 async def _others_end(seconds: float) -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
-        await asyncio.wait(others, timeout=seconds)
+        _, late = await asyncio.wait(others, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=seconds)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

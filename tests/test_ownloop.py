@@ -81,5 +81,31 @@ async def test_what_needs_a_moment_to_end_is_given_it() -> None:
     await asyncio.sleep(0.05)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    await own.close(5.0)
+    await own.finish(5.0)
     assert written.is_set()
+    await own.close()
+
+
+async def test_what_does_not_end_by_itself_is_cancelled_before_what_it_uses_is_closed() -> None:
+    own, ended = OwnLoop("beside"), threading.Event()
+
+    async def uses() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.set()
+
+    waiting = asyncio.create_task(own.call(uses()))
+    await asyncio.sleep(0.05)
+    await own.finish(0.2)
+    assert ended.is_set()
+    await own.close()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_nothing_needs_to_finish_where_nothing_began() -> None:
+    own = OwnLoop("beside")
+    await own.finish(5.0)
+    await own.close()
+    assert "beside" not in {thread.name for thread in threading.enumerate()}

@@ -28,7 +28,7 @@ from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.keys import redact
 from liq_provider.ownloop import OwnLoop
 from liq_provider.rolling import FloatArray
-from liq_provider.settings import LlmSettings
+from liq_provider.sections import LlmSettings
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +151,11 @@ class ModelJudge:
 
     async def close(self) -> None:
         """Close its connections; what was asked is still put on record."""
+        # The client is closed when no question uses it any more.
+        await self._own.finish(_RECORD_S)
         if self._endpoint is not None:
             await self._own.call(self._endpoint.close())
-        await self._own.close(_RECORD_S)
+        await self._own.close()
 
     @property
     def ahead_per_minute(self) -> int:
