@@ -28,12 +28,15 @@ class JudgeStats:
     :param name: of the judge
     :param judged: verdicts made since the start
     :param without_candles: waves that could not be compared with price
+    :param failed: waves of settled minutes that an error left without a verdict
     :param last: the latest verdict in words
+    :param error: the latest, of whatever kind
     """
 
     name: str = JUDGE
     judged: int = 0
     without_candles: int = 0
+    failed: int = 0
     last: str | None = None
     error: str | None = None
 
@@ -88,6 +91,7 @@ class Judging:
             if isinstance(result, Verdict):
                 verdicts.append(result)
             elif isinstance(result, Exception):
+                self.stats.failed += 1
                 self.stats.error = f"{found.base_asset}: {result}"
                 logger.error("Judging %s failed: %s", found.base_asset, result)
             elif isinstance(result, BaseException):

@@ -61,6 +61,7 @@ class LookAhead:
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 self.error = str(result)
+                self._questions.early.failed += 1
                 logger.error("Looking ahead failed: %s", result)
             elif isinstance(result, BaseException):
                 raise result

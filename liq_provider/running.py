@@ -135,6 +135,7 @@ class RunningLoop:
     :param names: gives the pair that stands for a coin
     :param executor: one thread of its own
     :param then: is given what was found
+    :ivar failures: looks that ended in an error
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class RunningLoop:
         now_ms: Callable[[], int],
         then: Callable[[Running], Coroutine[Any, Any, None]],
     ) -> None:
+        self.failures = 0
         self._minute = minute
         self._venues = venues
         self._minutes = minutes
@@ -166,11 +168,13 @@ class RunningLoop:
                     await self._look()
                 except StoreError as error:
                     # The settled minute is judged all the same, only later.
+                    self.failures += 1
                     if not failed:
                         logger.warning("Looking at the running minute: %s", error)
                     failed = True
                 except Exception:
                     # Looking ahead is a convenience; nothing in it may end the recording.
+                    self.failures += 1
                     if not failed:
                         logger.exception("Looking at the running minute failed")
                     failed = True

@@ -59,6 +59,7 @@ def judge_report(
         "name": stats.name,
         "judged": stats.judged,
         "without_candles": stats.without_candles,
+        "failed": stats.failed,
         "last": stats.last,
         "error": stats.error,
         "model": None if model is None else model.report(),

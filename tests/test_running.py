@@ -151,7 +151,7 @@ async def test_a_slow_model_is_asked_before_the_close_and_costs_no_candle(tmp_pa
     assert verdict["judge"].startswith("gpt") and verdict["close_ms"] == close_ms
     # Settled half a second after the close, judged in the same second.
     assert close_ms + 500 <= verdict["available_at"] < close_ms + 2_500
-    assert early == {"asked": 1, "used": 1, "unconfirmed": 0}
+    assert early == {"asked": 1, "used": 1, "unconfirmed": 0, "failed": 0}
     (call,) = reader.model_calls(0, 2**62)
     assert call["close_ms"] == close_ms and call["asked_ms"] < close_ms
     assert json.loads(verdict["inputs"])["call_id"] == call["call_id"]
@@ -188,5 +188,6 @@ async def test_a_clock_that_is_set_back_and_a_look_that_fails_end_nothing(
         sidecar._running._minute.look = broken  # type: ignore[method-assign]
         await until(lambda: "Looking at the running minute failed" in caplog.text, "it is logged")
         assert not working.done() and live()
+        assert sidecar.status()["looks_failed"] > 0
         sidecar.stop()
         await asyncio.wait_for(working, 20)

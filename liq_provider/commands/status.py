@@ -159,7 +159,8 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
         f"Since {show_time(sidecar['started_ms'])} UTC: {sidecar['stored']:,} stored, "
         f"{sidecar['duplicates']:,} duplicates, {_aside(sidecar['booked'])}"
         f"{sidecar['spooled']:,} waiting on disk, {sidecar['lost']:,} lost, "
-        f"{sidecar['unsettled_minutes']} minutes not settled; clock "
+        f"{sidecar['unsettled_minutes']} minutes not settled, "
+        f"{sidecar.get('looks_failed', 0)} looks at a running minute failed; clock "
         + ("not compared" if skew_ms is None else f"{skew_ms:+d} ms")
     )
     if sidecar["store_error"]:
@@ -178,9 +179,11 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
             markup=False,
         )
     judge = sidecar["judge"]
+    # One that was started before an upgrade does not count its failures yet.
     console.print(
         f"Judge {judge['name']}: {judge['judged']} verdicts, {judge['without_candles']} of them "
-        f"without candles; last: {judge['last'] or 'none'}",
+        f"without candles, {judge.get('failed', 0)} waves not judged; "
+        f"last: {judge['last'] or 'none'}",
         markup=False,
     )
     if judge["error"]:
@@ -190,7 +193,7 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     if early is not None:
         console.print(
             f"Asked before the close: {early['asked']}, used {early['used']}, "
-            f"not confirmed {early['unconfirmed']}",
+            f"not confirmed {early['unconfirmed']}, failed {early.get('failed', 0)}",
             markup=False,
         )
 

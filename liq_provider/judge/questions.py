@@ -7,7 +7,7 @@ on a state, not a verdict; only the settled minute makes it one.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from liq_provider.enrich.news import NewsSet
@@ -52,15 +52,17 @@ class EarlyStats:
     :param asked: questions asked before the minute was settled
     :param used: those whose answer became a verdict
     :param unconfirmed: those whose wave the settled minute did not show
+    :param failed: waves that an unforeseen error kept from being asked about early
     """
 
     asked: int = 0
     used: int = 0
     unconfirmed: int = 0
+    failed: int = 0
 
     def report(self) -> dict[str, Any]:
         """:return: as plain JSON values"""
-        return {"asked": self.asked, "used": self.used, "unconfirmed": self.unconfirmed}
+        return asdict(self)
 
 
 class Questions:

@@ -1,0 +1,43 @@
+"""What ``liq-provider status`` says of a sidecar."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from liq_provider.commands.status import _print_sidecar
+from liq_provider.judge.questions import EarlyStats
+
+
+def told(**changes: Any) -> str:
+    judge = {"name": "matrix", "judged": 3, "without_candles": 1, "last": None, "error": None}
+    sidecar: dict[str, Any] = {
+        "started_ms": 0,
+        "skew_ms": None,
+        "stored": 5,
+        "duplicates": 0,
+        "booked": {},
+        "spooled": 0,
+        "lost": 0,
+        "unsettled_minutes": 0,
+        "store_error": None,
+        "judge": judge | changes.pop("judge", {}),
+    }
+    console = Console(file=io.StringIO(), width=200)
+    _print_sidecar(console, sidecar | changes)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_sidecar_that_is_older_than_the_command_is_understood() -> None:
+    text = told(judge={"early": {"asked": 2, "used": 1, "unconfirmed": 1}})
+    assert "3 verdicts, 1 of them without candles, 0 waves not judged" in text
+    assert "not confirmed 1, failed 0" in text
+
+
+def test_what_failed_is_counted() -> None:
+    early = EarlyStats(asked=2, failed=7).report()
+    text = told(looks_failed=4, judge={"failed": 5, "error": "BTC: disk full", "early": early})
+    assert "4 looks at a running minute failed" in text
+    assert "5 waves not judged" in text
+    assert "Judge: BTC: disk full" in text
+    assert "failed 7" in text
