@@ -7,6 +7,7 @@ import numpy as np
 from liq_provider.bot.signals import Decisions
 from liq_provider.judge.matrix import Confidence
 from liq_provider.rolling import BoolArray
+from liq_provider.rows import State
 from liq_provider.wave import Strength, Thresholds, direction_word
 
 REVERSAL = "liq_reversal"
@@ -18,16 +19,21 @@ def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]
     :param thresholds: drawn as lines; a column is the only way to have one beside z
     :return: columns ``liq_*``, one value per candle
     """
+    # Where nothing is known, nothing is drawn: a zero would say that it was quiet.
+    long_usd, short_usd, purity, count = (
+        np.where(found.state == State.UNCOVERED, np.nan, values)
+        for values in (found.long_usd, found.short_usd, found.purity, found.count)
+    )
     return {
-        "liq_long_usd": found.long_usd,
-        "liq_short_usd": found.short_usd,
+        "liq_long_usd": long_usd,
+        "liq_short_usd": short_usd,
         # Longs downwards, so that both sides can be bars of one plot.
-        "liq_long_usd_down": -found.long_usd,
-        "liq_count": found.count,
+        "liq_long_usd_down": -long_usd,
+        "liq_count": count,
         "liq_z": found.z,
         "liq_z_threshold": thresholds.z_threshold,
         "liq_z_strong": thresholds.z_strong,
-        "liq_purity": found.purity,
+        "liq_purity": purity,
         "liq_purity_threshold": thresholds.purity_threshold,
         "liq_purity_strong": thresholds.purity_strong,
         "liq_state": found.state,

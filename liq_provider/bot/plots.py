@@ -15,11 +15,12 @@ _Row = Mapping[Any, Any]
 _UP, _DOWN, _LIMIT = "#2e9e6b", "#d1495b", "#b0a080"
 
 # Annotations are drawn over the price only, so the thresholds are columns. No type means a line;
-# plot-dataframe knows no other name for it than FreqUI does.
+# plot-dataframe knows no other name for it than FreqUI does. FreqUI writes the names of the
+# plots upwards, beside plots that are not high: longer ones run into each other.
 PLOT_CONFIG: dict[str, Any] = {
     "main_plot": {},
     "subplots": {
-        "Liquidations (USD, longs down)": {
+        "Liq. USD": {
             "liq_short_usd": {"color": _UP, "type": "bar"},
             "liq_long_usd_down": {"color": _DOWN, "type": "bar"},
         },
@@ -33,7 +34,7 @@ PLOT_CONFIG: dict[str, Any] = {
             "liq_purity_threshold": {"color": _LIMIT},
             "liq_purity_strong": {"color": _DOWN},
         },
-        "Wave, verdict (SHORT down)": {
+        "Wave": {
             "liq_wave_side": {"color": "#3a7ca5", "type": "bar"},
             "liq_verdict_side": {"color": "#16425b"},
         },

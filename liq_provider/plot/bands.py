@@ -83,15 +83,15 @@ def _thresholds(view: PairView, colors: Theme) -> list[dict[str, Any]]:
             "line": {"width": 1, "color": colors.text, "dash": dash},
             "label": {
                 "text": f"{name}: {word} {level:g}",
-                # Far apart, as the lines may be close to each other.
-                "textposition": place,
+                # Away from each other, as the lines may be close; newest events are at the right.
+                "textposition": "start",
                 "yanchor": anchor,
                 "font": {"size": 10, "color": colors.dim},
             },
         }
-        for name, level, dash, place, anchor in (
-            ("medium", view.z_threshold, "dash", "start", "top"),
-            ("strong", view.z_strong, "longdashdot", "end", "bottom"),
+        for name, level, dash, anchor in (
+            ("medium", view.z_threshold, "dash", "top"),
+            ("strong", view.z_strong, "longdashdot", "bottom"),
         )
         for height in z_scale(np.array([level]))
     ]

@@ -13,7 +13,7 @@ from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import THEMES, Theme, ThemeName
 from liq_provider.plot.view import PairView
 
-HEIGHT_PX = 940
+HEIGHT_PX = 960
 NOTE = "Sampled feeds: sums are a lower bound; a quiet window is not a quiet market."
 
 _LINE = 120  # characters
@@ -82,7 +82,7 @@ def _layout(drawn: go.Figure, view: PairView, colors: Theme) -> None:
         paper_bgcolor=colors.paper,
         plot_bgcolor=colors.paper,
         font={"color": colors.text, "family": "system-ui, sans-serif", "size": 12},
-        margin={"l": 85, "r": 95, "t": 100, "b": 55 + 15 * len(said)},
+        margin={"l": 85, "r": 95, "t": 100, "b": 75 + 15 * len(said)},
         height=HEIGHT_PX,
         barmode="relative",
         bargap=0,
@@ -109,7 +109,7 @@ def _layout(drawn: go.Figure, view: PairView, colors: Theme) -> None:
                 "yref": "paper",
                 "x": 0,
                 "y": 0,
-                "yshift": -42,
+                "yshift": -60,
                 "xanchor": "left",
                 "yanchor": "top",
                 "align": "left",

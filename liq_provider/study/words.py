@@ -42,8 +42,8 @@ def sentences(study: Study, options: Options) -> list[str]:
         f"{day(study.from_ms)} to {day(study.to_ms)} UTC, {len(study.pairs)} pair(s) at "
         f"{study.timeframe_min} min: {candles:,} candles, liquidations known for "
         f"{known / candles:.1%} of them.",
-        f"{study.events:,} waves, which are {study.clusters:,} events (waves at the same time "
-        f"are one) on {study.days:,} days.",
+        f"{study.events:,} wave(s), which are {study.clusters:,} event(s) (waves at the same time "
+        f"are one) on {study.days:,} day(s).",
         f"Asked before looking: is the mean return over {study.horizon_min} minutes, after "
         f"{options.cost:.3%} of costs for a round trip, above zero with {LEVEL:.0%} "
         f"confidence, and beyond random times and random signs (p <= "

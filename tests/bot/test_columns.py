@@ -12,6 +12,7 @@ from liq_provider.bot.columns import (
     level_of_tag,
 )
 from liq_provider.bot.signals import decide
+from liq_provider.rows import State
 
 from .helpers import at, feature_rows, rules, trend
 
@@ -65,7 +66,21 @@ def test_a_candidate_closes_the_other_side_only() -> None:
 
 def test_longs_are_drawn_downwards() -> None:
     columns = decision_columns(_found(), rules().thresholds)
-    assert (columns["liq_long_usd_down"] == -columns["liq_long_usd"]).all()
+    heard = _found().state == State.READY
+    assert heard.any()
+    down = columns["liq_long_usd_down"][heard]
+    assert (down == -columns["liq_long_usd"][heard]).all() and (down <= 0).all()
+
+
+def test_nothing_is_drawn_where_nothing_is_known() -> None:
+    found = _found()
+    columns = decision_columns(found, rules().thresholds)
+    unknown = found.state == State.UNCOVERED
+    assert unknown.any() and not unknown.all()
+    sums = ("liq_long_usd", "liq_short_usd", "liq_long_usd_down", "liq_count")
+    for name in (*sums, "liq_purity", "liq_z"):
+        assert np.isnan(columns[name][unknown]).all(), name
+        assert not np.isnan(columns[name][~unknown]).any(), name
 
 
 def test_waves_and_verdicts_are_drawn_to_the_side_of_their_direction() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from liq_provider.bot.messages import LIMIT, Message
 from liq_provider.bot.notices import Notices
-from liq_provider.settings import MessageSettings
+from liq_provider.sections import MessageSettings
 
 from .helpers import Store, at, stored, verdict
 from .markdown import shown

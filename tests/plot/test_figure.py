@@ -15,7 +15,7 @@ import pytest
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.plot.figure import NOTE, figure, notes, title
+from liq_provider.plot.figure import HEIGHT_PX, NOTE, figure, notes, title
 from liq_provider.plot.heat import HeatMap
 from liq_provider.plot.page import browser, page, write_picture
 from liq_provider.plot.records import Candles
@@ -172,6 +172,6 @@ def test_a_picture(drawn: go.Figure, view: PairView, tmp_path: Path) -> None:
     write_picture(drawn, out, title(view), "light")
     head = out.read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", head[16:24]) == (1_500, 940)
+    assert struct.unpack(">II", head[16:24]) == (1_500, HEIGHT_PX)
     assert out.stat().st_size > 50_000, "not an empty page"
     assert [path.name for path in out.parent.iterdir()] == ["view.png"], "nothing is left over"
