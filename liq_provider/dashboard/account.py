@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0
 _SLOW_S = 10.0
 _TRADES = 200
+_SLOW = ("show_config", "balance", "profit", "whitelist")
 _LISTS = ("status", "list_open_trades_custom_data")
 
 # It logs every failure of every call; the page shows the latest one.
@@ -64,6 +65,7 @@ class Account:
 
     def __init__(self, address: BotAddress | None, settings: Settings) -> None:
         self._settings = settings
+        self.whitelist: frozenset[str] = frozenset()
         self._client: FtRestClient | None = None
         if address is not None:
             self._client = FtRestClient(
@@ -73,6 +75,7 @@ class Account:
             self._client._session.trust_env = False
         self._slow: dict[str, Any] = {}
         self._slow_s = 0.0
+        self._open: set[int] = set()
         self._report: dict[str, Any] = {"error": None}
 
     def report(self) -> dict[str, Any]:
@@ -97,15 +100,15 @@ class Account:
     def _ask(self) -> dict[str, Any]:
         if self._client is None:
             raise BotUnreachable("api_server is not enabled in Freqtrade's configuration")
-        if time.monotonic() >= self._slow_s:
-            self._slow = {
-                "config": self._call("show_config"),
-                "balance": self._call("balance"),
-                "whitelist": self._call("whitelist").get("whitelist", []),
-            }
-            self._slow_s = time.monotonic() + _SLOW_S
-        config, balance = self._slow["config"], self._slow["balance"]
         trades = self._call("status")
+        found = {int(trade["trade_id"]) for trade in trades}
+        # These cost the bot a look at its whole history, and change with a trade's start or end.
+        if found != self._open or time.monotonic() >= self._slow_s:
+            self._slow = {name: self._call(name) for name in _SLOW}
+            self.whitelist = frozenset(self._slow["whitelist"].get("whitelist", ()))
+            self._slow_s = time.monotonic() + _SLOW_S
+            self._open = found
+        config, balance = self._slow["show_config"], self._slow["balance"]
         kept = self._kept(trades)
         return {
             "name": config.get("bot_name"),
@@ -117,7 +120,8 @@ class Account:
             "balance": balance.get("total"),
             "balance_bot": balance.get("total_bot"),
             "count": self._count(),
-            "profit": _profit(self._call("profit")),
+            "profit": _profit(self._slow["profit"]),
+            "profit_open": sum(_profit_abs(trade) or 0.0 for trade in trades),
             "stops": _rules(self._settings),
             "positions": [
                 position(trade, kept.get(trade["trade_id"], {}), self._settings) for trade in trades
@@ -156,7 +160,7 @@ class Account:
         try:
             return self._call("count")
         except BotUnreachable:
-            if self._slow["config"].get("state") != "running":
+            if self._slow["show_config"].get("state") != "running":
                 return None
             raise
 
@@ -186,7 +190,7 @@ def position(
         "entry": entry,
         "now": now,
         "profit": profit,
-        "profit_abs": trade.get("total_profit_abs", trade.get("profit_abs")),
+        "profit_abs": _profit_abs(trade),
         "best": best,
         "best_profit": top,
         "drawdown": None if profit is None else top - profit,
@@ -225,9 +229,15 @@ def _distance(found: Stops, now: float | None) -> float | None:
     return (found.binding / now - 1) * (1 if found.is_short else -1)
 
 
+def _profit_abs(trade: Mapping[str, Any]) -> float | None:
+    """With what was already taken out of it."""
+    found: float | None = trade.get("total_profit_abs", trade.get("profit_abs"))
+    return found
+
+
 def _profit(answer: Mapping[str, Any]) -> dict[str, Any]:
     names = (
-        *("profit_closed_coin", "profit_all_coin", "profit_closed_ratio", "trade_count"),
-        *("closed_trade_count", "winning_trades", "losing_trades", "max_drawdown"),
+        *("profit_closed_coin", "closed_trade_count"),
+        *("winning_trades", "losing_trades"),
     )
     return {name: answer.get(name) for name in names}

@@ -1,5 +1,5 @@
 """
-What the page shows, made once a second whoever looks: sections as JSON, numbered by version.
+What the page shows, made twice a second however many look: sections as JSON, numbered by version.
 
 Viewers are sent the sections whose version changed; nothing is computed for a single one.
 """
@@ -33,6 +33,7 @@ _LEAST_S = 0.1
 _JOIN_S = 2.0
 _WANTED_S = 10.0
 _ACCOUNT_S = 2.0
+_IDLE_S = 30.0
 _SLOW_S = 15.0
 _DAY_MS = 86_400_000
 _SIGNALS = 60
@@ -80,7 +81,10 @@ class Board:
         self._wake = {"store": threading.Event(), "bot": threading.Event()}
         self._threads = [
             threading.Thread(target=self._repeat, args=work, daemon=True, name=f"page {work[0]}")
-            for work in (("store", self._look, _EVERY_S), ("bot", self._ask_bot, _ACCOUNT_S))
+            for work in (
+                ("store", self._look, lambda: _EVERY_S),
+                ("bot", self._ask_bot, self._bot_every_s),
+            )
         ]
 
     def start(self) -> None:
@@ -109,6 +113,11 @@ class Board:
         self._running.append(running)
         self._wake["store"].set()
 
+    @property
+    def whitelist(self) -> frozenset[str]:
+        """The bot's pairs, as it told them last; empty if it never did."""
+        return self._account.whitelist
+
     # -- for viewers -----------------------------------------------------------------------
 
     def section(self, name: str) -> tuple[int, bytes]:
@@ -121,11 +130,14 @@ class Board:
 
     def want(self, window_min: int) -> None:
         """Somebody looks at this window of the market table."""
+        first = not self._looked_at()
         self._wanted_s[window_min] = time.monotonic()
+        if first:
+            self._wake["bot"].set()
 
     # -- the threads -----------------------------------------------------------------------
 
-    def _repeat(self, name: str, work: Callable[[], None], every_s: float) -> None:
+    def _repeat(self, name: str, work: Callable[[], None], every_s: Callable[[], float]) -> None:
         failed = ""
         while not self._ended.is_set():
             begun_s = time.monotonic()
@@ -145,8 +157,12 @@ class Board:
             # Not at once again, however often it is woken: others need the processor, too.
             took_s = time.monotonic() - begun_s
             self._ended.wait(max(_LEAST_S, took_s))
-            self._wake[name].wait(max(every_s - took_s - _LEAST_S, 0.0))
+            self._wake[name].wait(max(every_s() - took_s - _LEAST_S, 0.0))
             self._wake[name].clear()
+
+    def _bot_every_s(self) -> float:
+        """The bot has better things to do than to answer a page that nobody looks at."""
+        return _ACCOUNT_S if self._looked_at() else _IDLE_S
 
     def _ask_bot(self) -> None:
         self._put("account", self._account.report())
@@ -166,7 +182,7 @@ class Board:
             self._put(f"market {minutes}", self.market.rows(minutes))
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS)
-        self._put("signals", [signal(row, self.settings) for row in rows])
+        self._put("signals", [signal(row, self.settings, self.whitelist) for row in rows])
         self._made_s = time.monotonic()
 
     def _looked_at(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from liq_provider.dashboard.queries import PageReader
@@ -16,17 +17,23 @@ _SHOWN = (
 )
 
 
-def signal(row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def signal(
+    row: Mapping[str, Any], settings: Settings, whitelist: AbstractSet[str] = frozenset()
+) -> dict[str, Any]:
     """
     :param row: of the table ``verdicts``
+    :param whitelist: the bot's pairs of this moment; empty if it did not tell them
     :return: what a line of the table shows
     """
     inputs = json.loads(row["inputs"])
+    refused = refused_by(row, inputs, settings)
+    if refused is None and whitelist and row["symbol"] not in whitelist:
+        refused = "not in the bot's whitelist now"
     return {
         **{name: row[name] for name in _SHOWN},
         "z": inputs.get("z"),
         "purity": inputs.get("purity"),
-        "refused_by": refused_by(row, inputs, settings),
+        "refused_by": refused,
         "guarded": len(json.loads(row["guard"])),
     }
 
@@ -56,7 +63,12 @@ def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Sett
     return None
 
 
-def record(reader: PageReader, row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def record(
+    reader: PageReader,
+    row: Mapping[str, Any],
+    settings: Settings,
+    whitelist: AbstractSet[str] = frozenset(),
+) -> dict[str, Any]:
     """
     Everything that is known of one verdict.
 
@@ -68,7 +80,7 @@ def record(reader: PageReader, row: Mapping[str, Any], settings: Settings) -> di
     at_ms = int(row["available_at"])
     news = reader.news(row["base_asset"], at_ms - 7 * _DAY_MS, at_ms) if row["news_key"] else []
     return {
-        "signal": signal(row, settings),
+        "signal": signal(row, settings, whitelist),
         "inputs": inputs,
         "guard": json.loads(row["guard"]),
         "downgrade": row["downgrade"],

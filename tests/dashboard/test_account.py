@@ -126,10 +126,10 @@ def answers(state: str = "running", **changes: Any) -> dict[str, Any]:
     found = {
         "show_config": {"state": state, "dry_run": True, "bot_name": "b", "stake_currency": "USDT"},
         "balance": {"total": 10.0, "total_bot": 9.0},
-        "whitelist": {"whitelist": []},
+        "whitelist": {"whitelist": ["BTC/USDT:USDT"]},
         "status": [],
         "count": {"current": 0, "max": 3},
-        "profit": {"profit_closed_coin": 1.0, "profit_all_coin": 1.0},
+        "profit": {"profit_closed_coin": 1.0, "closed_trade_count": 4},
         "trades": {"trades": []},
     } | changes
     return {name: (200, body) for name, body in found.items() if body is not None}
@@ -181,3 +181,22 @@ def test_no_proxy_of_the_environment_is_given_the_password(monkeypatch: pytest.M
 def test_price_beyond_the_best_that_freqtrade_noted_is_no_negative_drawdown() -> None:
     found = position(trade(current_rate=95.0), {}, SETTINGS)
     assert found["drawdown"] == 0 and found["best_profit"] == pytest.approx(0.05)
+
+
+def test_what_costs_the_bot_most_is_asked_again_when_a_trade_opens_or_closes() -> None:
+    given = answers(**{"custom-data": []})
+    with Api(given) as api:
+        account = Account(BotAddress(api.url, "u", "p"), SETTINGS)
+
+        def asked() -> list[str]:
+            api.asked.clear()
+            assert account.report()["error"] is None
+            return sorted(path.partition("?")[0].rpartition("/")[2] for path in api.asked)
+
+        first = asked()
+        assert account.whitelist == {"BTC/USDT:USDT"}
+        assert asked() == ["count", "status"]
+        given["status"] = (200, [trade()])
+        assert {*first} < {*asked()}
+        found = account.report()
+    assert found["profit_open"] == 3.0 and found["profit"]["closed_trade_count"] == 4

@@ -310,7 +310,7 @@ def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: Seen) ->
 
 def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen) -> None:
     said = seen.texts["signal"]
-    assert "BTC/USDT:USDT record" in said and "strong: z" in said
+    assert "BTC/USDT:USDT" in said and "strong: z" in said
     assert "price does not follow" in said and "stand-in" in said
 
 

@@ -62,6 +62,15 @@ def test_the_first_gate_that_fails_is_named(changes: dict[str, Any], gate: str |
     assert signal(found, SETTINGS)["guarded"] == 2
 
 
+def test_a_pair_that_the_bot_does_not_trade_is_no_open_gate() -> None:
+    assert signal(row(), SETTINGS, {"x", "y"})["refused_by"] is None
+    assert signal(row(), SETTINGS, {"y"})["refused_by"] == "not in the bot's whitelist now"
+    first = signal(row(aligned="no"), SETTINGS, {"y"})["refused_by"]
+    assert first == "price does not follow"
+    # A bot that did not tell its list is not said to have an empty one.
+    assert signal(row(), SETTINGS)["refused_by"] is None
+
+
 def test_a_tape_gives_each_viewer_each_item_once() -> None:
     tape = Tape()
     item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)

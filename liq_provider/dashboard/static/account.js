@@ -1,6 +1,6 @@
 // Account overview and position monitor, from the bot's own REST API.
 import { empty, facts, h, into } from "./dom.js";
-import { age, clock, directionClass, directionText, money, none, percent, price } from "./format.js";
+import { age, clock, counted, directionClass, directionText, money, none, percent, price, rounded } from "./format.js";
 
 const signed = (value, text) => h("span", { class: value > 0 ? "good" : value < 0 ? "bad" : "" }, text);
 const pct = (value) => (value * 100).toFixed(2).replace(/\.?0+$/, "") + "%";
@@ -16,21 +16,19 @@ export function showAccount(account) {
     return;
   }
   const currency = account.stake_currency;
-  const { profit, stops, count } = account;
-  const known = profit.profit_all_coin !== null && profit.profit_closed_coin !== null;
-  const open = known ? profit.profit_all_coin - profit.profit_closed_coin : null;
+  const { profit, stops, count, profit_open: open } = account;
   place.replaceChildren(facts([
     ["Bot", `${account.name ?? none}, ${account.strategy} on ${account.exchange}, ${account.state}`],
     ["Balance", money(account.balance, currency) + (account.balance_bot < account.balance ? `, of which the bot may use ${money(account.balance_bot, currency)}` : "")],
     ["Open positions", count === null ? `not told while the bot is ${account.state}` : `${count.current} of ${count.max < 0 ? "any number" : count.max}`],
-    ["Closed profit", signed(profit.profit_closed_coin, `${money(profit.profit_closed_coin, currency)} in ${profit.closed_trade_count ?? 0} trades (${profit.winning_trades ?? 0} won, ${profit.losing_trades ?? 0} lost)`)],
-    ["Open profit", signed(open, money(open, currency))],
+    ["Closed profit", signed(rounded(profit.profit_closed_coin ?? 0, 2), `${money(profit.profit_closed_coin, currency)} in ${counted(profit.closed_trade_count ?? 0, "trade")} (${profit.winning_trades ?? 0} won, ${profit.losing_trades ?? 0} lost)`)],
+    ["Open profit", signed(rounded(open, 2), money(open, currency))],
     ["Stops", `trailing ${pct(stops.trailing_pct)} from best, armed at ${pct(stops.trailing_arm_pct)} profit; fallback ${pct(stops.fallback_pct)} against entry`],
     ["", old(account)],
   ]));
 }
 
-function card(item, now) {
+function card(item, now, currency) {
   const kept = item.kept;
   const stop = (name, value) => {
     if (value === null) return `${name}: not armed yet`;
@@ -42,7 +40,7 @@ function card(item, now) {
     facts([
       ["Entry", price(item.entry)],
       ["Price", price(item.now)],
-      ["Profit", signed(item.profit, percent(item.profit))],
+      ["Profit", signed(rounded(item.profit ?? 0, 4), percent(item.profit) + (item.profit_abs === null ? "" : ` (${money(item.profit_abs, currency)})`))],
       ["Best profit", `${percent(item.best_profit)} at ${price(item.best)}`],
       ["Back from best", item.drawdown === null ? none : percent(-item.drawdown)],
       ["Stops", h("span", {}, stop("Trailing", item.trailing), h("br"), stop("Fallback", item.fallback))],
@@ -56,5 +54,5 @@ export function showPositions(account, now) {
   const place = into("positions");
   if (account.positions === undefined) place.replaceChildren(empty("Not known while the bot does not answer."));
   else if (!account.positions.length) place.replaceChildren(empty("No open position."));
-  else place.replaceChildren(old(account) ?? "", h("div", { class: "cards" }, account.positions.map((item) => card(item, now))));
+  else place.replaceChildren(old(account) ?? "", h("div", { class: "cards" }, account.positions.map((item) => card(item, now, account.stake_currency))));
 }

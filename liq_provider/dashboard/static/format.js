@@ -11,9 +11,13 @@ export function usd(value) {
   return `$${Math.round(value)}`;
 }
 
-export function percent(value, digits = 2) {
-  if (value === null || value === undefined) return none;
-  return `${value > 0 ? "+" : ""}${(100 * value).toFixed(digits)}%`;
+// What is shown as zero has no sign, whatever is left of it behind the last digit.
+export const rounded = (value, digits) => Number(value.toFixed(digits)) + 0;
+
+export function percent(fraction, digits = 2) {
+  if (fraction === null || fraction === undefined) return none;
+  const value = rounded(100 * fraction, digits);
+  return `${value > 0 ? "+" : ""}${value.toFixed(digits)}%`;
 }
 
 export const share = (value) => (value === null || value === undefined ? none : `${Math.round(100 * value)}%`);
@@ -29,8 +33,10 @@ export function number(value, digits = 1) {
 
 export function money(value, currency) {
   if (value === null || value === undefined) return none;
-  return `${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency ?? ""}`.trim();
+  return `${rounded(value, 2).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency ?? ""}`.trim();
 }
+
+export const counted = (n, one) => `${n.toLocaleString("en-US")} ${one}${n === 1 ? "" : "s"}`;
 
 export function age(ms) {
   const s = Math.max(0, Math.round(ms / 1000));

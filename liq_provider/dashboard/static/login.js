@@ -1,2 +1,5 @@
+import { chosenTheme, show } from "./theme.js";
+
+show(chosenTheme());
 // A wrong token comes back as /login?wrong.
 if (location.search === "?wrong") document.getElementById("wrong").hidden = false;

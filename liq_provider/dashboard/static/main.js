@@ -6,20 +6,18 @@ import { Market, Tape } from "./market.js";
 import { draw, offer, openPair } from "./pair.js";
 import { signalsTable, wavesTable } from "./signals.js";
 import { Strip } from "./strip.js";
+import { chosenTheme, keep, show } from "./theme.js";
 
 const SILENT_MS = 25_000;
 
 function chooseTheme() {
   const button = document.getElementById("theme");
-  const set = (theme) => {
-    document.documentElement.dataset.theme = theme;
-    button.textContent = theme === "dark" ? "Light theme" : "Dark theme";
-  };
-  const preferred = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
-  set(localStorage.getItem("theme") ?? preferred);
+  const name = () => { button.textContent = document.documentElement.dataset.theme === "dark" ? "Light theme" : "Dark theme"; };
+  show(chosenTheme());
+  name();
   button.addEventListener("click", () => {
-    set(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-    localStorage.setItem("theme", document.documentElement.dataset.theme);
+    keep(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    name();
     draw();
   });
 }

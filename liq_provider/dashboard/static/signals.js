@@ -16,7 +16,7 @@ export function wavesTable(openPair) {
       { name: "strength", title: "Strength", cell: (row) => row.strength },
       { name: "z", title: "Peak z", num: true, cell: (row) => number(row.peak_z) },
       { name: "usd", title: "Peak segment", num: true, cell: (row) => usd(row.peak_usd) },
-      { name: "state", title: "State", cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") },
+      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") },
     ],
   });
 }
@@ -27,16 +27,15 @@ export function signalsTable() {
     key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
     columns: [
       { name: "time", title: "Time", cell: (row) => clock(row.available_at) },
-      { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", onclick: () => openRecord(row) }, `${row.symbol} record`) },
+      { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `${row.symbol} record`, onclick: () => openRecord(row) }, row.symbol) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
-      { name: "liq", title: "Liquidations", wide: true, cell: (row) => row.liq_note },
+      { name: "liq", title: "Liquidations", wide: true, long: true, cell: (row) => row.liq_note },
       { name: "trend", title: "Candles", wide: true, cell: (row) => (row.trend_note.includes("aligned") ? row.trend_note : `${row.trend_note}; aligned: ${row.aligned}`) },
       { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
       { name: "action", title: "Decision", cell: (row) => h("b", { class: row.action === "enter" ? "good" : "" }, row.action) },
       { name: "confidence", title: "Confidence", cell: (row) => row.confidence },
-      { name: "judge", title: "Judge", cell: (row) => row.judge },
-      { name: "reason", title: "Reason", wide: true, cell: (row) => row.action_reason },
-      { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none" },
+      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}`)] },
+      { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none failed" },
     ],
   });
 }

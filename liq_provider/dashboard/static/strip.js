@@ -1,6 +1,6 @@
 // The status strip: what is live and what is not, in words first.
 import { h } from "./dom.js";
-import { age, bytes, clock, share } from "./format.js";
+import { age, bytes, clock, counted, share } from "./format.js";
 
 const OLD_S = 10;
 const header = document.querySelector("header");
@@ -19,8 +19,9 @@ function judgeChips(judge) {
   const calls = budget?.spent?.calls_per_day;
   const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, no prices set` : "costs nothing";
   const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
-    `judge ${judge.name}: ${judge.judged} verdicts, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
+    `judge ${judge.name}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
   if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
+  if (judge.failed) chips.push(h("span", { class: "chip bad" }, `${counted(judge.failed, "wave")} not judged, last error: ${judge.error}`));
   return chips;
 }
 
@@ -104,7 +105,7 @@ export class Strip {
         : "Data is live";
     const base = status.baseline;
     const warm = base && base.segments < base.needed ? h("span", { class: "chip warn" }, `baseline warming up: ${base.segments} of ${base.needed} segments; first signal possible ${clock(base.first_signal_ms)} UTC`) : null;
-    const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${status.sidecar.lost} liquidations lost`) : null;
+    const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${counted(status.sidecar.lost, "liquidation")} lost`) : null;
     document.getElementById("strip").replaceChildren(...[
       ...feeds.map(([name, feed]) => feedChip(name, feed, status.coverage_24h?.[name], this.now)),
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 const sortValue = (value) => (value === null || value === undefined ? -Infinity : value);
 
 export class Table {
-  // columns: {name, title, value(row), cell(row) -> text or element, num, wide, tight}
+  // columns: {name, title, value(row), cell(row) -> text or element, num, wide, long, tight}
   constructor(place, { columns, key, missing, sort = null, label, rowClass = null }) {
     this.columns = columns;
     this.key = key;
@@ -87,7 +87,7 @@ export class Table {
     const focused = known && element.contains(document.activeElement);
     element.replaceChildren(...this.columns.map((column) => {
       const content = column.cell(row);
-      const kind = [column.num && "num", column.wide && "wide", column.tight && "tight", (content === "" || content === null) && "blank"];
+      const kind = [column.num && "num", column.wide && "wide", column.long && "long-text", column.tight && "tight", (content === "" || content === null) && "blank"];
       return h("td", { class: kind.filter(Boolean).join(" "), "data-label": column.title }, content ?? "");
     }));
     if (focused) element.querySelector("button")?.focus();
