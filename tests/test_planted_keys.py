@@ -225,8 +225,13 @@ async def story(run: Run, process: Process, sim: Simulator, config: Path, reader
     commands: set[str] = set()
 
     def live() -> bool:
+        assert process.alive, (config.parent / "log").read_text()[-2_000:]
         found = psutil.Process(process.pid)
-        commands.update(repr(one.cmdline()) for one in (found, *found.children(recursive=True)))
+        commands.add(repr(found.cmdline()))
+        for child in found.children(recursive=True):
+            # The model's client asks `uname` what machine this is; it may just have ended.
+            with suppress(psutil.NoSuchProcess):
+                commands.add(repr(child.cmdline()))
         try:
             status = reader.states(["sidecar"]).get("sidecar") or {"feeds": {}}
         except StoreUnusable:
