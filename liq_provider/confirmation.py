@@ -28,6 +28,7 @@ class Confirmed:
 
     :param aligned: yes, no or unknown
     :param news_key: identifies the set of news; empty if none was looked at
+    :param judge: whose verdict holds in this minute
     :param expires_at: until when an order may follow from this minute
     """
 
@@ -37,6 +38,7 @@ class Confirmed:
     strength: str
     aligned: str
     news_key: str
+    judge: str
     close_ms: int
     expires_at: int
 

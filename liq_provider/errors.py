@@ -66,9 +66,11 @@ class ModelFailure(JudgeError):
     A language model gave no usable answer.
 
     :param kind: one of ``judge.failures.Kind``, for counting
+    :param call_id: of the question in ``model_calls``, once it is on record there
     """
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, call_id: str = "") -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail
+        self.call_id = call_id

@@ -11,6 +11,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
 from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
+from liq_provider.judge.vetoes import Vetoes
 from liq_provider.judged import Judged
 from liq_provider.lookahead import LookAhead
 from liq_provider.pipeline import Anomaly
@@ -64,6 +65,7 @@ class Judging:
         self._settings = settings
         self._now_ms = now_ms
         self._judged = Judged(self.stats.name, recorded)
+        self._vetoes = Vetoes(recorded)
         self._ahead: LookAhead | None = None
         if questions is not None:
             self._ahead = LookAhead(questions, evidence, self._judged, now_ms)
@@ -106,6 +108,7 @@ class Judging:
 
     def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
         self._judged.forget(close_ms)
+        self._vetoes.forget(close_ms)
         self._evidence.candles.forget(close_ms)
         if self._ahead is not None:
             self._ahead.settled(close_ms)
@@ -122,11 +125,13 @@ class Judging:
             self.stats.error = candles.error
         expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
         state, verdict = await self._verdict(facts, closes, expires_at)
-        # Only of the state that was confirmed: what was said of another must not outlive it.
+        # Only of the state that was confirmed, and by who judges it now: what was said of
+        # another, or by another, must not outlive it.
         strength, aligned, news_key = state
+        judge = self._judge_of(facts) if verdict is None else verdict.judge
         confirmed = Confirmed(
             *wave_of(facts),
-            *(strength, aligned_word(aligned), news_key),
+            *(strength, aligned_word(aligned), news_key, judge),
             close_ms=found.close_ms,
             expires_at=expires_at,
         )
@@ -146,7 +151,6 @@ class Judging:
     ) -> tuple[State, Verdict | None]:
         """:return: the state, and None if it was judged before or is being judged"""
         wave = wave_of(facts)
-        # Without candles no entry is possible, so no model is asked.
         if self.questions is None or facts.aligned is None:
             state: State = (facts.strength.word, facts.aligned, "")
             if not self._judged.enter(wave, state):
@@ -154,6 +158,9 @@ class Judging:
             return state, judge_by_matrix(facts, self._now_ms, expires_at)
         news = await self._evidence.news(facts.base_asset)
         state = state_of(facts, news)
+        if news.found is None and self._vetoes.by_news(wave):
+            failure = ModelFailure("news unknown", news.note)
+            return state, self._without_model(facts, failure, expires_at, news.key)
         if not self._judged.enter(wave, state):
             return state, None
         try:
@@ -161,18 +168,31 @@ class Judging:
         except ModelFailure as failure:
             # Asked again when the wave is confirmed again.
             self._judged.discard(wave, state)
-            return state, self._without_model(facts, failure, expires_at)
+            return state, self._without_model(facts, failure, expires_at, news.key)
         except BaseException:
             self._judged.discard(wave, state)
             raise
-        return state, answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        self._vetoes.heard(verdict)
+        return state, verdict
 
-    def _without_model(self, facts: Facts, failure: ModelFailure, expires_at: int) -> Verdict:
-        # What contradicts itself may hold a veto, which the matrix would not know of.
-        vetoed = failure.kind == "contradictory"
-        if self._settings.on_llm_unavailable == "matrix" and not vetoed:
-            return judge_by_matrix(facts, self._now_ms, expires_at, failure.kind)
-        return unjudged(facts, failure.kind, self._now_ms, expires_at)
+    def _without_model(
+        self, facts: Facts, failure: ModelFailure, expires_at: int, news_key: str
+    ) -> Verdict:
+        vetoed = None
+        if failure.kind == "contradictory":
+            vetoed = "what contradicts itself may hold a veto"
+        elif self._vetoes.any(wave_of(facts)):
+            vetoed = "the wave was refused before"
+        if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
+            return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
+        verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, vetoed)
+        self._vetoes.heard(verdict)
+        return verdict
+
+    def _judge_of(self, facts: Facts) -> str:
+        # Without candles no entry is possible, so no model is asked.
+        return JUDGE if facts.aligned is None else self.stats.name
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1

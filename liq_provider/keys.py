@@ -50,6 +50,15 @@ def may_travel(url: str) -> bool:
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
+def may_be_proxied(url: str) -> bool:
+    """
+    :return: whether a proxy of the environment may be used: one that is asked for an
+        unencrypted page reads the key, and none is needed within the machine
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "https" and not is_loopback(parts.hostname or "")
+
+
 def is_loopback(host: str) -> bool:
     """
     :param host: name or address

@@ -39,7 +39,7 @@ def made(coin: str) -> tuple[Verdict, Confirmed]:
     found = facts(base_asset=coin, wave_start_ms=T, close_ms=T)
     verdict = judge_by_matrix(found, lambda: T + 2_500, T + 32_000)
     row = verdict.row()
-    state = (row["strength"], row["aligned"], row["news_key"])
+    state = (row["strength"], row["aligned"], row["news_key"], row["judge"])
     return verdict, Confirmed(coin, row["direction"], T, *state, close_ms=T, expires_at=T + 32_000)
 
 

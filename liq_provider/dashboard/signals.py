@@ -52,7 +52,7 @@ def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Sett
     if row["aligned"] == "no":
         return "price does not follow"
     if row["judge"] == "unavailable":
-        return "the model did not answer"
+        return "no verdict of the model"
     if row["news"] == "contradicts":
         return "news contradicts"
     if row["action"] != "enter":

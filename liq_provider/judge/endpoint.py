@@ -97,7 +97,10 @@ class Endpoint:
             # Retried here, so that every request passes the budget.
             max_retries=0,
             timeout=httpx2.Timeout(settings.timeout_s, connect=min(5.0, settings.timeout_s)),
-            http_client=httpx2.AsyncClient(follow_redirects=False),
+            http_client=httpx2.AsyncClient(
+                follow_redirects=False,
+                trust_env=keys.may_be_proxied(settings.base_url or OPENAI_URL),
+            ),
         )
 
     async def close(self) -> None:

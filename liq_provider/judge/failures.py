@@ -19,6 +19,7 @@ Kind = Literal[
     "malformed",
     "wrong symbol",
     "contradictory",
+    "news unknown",
 ]
 
 # Failures of somebody who was not asked do not count against him.

@@ -54,10 +54,13 @@ class Guarded:
     notes: tuple[str, str, str, str] = ("", "", "", "")
 
 
-def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded:
+def guard(
+    opinion: Opinion, facts: Facts, *, news_found: bool | None, steered: bool = False
+) -> Guarded:
     """
     :param news_found: True if the judge was given news, False if it was asked for and there was
         none, None if there is no news source
+    :param steered: some of the news speaks to the judge; it may speak against the wave only
     :raises ModelFailure: the answer is about another symbol or direction
     """
     if opinion.symbol != facts.symbol or opinion.direction != facts.direction:
@@ -70,7 +73,11 @@ def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded
     news = _believable(opinion.news, news_found)
     if news is not opinion.news:
         changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")
+    if steered and news is News.SUPPORTS:
+        news = News.NONE
+        changes.append("news supports -> none: a headline tries to steer the judge")
     action, confidence = decide(facts.strength, facts.aligned, news)
+    row_enters = action is Action.ENTER
     # A judge that does not say "enter" means it, also where this row would not enter anyway:
     # a strategy with looser thresholds must not read its agreement as silence.
     vetoed = opinion.action is not Action.ENTER
@@ -80,7 +87,9 @@ def guard(opinion: Opinion, facts: Facts, *, news_found: bool | None) -> Guarded
         action = opinion.action
     if opinion.confidence > confidence:
         changes.append(f"confidence {opinion.confidence.word} -> {confidence.word}")
-    downgrade = len(Confidence) if vetoed else max(0, confidence - opinion.confidence)
+    # Where this row does not enter, any row of a strategy must stay within what was said.
+    row = confidence if row_enters else Confidence.HIGH
+    downgrade = len(Confidence) if vetoed else max(0, row - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
     notes = [plain(redact(text), NOTE_LIMIT) for text in opinion.notes]
     for name, said, kept in zip(_NOTES, opinion.notes, notes, strict=True):

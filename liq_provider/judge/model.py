@@ -212,11 +212,11 @@ class ModelJudge:
             if until_ms is not None and asked_ms >= until_ms:
                 raise ModelFailure("too late", "its turn came after the verdict's last moment")
             await self._request(call, messages)
-            guarded = guard(parse(call.answer), facts, news_found=news.found)
+            guarded = guard(parse(call.answer), facts, news_found=news.found, steered=news.steered)
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
             self._blame(failure)
-            raise
+            raise ModelFailure(failure.kind, failure.detail, call_id) from None
         except BaseException:
             call.outcome = "cancelled"
             self.breaker.abandoned()
@@ -287,7 +287,7 @@ class ModelJudge:
             "latency_ms": latency_ms,
             "requests": call.requests,
             "prompt": redact(json.dumps(messages)),
-            "answer": redact(call.answer.replace("\x00", ""))[:_RAW_LIMIT],
+            "answer": redact(_storable(call.answer))[:_RAW_LIMIT],
             "prompt_tokens": prompt_tokens,
             "answer_tokens": answer_tokens,
             "charged_tokens": call.charged,
@@ -311,3 +311,8 @@ class ModelJudge:
             "circuit": self.breaker.state,
             "budget": self.budget.report(self._now_ms()),
         }
+
+
+def _storable(text: str) -> str:
+    """What no database takes (zero characters, halves of surrogate pairs) is left out or marked."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

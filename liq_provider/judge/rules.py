@@ -1,9 +1,11 @@
 """The matrix judge: a verdict by the decision matrix alone, and the facts any judge starts from."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
@@ -58,12 +60,14 @@ def judge_by_matrix(
     facts: Facts,
     now_ms: Callable[[], int],
     expires_at: int,
-    instead_of: str | None = None,
+    instead_of: ModelFailure | None = None,
+    news_key: str = "",
 ) -> Verdict:
     """
     :param now_ms: exchange time, read when the verdict is complete
     :param expires_at: see ``Verdict``
     :param instead_of: why no model was heard, if one should have been
+    :param news_key: of the set of news that the model should have read
     :return: the matrix's answer with no news source
     """
     action, confidence = decide(facts.strength, facts.aligned, News.NOT_ASKED)
@@ -74,7 +78,8 @@ def judge_by_matrix(
     if action is Action.ENTER:
         reason += "; news was not asked"
     if instead_of is not None:
-        reason += f" (the matrix instead of the model: {instead_of})"
+        reason += f" (the matrix instead of the model: {instead_of.kind})"
+        facts = _with_failure(facts, instead_of)
     return Verdict(
         facts=facts,
         judge=JUDGE,
@@ -83,20 +88,31 @@ def judge_by_matrix(
         confidence=confidence,
         liq_note=liq_note(facts),
         trend_note=trend_note(facts),
-        news_note="no news source",
+        news_note="no news source" if instead_of is None else "no model read it",
         action_reason=reason,
         available_at=now_ms(),
         expires_at=expires_at,
+        news_key=news_key,
     )
 
 
-def unjudged(facts: Facts, why: str, now_ms: Callable[[], int], expires_at: int) -> Verdict:
+def unjudged(
+    facts: Facts,
+    why: ModelFailure,
+    now_ms: Callable[[], int],
+    expires_at: int,
+    news_key: str = "",
+    veto: str | None = None,
+) -> Verdict:
     """
     :param why: no model was heard
+    :param news_key: of the set of news that it should have read
+    :param veto: what was said against this wave before, and holds
     :return: the verdict to skip; a strategy with other thresholds reads it as a veto, too
     """
+    reason = veto or "on_llm_unavailable"
     return Verdict(
-        facts=facts,
+        facts=_with_failure(facts, why),
         judge=UNJUDGED,
         news=News.NOT_ASKED,
         action=Action.SKIP,
@@ -104,11 +120,18 @@ def unjudged(facts: Facts, why: str, now_ms: Callable[[], int], expires_at: int)
         liq_note=liq_note(facts),
         trend_note=trend_note(facts),
         news_note="no model read it",
-        action_reason=f"no verdict of the model: {why} (on_llm_unavailable)",
+        action_reason=f"no verdict of the model: {why.kind} ({reason})",
         available_at=now_ms(),
         expires_at=expires_at,
+        news_key=news_key,
         downgrade=len(Confidence),
     )
+
+
+def _with_failure(facts: Facts, why: ModelFailure) -> Facts:
+    """For the record: what went wrong, and the question that it was."""
+    call = {"call_id": why.call_id} if why.call_id else {}
+    return replace(facts, details={**facts.details, "failure": why.kind, **call})
 
 
 def liq_note(facts: Facts) -> str:

@@ -65,9 +65,8 @@ def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dic
     for row in connection.execute(query):
         spans, expires_at = row.confirmed, None
         for item in by_wave[row.base_asset, row.direction, row.wave_start_ms]:
-            # A verdict that looked at no news is of any set.
-            same = (row.strength, row.aligned) == (item.strength, item.aligned)
-            if same and row.news_key in (item.news_key, ""):
+            state = (item.strength, item.aligned, item.news_key, item.judge)
+            if (row.strength, row.aligned, row.news_key, row.judge) == state:
                 longer = prolonged(spans, row.close_ms, item.close_ms)
                 if longer is not None:
                     spans, expires_at = longer, item.expires_at

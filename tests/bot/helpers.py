@@ -174,6 +174,7 @@ class Store:
             row["strength"],
             row["aligned"],
             row["news_key"],
+            row["judge"],
             close_ms,
             close_ms + 32_000,
         )

@@ -49,7 +49,7 @@ def row(**changes: Any) -> dict[str, Any]:
         ({"purity": 0.75}, "purity 75% is not above 75%"),
         ({"aligned": "unknown"}, "no candles"),
         ({"aligned": "no", "news": "contradicts"}, "price does not follow"),
-        ({"judge": "unavailable", "action": "skip"}, "the model did not answer"),
+        ({"judge": "unavailable", "action": "skip"}, "no verdict of the model"),
         ({"news": "contradicts", "action": "skip"}, "news contradicts"),
         ({"action": "hold"}, "the judge says hold"),
         ({"confidence": "low"}, "confidence low is below min_confidence medium"),

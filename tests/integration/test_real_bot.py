@@ -196,7 +196,7 @@ def test_an_upgrade_reopens_at_the_next_candle_and_a_reversal_closes(
         following = fresh_minute(0)
         if following == close_ms:
             following = next_minute()
-        state = ("BTC", "SHORT", close_ms, "strong", "yes", "a")
+        state = ("BTC", "SHORT", close_ms, "strong", "yes", "a", "matrix")
         confirmed = Confirmed(*state, close_ms=following, expires_at=following + 61_000)
         store.writer.put_verdicts([], [confirmed], following + 1_000)
         wave_rows = [stored("BTC", following, 9, 0.98), stored("ETH", following, 9, 0.98)]

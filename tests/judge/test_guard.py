@@ -142,3 +142,32 @@ def test_another_symbol_or_direction_is_refused(symbol: str, side: str) -> None:
     said = opinion(News.SUPPORTS, Action.ENTER, Confidence.HIGH, symbol, side)
     with pytest.raises(JudgeError, match="asked about BTC/USDT:USDT SHORT"):
         guard(said, facts(Strength.STRONG, True), news_found=True)
+
+
+@pytest.mark.parametrize(("strength", "aligned"), FACTS)
+def test_no_row_of_a_looser_strategy_is_more_than_the_judge_said_where_its_own_row_refuses(
+    strength: Strength, aligned: bool | None
+) -> None:
+    known = facts(strength, aligned)
+    for news, action, confidence in OPINIONS:
+        found = guard(opinion(news, action, confidence), known, news_found=True)
+        if entry(*decide(known.strength, known.aligned, found.news)) == 0:
+            most = max(entry(*decide(s, a, found.news)) for s, a in FACTS)
+            assert max(0, most - found.downgrade) <= entry(action, confidence)
+
+
+def test_news_that_steers_the_judge_may_speak_against_a_wave_only() -> None:
+    known = facts(Strength.STRONG, True)
+    for news in (News.SUPPORTS, News.NONE, News.CONTRADICTS):
+        said = opinion(news, Action.ENTER, Confidence.HIGH)
+        found = guard(said, known, news_found=True, steered=True)
+        assert found.news is (News.NONE if news is News.SUPPORTS else news)
+    assert any(
+        "steer" in change
+        for change in guard(
+            opinion(News.SUPPORTS, Action.ENTER, Confidence.HIGH),
+            known,
+            news_found=True,
+            steered=True,
+        ).changes
+    )

@@ -293,3 +293,17 @@ async def test_a_news_opinion_needs_news() -> None:
         await court.judge.close()
     assert found.guarded.news is News.NOT_ASKED
     assert found.guarded.confidence is Confidence.MEDIUM
+
+
+async def test_no_proxy_of_the_environment_is_given_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    async with StandIn() as proxy:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        found, _, server = await ask(well_behaved)
+        assert not isinstance(found, str) and not proxy.headers
+    assert [sent["Authorization"] for sent in server.headers] == [f"Bearer {KEY}"]

@@ -225,7 +225,7 @@ def verdict(**changes: Any) -> dict[str, Any]:
         "wave_start_ms": T0,
         "strength": "strong",
         "aligned": "yes",
-        "news_key": "",
+        "news_key": "some-news",
         "downgrade": 0,
         "close_ms": T0,
         "available_at": T0 + 3_000,
@@ -236,7 +236,7 @@ def verdict(**changes: Any) -> dict[str, Any]:
 def confirmed(minute: int, **changes: Any) -> Confirmed:
     """The wave is there, in its state, in a minute after its first."""
     close_ms = T0 + minute * MINUTE
-    state = {"strength": "strong", "aligned": "yes", "news_key": "some-news"}
+    state = {"strength": "strong", "aligned": "yes", "news_key": "some-news", "judge": "x"}
     known = {"base_asset": "BTC", "direction": "SHORT", "wave_start_ms": T0} | state
     return Confirmed(**known | changes, close_ms=close_ms, expires_at=close_ms + 32_000)
 
@@ -300,7 +300,7 @@ def test_hundreds_of_waves_are_confirmed_at_once(writer: Writer, reader: Reader)
 
 
 @pytest.mark.parametrize(
-    "other", [{"strength": "medium"}, {"aligned": "no"}, {"news_key": "older-news"}]
+    "other", [{"strength": "medium"}, {"aligned": "no"}, {"news_key": ""}, {"judge": "y"}]
 )
 def test_what_was_judged_of_another_state_does_not_live_longer(
     writer: Writer, reader: Reader, other: dict[str, str]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.bot.signals import CandleTrend, Rules, decide
+from liq_provider.errors import ModelFailure
 from liq_provider.judge.guard import Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.rules import judge_by_matrix, unjudged
@@ -24,6 +25,7 @@ from liq_provider.trend import trend_inputs
 from liq_provider.wave import Strength, direction_word
 from tests.bot.helpers import Store
 
+LATE = ModelFailure("timeout", "")
 MODEL = "gpt-4.1-mini@v1"
 DETAILS = {
     "z": 9.0,
@@ -150,7 +152,7 @@ class Record:
 
     def unavailable(self, wave: Wave) -> None:
         """No model was heard."""
-        self._other(wave, lambda *rest: unjudged(rest[0], "timeout", *rest[1:]))
+        self._other(wave, lambda *rest: unjudged(rest[0], LATE, *rest[1:]))
 
     def _other(self, wave: Wave, judge: Callable[..., Verdict]) -> None:
         said_ms = wave.facts.close_ms + 3_000

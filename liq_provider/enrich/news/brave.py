@@ -6,10 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from liq_provider import keys
-from liq_provider.enrich.news.http import NewsError, get
+from liq_provider.enrich.news.http import NewsError, get, new_session
 from liq_provider.enrich.news.item import RawItem
 from liq_provider.enrich.news.spelling import Spelling
 
@@ -27,7 +25,8 @@ class Brave:
         self._url = url
         self._key = key
         self._timeout_s = timeout_s
-        self._session = requests.Session()
+        self._session = new_session()
+        self._session.trust_env = keys.may_be_proxied(url)
 
     def find(self, spelling: Spelling) -> list[RawItem]:
         """

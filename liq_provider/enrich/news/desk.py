@@ -20,6 +20,7 @@ from liq_provider.enrich.news.http import NewsError
 from liq_provider.enrich.news.item import NewsItem, RawItem
 from liq_provider.enrich.news.rss import Rss
 from liq_provider.enrich.news.spelling import Spelling, spelling_of
+from liq_provider.enrich.news.steering import steers
 from liq_provider.judge.rate import Rate
 from liq_provider.sections import NewsSettings
 
@@ -50,6 +51,11 @@ class NewsSet:
     note: str = ""
 
     @property
+    def steered(self) -> bool:
+        """Does some of it speak to the judge instead of about the coin?"""
+        return any(steers(f"{item.title} {item.source} {item.summary}") for item in self.items)
+
+    @property
     def found(self) -> bool | None:
         """True if there is news, False if there is none, None if it was not asked."""
         return bool(self.items) if self.key else None
@@ -61,12 +67,14 @@ NOT_ASKED = NewsSet(note="no news source")
 @dataclass(slots=True)
 class NewsStats:
     """
+    :param steering: sets of which some item spoke to the judge
     :param dropped: items that were not let through, by reason
     """
 
     asked: int = 0
     failed: int = 0
     items: int = 0
+    steering: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     error: str | None = None
 
@@ -126,7 +134,7 @@ class NewsDesk:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout_s + 1):
-                items = await loop.run_in_executor(self._executor, self._find, spelling)
+                found = await loop.run_in_executor(self._executor, self._find, spelling)
         except (NewsError, TimeoutError) as error:
             self._failed(str(error) or "no answer in time")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
@@ -136,15 +144,22 @@ class NewsDesk:
             self._failed(f"not understood ({type(error).__name__})")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
         self.stats.error = None
-        self.stats.items += len(items)
-        if self._keep is not None and items:
-            self._keep(base_asset, items)
-        return NewsSet(items, set_key(items))
+        self.stats.items += len(found.items)
+        if self._keep is not None and found.items:
+            self._keep(base_asset, found.items)
+        return found
 
-    def _find(self, spelling: Spelling) -> tuple[NewsItem, ...]:
+    def _find(self, spelling: Spelling) -> NewsSet:
         # In one go: what was found must not queue behind the searches of other coins.
         assert self._source is not None
-        return self._let_through(self._source.find(spelling), spelling)
+        items = self._let_through(self._source.find(spelling), spelling)
+        found = NewsSet(items, set_key(items))
+        if found.steered:
+            self.stats.steering += 1
+            logger.warning(
+                "News of %s tries to steer the judge; it cannot support", spelling.symbol
+            )
+        return found
 
     def _failed(self, reason: str) -> None:
         if self.stats.error is None:

@@ -1,18 +1,103 @@
 """A bounded GET: so many bytes, so many seconds, whatever the other side does."""
 
+import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from liq_provider import __version__
 
 _MAX_BYTES = 4 * 1024 * 1024
+_PIECE = 16_384
 _AGENT = f"LiqTrend/{__version__}"
 
 
 class NewsError(Exception):
     """A provider did not deliver; the message holds no address and no key."""
+
+
+class _Deadline:
+    """Of one request, with the connection that waits for its answer."""
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._over = False
+        self._changing = threading.Lock()
+
+    def waits(self, sock: socket.socket | None) -> None:
+        """:raises TimeoutError: it is over already"""
+        with self._changing:
+            if self._over:
+                raise TimeoutError
+            self._sock = sock
+
+    def end(self) -> None:
+        """Whoever waits finds the connection closed."""
+        with self._changing:
+            self._over = True
+            if self._sock is not None:
+                with suppress(OSError):  # the other side closed it in the same moment
+                    # Not as an encrypted socket does it, which says goodbye first.
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def met(self) -> None:
+        """The answer is complete; its connection may be used again."""
+        with self._changing:
+            self._sock = None
+
+
+class _Current(threading.local):
+    """What this thread is doing."""
+
+    deadline: _Deadline | None = None
+
+
+_current = _Current()
+
+
+class _Plain(HTTPConnection):
+    def getresponse(self) -> Any:
+        if _current.deadline is not None:
+            _current.deadline.waits(self.sock)
+        return super().getresponse()
+
+
+class _Encrypted(HTTPSConnection):
+    def getresponse(self) -> Any:
+        if _current.deadline is not None:
+            _current.deadline.waits(self.sock)
+        return super().getresponse()
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        pools = {"http": _PlainPool, "https": _EncryptedPool}
+        self.poolmanager.pool_classes_by_scheme = pools
+
+
+def new_session() -> requests.Session:
+    """:return: one whose connections can be cut off while they wait"""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter())
+    return session
 
 
 def get(
@@ -25,6 +110,7 @@ def get(
     redirects: bool = True,
 ) -> tuple[int, Mapping[str, str], bytes]:
     """
+    :param session: of ``new_session``
     :param timeout_s: for everything; a server that trickles is cut off
     :param redirects: False where a header holds a key, which must go to nobody else
     :return: status, headers, body
@@ -32,24 +118,44 @@ def get(
     """
     deadline_s = time.monotonic() + timeout_s
     try:
-        with session.get(
-            url,
-            headers={"User-Agent": _AGENT, **(headers or {})},
-            params=params,
-            timeout=timeout_s,
-            stream=True,
-            allow_redirects=redirects,
-        ) as answer:
+        with (
+            _cut_off(timeout_s),
+            session.get(
+                url,
+                headers={"User-Agent": _AGENT, **(headers or {})},
+                params=params,
+                timeout=timeout_s,
+                stream=True,
+                allow_redirects=redirects,
+            ) as answer,
+        ):
             body = bytearray()
-            for chunk in answer.iter_content(16_384):
-                body += chunk
-                if time.monotonic() > deadline_s:
-                    raise NewsError(f"no complete answer within {timeout_s:g} s")
+            for piece in answer.iter_content(_PIECE):
+                body += piece
                 if len(body) > _MAX_BYTES:
                     raise NewsError(f"answer of more than {_MAX_BYTES // 2**20} MB")
+            if time.monotonic() > deadline_s:
+                raise NewsError(f"no complete answer within {timeout_s:g} s")
             return answer.status_code, answer.headers, bytes(body)
     except requests.Timeout:
         raise NewsError(f"no answer within {timeout_s:g} s") from None
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
+        if time.monotonic() > deadline_s:
+            raise NewsError(f"no complete answer within {timeout_s:g} s") from None
         # Their texts quote addresses with everything in them.
         raise NewsError(type(error).__name__) from None
+
+
+@contextmanager
+def _cut_off(timeout_s: float) -> Iterator[None]:
+    """A timeout of ``requests`` is for each piece; this one is for all of them together."""
+    deadline = _current.deadline = _Deadline()
+    timer = threading.Timer(timeout_s, deadline.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        _current.deadline = None
+        timer.cancel()
+        deadline.met()

@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import feedparser
-import requests
 
-from liq_provider.enrich.news.http import NewsError, get
+from liq_provider.enrich.news.http import NewsError, get, new_session
 from liq_provider.enrich.news.item import RawItem
 from liq_provider.enrich.news.spelling import Spelling
 
@@ -35,7 +34,7 @@ class Rss:
         self._feeds = [_Feed(url) for url in urls]
         self._timeout_s = timeout_s
         self._cache_s = cache_s
-        self._session = requests.Session()
+        self._session = new_session()
         self._lock = Lock()
         self._fetched_s: float | None = None
 

@@ -1,0 +1,158 @@
+"""What was said against a wave stands against everybody who knows less."""
+
+import asyncio
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp import web
+
+from liq_provider.bot.signals import Rules, _verdict_of
+from liq_provider.enrich.news import NewsSet
+from liq_provider.judge.matrix import Action, News
+from liq_provider.judging import Judging
+from liq_provider.settings import Settings
+from liq_provider.simulator.model import StandIn, asked, completion, verdict
+from liq_provider.wave import Strength
+from tests.court import MINUTE, Court, no_idea
+from tests.judge.facts import news as news_set
+
+UNKNOWN = NewsSet(note="news was not asked: no answer in time")
+SOME, OTHER = news_set("Bitcoin ETF approved"), news_set("Bitcoin ETF approved", "and traded")
+AGAINST = {"news": "contradicts", "action": "skip", "confidence": "low"}
+TORN = {"news": "contradicts", "action": "enter"}
+NO = {"news": "none", "action": "skip", "confidence": "low"}
+YES = {"news": "none", "action": "enter", "confidence": "high"}
+
+
+class Trial:
+    """A falling market, a model that says what it is told to, news as it is set."""
+
+    def __init__(self, court: Court, server: StandIn, fallback: str = "skip") -> None:
+        self.court = court
+        self.server = server
+        self.fallback = fallback
+        self.news = SOME
+        self.says: dict[str, str] | None = YES
+        server.handler = self._answer
+        self.judging = self._sit()
+
+    def _sit(self) -> Judging:
+        judging = self.court.asking(self.server, on_llm_unavailable=self.fallback)
+
+        async def falling(pair: str, close_ms: int) -> Any:
+            return np.linspace(100.0, 95.0, 16)
+
+        async def news(base_asset: str) -> NewsSet:
+            return self.news
+
+        judging._evidence.candles.closed = falling  # type: ignore[method-assign]
+        judging._evidence.news = news  # type: ignore[method-assign]
+        return judging
+
+    def restart(self) -> None:
+        self.judging = self._sit()
+
+    async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if self.says is None:
+            return await no_idea(request, body)
+        return web.json_response(completion(json.dumps(verdict(asked(body)) | self.says)))
+
+    async def minute(
+        self,
+        after: int,
+        says: dict[str, str] | None,
+        news: NewsSet = SOME,
+        strength: Strength = Strength.STRONG,
+    ) -> dict[str, Any]:
+        """:return: the verdict that a bot reads for this minute"""
+        self.says, self.news = says, news
+        await self.judging.judge(self.court.settled(after, strength=strength))
+        await asyncio.sleep(0.002)  # the next verdict is a newer one
+        close_ms, rows = self.court.close_ms + after * MINUTE, self.court.verdicts()
+        sign, anomalous = np.array([-1]), np.array([True])
+        rules = Rules.of(Settings())
+        found = _verdict_of(np.array([close_ms]), sign, anomalous, rows, rules)[0]
+        assert found >= 0
+        return rows[found]
+
+
+async def test_an_older_yes_does_not_hide_that_the_model_failed(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        assert (await trial.minute(0, None, UNKNOWN))["judge"] == "unavailable"
+        assert (await trial.minute(1, YES, UNKNOWN))["action"] == "enter"
+        assert (await trial.minute(2, None, SOME))["judge"] == "unavailable"
+        assert (await trial.minute(3, YES, UNKNOWN))["action"] == "enter", "judged of this state"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("before", [AGAINST, TORN])
+async def test_a_model_without_news_does_not_take_back_what_news_said(
+    court: Court, before: dict[str, str], restart: bool
+) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        assert (await trial.minute(0, YES, UNKNOWN))["action"] == "enter"
+        assert (await trial.minute(1, before))["action"] == "skip"
+        if restart:
+            trial.restart()
+        asked_before = len(server.requests)
+        for after in (2, 3):
+            found = await trial.minute(after, YES, UNKNOWN)
+            assert (found["action"], found["downgrade"]) == ("skip", 3)
+            assert "news unknown" in found["action_reason"]
+        assert len(server.requests) == asked_before, "the answer would not count"
+        assert (await trial.minute(4, YES, OTHER))["action"] == "enter", "news was read again"
+        assert (await trial.minute(5, YES, UNKNOWN))["action"] == "skip"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("before", [AGAINST, TORN, NO])
+async def test_the_matrix_does_not_take_back_what_a_model_said(
+    court: Court, before: dict[str, str], restart: bool
+) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server, "matrix")
+        assert (await trial.minute(0, before, strength=Strength.MEDIUM))["action"] == "skip"
+        if restart:
+            trial.restart()
+        for after in (1, 2):
+            found = await trial.minute(after, None)
+            assert (found["judge"], found["action"]) == ("unavailable", "skip")
+            assert "refused before" in found["action_reason"]
+        assert (await trial.minute(3, YES))["action"] == "enter"
+
+
+async def test_the_matrix_stands_in_where_nothing_was_said(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server, "matrix")
+        assert (await trial.minute(0, None))["judge"] == "matrix"
+        assert (await trial.minute(1, None))["action"] == "enter"
+        assert (await trial.minute(2, NO, OTHER))["action"] == "skip"
+        assert (await trial.minute(3, None))["action"] == "skip", "not what the matrix said before"
+
+
+async def test_a_failed_question_is_reached_from_its_verdict(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        found = await trial.minute(0, None)
+        (call,) = court.reader.model_calls(0, 2**62)
+    inputs = json.loads(found["inputs"])
+    assert (inputs["call_id"], inputs["failure"]) == (call["call_id"], "malformed")
+    assert found["news_key"] == SOME.key and found["news"] == News.NOT_ASKED
+
+
+async def test_an_answer_that_no_database_takes_is_a_failure_on_record(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+
+        async def halves(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            return web.json_response(completion("half \ud83d, zero \x00, no JSON"))
+
+        server.handler = halves
+        (found,) = await trial.judging.judge(court.settled())
+        (call,) = court.reader.model_calls(0, 2**62)
+    assert (found.judge, found.action) == ("unavailable", Action.SKIP)
+    assert call["outcome"] == "malformed" and call["answer"] == "half ?, zero , no JSON"
