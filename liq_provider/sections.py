@@ -1,8 +1,9 @@
 """The sections of LiqTrend's settings, each for one part of it."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -18,6 +19,9 @@ from liq_provider.stream.address import check_url
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
+
+# Addresses are shown: in the status, in logs, on the page.
+_SECRET = re.compile(r"key|token|secret|passw|auth|signature", re.IGNORECASE)
 
 _NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
 
@@ -69,6 +73,9 @@ def _public_url(value: str) -> str:
         raise ValueError("must begin with http:// or https://")
     if has_user:
         raise ValueError("holds credentials; keys come from the environment only")
+    for name, said in parse_qsl(parts.query):
+        if _SECRET.search(name) and said:
+            raise ValueError(f"holds a secret ({name}=...); keys come from the environment only")
     return value
 
 

@@ -173,3 +173,31 @@ def test_a_venue_address_that_must_not_be_used_names_its_key(
         load_settings({"liq_provider": {"venues": {"binance": {key: address}}}}, {})
     assert f"liq_provider.venues.binance.{key}: " in str(told.value)
     assert why in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ({"llm": {"base_url": "https://host.example/v1?api-key=planted"}}, "llm.base_url"),
+        ({"llm": {"base_url": "https://user:planted@host.example/v1"}}, "llm.base_url"),
+        ({"news": {"feeds": ["https://host.example/rss?token=planted"]}}, "news.feeds"),
+        ({"dashboard": {"bot_url": "http://u:planted@127.0.0.1"}}, "dashboard.bot_url"),
+        ({"venues": {"okx": {"url": "wss://u:planted@host.example/"}}}, "venues.okx.url"),
+        (
+            {"venues": {"okx": {"rest_url": "https://u:planted@host.example"}}},
+            "venues.okx.rest_url",
+        ),
+    ],
+)
+def test_an_address_that_holds_a_secret_is_refused_without_repeating_it(
+    section: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(SettingsError, match=key) as found:
+        load_settings({"liq_provider": section}, {})
+    assert "planted" not in str(found.value)
+
+
+def test_an_address_may_have_a_query() -> None:
+    feeds = ["https://host.example/rss?format=xml&category=btc"]
+    found = load_settings({"liq_provider": {"news": {"feeds": feeds}}}, {})
+    assert found.news.feeds == tuple(feeds)

@@ -47,6 +47,7 @@ def test_real_and_loopback_addresses_are_taken(url: str) -> None:
         ("wss://", "no websocket address"),
         ("", "no websocket address"),
         ("wss://host:port/", "no address"),
+        ("wss://user:planted@host.example/", "^the address of host.example holds credentials"),
         ("wss://[::1", "no address"),
     ],
 )

@@ -22,6 +22,8 @@ def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().rstrip(".")
         _ = parts.port
+        if parts.username or parts.password:
+            raise SettingsError(f"the address of {host} holds credentials; public feeds need none")
     except ValueError as error:
         raise SettingsError(f"{url!r} is no address ({error})") from error
     if parts.scheme not in schemes or not host:
