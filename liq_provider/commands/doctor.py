@@ -117,6 +117,14 @@ def _bot(found: Context) -> Iterator[Finding]:
         yield Finding(
             "ok", "liq_provider.autostart", "off: start the sidecar with `liq-provider run`"
         )
+    elif any(item.get("method") == "RemotePairList" for item in config.get("pairlists") or ()):
+        yield Finding(
+            "warning",
+            "pairlists",
+            "Freqtrade asks a RemotePairList before the strategy can start a sidecar, and does "
+            "not start without an answer, whatever positions are open",
+            "run the sidecar as a service (docs/operations.md) and set autostart to false",
+        )
 
 
 def _exchange(found: Context) -> Iterator[Finding]:

@@ -85,13 +85,23 @@ class MarketTable:
         return sorted(rows, key=lambda row: (-(row["long"] + row["short"]), row["coin"]))
 
     def ranked(self) -> list[str]:
-        """:return: pairs in the order of their z, those with a wave first"""
+        """
+        :return: pairs in the order of their z, those with a wave first; then those without a
+            liquidation in the segment, the liveliest baseline first, so that a bot that trades
+            what is listed here is never left without a pair
+        """
         rows: dict[str, Mapping[str, Any]] = {**self._settled, **self._running}
         order = sorted(
             (row for row in rows.values() if row["z"] is not None),
             key=lambda row: (row["base_asset"] not in self._waves, -row["z"]),
         )
-        return [str(row["pair"]) for row in order]
+        ranked = [str(row["pair"]) for row in order]
+        quiet = sorted(
+            (base for base in self._names() if base not in rows or rows[base]["z"] is None),
+            key=lambda base: (-self._readiness.get(base, {}).get("active_n", 0), base),
+        )
+        names = self._names()
+        return list(dict.fromkeys([*ranked, *(names[base] for base in quiet)]))
 
     def _row(self, base: str, venues: dict[str, tuple[float, float, int, str]]) -> dict[str, Any]:
         running = self._running.get(base)

@@ -142,3 +142,13 @@ def test_doctor_names_the_key_to_change(
     write_config(place, exchange, **changes)
     assert main(["doctor"]) == 2
     assert key in capsys.readouterr().out
+
+
+def test_doctor_warns_of_a_pair_list_that_the_sidecar_must_serve_first(
+    place: Path, exchange: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairlists = [{"method": "RemotePairList", "pairlist_url": "http://127.0.0.1:8686/pairlist"}]
+    for autostart in (True, False):
+        write_config(place, exchange, pairlists=pairlists, liq_provider={"autostart": autostart})
+        assert main(["doctor"]) < 2
+        assert ("run the sidecar as a service" in capsys.readouterr().out) is autostart
