@@ -1,7 +1,7 @@
 """Every gate of one decision, passed or failed, with its numbers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,17 @@ class Gate:
     needed: str
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    :param gates: in the order in which they are asked
+    :param call_id: of the question to the model that the verdict came from
+    """
+
+    gates: list[Gate]
+    call_id: str | None
+
+
 def explain(
     reader: Reader,
     settings: Settings,
@@ -44,7 +55,7 @@ def explain(
     timeframe_ms: int,
     closes: FloatArray,
     mode: VerdictMode,
-) -> list[Gate]:
+) -> Explanation:
     """
     The decision at a candle's close.
 
@@ -70,11 +81,13 @@ def explain(
     rules = Rules.of(settings)
     found = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
     last = int(computed.wanted[-1])
-    return [
+    said = verdicts[int(found.verdict[-1])] if found.verdict[-1] >= 0 else None
+    gates = [
         *_data_gates(computed.features, last, settings),
         *_wave_gates(found, settings),
-        *_judge_gates(found, change, noise, verdicts, settings, mode),
+        *_judge_gates(found, change, noise, said, settings, mode),
     ]
+    return Explanation(gates, None if said is None else json.loads(said["inputs"]).get("call_id"))
 
 
 def _data_gates(features: Features, row: int, settings: Settings) -> list[Gate]:
@@ -156,13 +169,12 @@ def _judge_gates(
     found: Decisions,
     change: FloatArray,
     noise: FloatArray,
-    verdicts: Sequence[Mapping[str, Any]],
+    said: Mapping[str, Any] | None,
     settings: Settings,
     mode: VerdictMode,
 ) -> list[Gate]:
     wave = found.strength[-1] > Strength.NONE
     known = bool(np.isfinite(change[-1]))
-    said = verdicts[int(found.verdict[-1])] if found.verdict[-1] >= 0 else None
     level = int(found.level[-1])
     words = f"return {change[-1]:+.2%}, noise {noise[-1]:.2%}" if known else "no candles"
     if said is not None:

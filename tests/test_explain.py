@@ -17,6 +17,7 @@ from liq_provider.store.booking import Incoming
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from tests.bot.helpers import verdict
 
 T0 = 1_735_689_600_000
 NAMES = [
@@ -94,7 +95,7 @@ class Scene:
         settings = Settings(**self.settings)
         return explain(
             reader, settings, "BTC", self.close_ms, MINUTE_MS, np.array(self.closes), self.mode
-        )
+        ).gates
 
 
 def first_failed(gates: list[Gate]) -> str | None:
@@ -194,3 +195,23 @@ def test_without_coverage_the_numbers_are_unknown_not_zero(tmp_path: Path) -> No
         assert gate(gates, name).found == "unknown"
     assert gate(gates, "z").found == "no classic z"
     assert not any("nan" in item.found for item in gates)
+
+
+def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
+    scene = Scene(mode="live")
+    scene.explain(tmp_path)
+    url, close_ms = f"sqlite:///{tmp_path / 'store.sqlite'}", scene.close_ms
+    said = verdict(0, inputs='{"call_id": "c7"}') | {
+        "wave_start_ms": close_ms,
+        "close_ms": close_ms,
+        "available_at": close_ms + 3_000,
+        "expires_at": close_ms + 32_000,
+    }
+    writer = Writer(open_engine(url))
+    writer.put_verdicts([said], now_ms=close_ms + 3_000)
+    writer.close()
+    settings = Settings()
+    found = explain(
+        Reader(url), settings, "BTC", close_ms, MINUTE_MS, np.array(scene.closes), "live"
+    )
+    assert found.call_id == "c7" and gate(found.gates, "verdict").passed

@@ -374,6 +374,8 @@ def test_every_place_was_really_looked_at(run: Run) -> None:
     }.items():
         found = [text for name, text in run.places.items() if place in name]
         assert found and all(word in text for text in found if b"{" != text[:1]), place
+    explained = [text for name, text in run.places.items() if "explain" in name and "json" in name]
+    assert all(b'"outcome": "ok"' in text and b"said back: " in text for text in explained)
 
 
 def test_a_search_finds_what_is_there(run: Run) -> None:

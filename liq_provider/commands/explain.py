@@ -3,7 +3,9 @@
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -36,7 +38,7 @@ def explain(arguments: argparse.Namespace) -> int:
     closes, note = closes_of(found, arguments.pair, close_ms)
     # Without --at the question is what the bot sees now, and it needs a recorded verdict.
     now = arguments.at is None and computed_ms > 0
-    gates = explain_decision(
+    explained = explain_decision(
         reader,
         settings,
         base_asset,
@@ -45,6 +47,8 @@ def explain(arguments: argparse.Namespace) -> int:
         closes,
         "live" if now else settings.backtest_verdicts,
     )
+    gates = explained.gates
+    call = None if explained.call_id is None else reader.model_call(explained.call_id)
     if now:
         snapshot = Snapshot(computed_ms, 0, states.get("sidecar") or {})
         problem = snapshot.problem(int(time.time() * 1000), settings)
@@ -52,9 +56,13 @@ def explain(arguments: argparse.Namespace) -> int:
     failed = next((gate for gate in gates if gate.passed is False), None)
     if arguments.json:
         answer = {"pair": arguments.pair, "close": show_time(close_ms), "entry": failed is None}
-        print(json.dumps(answer | {"gates": [asdict(gate) for gate in gates]}))
+        question = None if call is None else call | {"prompt": json.loads(call["prompt"])}
+        gate_rows = [asdict(gate) for gate in gates]
+        print(json.dumps(answer | {"gates": gate_rows, "question": question}))
     else:
         _print(arguments.pair, close_ms, gates, failed, note)
+        if call is not None:
+            _print_call(call)
     return 0
 
 
@@ -105,3 +113,20 @@ def _print(
         console.print("Every gate passed: an entry, if a slot is free.", style="green")
     else:
         console.print(f"No entry: {failed.name}: {failed.found}", style="yellow", markup=False)
+
+
+def _print_call(call: Mapping[str, Any]) -> None:
+    """The question to the model that the verdict came from; its instructions are in --json."""
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    tokens = "not told"
+    if call["prompt_tokens"] is not None:
+        tokens = f"{call['prompt_tokens']} + {call['answer_tokens']}"
+    cost = "no prices set" if call["cost_usd"] is None else f"${call['cost_usd']:.6f}"
+    console.print(
+        f"\nQuestion to {call['judge']} at {show_time(call['asked_ms'])} UTC: "
+        f"{' '.join((call['outcome'], call['detail'])).strip()}, {call['latency_ms']:,} ms, "
+        f"{call['requests']} request(s), tokens {tokens}, cost {cost}"
+    )
+    console.print(json.loads(call["prompt"])[-1]["content"])
+    console.print("Its answer, as it came:")
+    console.print(call["answer"] or "(none)")

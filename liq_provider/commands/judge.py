@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
+from liq_provider.commands.common import Context, coin_of, context, pair_of, parse_time, show_time
 from liq_provider.commands.explain import closes_of
 from liq_provider.enrich.news import NewsItem, NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED, set_key
@@ -16,7 +16,7 @@ from liq_provider.judge import prompt
 from liq_provider.judge.model import Judgement, ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.liquidation import minute_of
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
 from liq_provider.pipeline import anomaly, compute
 from liq_provider.rolling import FloatArray
 from liq_provider.store.reader import Reader
@@ -33,11 +33,19 @@ def judge(arguments: argparse.Namespace) -> int:
     found = context(arguments)
     reader = found.reader()
     close_ms = minute_of(parse_time(arguments.at))
+    asked = _asked(found, reader, arguments.pair, close_ms) if arguments.dry else None
+    if asked is not None:
+        print(
+            f"As {asked['judge']} was asked at {show_time(asked['asked_ms'])} UTC; "
+            f"outcome: {asked['outcome']}\n"
+        )
+        _print(json.loads(asked["prompt"]))
+        return 0
     facts, closes = _facts(found, reader, arguments.pair, close_ms)
     news = _news(found, reader, facts.base_asset, close_ms)
     if arguments.dry:
-        for message in prompt.messages(facts, closes, found.timeframe, news, close_ms):
-            print(f"--- {message['role']}\n{message['content']}\n")
+        print("No question about this minute is on record; this is what one would be.\n")
+        _print(prompt.messages(facts, closes, found.timeframe, news, close_ms))
         return 0
     call, answer = asyncio.run(_ask(found, facts, closes, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
@@ -46,6 +54,23 @@ def judge(arguments: argparse.Namespace) -> int:
     print("\n".join(f"guard: {change}" for change in said.guard))
     print("Not stored: an answer of today about the past knows what came after.")
     return 0
+
+
+def _print(messages: prompt.Messages) -> None:
+    for message in messages:
+        print(f"--- {message['role']}\n{message['content']}\n")
+
+
+def _asked(found: Context, reader: Reader, pair: str, close_ms: int) -> dict[str, Any] | None:
+    """The last question that was asked about the minute, while it ran or after its close."""
+    base = base_asset_of_pair(pair_of(pair))
+    latest_ms = close_ms + found.settings.settle_ms + found.settings.max_entry_delay_ms
+    calls = [
+        call
+        for call in reader.model_calls(close_ms - MINUTE_MS, latest_ms)
+        if (call["base_asset"], call["close_ms"]) == (base, close_ms) and call["requests"]
+    ]
+    return calls[-1] if calls else None
 
 
 def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
@@ -69,13 +94,15 @@ def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Fa
 def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> NewsSet:
     """Headlines that were on record at that time."""
     settings = found.settings.news
+    if settings.provider == "none":
+        return NOT_ASKED
     from_ms = close_ms - round(settings.max_age_hours * _HOUR_MS)
     rows = reader.news(base_asset, from_ms, close_ms + found.settings.max_entry_delay_ms)
     items = tuple(
         NewsItem(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"])
         for row in rows[: settings.max_items]
     )
-    return NewsSet(items, set_key(items)) if items else NOT_ASKED
+    return NewsSet(items, set_key(items))
 
 
 async def _ask(

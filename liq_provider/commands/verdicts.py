@@ -17,6 +17,7 @@ from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CALL = ("outcome", "latency_ms", "requests", "prompt_tokens", "answer_tokens", "cost_usd")
 _COLUMNS = (
     *("available_at", "symbol", "direction", "wave_start_ms", "close_ms", "expires_at"),
@@ -74,8 +75,14 @@ def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(sys.stdout, list(rows[0]))
         writer.writeheader()
         for row in rows:
-            texts = {k: json.dumps(v) for k, v in row.items() if isinstance(v, list | dict)}
-            writer.writerow({**row, **texts})
+            writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet must not take what a model wrote for a formula."""
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -76,9 +76,3 @@ class PageReader(Reader):
             .where(table.available_at == available_at)
         )
         return dict(rows[0]._mapping) if rows else None
-
-    def model_call(self, call_id: str) -> dict[str, Any] | None:
-        """:return: one question to a model"""
-        table = schema.model_calls.c
-        rows = self._rows(select(schema.model_calls).where(table.call_id == call_id))
-        return dict(rows[0]._mapping) if rows else None

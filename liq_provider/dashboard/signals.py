@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from liq_provider.confirmation import spans_of
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.matrix import Confidence
+from liq_provider.judge.prompt import news_in
 from liq_provider.settings import Settings
 
-_DAY_MS = 86_400_000
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),
     *("judge", "liq_note", "trend_note", "news_note", "action_reason", "wave_start_ms"),
@@ -57,6 +58,11 @@ def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Sett
         return "news contradicts"
     if row["action"] != "enter":
         return f"the judge says {row['action']}"
+    delay_ms = settings.max_entry_delay_ms
+    last_ms = spans_of(row, settings.settle_ms + delay_ms)[-1][1]
+    if row["available_at"] > last_ms + delay_ms:
+        late_s = (row["available_at"] - last_ms) / 1000
+        return f"came {late_s:.0f} s after the close, too late (max_entry_delay_s)"
     least = Confidence[settings.min_confidence.upper()]
     if Confidence[row["confidence"].upper()] < least:
         return f"confidence {row['confidence']} is below min_confidence {least.word}"
@@ -72,27 +78,20 @@ def record(
     """
     Everything that is known of one verdict.
 
-    :return: the signal, what it was made from, the guard's changes, the news that was known
-        then, and the question to the model, if one was asked
+    :return: the signal, what it was made from, the guard's changes, the question to the model,
+        if one was asked and is still on record, and the news in it
     """
     inputs = json.loads(row["inputs"])
     call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
-    at_ms = int(row["available_at"])
-    news = reader.news(row["base_asset"], at_ms - 7 * _DAY_MS, at_ms) if row["news_key"] else []
     return {
         "signal": signal(row, settings, whitelist),
         "inputs": inputs,
         "guard": json.loads(row["guard"]),
         "downgrade": row["downgrade"],
-        "news_key": row["news_key"],
-        "news": [_headline(item) for item in news[:20]],
+        "news": None if call is None else news_in(json.loads(call["prompt"])),
+        "asked": bool(inputs.get("call_id")),
         "call": None if call is None else _call(call),
     }
-
-
-def _headline(item: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("title", "source", "summary", "published_ms", "available_at", "provider")
-    return {name: item[name] for name in names}
 
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:

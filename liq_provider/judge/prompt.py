@@ -60,6 +60,20 @@ def data(
     }
 
 
+def news_in(sent: Sequence[Mapping[str, str]]) -> list[dict[str, Any]] | None:
+    """
+    :param sent: a chat that was sent, of whatever version
+    :return: the headlines in it with source, age and summary; None if news was not asked, or if
+        it is not known any more
+    """
+    try:
+        body = json.loads("\n".join(sent[-1]["content"].splitlines()[1:-1]))
+        found = body["news"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return found if isinstance(found, list) else None
+
+
 def _news(news: NewsSet, now_ms: int) -> str | Sequence[Mapping[str, Any]]:
     if news.found is None:
         return "not asked"

@@ -130,6 +130,12 @@ class Reader(GridReader):
         )
         return [dict(row._mapping) for row in rows]
 
+    def model_call(self, call_id: str) -> dict[str, Any] | None:
+        """:return: one question to a model"""
+        table = schema.model_calls.c
+        rows = self._rows(select(schema.model_calls).where(table.call_id == call_id))
+        return dict(rows[0]._mapping) if rows else None
+
     def model_spending(self, from_ms: int) -> list[tuple[int, int, int, float | None]]:
         """:return: time, requests, charged tokens and cost of every question since ``from_ms``"""
         table = schema.model_calls.c

@@ -92,6 +92,26 @@ def test_an_empty_span_says_so(store: list[str], capsys: pytest.CaptureFixture[s
 def test_without_a_wave_there_is_nothing_to_ask(
     store: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    at_time = ["--pair", "BTC/USDT:USDT", "--at", str(at(0)), "--dry"]
+    at_time = ["--pair", "BTC/USDT:USDT", "--at", str(at(30)), "--dry"]
     assert main(["judge", *store, *at_time]) == 2
     assert "BTC/USDT:USDT" in capsys.readouterr().err
+
+
+def test_a_question_on_record_is_shown_as_it_was_asked(
+    store: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_time = ["--pair", "BTC/USDT:USDT", "--at", str(at(0)), "--dry"]
+    assert main(["judge", *store, *at_time]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("As m@v1 was asked at ") and "--- user\ndata\n" in said
+
+
+def test_no_cell_of_a_table_is_a_formula(
+    store: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = Writer(open_engine(store[1]))
+    writer.put_verdicts([verdict(9, action_reason='=HYPERLINK("https://evil.example")')])
+    writer.close()
+    assert main(["verdicts", *store, *SPAN, "--format", "csv"]) == 0
+    said = capsys.readouterr().out
+    assert "'=HYPERLINK" in said and ',"=' not in said

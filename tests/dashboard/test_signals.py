@@ -1,20 +1,28 @@
 """A verdict as the page tells it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from liq_provider.dashboard.market import MarketTable
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.signals import refused_by, signal
+from liq_provider.dashboard.signals import record, refused_by, signal
 from liq_provider.dashboard.tape import Tape
+from liq_provider.enrich.news.desk import NOT_ASKED, NewsSet
 from liq_provider.features import State
+from liq_provider.judge.prompt import messages
 from liq_provider.liquidation import Liquidation
 from liq_provider.running import Running
 from liq_provider.settings import Settings
+from liq_provider.store.engine import open_engine
+from liq_provider.store.writer import Writer
+from tests.commands.test_verdicts import call
+from tests.judge.facts import CLOSES, NOW, facts, news
 
 SETTINGS = Settings()
+SOME = news("Bitcoin falls", summary="after a rise")
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -32,9 +40,10 @@ def row(**changes: Any) -> dict[str, Any]:
         "judge": "matrix",
         "action_reason": "r",
         "wave_start_ms": 1,
-        "available_at": 2,
-        "expires_at": 3,
-        "close_ms": 1,
+        "available_at": 60_002,
+        "expires_at": 92_000,
+        "close_ms": 60_000,
+        "confirmed": "[[60000, 60000]]",
         "inputs": json.dumps({"z": 9.0, "purity": 0.95} | inputs),
         "guard": '["a", "b"]',
         **changes,
@@ -53,6 +62,9 @@ def row(**changes: Any) -> dict[str, Any]:
         ({"news": "contradicts", "action": "skip"}, "news contradicts"),
         ({"action": "hold"}, "the judge says hold"),
         ({"confidence": "low"}, "confidence low is below min_confidence medium"),
+        ({"available_at": 60_001 + 30_000}, "came 30 s after the close, too late"),
+        ({"available_at": 60_000 + 30_000}, None),
+        ({"available_at": 100_000, "confirmed": "[[60000, 120000]]"}, None),
     ],
 )
 def test_the_first_gate_that_fails_is_named(changes: dict[str, Any], gate: str | None) -> None:
@@ -110,3 +122,59 @@ def test_readiness_is_said_in_words(state: State, said: str) -> None:
     table.take(Running(60_000, 0, (), {"BTC": features}, {"BTC": "BTC/USDT:USDT"}))
     (found,) = table.rows(0)
     assert found["ready"] == said and found["venues"] == {"okx": [5, 0]}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (SOME, ["Bitcoin falls"]),
+        (NewsSet((), "none"), []),
+        (NOT_ASKED, None),
+    ],
+)
+def test_a_record_shows_the_news_that_the_judge_was_given(
+    tmp_path: Path, given: NewsSet, shown: list[str] | None
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    writer = Writer(open_engine(url))
+    later = news("Bitcoin falls", "Something that was found later").items
+    rows = [
+        {
+            **{name: getattr(item, name) for name in ("item_id", "title", "source", "summary")},
+            **{"base_asset": "BTC", "provider": "rss", "available_at": 1, "published_ms": NOW},
+        }
+        for item in later
+    ]
+    writer.put_news(rows)
+    sent = json.dumps(messages(facts(), CLOSES, "1m", given, NOW))
+    writer.put_model_call(call(prompt=sent))
+    writer.close()
+    asked = row(
+        base_asset="BTC", downgrade=0, inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "c1"})
+    )
+    found = record(PageReader(url), asked, SETTINGS)
+    titles = None if found["news"] is None else [item["title"] for item in found["news"]]
+    assert (titles, found["asked"]) == (shown, True)
+    if given is SOME:
+        assert found["news"][0]["age_min"] == 10 and found["news"][0]["summary"] == "after a rise"
+    gone = row(
+        base_asset="BTC",
+        downgrade=0,
+        inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "pruned"}),
+    )
+    assert record(PageReader(url), gone, SETTINGS)["call"] is None
+    assert record(PageReader(url), row(downgrade=0), SETTINGS)["asked"] is False
+
+
+def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:
+    names = {base: f"{base}/USDT:USDT" for base in ("ADA", "BTC", "ETH", "SOL", "XRP")}
+    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS, lambda: names)
+    assert table.ranked() == list(names.values())
+    table._readiness = {"XRP": {"active_n": 40}, "SOL": {"active_n": 90}}
+    table._settled = {
+        base: {"base_asset": base, "pair": names[base], "z": z}
+        for base, z in (("BTC", 1.0), ("ETH", 2.0), ("ADA", None))
+    }
+    table._waves = {"BTC": ("SHORT", "strong")}
+    coins = [pair.partition("/")[0] for pair in table.ranked()]
+    assert coins == ["BTC", "ETH", "SOL", "XRP", "ADA"]

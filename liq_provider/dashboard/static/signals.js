@@ -1,6 +1,6 @@
 // Waves, verdicts, and the whole record of one of them.
 import { empty, facts, h, into } from "./dom.js";
-import { clock, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
+import { age, clock, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
 import { Table } from "./table.js";
 
 const direction = (row) => h("span", { class: directionClass(row.direction) }, directionText(row.direction));
@@ -68,15 +68,15 @@ function recordParts(found) {
       ["z", number(inputs.z, 2)], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
       ["Guard", found.guard.length ? found.guard.join("; ") : "changed nothing"],
     ]),
-    h("h3", {}, "News that was known"),
-    found.news.length ? h("ul", {}, found.news.map((item) => h("li", { class: "said" }, `${item.title} `, h("span", { class: "dim" }, `${item.source}, ${moment(item.published_ms)}`), item.summary ? h("div", { class: "dim" }, item.summary) : null)))
-      : empty(found.news_key ? "None was found." : "News was not asked."),
+    h("h3", {}, "News that the judge was given"),
+    found.news?.length ? h("ul", {}, found.news.map((item) => h("li", { class: "said" }, `${item.title} `, h("span", { class: "dim" }, `${item.source}, ${age(60000 * item.age_min)} old`), item.summary ? h("div", { class: "dim" }, item.summary) : null)))
+      : empty(found.news ? "None was found." : found.asked && !call ? "Not on record any more." : "News was not asked."),
   ];
   if (call) {
     parts.push(h("h3", {}, "Question to the model"), facts([
       ["Asked", moment(call.asked_ms)], ["Took", `${call.latency_ms} ms in ${call.requests} request(s)`], ["Outcome", `${call.outcome} ${call.detail}`.trim()],
       ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}`], ["Cost", call.cost_usd === null ? "no prices set" : `$${call.cost_usd.toFixed(6)}`],
     ]), ...call.prompt.map((text) => h("pre", { tabindex: "0" }, text)), h("h3", {}, "Its answer, as it came"), h("pre", { tabindex: "0" }, call.answer || none));
-  } else parts.push(empty("No model was asked about it."));
+  } else parts.push(empty(found.asked ? "The question to the model is not on record any more." : "No model was asked about it."));
   return parts;
 }
