@@ -1,11 +1,13 @@
 """The files beside the store that let one sidecar serve several bots."""
 
+import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
@@ -13,6 +15,7 @@ from sqlalchemy.engine import make_url
 from liq_provider.errors import StoreUnusable
 
 _LOCK_WAIT_S = 0.5
+_THERE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,32 @@ class RuntimeFiles:
         """Touched by a bot in every loop."""
         return self._with(f".bot-{os.getpid() if pid is None else pid}")
 
-    def beat(self) -> None:
-        """A bot says that it is there."""
-        path = self.heartbeat()
+    def beat(self, told: Mapping[str, Any] | None = None) -> None:
+        """
+        A bot says that it is there.
+
+        :param told: about itself, for the dashboard
+        """
+        path, text = self.heartbeat(), json.dumps(told or {})
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            path.touch()
+            return
+        # In one step, so that nobody reads half of it.
+        new = self._with(f".beat-{os.getpid()}")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+
+    def bots(self) -> list[dict[str, Any]]:
+        """:return: what the bots of this machine that are there now told about themselves"""
+        found = []
+        for path in sorted(self.prefix.parent.glob(self.prefix.name + ".bot-*")):
+            try:
+                if time.time() - path.stat().st_mtime <= _THERE_S:
+                    found.append(dict(json.loads(path.read_text(encoding="utf-8") or "{}")))
+            except (OSError, ValueError, TypeError):
+                continue  # it just went, or is no bot's
+        return found
 
     def last_beat_s(self) -> float | None:
         """

@@ -270,6 +270,7 @@ class Sidecar:
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
             "dashboard": None if self._dashboard is None else self._dashboard.report(),
+            "bots": self._config.files.bots(),
             "looks_failed": self._running.failures,
             "judge": self._court.report(),
         }

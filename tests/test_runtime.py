@@ -106,3 +106,20 @@ def test_the_newest_heartbeat_counts_and_old_ones_are_removed(files: RuntimeFile
     assert (files.last_beat_s() or 0) < 5
     assert old.exists()
     assert not ancient.exists()
+
+
+def test_bots_tell_about_themselves_while_they_are_there(files: RuntimeFiles) -> None:
+    assert files.bots() == []
+    files.beat({"dry_run": True, "parameters": {"z_threshold": 3.5}})
+    files.beat({"dry_run": True, "parameters": {"z_threshold": 4.0}})
+    gone, broken, older = (files.heartbeat(number) for number in (1, 2, 3))
+    gone.write_text('{"dry_run": false}')
+    os.utime(gone, (time.time() - 100, time.time() - 100))
+    broken.write_text("[1")
+    older.touch()  # of a version that told nothing
+    told = {"dry_run": True, "parameters": {"z_threshold": 4.0}}
+    assert sorted(files.bots(), key=len) == [{}, told]
+    before = files.heartbeat().stat().st_ino
+    files.beat(told)
+    assert files.heartbeat().stat().st_ino == before, "nothing new is not written again"
+    assert not list(files.prefix.parent.glob("*.beat-*"))

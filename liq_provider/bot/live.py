@@ -28,15 +28,22 @@ class LiveLoop:
     :param files: beside the store; the bot's heartbeat goes there
     :param autostart: None where the sidecar is a service of its own
     :param stoploss: Freqtrade's own, of the strategy
+    :param told: what the dashboard is told about the bot, beside its parameters
     """
 
     def __init__(
-        self, engine: Engine, files: RuntimeFiles, autostart: Autostart | None, stoploss: float
+        self,
+        engine: Engine,
+        files: RuntimeFiles,
+        autostart: Autostart | None,
+        stoploss: float,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         self.engine = engine
         self.files = files
         self.autostart = autostart
         self._stoploss = stoploss
+        self._told: dict[str, Any] = dict(told or {})
         self._notices = Notices(engine.settings.messages)
         self._compared = False
         self._other: list[str] = []
@@ -54,6 +61,7 @@ class LiveLoop:
         :param parameters: the strategy's own values by name, perhaps from a parameter file
         :return: what changed
         """
+        self._told["parameters"] = dict(parameters)
         self.watch()
         self.engine.refresh(now_ms)
         source = self.engine.source
@@ -97,7 +105,7 @@ class LiveLoop:
         loop: a bot that is started again has positions to manage, whatever the store does.
         """
         try:
-            self.files.beat()
+            self.files.beat(self._told)
             if self.autostart is not None:
                 self.autostart.ensure()
             self._watch_error = None

@@ -72,7 +72,8 @@ def start(strategy: Any) -> Started:
     autostart = None
     if settings.autostart:
         autostart = Autostart(files, sidecar_config(config, settings, base_dir))
-    live = LiveLoop(engine, files, autostart, strategy.stoploss)
+    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
+    live = LiveLoop(engine, files, autostart, strategy.stoploss, told)
     live.watch()
     return Started(settings, engine, live)
 

@@ -63,8 +63,7 @@ class Account:
     :param address: None: there is no API to ask
     """
 
-    def __init__(self, address: BotAddress | None, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, address: BotAddress | None) -> None:
         self.whitelist: frozenset[str] = frozenset()
         self._client: FtRestClient | None = None
         if address is not None:
@@ -78,10 +77,14 @@ class Account:
         self._open: set[int] = set()
         self._report: dict[str, Any] = {"error": None}
 
-    def report(self) -> dict[str, Any]:
-        """:return: what the page shows; after a failure what was known before, and the reason"""
+    def report(self, settings: Settings) -> dict[str, Any]:
+        """
+        :param settings: those in force
+        :return: what the page shows; after a failure what was known before, and the reason
+        """
         try:
-            self._report = {**self._ask(), "error": None, "known_ms": round(time.time() * 1000)}
+            known_ms = round(time.time() * 1000)
+            self._report = {**self._ask(settings), "error": None, "known_ms": known_ms}
         except BotUnreachable as error:
             self._report["error"] = str(error)
             self._slow_s = 0.0
@@ -97,7 +100,7 @@ class Account:
         except BotUnreachable:
             return []
 
-    def _ask(self) -> dict[str, Any]:
+    def _ask(self, settings: Settings) -> dict[str, Any]:
         if self._client is None:
             raise BotUnreachable("api_server is not enabled in Freqtrade's configuration")
         trades = self._call("status")
@@ -122,9 +125,9 @@ class Account:
             "count": self._count(),
             "profit": _profit(self._slow["profit"]),
             "profit_open": sum(_profit_abs(trade) or 0.0 for trade in trades),
-            "stops": _rules(self._settings),
+            "stops": _rules(settings),
             "positions": [
-                position(trade, kept.get(trade["trade_id"], {}), self._settings) for trade in trades
+                position(trade, kept.get(trade["trade_id"], {}), settings) for trade in trades
             ],
         }
 

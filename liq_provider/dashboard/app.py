@@ -108,7 +108,7 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> N
         row = board.reader.verdict(coin, direction, start, at)
         if row is None:
             return _json({"error": "no such verdict is stored"}, 404)
-        return _json(record(board.reader, row, board.settings, board.whitelist))
+        return _json(record(board.reader, row, board.settings_in_force, board.whitelist))
 
     @app.get("/api/pair")
     def pair_view(pair: str, hours: _Hours = 6, theme: str = "dark") -> Response:

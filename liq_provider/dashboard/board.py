@@ -118,6 +118,17 @@ class Board:
         """The bot's pairs, as it told them last; empty if it never did."""
         return self._account.whitelist
 
+    @property
+    def settings_in_force(self) -> Settings:
+        """With the bot's parameters, perhaps hyperopted; the configured ones if several differ."""
+        told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]
+        if not told or any(one != told[0] for one in told):
+            return self.settings
+        known = Settings.model_fields
+        return self.settings.model_copy(
+            update={name: value for name, value in told[0].items() if name in known}
+        )
+
     # -- for viewers -----------------------------------------------------------------------
 
     def section(self, name: str) -> tuple[int, bytes]:
@@ -165,7 +176,7 @@ class Board:
         return _ACCOUNT_S if self._looked_at() else _IDLE_S
 
     def _ask_bot(self) -> None:
-        self._put("account", self._account.report())
+        self._put("account", self._account.report(self.settings_in_force))
 
     def _look(self) -> None:
         now_ms = self._now_ms()
@@ -182,7 +193,8 @@ class Board:
             self._put(f"market {minutes}", self.market.rows(minutes))
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS)
-        self._put("signals", [signal(row, self.settings, self.whitelist) for row in rows])
+        settings, pairs = self.settings_in_force, self.whitelist
+        self._put("signals", [signal(row, settings, pairs) for row in rows])
         self._made_s = time.monotonic()
 
     def _looked_at(self) -> list[int]:

@@ -78,7 +78,7 @@ class Dashboard:
         url = make_url(store_url)
         file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         reader = PageReader(store_url)
-        account = Account(address, settings)
+        account = Account(address)
         self.board = Board(reader, settings, account, file, now_ms, names)
         self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
         self._study_dir = base_dir / "user_data" / "study"

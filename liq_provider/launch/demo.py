@@ -27,7 +27,7 @@ from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
-from liq_provider.settings import load_settings, resolve_store
+from liq_provider.settings import SECTION, load_settings, resolve_store
 from liq_provider.simulator.model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
@@ -179,6 +179,15 @@ class Demo:
             return {}
         return {"llm": {"base_url": f"{self._url}/v1", "model": MODEL}}
 
+    def _judge_words(self) -> str:
+        # Variables of the environment overrule what the demo asks for.
+        found = load_settings({SECTION: self._judge()})
+        if found.judge.by == "matrix":
+            return "the matrix"
+        if found.llm.base_url == f"{self._url}/v1":
+            return "a STAND-IN, not an AI (no OPENAI_API_KEY is set)"
+        return f"a real model, {found.llm.model}"
+
     def _import_history(self, reader: Reader, store_url: str) -> None:
         """
         The simulated past day, so that baselines are warm. It is taken after the feeds are
@@ -212,9 +221,7 @@ class Demo:
         console.print(f"Simulated exchange  {self._url}/sim/state")
         console.print(f"Freqtrade's API     {self._api}/docs (user demo,")
         console.print(f"                    password {self._password})", markup=False)
-        real = keys.key(keys.OPENAI) is not None
-        judge = "a real model" if real else "a STAND-IN, not an AI (no OPENAI_API_KEY is set)"
-        console.print(f"Judge               {judge};")
+        console.print(f"Judge               {self._judge_words()};")
         console.print("                    its headlines are SYNTHETIC, too")
         console.print(f"Logs and databases  {self._dir}")
         until = f"for {self._seconds:.0f} s" if self._seconds else "until Ctrl-C"

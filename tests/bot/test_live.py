@@ -53,7 +53,7 @@ class FakeAutostart:
 def loop(store: Store, starter: Any = None, **section: Any) -> LiveLoop:
     own = settings(**section)
     engine = Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
-    return LiveLoop(engine, RuntimeFiles(store.path), starter, -0.99)
+    return LiveLoop(engine, RuntimeFiles(store.path), starter, -0.99, {"dry_run": True})
 
 
 def texts(live: LiveLoop, **parameters: Any) -> list[str]:
@@ -70,6 +70,7 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     assert starter.asked == 2
     assert live.engine.problem is None
     assert live.files.last_beat_s() is not None
+    assert live.files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
 
 
 def test_a_sidecar_that_cannot_be_watched_is_logged_once_and_reading_goes_on(

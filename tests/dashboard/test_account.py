@@ -83,8 +83,8 @@ def test_the_bots_address_is_that_of_its_configuration(section: Any, url: str | 
 
 
 def test_a_bot_that_does_not_answer_is_said_in_words_without_its_password() -> None:
-    account = Account(BotAddress("http://127.0.0.1:9", "user", "planted-password"), SETTINGS)
-    found = account.report()
+    account = Account(BotAddress("http://127.0.0.1:9", "user", "planted-password"))
+    found = account.report(SETTINGS)
     assert found == {"error": "the bot does not answer"}
     assert account.trades() == []
 
@@ -137,33 +137,31 @@ def answers(state: str = "running", **changes: Any) -> dict[str, Any]:
 
 def test_a_stopped_bot_is_no_failure_but_an_error_is_no_number() -> None:
     with Api(answers("stopped", count=None)) as api:
-        found = Account(BotAddress(api.url, "u", "p"), SETTINGS).report()
+        found = Account(BotAddress(api.url, "u", "p")).report(SETTINGS)
         assert found["error"] is None and found["count"] is None and found["state"] == "stopped"
     with Api(answers(profit=None)) as api:
-        assert (
-            "Error querying" in Account(BotAddress(api.url, "u", "p"), SETTINGS).report()["error"]
-        )
+        assert "Error querying" in Account(BotAddress(api.url, "u", "p")).report(SETTINGS)["error"]
 
 
 @pytest.mark.parametrize("nonsense", [[], "text", 5])
 def test_what_is_no_freqtrade_is_said(nonsense: Any) -> None:
     with Api(answers(show_config=nonsense)) as api:
-        report = Account(BotAddress(api.url, "u", "p"), SETTINGS).report()
+        report = Account(BotAddress(api.url, "u", "p")).report(SETTINGS)
     assert report["error"] == "what answers is no Freqtrade"
 
 
 def test_after_a_failure_the_last_numbers_stand_with_their_time() -> None:
     with Api(answers()) as api:
-        account = Account(BotAddress(api.url, "u", "p"), SETTINGS)
-        first = dict(account.report())
-    later = account.report()
+        account = Account(BotAddress(api.url, "u", "p"))
+        first = dict(account.report(SETTINGS))
+    later = account.report(SETTINGS)
     assert later["balance"] == 10.0 and later["known_ms"] == first["known_ms"]
     assert later["error"] == "the bot does not answer"
 
 
 def test_the_newest_trades_are_asked_for() -> None:
     with Api(answers()) as api:
-        Account(BotAddress(api.url, "u", "p"), SETTINGS).trades()
+        Account(BotAddress(api.url, "u", "p")).trades()
         (asked,) = [path for path in api.asked if "trades" in path]
     assert "limit=200" in asked and "order_by_id=False" in asked
 
@@ -174,7 +172,7 @@ def test_no_proxy_of_the_environment_is_given_the_password(monkeypatch: pytest.M
             monkeypatch.delenv(name, raising=False)
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        assert Account(BotAddress(api.url, "u", "planted"), SETTINGS).report()["error"] is None
+        assert Account(BotAddress(api.url, "u", "planted")).report(SETTINGS)["error"] is None
         assert not proxy.asked
 
 
@@ -186,11 +184,11 @@ def test_price_beyond_the_best_that_freqtrade_noted_is_no_negative_drawdown() ->
 def test_what_costs_the_bot_most_is_asked_again_when_a_trade_opens_or_closes() -> None:
     given = answers(**{"custom-data": []})
     with Api(given) as api:
-        account = Account(BotAddress(api.url, "u", "p"), SETTINGS)
+        account = Account(BotAddress(api.url, "u", "p"))
 
         def asked() -> list[str]:
             api.asked.clear()
-            assert account.report()["error"] is None
+            assert account.report(SETTINGS)["error"] is None
             return sorted(path.partition("?")[0].rpartition("/")[2] for path in api.asked)
 
         first = asked()
@@ -198,5 +196,5 @@ def test_what_costs_the_bot_most_is_asked_again_when_a_trade_opens_or_closes() -
         assert asked() == ["count", "status"]
         given["status"] = (200, [trade()])
         assert {*first} < {*asked()}
-        found = account.report()
+        found = account.report(SETTINGS)
     assert found["profit_open"] == 3.0 and found["profit"]["closed_trade_count"] == 4

@@ -27,3 +27,20 @@ async def test_a_bot_is_left_in_peace_while_nobody_looks(
             assert asked() == 1
             async with aiohttp.ClientSession() as session, session.get(f"{url}/api/stream"):
                 await until(lambda: asked() >= 4, "more answers", 5)
+
+
+async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
+    def bot(**parameters: float | str) -> dict[str, object]:
+        return {"dry_run": True, "parameters": {"windows": "configured", **parameters}}
+
+    async with served(tmp_path) as (page, _, _store):
+        found = page.board
+        for bots, z_threshold in (
+            ([], 3.0),
+            ([{}], 3.0),
+            ([bot(z_threshold=4.5)], 4.5),
+            ([bot(z_threshold=4.5), bot(z_threshold=4.5)], 4.5),
+            ([bot(z_threshold=4.5), bot(z_threshold=6.0)], 3.0),
+        ):
+            page.take_status({"feeds": {}, "bots": bots})
+            assert found.settings_in_force.z_threshold == z_threshold

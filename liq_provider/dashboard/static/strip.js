@@ -78,8 +78,11 @@ export class Strip {
     const chips = [];
     if (this.status?.simulated) chips.push(h("span", { class: "chip mode sim" }, "SIMULATED market"));
     const account = this.account;
-    if (account?.dry_run === true) chips.push(h("span", { class: "chip mode dry" }, "DRY-RUN"));
-    if (account?.dry_run === false) chips.push(h("span", { class: "chip mode live" }, "LIVE: real money"));
+    const modes = new Set((this.status?.sidecar.bots ?? []).map((bot) => bot.dry_run));
+    modes.add(account?.dry_run);
+    if (modes.has(true)) chips.push(h("span", { class: "chip mode dry" }, "DRY-RUN"));
+    if (modes.has(false)) chips.push(h("span", { class: "chip mode live" }, "LIVE: real money"));
+    if (this.status && !modes.has(true) && !modes.has(false)) chips.push(h("span", { class: "chip" }, "no bot seen"));
     if (account?.name) chips.push(h("span", { class: "chip" }, `${account.name}: ${account.state}`));
     if (this.troubles.bot) chips.push(h("span", { class: "chip warn" }, `bot: not understood (${this.troubles.bot})`));
     if (account?.error) chips.push(h("span", { class: "chip warn" }, `bot: ${account.error}`));
