@@ -1,6 +1,7 @@
 """Where the strategy gets its features and verdicts: a live snapshot, or the past as a whole."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 _LIVE_HISTORY_MS = 48 * 3_600_000
 _OWN_HISTORY_MS = 2 * 3_600_000
 _AHEAD_MS = 60_000  # the sidecar's clock is the exchange's, this one is the machine's
+_SLOW_S = 1.0
+_SHARE = 0.1  # of the time may be spent on waiting in vain
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
 
 
@@ -81,27 +84,38 @@ class LiveSource:
         self._verdicts_due = False
         self._changed: set[str] = set()
         self._own: bool | None = None
+        self._patient_s = 0.0
 
     def refresh(self, now_ms: int) -> set[str]:
         """
-        Read what is new.
+        Read what is new. A store that takes long to fail, as a server that cannot be reached
+        does, is asked seldom: the loop that waits for it also manages the exits.
 
         :return: coins whose features or verdicts changed
         """
+        begun_s = time.monotonic()
+        if begun_s < self._patient_s:
+            return set()
         try:
             self._refresh(now_ms)
         except StoreError as error:
             self.snapshot = replace(self.snapshot, error=str(error))
             self._verdicts_due = True
+            took_s = time.monotonic() - begun_s
+            if took_s > _SLOW_S:
+                self._patient_s = time.monotonic() + took_s / _SHARE
         # What was read before an error counts, too: it is not read again.
         changed, self._changed = self._changed, set()
         return changed
 
     def coins(self) -> set[str] | None:
         """
-        :return: coins that an enabled venue lists, None while not all lists are known
+        :return: coins that an enabled venue lists, None while not all lists are known, or the
+            store failed last
         :raises StoreError: the store does not answer
         """
+        if self.snapshot.error is not None:
+            return None
         venues = self._settings.venues.enabled
         feeds = self.snapshot.sidecar.get("feeds", {})
         if not all(feeds.get(venue, {}).get("markets") for venue in venues):

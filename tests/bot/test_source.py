@@ -1,7 +1,9 @@
 """The live snapshot: what is read, when it is stale, and that it never raises."""
 
 import shutil
+import socket
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +166,7 @@ def test_a_store_that_somebody_locks_is_a_problem(store: Store) -> None:
         # With a write-ahead log nobody can lock a reader out; other programs may change that.
         connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
-    live = source(store)
+    live = LiveSource(Reader(store.url, 0.5), settings())  # as patient as a bot's loop
     assert problem(live) is None
     with sqlite3.connect(store.path) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -284,3 +286,15 @@ def test_no_store_is_no_liquidations() -> None:
     past = HistorySource(None, settings())
     assert len(past.rows("BTC", at(0), at(10))) == 0
     assert past.verdicts("BTC", at(0), at(10)) == ()
+
+
+def test_a_server_that_does_not_answer_holds_up_the_loop_seldom() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and says nothing
+        url = f"postgresql+psycopg://u@127.0.0.1:{silent.getsockname()[1]}/liqtrend"
+        live = LiveSource(Reader(url), settings())
+        assert "sidecar" not in (problem(live) or "") and live.snapshot.error is not None
+        begun_s = time.monotonic()
+        for _ in range(20):
+            assert problem(live) == live.snapshot.error
+            assert live.coins() is None
+        assert time.monotonic() - begun_s < 2, "each would take five seconds"
