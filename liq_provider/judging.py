@@ -119,12 +119,12 @@ class Judging:
             self.questions.settled(close_ms, waves)
 
     async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
-        facts, closes = await self._evidence.settled(found, pair)
-        candles = self._evidence.candles
-        if candles.error is not None:
-            self.stats.error = candles.error
+        facts, candles = await self._evidence.settled(found, pair)
+        problem = self._evidence.candles.error
+        if problem is not None:
+            self.stats.error = problem
         expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
-        state, verdict = await self._verdict(facts, closes, expires_at)
+        state, verdict = await self._verdict(facts, candles, expires_at)
         # Only of the state that was confirmed, and by who judges it now: what was said of
         # another, or by another, must not outlive it.
         strength, aligned, news_key = state
@@ -147,7 +147,7 @@ class Judging:
         return verdict
 
     async def _verdict(
-        self, facts: Facts, closes: FloatArray, expires_at: int
+        self, facts: Facts, candles: FloatArray, expires_at: int
     ) -> tuple[State, Verdict | None]:
         """:return: the state, and None if it was judged before or is being judged"""
         wave = wave_of(facts)
@@ -164,7 +164,7 @@ class Judging:
         if not self._judged.enter(wave, state):
             return state, None
         try:
-            answer = await self.questions.answer(facts, closes, news, expires_at)
+            answer = await self.questions.answer(facts, candles, news, expires_at)
         except ModelFailure as failure:
             # Asked again when the wave is confirmed again.
             self._judged.discard(wave, state)

@@ -73,13 +73,13 @@ class LookAhead:
 
     async def _look_at(self, found: Anomaly, pair: str) -> None:
         try:
-            facts, closes, news = await self._evidence.expected(found, pair)
+            facts, candles, news = await self._evidence.expected(found, pair)
         finally:
             self._looking -= 1
         if found.close_ms <= self._settled_ms or facts.aligned is None:
             return
         if not self._judged.knows(wave_of(facts), state_of(facts, news)):
-            self._questions.begin(facts, closes, news)
+            self._questions.begin(facts, candles, news)
 
     def _is_new(self, found: Anomaly) -> bool:
         wave, now_ms = (found.base_asset, found.direction, found.wave_start_ms), self._now_ms()

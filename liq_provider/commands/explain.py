@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from liq_provider.bot.source import Snapshot
+from liq_provider.candle import closes, no_candles
 from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.explain import HISTORY_CANDLES, Gate
@@ -35,7 +35,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
     step_ms = timeframe_ms(found.timeframe)
     close_ms = _moment(arguments.at, reader, computed_ms) // step_ms * step_ms
-    closes, note = closes_of(found, arguments.pair, close_ms)
+    candles, note = candles_of(found, arguments.pair, close_ms)
     # Without --at the question is what the bot sees now, and it needs a recorded verdict.
     now = arguments.at is None and computed_ms > 0
     explained = explain_decision(
@@ -44,7 +44,7 @@ def explain(arguments: argparse.Namespace) -> int:
         base_asset,
         close_ms,
         step_ms,
-        closes,
+        closes(candles),
         "live" if now else settings.backtest_verdicts,
     )
     gates = explained.gates
@@ -75,24 +75,24 @@ def _moment(at: str | None, reader: Reader, computed_ms: int) -> int:
     return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
 
 
-def closes_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
-    """:return: closed candles up to a time, oldest first, and why there are none"""
+def candles_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+    """:return: closed candles up to a time, and why there are none"""
     from ccxt.base.errors import BaseError
 
     from liq_provider.enrich.exchange import BotExchange
 
     exchange = found.config.get("exchange") or {}
     if not exchange.get("name"):
-        return np.array([]), "No candles: no configuration names an exchange (--config)."
+        return no_candles(), "No candles: no configuration names an exchange (--config)."
     try:
-        newest_ms, closes = BotExchange(exchange["name"], exchange.get("ccxt_config")).closes(
-            pair, found.timeframe, HISTORY_CANDLES + found.settings.trend_candles, close_ms
-        )
+        asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
+        count = HISTORY_CANDLES + found.settings.trend_candles
+        newest_ms, candles = asked.closed(pair, found.timeframe, count, close_ms)
     except BaseError as error:
-        return np.array([]), f"No candles: {error}"
+        return no_candles(), f"No candles: {error}"
     if newest_ms != close_ms:
-        return np.array([]), "No candles: the exchange has none that close at that time."
-    return closes, None
+        return no_candles(), "No candles: the exchange has none that close at that time."
+    return candles, None
 
 
 def _print(

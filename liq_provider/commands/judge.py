@@ -6,8 +6,9 @@ import json
 import time
 from typing import Any
 
+from liq_provider.candle import closes
 from liq_provider.commands.common import Context, coin_of, context, pair_of, parse_time, show_time
-from liq_provider.commands.explain import closes_of
+from liq_provider.commands.explain import candles_of
 from liq_provider.enrich.news import NewsItem, NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED, set_key
 from liq_provider.errors import UsageError
@@ -41,13 +42,13 @@ def judge(arguments: argparse.Namespace) -> int:
         )
         _print(json.loads(asked["prompt"]))
         return 0
-    facts, closes = _facts(found, reader, arguments.pair, close_ms)
+    facts, candles = _facts(found, reader, arguments.pair, close_ms)
     news = _news(found, reader, facts.base_asset, close_ms)
     if arguments.dry:
         print("No question about this minute is on record; this is what one would be.\n")
-        _print(prompt.messages(facts, closes, found.timeframe, news, close_ms))
+        _print(prompt.messages(facts, candles, found.timeframe, news, close_ms))
         return 0
-    call, answer = asyncio.run(_ask(found, facts, closes, news))
+    call, answer = asyncio.run(_ask(found, facts, candles, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
     said = answer.verdict(facts, call["judge"], int(time.time() * 1000), 0)
     print(f"{said.action.value} ({said.confidence.word}), news {said.news.value}")
@@ -84,11 +85,11 @@ def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Fa
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
             "`liq-provider explain` shows why"
         )
-    closes, note = closes_of(found, pair, close_ms)
+    candles, note = candles_of(found, pair, close_ms)
     if note:
         print(note)
-    facts = make_facts(seen, pair, closes, settings.trend_candles, settings.trend_k)
-    return facts, closes
+    facts = make_facts(seen, pair, closes(candles), settings.trend_candles, settings.trend_k)
+    return facts, candles
 
 
 def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> NewsSet:
@@ -106,7 +107,7 @@ def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> New
 
 
 async def _ask(
-    found: Context, facts: Facts, closes: FloatArray, news: NewsSet
+    found: Context, facts: Facts, candles: FloatArray, news: NewsSet
 ) -> tuple[dict[str, Any], Judgement]:
     calls: list[dict[str, Any]] = []
 
@@ -116,7 +117,7 @@ async def _ask(
     model = ModelJudge(found.settings.llm, found.timeframe, lambda: int(time.time() * 1000), keep)
     model.prepare()
     try:
-        answer = await model.judge(facts, closes, news)
+        answer = await model.judge(facts, candles, news)
     finally:
         await model.close()
     return calls[0], answer

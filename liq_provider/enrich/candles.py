@@ -1,12 +1,12 @@
-"""The closes that a wave is compared with: of finished candles, or of one that is about to be."""
+"""The candles that a wave is compared with: finished ones, or one that is about to be."""
 
 import asyncio
 import logging
 from concurrent.futures import Executor
 
-import numpy as np
 from ccxt.base.errors import BaseError
 
+from liq_provider.candle import no_candles
 from liq_provider.enrich.exchange import BotExchange, last_close_ms
 from liq_provider.rolling import FloatArray
 
@@ -42,7 +42,7 @@ class Candles:
         self._known: dict[str, tuple[int, FloatArray]] = {}
 
     async def closed(self, pair: str, close_ms: int) -> FloatArray:
-        """:return: closes up to the newest candle that ended by ``close_ms``; empty if not had"""
+        """:return: up to the newest that ended by ``close_ms``; none if they cannot be had"""
         return await self._closed(pair, close_ms, self._executor)
 
     async def expected(self, pair: str, close_ms: int) -> FloatArray:
@@ -57,8 +57,8 @@ class Candles:
         # on with it for a moment.
         if wanted_ms < close_ms:
             return await self._closed(pair, close_ms, self._ahead)
-        _, closes = await self._ask(pair, wanted_ms, self._ahead)
-        return closes
+        _, found = await self._ask(pair, wanted_ms, self._ahead)
+        return found
 
     def forget(self, close_ms: int) -> None:
         """Let go of what no decision at or after ``close_ms`` needs."""
@@ -71,21 +71,21 @@ class Candles:
         if known is not None and known[0] == wanted_ms:
             return known[1]
         for attempt in range(2):
-            newest_ms, closes = await self._ask(pair, wanted_ms, executor)
+            newest_ms, found = await self._ask(pair, wanted_ms, executor)
             if newest_ms == wanted_ms:
-                self._known[pair] = (newest_ms, closes)
-                return closes
+                self._known[pair] = (newest_ms, found)
+                return found
             if attempt == 0:
                 await asyncio.sleep(_RETRY_S)
-        return np.array([])
+        return no_candles()
 
     async def _ask(self, pair: str, until_ms: int, executor: Executor) -> tuple[int, FloatArray]:
-        """:return: as ``BotExchange.closes``; nothing if it fails"""
+        """:return: as ``BotExchange.closed``; nothing if it fails"""
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                executor, self._exchange.closes, pair, self._timeframe, self._count, until_ms
+                executor, self._exchange.closed, pair, self._timeframe, self._count, until_ms
             )
         except BaseError as error:
             self.error = f"candles of {pair}: {error}"
             logger.warning("Candles of %s: %s", pair, error)
-            return 0, np.array([])
+            return 0, no_candles()

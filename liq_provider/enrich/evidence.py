@@ -2,6 +2,7 @@
 
 import asyncio
 
+from liq_provider.candle import closes
 from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.news import NewsDesk, NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED
@@ -25,22 +26,23 @@ class Evidence:
 
     async def settled(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray]:
         """
-        :return: what is known of a wave of a settled minute, and the closes of its candles; the
+        :return: what is known of a wave of a settled minute, and the candles of its pair; the
             alignment is None if they cannot be had
         """
-        closes = await self.candles.closed(pair, found.close_ms)
-        return self._facts(found, pair, closes), closes
+        candles = await self.candles.closed(pair, found.close_ms)
+        return self._facts(found, pair, candles), candles
 
     async def expected(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray, NewsSet]:
         """:return: what ``settled`` and ``news`` would say if price stood still until the close"""
-        closes, news = await asyncio.gather(
+        candles, news = await asyncio.gather(
             self.candles.expected(pair, found.close_ms), self.news(found.base_asset)
         )
-        return self._facts(found, pair, closes), closes, news
+        return self._facts(found, pair, candles), candles, news
 
     async def news(self, base_asset: str) -> NewsSet:
         """:return: news of a coin; never raises"""
         return await self._desk.get(base_asset) if self._desk else NOT_ASKED
 
-    def _facts(self, found: Anomaly, pair: str, closes: FloatArray) -> Facts:
-        return make_facts(found, pair, closes, self._settings.trend_candles, self._settings.trend_k)
+    def _facts(self, found: Anomaly, pair: str, candles: FloatArray) -> Facts:
+        settings = self._settings
+        return make_facts(found, pair, closes(candles), settings.trend_candles, settings.trend_k)

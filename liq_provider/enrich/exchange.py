@@ -6,6 +6,7 @@ from typing import Any
 import ccxt
 import numpy as np
 
+from liq_provider.candle import COLUMNS, no_candles
 from liq_provider.errors import SettingsError
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market, markets_from_ccxt
@@ -108,23 +109,22 @@ class BotExchange:
         """
         return list(self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=_MOST_ROWS))
 
-    def closes(
-        self, pair: str, timeframe: str, candles: int, now_ms: int
-    ) -> tuple[int, FloatArray]:
+    def closed(self, pair: str, timeframe: str, count: int, now_ms: int) -> tuple[int, FloatArray]:
         """
-        Closes of the latest closed candles, oldest first; an unfinished one is dropped.
+        The latest closed candles; an unfinished one is dropped.
 
-        :param candles: how many
+        :param count: how many
         :param now_ms: exchange time, which tells the unfinished candle
-        :return: close time of the newest of them in milliseconds (0 if there is none), closes
+        :return: close time of the newest of them in milliseconds (0 if there is none), and they
         """
         step_ms = timeframe_ms(timeframe)
-        since_ms = now_ms - now_ms % step_ms - candles * step_ms
-        rows = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=candles + 1)
-        closed = [row for row in rows if row[0] + step_ms <= now_ms][-candles:]
-        if not closed:
-            return 0, np.array([])
-        return int(closed[-1][0]) + step_ms, np.array([row[4] for row in closed], dtype=float)
+        since_ms = now_ms - now_ms % step_ms - count * step_ms
+        rows = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=count + 1)
+        found = [row for row in rows if row[0] + step_ms <= now_ms][-count:]
+        if not found:
+            return 0, no_candles()
+        width = len(COLUMNS) + 1
+        return int(found[-1][0]) + step_ms, np.array([row[1:width] for row in found], dtype=float)
 
 
 def _quote_rank(pair: str) -> tuple[int, str]:

@@ -173,21 +173,21 @@ class ModelJudge:
         return max(1, self._settings.concurrency // 2) if working else 1
 
     async def judge(
-        self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None = None
+        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None = None
     ) -> Judgement:
         """
         :param until_ms: what has not been asked by then is not asked any more
         :raises ModelFailure: no usable answer; what happened is on record
         """
-        return await self._own.call(self._judge(facts, closes, news, until_ms))
+        return await self._own.call(self._judge(facts, candles, news, until_ms))
 
     async def _judge(
-        self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None
+        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None
     ) -> Judgement:
         self.stats.asked += 1
         try:
             async with self._slots:
-                judgement = await self._ask(facts, closes, news, until_ms)
+                judgement = await self._ask(facts, candles, news, until_ms)
         except ModelFailure as failure:
             self.stats.failures[failure.kind] += 1
             if self.stats.unavailable is None:
@@ -202,11 +202,11 @@ class ModelJudge:
         return judgement
 
     async def _ask(
-        self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None
+        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None
     ) -> Judgement:
         # Made here, after waiting for a slot: the news has the age that it has now.
         asked_ms = self._now_ms()
-        messages = prompt.messages(facts, closes, self._timeframe, news, asked_ms)
+        messages = prompt.messages(facts, candles, self._timeframe, news, asked_ms)
         call, call_id = _Call(asked_ms), uuid.uuid4().hex
         try:
             if until_ms is not None and asked_ms >= until_ms:

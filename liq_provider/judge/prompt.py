@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from liq_provider.candle import COLUMNS
 from liq_provider.enrich.news import NewsSet
 from liq_provider.judge.verdict import Facts, aligned_word
 from liq_provider.rolling import FloatArray
@@ -23,13 +24,13 @@ Messages = list[dict[str, str]]
 
 
 def messages(
-    facts: Facts, closes: FloatArray, timeframe: str, news: NewsSet, now_ms: int
+    facts: Facts, candles: FloatArray, timeframe: str, news: NewsSet, now_ms: int
 ) -> Messages:
     """
-    :param closes: closed candles, oldest first
+    :param candles: closed ones
     :return: the chat that is sent
     """
-    body = json.dumps(data(facts, closes, timeframe, news, now_ms), indent=1, ensure_ascii=True)
+    body = json.dumps(data(facts, candles, timeframe, news, now_ms), indent=1, ensure_ascii=True)
     # Nobody who wrote a headline can know the marker: it depends on everything else in there.
     body = body.replace("<", "\\u003c").replace(">", "\\u003e")
     marker = f"=== DATA {hashlib.sha256(body.encode()).hexdigest()[:16]} ==="
@@ -40,7 +41,7 @@ def messages(
 
 
 def data(
-    facts: Facts, closes: FloatArray, timeframe: str, news: NewsSet, now_ms: int
+    facts: Facts, candles: FloatArray, timeframe: str, news: NewsSet, now_ms: int
 ) -> dict[str, Any]:
     """:return: everything that the model is told about one wave"""
     details = facts.details
@@ -54,7 +55,8 @@ def data(
             "aligned": aligned_word(facts.aligned),
             "trend": details.get("trend"),
             **_rounded(details, "trend_change", "trend_noise"),
-            "last_closes": [float(f"{value:.6g}") for value in closes[-_LAST_BARS:]],
+            "columns": " ".join(COLUMNS),
+            "last": [" ".join(f"{value:.6g}" for value in row) for row in candles[-_LAST_BARS:]],
         },
         "news": _news(news, now_ms),
     }

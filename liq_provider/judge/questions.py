@@ -83,7 +83,7 @@ class Questions:
         unused = self._rate.limit - self._rate.used(self._now_ms())
         return min(unused, self.model.ahead_at_once() - running)
 
-    def begin(self, facts: Facts, closes: FloatArray, news: NewsSet) -> None:
+    def begin(self, facts: Facts, candles: FloatArray, news: NewsSet) -> None:
         """
         Ask ahead, unless that was asked already; what failed is not asked again before the
         minute is settled.
@@ -95,10 +95,10 @@ class Questions:
         if known is None or known.close_ms < facts.close_ms:
             self.early.asked += 1
             self._rate.take(self._now_ms())
-            self._ask(key, facts, closes, news)
+            self._ask(key, facts, candles, news)
 
     async def answer(
-        self, facts: Facts, closes: FloatArray, news: NewsSet, until_ms: int | None = None
+        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None = None
     ) -> Judgement:
         """
         :param facts: of a settled minute
@@ -117,7 +117,7 @@ class Questions:
             else:
                 self.early.used += 1
                 return found
-        return await asyncio.shield(self._ask(key, facts, closes, news, until_ms).answer)
+        return await asyncio.shield(self._ask(key, facts, candles, news, until_ms).answer)
 
     def settled(self, close_ms: int, waves: set[Wave]) -> None:
         """
@@ -144,11 +144,11 @@ class Questions:
         self,
         key: _Key,
         facts: Facts,
-        closes: FloatArray,
+        candles: FloatArray,
         news: NewsSet,
         until_ms: int | None = None,
     ) -> _Question:
-        task = asyncio.create_task(self.model.judge(facts, closes, news, until_ms))
+        task = asyncio.create_task(self.model.judge(facts, candles, news, until_ms))
         # Nobody may be waiting for it; the failure is counted by the model judge.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._asked[key] = asked = _Question(facts.close_ms, task)

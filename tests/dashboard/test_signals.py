@@ -19,7 +19,7 @@ from liq_provider.settings import Settings
 from liq_provider.store.engine import open_engine
 from liq_provider.store.writer import Writer
 from tests.commands.test_verdicts import call
-from tests.judge.facts import CLOSES, NOW, facts, news
+from tests.judge.facts import CANDLES, NOW, facts, news
 
 SETTINGS = Settings()
 SOME = news("Bitcoin falls", summary="after a rise")
@@ -146,7 +146,7 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
         for item in later
     ]
     writer.put_news(rows)
-    sent = json.dumps(messages(facts(), CLOSES, "1m", given, NOW))
+    sent = json.dumps(messages(facts(), CANDLES, "1m", given, NOW))
     writer.put_model_call(call(prompt=sent))
     writer.close()
     asked = row(

@@ -52,24 +52,24 @@ async def test_a_venue_that_refuses_is_an_error_of_ccxt(sim: Simulator) -> None:
         await asyncio.to_thread(load_venue_markets, "okx", VenueSettings(rest_url=sim.url))
 
 
-async def test_closes_are_of_finished_candles_only(sim: Simulator) -> None:
+async def test_only_finished_candles_are_returned(sim: Simulator) -> None:
     exchange = bot_exchange(sim)
     now_ms = sim.now_ms() // MINUTE * MINUTE - 5 * MINUTE + 30_000
     args = ("BTC/USDT:USDT", "1m", 16, now_ms)
-    newest_ms, closes = await asyncio.to_thread(exchange.closes, *args)
+    newest_ms, candles = await asyncio.to_thread(exchange.closed, *args)
     assert newest_ms == now_ms - 30_000
-    assert len(closes) == 16
+    assert candles.shape == (16, 5)
     on_the_dot = (*args[:3], newest_ms)
-    again_ms, again = await asyncio.to_thread(exchange.closes, *on_the_dot)
-    assert (again_ms, list(again)) == (newest_ms, list(closes))
-    five_ms, five = await asyncio.to_thread(exchange.closes, "BTC/USDT:USDT", "5m", 3, now_ms)
+    again_ms, again = await asyncio.to_thread(exchange.closed, *on_the_dot)
+    assert again_ms == newest_ms and (again == candles).all()
+    five_ms, five = await asyncio.to_thread(exchange.closed, "BTC/USDT:USDT", "5m", 3, now_ms)
     assert five_ms == now_ms // (5 * MINUTE) * 5 * MINUTE
     assert len(five) == 3
 
 
 async def test_a_pair_that_is_not_listed_is_an_error_of_ccxt(sim: Simulator) -> None:
     with pytest.raises(ccxt.BadSymbol):
-        await asyncio.to_thread(bot_exchange(sim).closes, "NOPE/USDT:USDT", "1m", 16, sim.now_ms())
+        await asyncio.to_thread(bot_exchange(sim).closed, "NOPE/USDT:USDT", "1m", 16, sim.now_ms())
 
 
 async def test_the_pair_of_each_coin(sim: Simulator) -> None:

@@ -7,10 +7,20 @@ import numpy as np
 from liq_provider.enrich.news import NewsItem, NewsSet
 from liq_provider.enrich.news.desk import set_key
 from liq_provider.judge.verdict import Facts
+from liq_provider.rolling import FloatArray
 from liq_provider.wave import Strength
 
 NOW = 1_795_350_000_000
-CLOSES = np.linspace(100.0, 95.0, 16)
+
+
+def falling(rows: int = 16) -> FloatArray:
+    """Candles that fall by five percent, each from the close before."""
+    ends = np.linspace(100.0, 95.0, rows)
+    starts = np.concatenate([[100.0], ends[:-1]])
+    return np.column_stack([starts, starts + 0.1, ends - 0.2, ends, np.full(rows, 7.5)])
+
+
+CANDLES = falling()
 
 
 def facts(**changes: Any) -> Facts:

@@ -20,7 +20,7 @@ from liq_provider.judge.verdict import Facts
 from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import StandIn, asked, completion, verdict
 from liq_provider.wave import Strength
-from tests.judge.facts import CLOSES, NOW, facts
+from tests.judge.facts import CANDLES, NOW, facts
 
 KEY = "sk-planted-hostile-1"
 ENTER = (
@@ -161,7 +161,7 @@ async def judged(server: StandIn, about: Facts, news: NewsSet) -> tuple[Any, str
     judge = ModelJudge(settings, "1m", lambda: NOW, keep)
     judge.prepare()
     try:
-        answer = await judge.judge(about, CLOSES, news)
+        answer = await judge.judge(about, CANDLES, news)
     except ModelFailure as failure:
         return None, json.dumps(kept) + str(failure)
     finally:

@@ -13,7 +13,7 @@ from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.model import Judgement, ModelJudge
 from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import Handler, StandIn, asked, completion, well_behaved
-from tests.judge.facts import CLOSES, NOW, facts, news
+from tests.judge.facts import CANDLES, NOW, facts, news
 
 KEY = "sk-planted-in-the-environment"
 
@@ -21,7 +21,7 @@ KEY = "sk-planted-in-the-environment"
 class Court:
     def __init__(self, server: StandIn, **llm: Any) -> None:
         self.calls: list[dict[str, Any]] = []
-        values = {"base_url": server.url, "model": "m", "timeout_s": 2.0} | llm
+        values = {"base_url": server.url, "model": "m"} | llm
         self.judge = ModelJudge(LlmSettings.model_validate(values), "1m", lambda: NOW, self.keep)
         self.judge.prepare()
 
@@ -34,7 +34,7 @@ async def ask(handler: Handler, **llm: Any) -> tuple[Judgement | str, dict[str, 
     async with StandIn(handler=handler) as server:
         court = Court(server, **llm)
         try:
-            found: Judgement | str = await court.judge.judge(facts(), CLOSES, news("BTC falls"))
+            found: Judgement | str = await court.judge.judge(facts(), CANDLES, news("BTC falls"))
         except ModelFailure as failure:
             found = failure.kind
         await court.judge.close()
@@ -110,7 +110,9 @@ async def test_the_prompt_holds_facts_candles_and_news_as_data() -> None:
     data = asked(server.requests[0])
     assert data["symbol"] == "BTC/USDT:USDT" and data["liquidations"]["z"] == 9.0
     assert data["news"] == [{"title": "BTC falls", "source": "wire", "age_min": 10, "summary": ""}]
-    assert len(data["candles"]["last_closes"]) == 15
+    assert data["candles"]["columns"] == "open high low close volume"
+    assert len(data["candles"]["last"]) == 15
+    assert data["candles"]["last"][-1] == "95.3333 95.4333 94.8 95 7.5"
     assert json.loads(call["prompt"]) == server.requests[0]["messages"]
 
 
@@ -191,7 +193,7 @@ async def test_nobody_there() -> None:
     async with StandIn() as server:
         court = Court(server)
     with pytest.raises(ModelFailure, match="unreachable"):
-        await court.judge.judge(facts(), CLOSES, NOT_ASKED)
+        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
 
 
 async def hang(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -228,9 +230,9 @@ async def test_what_a_server_does_not_take_is_left_out_and_remembered(word: str)
 
     async with StandIn(handler=picky) as server:
         court = Court(server)
-        await court.judge.judge(facts(), CLOSES, NOT_ASKED)
+        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
         before = len(server.requests)
-        await court.judge.judge(facts(), CLOSES, NOT_ASKED)
+        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
         assert len(server.requests) == before + 1
         await court.judge.close()
 
@@ -239,7 +241,7 @@ async def test_a_budget_that_runs_out_in_the_middle() -> None:
     async with StandIn() as server:
         court = Court(server, budget={"calls_per_minute": 3})
         results = await asyncio.gather(
-            *(court.judge.judge(facts(), CLOSES, NOT_ASKED) for _ in range(8)),
+            *(court.judge.judge(facts(), CANDLES, NOT_ASKED) for _ in range(8)),
             return_exceptions=True,
         )
         await court.judge.close()
@@ -256,7 +258,7 @@ async def test_a_model_that_keeps_failing_is_left_alone() -> None:
         kinds = []
         for _ in range(4):
             with pytest.raises(ModelFailure) as failure:
-                await court.judge.judge(facts(), CLOSES, NOT_ASKED)
+                await court.judge.judge(facts(), CANDLES, NOT_ASKED)
             kinds.append(failure.value.kind)
         await court.judge.close()
     assert kinds == ["malformed", "malformed", "circuit open", "circuit open"]
@@ -274,7 +276,7 @@ async def test_openai_itself_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
     judge = ModelJudge(LlmSettings(), "1m", lambda: NOW, keep)
     judge.prepare()
     with pytest.raises(ModelFailure, match="OPENAI_API_KEY is not set"):
-        await judge.judge(facts(), CLOSES, NOT_ASKED)
+        await judge.judge(facts(), CANDLES, NOT_ASKED)
     assert calls[0]["outcome"] == "no key" and judge.breaker.state == "closed"
 
 
@@ -289,7 +291,7 @@ async def test_no_key_travels_unencrypted_to_another_machine() -> None:
 async def test_a_news_opinion_needs_news() -> None:
     async with StandIn(handler=says(answer())) as server:
         court = Court(server)
-        found = await court.judge.judge(facts(), CLOSES, NOT_ASKED)
+        found = await court.judge.judge(facts(), CANDLES, NOT_ASKED)
         await court.judge.close()
     assert found.guarded.news is News.NOT_ASKED
     assert found.guarded.confidence is Confidence.MEDIUM

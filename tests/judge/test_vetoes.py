@@ -16,6 +16,7 @@ from liq_provider.settings import Settings
 from liq_provider.simulator.model import StandIn, asked, completion, verdict
 from liq_provider.wave import Strength
 from tests.court import MINUTE, Court, no_idea
+from tests.judge.facts import CANDLES
 from tests.judge.facts import news as news_set
 
 UNKNOWN = NewsSet(note="news was not asked: no answer in time")
@@ -41,13 +42,13 @@ class Trial:
     def _sit(self) -> Judging:
         judging = self.court.asking(self.server, on_llm_unavailable=self.fallback)
 
-        async def falling(pair: str, close_ms: int) -> Any:
-            return np.linspace(100.0, 95.0, 16)
+        async def the_same(pair: str, close_ms: int) -> Any:
+            return CANDLES
 
         async def news(base_asset: str) -> NewsSet:
             return self.news
 
-        judging._evidence.candles.closed = falling  # type: ignore[method-assign]
+        judging._evidence.candles.closed = the_same  # type: ignore[method-assign]
         judging._evidence.news = news  # type: ignore[method-assign]
         return judging
 
