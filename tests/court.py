@@ -36,7 +36,7 @@ class Court:
         self.path = directory / "store.sqlite"
         url = f"sqlite:///{self.path}"
         self.sim = sim
-        self.writer = Writer(open_engine(url, busy_timeout_s=0.05))
+        self.writer = Writer(open_engine(url))
         self.reader = Reader(url)
         self.executors = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
         self.close_ms = sim.now_ms() // MINUTE * MINUTE
@@ -47,6 +47,12 @@ class Court:
     def now_ms(self) -> int:
         """Two seconds after the close when it begins, wherever in a minute the tests run."""
         return self.close_ms + 2_000 + round((time.monotonic() - self._began_s) * 1000)
+
+    def wait_for_locks(self, seconds: float) -> None:
+        """Open the store anew, with so much patience for others who have locked it."""
+        self.writer.close()
+        self.writer = Writer(open_engine(self.reader.url, busy_timeout_s=seconds))
+        self.judging = self.new()
 
     def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
         settings = settings or Settings()
@@ -64,7 +70,7 @@ class Court:
 
     def asking(self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any) -> Judging:
         """A model judges, by what ``server`` answers."""
-        model_section = {"base_url": server.url, "timeout_s": 2, **(llm or {})}
+        model_section = {"base_url": server.url, **(llm or {})}
         settings = load_settings({"liq_provider": {"llm": model_section, **section}}, {})
 
         async def keep(row: dict[str, Any]) -> None:

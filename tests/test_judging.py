@@ -99,6 +99,7 @@ async def test_a_coin_that_the_bots_exchange_lacks_holds_up_no_other(court: Cour
 
 
 async def test_a_store_that_fails_leaves_the_wave_unjudged_and_says_so(court: Court) -> None:
+    court.wait_for_locks(0.05)
     with closing(sqlite3.connect(court.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await court.judging.judge(court.settled()) == []
@@ -195,6 +196,7 @@ async def test_what_was_said_of_a_weaker_wave_does_not_stand_in_for_the_stronger
 
 
 async def test_a_verdict_that_could_not_be_written_is_made_again(court: Court) -> None:
+    court.wait_for_locks(0.05)
     with closing(sqlite3.connect(court.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await court.judging.judge(court.settled()) == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -21,27 +20,33 @@ async def test_work_runs_in_the_named_thread_and_returns_its_value() -> None:
 
 
 async def test_what_blocks_over_there_blocks_nobody_here() -> None:
-    own = OwnLoop("beside")
+    own, started, released = OwnLoop("beside"), threading.Event(), threading.Event()
 
     async def work() -> None:
-        time.sleep(0.3)  # noqa: ASYNC251
+        started.set()
+        released.wait(30)
 
-    waiting, ticks = asyncio.create_task(own.call(work())), 0
-    while not waiting.done():
-        await asyncio.sleep(0.01)
-        ticks += 1
-    assert ticks > 10
-    await own.close()
+    waiting = asyncio.create_task(own.call(work()))
+    try:
+        assert await asyncio.to_thread(started.wait, 5)
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+    finally:
+        released.set()
+        await waiting
+        await own.close()
 
 
 async def test_errors_and_cancellation_cross_over() -> None:
-    own, cancelled = OwnLoop("beside"), threading.Event()
+    own, started, cancelled = OwnLoop("beside"), threading.Event(), threading.Event()
 
     async def fails() -> None:
         raise ValueError("over there")
 
     async def hangs() -> None:
         try:
+            started.set()
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             cancelled.set()
@@ -50,7 +55,7 @@ async def test_errors_and_cancellation_cross_over() -> None:
     with pytest.raises(ValueError, match="over there"):
         await own.call(fails())
     waiting = asyncio.create_task(own.call(hangs()))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(started.wait, 5)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -59,26 +64,32 @@ async def test_errors_and_cancellation_cross_over() -> None:
 
 
 async def test_closing_ends_what_still_runs() -> None:
-    own = OwnLoop("beside")
-    waiting = asyncio.create_task(own.call(asyncio.sleep(60)))
-    await asyncio.sleep(0.05)
+    own, started = OwnLoop("beside"), threading.Event()
+
+    async def runs() -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    waiting = asyncio.create_task(own.call(runs()))
+    assert await asyncio.to_thread(started.wait, 5)
     await own.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
 
 async def test_what_needs_a_moment_to_end_is_given_it() -> None:
-    own, written = OwnLoop("beside"), threading.Event()
+    own, started, written = OwnLoop("beside"), threading.Event(), threading.Event()
 
     async def records() -> None:
         try:
+            started.set()
             await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0.1)
             written.set()
 
     waiting = asyncio.create_task(own.call(records()))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(started.wait, 5)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await own.finish(5.0)
@@ -87,17 +98,18 @@ async def test_what_needs_a_moment_to_end_is_given_it() -> None:
 
 
 async def test_what_does_not_end_by_itself_is_cancelled_before_what_it_uses_is_closed() -> None:
-    own, ended = OwnLoop("beside"), threading.Event()
+    own, started, ended = OwnLoop("beside"), threading.Event(), threading.Event()
 
     async def uses() -> None:
         try:
+            started.set()
             await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0.05)
             ended.set()
 
     waiting = asyncio.create_task(own.call(uses()))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(started.wait, 5)
     await own.finish(0.2)
     assert ended.is_set()
     await own.close()

@@ -115,13 +115,14 @@ def test_just_after_a_close_two_minutes_are_not_settled(store: Store) -> None:
 
 
 async def test_a_slow_model_is_asked_before_the_close_and_costs_no_candle(tmp_path: Path) -> None:
-    """The real sidecar; its model takes three seconds, and the verdict is there at the close."""
+    """The real sidecar; its model answers before the close, and the verdict comes with it."""
     moment = Time(START + 20_000)
     asked_at: list[int] = []
+    thinking = asyncio.Event()
 
     async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         asked_at.append(moment.now_ms())
-        await asyncio.sleep(3.0)
+        await thinking.wait()
         return await well_behaved(request, body)
 
     async with quiet_exchange(moment) as sim, StandIn(handler=slow) as model:
@@ -140,17 +141,22 @@ async def test_a_slow_model_is_asked_before_the_close_and_costs_no_candle(tmp_pa
         close_ms = START + MINUTE
         moment.jump_to(close_ms - 200)
         await until(lambda: reader.states(["computed_ms"]).get("computed_ms"), "a minute settled")
-        moment.jump_to(close_ms + MINUTE - 6_000)
+        close_ms += MINUTE
+        moment.jump_to(close_ms - 40_000)
         liquidate(sim, "bybit", 20, 50_000.0)
+        await until(lambda: asked_at, "the model is asked")
+        thinking.set()
+        await until(lambda: reader.model_calls(0, 2**62), "its answer is on record")
+        moment.jump_to(close_ms - 200)
         (verdict,) = await until(lambda: reader.verdicts(0, 2**62), "the verdict")
         early = sidecar.status()["judge"]["early"]
         sidecar.stop()
         await asyncio.wait_for(working, 20)
-    close_ms += MINUTE
-    assert asked_at[0] < close_ms - 1_000
+    (asked_ms,) = asked_at
+    assert asked_ms < close_ms
     assert verdict["judge"].startswith("gpt") and verdict["close_ms"] == close_ms
-    # Settled half a second after the close, judged in the same second.
-    assert close_ms + 500 <= verdict["available_at"] < close_ms + 2_500
+    # Settled half a second after the close.
+    assert verdict["available_at"] >= close_ms + 500
     assert early == {"asked": 1, "used": 1, "unconfirmed": 0, "failed": 0}
     (call,) = reader.model_calls(0, 2**62)
     assert call["close_ms"] == close_ms and call["asked_ms"] < close_ms

@@ -27,7 +27,7 @@ FAST = Timing(
     close_timeout_s=0.2,
     subscribe_timeout_s=0.3,
     ping_interval_s=0.05,
-    ping_timeout_s=0.5,
+    ping_timeout_s=5.0,
     prove_wait_s=0.5,
     backoff_base_s=0.01,
     backoff_cap_s=0.05,
@@ -191,7 +191,7 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
             await task
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -249,18 +249,15 @@ async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled
 async def test_prove_is_false_without_an_answer_in_time() -> None:
     timing = Timing(prove_wait_s=0.05, ping_interval_s=60, ping_timeout_s=5, check_s=0.01)
 
-    async def deaf(connection: ServerConnection, number: int) -> None:
-        await asyncio.sleep(0.1)
-        connection.transport.pause_reading()
-        await asyncio.sleep(0.3)
-        connection.transport.resume_reading()
-
-    async with Exchange(deaf) as exchange, running(Rig(exchange.url, timing=timing)) as rig:
-        await until(lambda: rig.state == "live")
-        await asyncio.sleep(0.15)
+    async with Exchange() as exchange, running(Rig(exchange.url, timing=timing)) as rig:
+        await until(lambda: rig.feed.status().latency_ms is not None)
+        # What the first ping proved is over.
+        await until(lambda: now_ms() > rig.coverage.proven_ms)
+        exchange.connections[0].transport.pause_reading()
         asked_ms = now_ms()
         assert not await rig.feed.prove()
         # An answer that comes later still proves.
+        exchange.connections[0].transport.resume_reading()
         await until(lambda: rig.coverage.proven_ms >= asked_ms)
         assert rig.feed.status().reconnects == 0
 
@@ -497,14 +494,18 @@ async def test_cancelling_closes_the_connection() -> None:
 
 
 async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
-    silence = SilenceJudge(silent_after_s=0.3, busy_count=20, alone_after_s=60)
+    silence = SilenceJudge(silent_after_s=1.0, busy_count=20, alone_after_s=60)
     timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
     async with Exchange() as exchange:
         rig = Rig(exchange.url, timing=timing, silence=silence)
         async with running(rig):
             await until(lambda: rig.state == "live")
-            silence.heard("bybit", now_ms() + 400, 50)
-            await until(lambda: rig.state == "silent")
+
+            def silent_beside_another() -> bool:
+                silence.heard("bybit", now_ms(), 50)
+                return rig.state == "silent"
+
+            await until(silent_beside_another)
             assert not rig.coverage.covering
             await until(lambda: len(exchange.connections) >= 2)
             await asyncio.sleep(0.05)

@@ -179,7 +179,9 @@ async def test_the_running_minute_is_shown_before_it_is_settled(tmp_path: Path) 
             T0 + 2 * MINUTE, T0 + MINUTE, ("bybit",), {}
         )
         page.take_running(seen)
-        await asyncio.sleep(0.7)
+        await until(
+            lambda: b'"settled":false' in page.board.section("waves")[1], "the wave is shown"
+        )
         found = await events(f"{url}/api/stream", {"market", "waves"})
         (wave,) = found["waves"]
         assert not wave["settled"] and wave["strength"] == "strong"
@@ -265,14 +267,15 @@ async def test_another_sites_page_may_not_ask(tmp_path: Path) -> None:
 
 
 async def test_connections_that_ask_for_nothing_are_few(tmp_path: Path) -> None:
-    async with served(tmp_path) as (_, url, _), aiohttp.ClientSession() as session:
+    async with served(tmp_path) as (page, url, _), aiohttp.ClientSession() as session:
         port = int(url.rpartition(":")[2])
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(90)]
-        await asyncio.sleep(0.3)
-        assert sum(reader.at_eof() for reader, _ in idle) >= 20
+        # Sooner than those end that were let in and asked for nothing.
+        await until(lambda: sum(reader.at_eof() for reader, _ in idle) >= 20, "few are let in", 5)
         for _, writer in idle:
             writer.close()
-        await asyncio.sleep(0.3)
+        server: Any = page._server
+        await until(lambda: not server.server_state.connections, "they are gone")
         async with session.get(f"{url}/api/version") as answer:
             assert answer.status == 200
 
@@ -320,5 +323,5 @@ async def test_a_wave_of_a_minute_that_is_over_is_not_shown_as_running(tmp_path:
             lambda: b'"settled":true' in page.board.section("waves")[1], "the minute is settled"
         )
         page.board.want(0)
-        await asyncio.sleep(1.0)
-        assert page.board.market._running == {} and page.board.market._waves == {}
+        market = page.board.market
+        await until(lambda: market._running == {} and market._waves == {}, "the market forgets it")

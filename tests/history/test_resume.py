@@ -22,14 +22,17 @@ ROWS = 25_000  # one batch and a bit
 
 @pytest.fixture
 def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Three files of one recording, 20 ms from row to row, with a second writer's repeats."""
+    """
+    Three files of one recording, 20 ms from row to row, with a second writer's repeats; the last
+    is long, so that whoever is killed in the second has not come to its end.
+    """
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "data"
     folder.mkdir()
-    for number in range(3):
+    for number, end in enumerate((1, 2, 6)):
         rows = [
             row(START_MS + 20 * n, symbol=f"C{n % 7}USDT", z=str(1 + n % 5))
-            for n in range(number * ROWS - 50, (number + 1) * ROWS)
+            for n in range(number * ROWS - 50, end * ROWS)
         ]
         (folder / f"{number}.csv").write_text("\n".join([HEADER, *rows]))
     yield folder

@@ -50,8 +50,8 @@ def fresh_minute(room_s: float = 20) -> int:
 
 
 def late_minute() -> int:
-    """Wait until the running minute has about fifteen seconds left, to see its successor soon."""
-    time.sleep((45 - time.time()) % 60)
+    """Wait until the running minute has about half of it left, to see its successor soon."""
+    time.sleep((30 - time.time()) % 60)
     now = now_ms()
     return now - now % MINUTE_MS
 

@@ -27,14 +27,18 @@ def exchange() -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "liq_provider.cli", "simulate", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        for _ in range(200):
-            try:
-                requests.get(f"{url}/sim/state", timeout=1)
-                break
-            except requests.RequestException:
-                time.sleep(0.1)
-        yield url
-        process.terminate()
+        try:
+            for _ in range(200):
+                try:
+                    requests.get(f"{url}/sim/state", timeout=1)
+                    break
+                except requests.RequestException:
+                    time.sleep(0.1)
+            else:
+                raise AssertionError("the simulator does not answer")
+            yield url
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     place = tmp_path_factory.mktemp("demo")
     for name in ("strategies", "config.json.example"):
         (place / name).symlink_to(ROOT / name)
+    # Started then, the simulator would play its waves while a slow machine still starts the rest.
+    while 15 < time.time() % 60 < 41:
+        time.sleep(1)
     log = place / "told.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -150,3 +154,14 @@ def test_two_demos_that_start_together_take_different_ports(tmp_path: Path) -> N
     demos = [launcher.Demo(tmp_path / name, None, Ending()) for name in ("one", "two")]
     ports = [port for demo in demos for port in demo.ports]
     assert len(set(ports)) == 6
+
+
+def test_the_demo_names_whoever_judges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    demo = launcher.Demo(tmp_path, None, Ending())
+    assert "STAND-IN" in demo._judge_words()
+    monkeypatch.setenv("LIQ_PROVIDER__LLM__MODEL", "some-model")
+    monkeypatch.setenv("LIQ_PROVIDER__LLM__BASE_URL", "http://127.0.0.1:9/v1")
+    assert demo._judge_words() == "a real model, some-model"
+    monkeypatch.setenv("LIQ_PROVIDER__JUDGE__BY", "matrix")
+    assert demo._judge_words() == "the matrix"

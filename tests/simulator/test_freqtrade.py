@@ -13,6 +13,7 @@ import pytest
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
+from tests.freqtradelog import without_torn_session
 
 STRATEGY = '''
 from freqtrade.strategy import IStrategy
@@ -80,7 +81,7 @@ def open_trades(database: Path) -> list[tuple[str, float, int]]:
     return [(str(pair), float(rate or 0.0), int(short)) for pair, rate, short in rows]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_the_real_bot_opens_trades_on_our_prices(tmp_path: Path) -> None:
     world = World(int(time.time() * 1000), volatility=0.0)
     (tmp_path / "strategies").mkdir()
@@ -110,13 +111,13 @@ async def test_the_real_bot_opens_trades_on_our_prices(tmp_path: Path) -> None:
         spec = next(s for s in world.symbols.values() if s.pair == pair)
         assert rate == pytest.approx(spec.price, rel=1e-3)
     assert not sim.unknown, sim.unknown
-    assert "Traceback" not in text
+    assert "Traceback" not in without_torn_session(text)
 
 
 async def first_trades(
     database: Path, bot: asyncio.subprocess.Process
 ) -> list[tuple[str, float, int]]:
-    deadline = time.monotonic() + 35
+    deadline = time.monotonic() + 120
     trades: list[tuple[str, float, int]] = []
     while time.monotonic() < deadline and bot.returncode is None:
         trades = open_trades(database)

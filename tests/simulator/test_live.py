@@ -2,14 +2,16 @@
 
 import asyncio
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection
 
 from liq_provider.simulator.scenario import Scenario, make_wave
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.world import World
 from liq_provider.venues import VENUES
+from tests.sidecars import until
 
-from .helpers import START_MS, tables
+from .helpers import START_MS
+from .test_sockets import subscribed
 
 
 async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:
@@ -17,27 +19,35 @@ async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:
     wave = make_wave("A", "runs_on", "BTCUSDT", "long", close_ms, 2_000_000.0, 300)
     world = World(START_MS, scenario=Scenario((wave,)))
     loop = asyncio.get_running_loop()
-    begin, from_ms = loop.time(), close_ms - 12_000
+    begin: float | None = None
+    from_ms = close_ms - 12_000
 
     def clock() -> float:
-        return from_ms / 1000 + loop.time() - begin
+        # Time stands still until everybody listens.
+        return from_ms / 1000 + (0.0 if begin is None else loop.time() - begin)
 
     got: dict[str, list[str]] = {venue: [] for venue in VENUES}
+    rows = world.tape(from_ms + 1_000, from_ms + 4_500)
+    assert len(rows) > 10
     async with Simulator(world, clock=clock) as sim:
 
-        async def listen(venue: str) -> None:
-            async with connect(sim.ws_url(venue)) as client:
-                for text in VENUES[venue].subscriptions(tables(world)[venue]):
-                    await client.send(text)
+        async def listen(venue: str, client: ClientConnection) -> None:
+            async with client:
                 async for frame in client:
                     got[venue].append(str(frame))
 
-        listeners = [asyncio.create_task(listen(venue)) for venue in VENUES]
-        await asyncio.sleep(5)
+        def arrived() -> bool:
+            # Half a second more than the rows take, for what would come twice.
+            return sim.now_ms() >= from_ms + 5_000 and all(
+                row.frame in got[row.venue] for row in rows
+            )
+
+        clients = {venue: await subscribed(sim, venue) for venue in VENUES}
+        begin = loop.time()
+        listeners = [asyncio.create_task(listen(*item)) for item in clients.items()]
+        await until(arrived, "all has arrived")
         for task in listeners:
             task.cancel()
         await asyncio.gather(*listeners, return_exceptions=True)
-    rows = world.tape(from_ms + 1_000, from_ms + 4_500)
-    assert len(rows) > 10
     for row in rows:
         assert got[row.venue].count(row.frame) == 1

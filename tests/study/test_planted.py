@@ -41,7 +41,7 @@ def test_an_edge_below_its_costs_does_not_qualify() -> None:
     assert found.hypotheses[0].finding == "not qualified", "but it does not pay"
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_without_an_edge_nothing_qualifies_in_95_of_100_seeds() -> None:
     # Without costs, which would hide a false find: what qualifies with them does so without.
     free = Options(fee=0.0, slippage=0.0)

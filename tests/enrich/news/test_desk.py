@@ -60,7 +60,7 @@ class Stand:
             "provider": provider,
             "brave_url": f"{self.url}/news",
             "feeds": [f"{self.url}/feed"],
-            "timeout_s": 1.0,
+            "timeout_s": 20.0,
         }
         return NewsDesk(
             NewsSettings.model_validate(values | settings),
