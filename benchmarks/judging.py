@@ -1,13 +1,18 @@
 """
-A hundred waves in one minute before a model that takes three seconds: is everything judged, and
-does anything else wait for it?
+A hundred waves in one minute, each of a coin with candles and news of its own, before a model
+that takes three seconds: is everything judged, and does anything else wait for it?
 """
 
 import asyncio
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from aiohttp import web
 from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.evidence import Evidence
 from liq_provider.enrich.exchange import BotExchange
+from liq_provider.enrich.news import NewsDesk
 from liq_provider.exchangework import spare_from_collection
 from liq_provider.ingest import Ingest
 from liq_provider.judge.model import ModelJudge
@@ -47,6 +53,30 @@ async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse
     return await well_behaved(request, body)
 
 
+async def wire(request: web.Request) -> web.Response:
+    """Three headlines for each coin."""
+    when = format_datetime(datetime.now(UTC))
+    items = "".join(
+        f"<item><title>COIN{n} story {k} of a busy day</title><description>{'word ' * 40}"
+        f"</description><pubDate>{when}</pubDate></item>"
+        for n in range(WAVES)
+        for k in range(3)
+    )
+    text = f'<rss version="2.0"><channel><title>Wire</title>{items}</channel></rss>'
+    return web.Response(text=text, content_type="application/rss+xml")
+
+
+@asynccontextmanager
+async def news_wire() -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_get("/feed", wire)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/feed"
+    await runner.cleanup()
+
+
 async def lag(worst: list[float]) -> None:
     while True:
         begun = time.perf_counter()
@@ -69,7 +99,7 @@ async def feed(ingest: Ingest, waits: list[float]) -> None:
         await asyncio.sleep(0.05)
 
 
-def waves(close_ms: int) -> Settled:
+def waves(close_ms: int, pairs: Sequence[str]) -> Settled:
     found = tuple(
         Anomaly(
             *(f"COIN{n}", close_ms, "SHORT", Strength.STRONG, 6.0 + n, 0.95),
@@ -77,30 +107,34 @@ def waves(close_ms: int) -> Settled:
         )
         for n in range(WAVES)
     )
-    return Settled(close_ms, found, dict.fromkeys((f.base_asset for f in found), PAIR), ("bybit",))
+    names = dict(zip((f.base_asset for f in found), cycle(pairs), strict=False))
+    return Settled(close_ms, found, names, ("bybit",))
 
 
 async def run(folder: Path, calls_per_minute: int) -> None:
     server_loop = ThreadPoolExecutor(1)
-    ready: asyncio.Future[tuple[str, str, Any]] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[tuple[str, str, str, Any]] = asyncio.get_running_loop().create_future()
     main = asyncio.get_running_loop()
 
     def serve() -> None:
         async def both() -> None:
             # In a loop of their own, so that only the sidecar's is measured.
             world = World(int(time.time() * 1000), background=0.0, history_h=2)
-            async with StandIn(handler=slow) as model, Simulator(world) as sim:
+            async with StandIn(handler=slow) as model, Simulator(world) as sim, news_wire() as feed:
                 stop = asyncio.Event()
                 loop = asyncio.get_running_loop()
                 end = lambda: loop.call_soon_threadsafe(stop.set)  # noqa: E731
-                main.call_soon_threadsafe(ready.set_result, (model.url, sim.url, end))
+                main.call_soon_threadsafe(ready.set_result, (model.url, sim.url, feed, end))
                 await stop.wait()
 
         asyncio.run(both())
 
     serving = main.run_in_executor(server_loop, serve)
-    model_url, sim_url, end = await ready
-    section = {"llm": {"base_url": model_url, "budget": {"calls_per_minute": calls_per_minute}}}
+    model_url, sim_url, feed_url, end = await ready
+    section = {
+        "llm": {"base_url": model_url, "budget": {"calls_per_minute": calls_per_minute}},
+        "news": {"provider": "rss", "feeds": [feed_url]},
+    }
     settings = load_settings({"liq_provider": section}, {})
     url = f"sqlite:///{folder / f'store-{calls_per_minute}.sqlite'}"
     writer, store, asking = Writer(open_engine(url)), ThreadPoolExecutor(1), ThreadPoolExecutor(8)
@@ -118,10 +152,12 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     model = ModelJudge(settings.llm, "1m", now_ms, keep)
     await main.run_in_executor(asking, model.prepare)
     exchange = BotExchange("binance", ccxt_config(sim_url, "binance"))
-    await main.run_in_executor(asking, exchange.pairs_by_coin)
+    pairs = list((await main.run_in_executor(asking, exchange.pairs_by_coin)).values())
+    reading = ThreadPoolExecutor(4)
+    desk = NewsDesk(settings.news, now_ms, reading)
     candles = Candles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
-    evidence = Evidence(candles, None, settings)
+    evidence = Evidence(candles, desk, settings)
     judging = Judging(log, evidence, settings, now_ms, Questions(model, now_ms))
     delays: list[float] = []
     waits: list[float] = []
@@ -129,13 +165,14 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     spare_from_collection()  # as the sidecar does once its market lists are loaded
     watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
     begun = time.perf_counter()
-    await judging.judge(waves(close_ms))
+    await judging.judge(waves(close_ms, pairs))
     took = time.perf_counter() - begun
     for task in watching:
         task.cancel()
     rows = Reader(url).verdicts(0, 2**62)
     print(
-        f"calls_per_minute {calls_per_minute}: {len(rows)} verdicts of {WAVES} waves in "
+        f"calls_per_minute {calls_per_minute}, {len(pairs)} pairs, {desk.stats.items} headlines: "
+        f"{len(rows)} verdicts of {WAVES} waves in "
         f"{took:.1f} s {dict(Counter(row['judge'] for row in rows))}; "
         f"event loop at most {max(delays) * 1000:.0f} ms late; "
         f"{len(waits)} liquidations stored, each within {max(waits) * 1000:.0f} ms"
@@ -143,7 +180,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     await model.close()
     end()
     await serving
-    for executor in (store, asking, server_loop):
+    for executor in (store, asking, reading, server_loop):
         executor.shutdown()
     writer.close()
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from liq_provider.enrich.news.desk import NewsSet, set_key
-from liq_provider.enrich.news.item import RawItem
+from liq_provider.enrich.news.item import Entry
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.model import ModelJudge
@@ -123,7 +123,7 @@ FACTS = [
 
 
 def headline_set(title: str) -> NewsSet:
-    item = RawItem(title, title, "https://evil.example", "evil <b>", NOW - 1).item()
+    item = Entry.of(title, title, "https://evil.example", "evil <b>", NOW - 1).item
     assert item is not None
     return NewsSet((item,), set_key((item,)))
 
@@ -213,7 +213,7 @@ async def test_an_obeyed_headline_raises_no_decision() -> None:
 
 async def test_a_headline_that_steers_takes_support_from_the_honest_ones_beside_it() -> None:
     async with StandIn() as server:
-        approved = RawItem("BTC halted by outage", "", "https://a", "wire", NOW - 1).item()
+        approved = Entry.of("BTC halted by outage", "", "https://a", "wire", NOW - 1).item
         assert approved is not None
         alone = NewsSet((approved,), set_key((approved,)))
         found, _ = await judged(server, FACTS[0], alone)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from liq_provider import keys
 from liq_provider.enrich.news.http import NewsError, get, new_session
-from liq_provider.enrich.news.item import RawItem
+from liq_provider.enrich.news.item import Entry
 from liq_provider.enrich.news.spelling import Spelling
 
 _COUNT = 30
@@ -28,7 +28,7 @@ class Brave:
         self._session = new_session()
         self._session.trust_env = keys.may_be_proxied(url)
 
-    def find(self, spelling: Spelling) -> list[RawItem]:
+    def find(self, spelling: Spelling) -> list[Entry]:
         """
         :return: what was found of the last day, relevant or not
         :raises NewsError: Brave did not deliver
@@ -60,7 +60,7 @@ class Brave:
             raise NewsError(_STATUS.get(status, f"HTTP {status}"))
         try:
             results = json.loads(body)["results"]
-            return [_raw(item) for item in results if isinstance(item, Mapping)]
+            return [_entry(item) for item in results if isinstance(item, Mapping)]
         except (ValueError, KeyError, TypeError):
             raise NewsError("an answer that is none of Brave's") from None
 
@@ -73,11 +73,11 @@ _STATUS = {
 }
 
 
-def _raw(item: Mapping[str, Any]) -> RawItem:
+def _entry(item: Mapping[str, Any]) -> Entry:
     url = _text(item.get("url"))
     site = item.get("meta_url")
     host = _text(site.get("hostname")) if isinstance(site, Mapping) else ""
-    return RawItem(
+    return Entry.of(
         _text(item.get("title")),
         _text(item.get("description")),
         url,

@@ -17,7 +17,7 @@ from typing import Protocol
 from liq_provider import keys
 from liq_provider.enrich.news.brave import Brave
 from liq_provider.enrich.news.http import NewsError
-from liq_provider.enrich.news.item import NewsItem, RawItem
+from liq_provider.enrich.news.item import Entry, NewsItem
 from liq_provider.enrich.news.rss import Rss
 from liq_provider.enrich.news.spelling import Spelling, spelling_of
 from liq_provider.enrich.news.steering import steers
@@ -33,7 +33,7 @@ _HOUR_MS = 3_600_000
 
 
 class _Provider(Protocol):
-    def find(self, spelling: Spelling) -> list[RawItem]: ...
+    def find(self, spelling: Spelling) -> list[Entry]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,13 @@ class NewsDesk:
         self.stats.failed += 1
         self.stats.error = reason
 
-    def _let_through(self, raw: Sequence[RawItem], spelling: Spelling) -> tuple[NewsItem, ...]:
+    def _let_through(self, entries: Sequence[Entry], spelling: Spelling) -> tuple[NewsItem, ...]:
         now_ms, dropped = self._now_ms(), self.stats.dropped
         oldest_ms = now_ms - self._settings.max_age_hours * _HOUR_MS
         links: set[str] = set()
         found: dict[str, NewsItem] = {}
-        for entry in raw:
-            item = entry.item()
+        for entry in entries:
+            item = entry.item
             if item is None:
                 dropped["undated or empty"] += 1
             elif item.published_ms > now_ms + _AHEAD_MS:

@@ -27,38 +27,43 @@ class NewsItem:
 
 
 @dataclass(frozen=True, slots=True)
-class RawItem:
+class Entry:
     """
-    What a provider delivered; nothing of it is to be trusted.
+    What a provider delivered, reduced when it came: many coins may look through it.
 
-    :param published_ms: None if it has no readable date
+    :param item: what may go further, None if it is undated or has no title
+    :param link: the address without what campaigns and trackers append; empty if there is none
     """
 
-    title: str
-    summary: str
-    url: str
-    source: str
-    published_ms: int | None
+    item: NewsItem | None
+    link: str
 
-    @property
-    def link(self) -> str:
-        """The address without what campaigns and trackers append."""
-        try:
-            parts = urlsplit(self.url)
-        except ValueError:
-            return ""
-        return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    @classmethod
+    def of(
+        cls, title: str, summary: str, url: str, source: str, published_ms: int | None
+    ) -> "Entry":
+        """
+        Nothing of it is to be trusted.
 
-    def item(self) -> NewsItem | None:
-        """:return: what may go further, None if it is undated or has no title"""
-        title = plain(self.title, TITLE_LIMIT)
+        :param published_ms: None if it has no readable date
+        """
+        title = plain(title, TITLE_LIMIT)
         letters = re.sub(r"\W+", "", title.casefold())
-        if not letters or self.published_ms is None:
-            return None
-        return NewsItem(
+        if not letters or published_ms is None:
+            return cls(None, _link(url))
+        item = NewsItem(
             hashlib.sha256(letters.encode()).hexdigest()[:16],
             title,
-            plain(self.source, _SOURCE_LIMIT),
-            plain(self.summary, SUMMARY_LIMIT),
-            self.published_ms,
+            plain(source, _SOURCE_LIMIT),
+            plain(summary, SUMMARY_LIMIT),
+            published_ms,
         )
+        return cls(item, _link(url))
+
+
+def _link(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.netloc.lower()}{parts.path.rstrip('/')}"

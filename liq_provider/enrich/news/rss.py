@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import feedparser
 
 from liq_provider.enrich.news.http import NewsError, get, new_session
-from liq_provider.enrich.news.item import RawItem
+from liq_provider.enrich.news.item import Entry
 from liq_provider.enrich.news.spelling import Spelling
 
 
 @dataclass(slots=True)
 class _Feed:
     url: str
-    items: list[RawItem] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     etag: str = ""
     modified: str = ""
     error: str | None = None
@@ -38,7 +38,7 @@ class Rss:
         self._lock = Lock()
         self._fetched_s: float | None = None
 
-    def find(self, spelling: Spelling) -> list[RawItem]:
+    def find(self, spelling: Spelling) -> list[Entry]:
         """
         :return: what the feeds hold, relevant or not
         :raises NewsError: none of them delivered
@@ -51,7 +51,7 @@ class Rss:
             failed = [feed.error for feed in self._feeds if feed.error is not None]
             if len(failed) == len(self._feeds):
                 raise NewsError(f"no feed delivers ({failed[0]})" if failed else "no feeds")
-            return [item for feed in self._feeds for item in feed.items]
+            return [entry for feed in self._feeds for entry in feed.entries]
 
     def _fetch_all(self) -> None:
         if self._feeds:
@@ -75,6 +75,8 @@ class Rss:
             parsed = feedparser.parse(body)
             if not parsed.entries and parsed.bozo:
                 raise NewsError("not a feed")
+            site = str(parsed.feed.get("title") or urlsplit(feed.url).hostname or "")
+            entries = [_entry(found, site) for found in parsed.entries]
         except NewsError as error:
             # Old headlines are dated; the desk drops them when they are too old.
             feed.error = str(error)
@@ -84,21 +86,19 @@ class Rss:
             feed.error = f"not understood ({type(error).__name__})"
             return
         feed.etag, feed.modified = answered.get("ETag", ""), answered.get("Last-Modified", "")
-        site = str(parsed.feed.get("title") or urlsplit(feed.url).hostname or "")
-        feed.items = [_raw(entry, site) for entry in parsed.entries]
-        feed.error = None
+        feed.entries, feed.error = entries, None
 
 
-def _raw(entry: Any, site: str) -> RawItem:
-    moment = entry.get("published_parsed") or entry.get("updated_parsed")
+def _entry(found: Any, site: str) -> Entry:
+    moment = found.get("published_parsed") or found.get("updated_parsed")
     try:
         published_ms = calendar.timegm(moment) * 1000 if moment else None
     except (ValueError, OverflowError, TypeError):
         published_ms = None
-    return RawItem(
-        str(entry.get("title", "")),
-        str(entry.get("summary", "")),
-        str(entry.get("link", "")),
+    return Entry.of(
+        str(found.get("title", "")),
+        str(found.get("summary", "")),
+        str(found.get("link", "")),
         site,
         published_ms,
     )
