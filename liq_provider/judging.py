@@ -22,6 +22,8 @@ from liq_provider.verdictlog import VerdictLog
 
 logger = logging.getLogger(__name__)
 
+_REFUSED = "the wave was refused before"
+
 
 @dataclass(slots=True)
 class JudgeStats:
@@ -68,7 +70,7 @@ class Judging:
         self._vetoes = Vetoes(recorded)
         self._ahead: LookAhead | None = None
         if questions is not None:
-            self._ahead = LookAhead(questions, evidence, self._judged, now_ms)
+            self._ahead = LookAhead(questions, evidence, self._judged, self._vetoes, now_ms)
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """
@@ -153,14 +155,16 @@ class Judging:
         wave = wave_of(facts)
         if self.questions is None or facts.aligned is None:
             state: State = (facts.strength.word, facts.aligned, "")
+            if facts.aligned is not None and self._vetoes.any(wave):
+                return state, self._vetoed(facts, expires_at)
             if not self._judged.enter(wave, state):
                 return state, None
             return state, judge_by_matrix(facts, self._now_ms, expires_at)
         news = await self._evidence.news(facts.base_asset)
         state = state_of(facts, news)
-        if news.found is None and self._vetoes.by_news(wave):
-            failure = ModelFailure("news unknown", news.note)
-            return state, self._without_model(facts, failure, expires_at, news.key)
+        if self._vetoes.by_news(wave):
+            known = self._judged.knows(wave, state) and self._vetoes.is_its_own(wave, state)
+            return state, None if known else self._vetoed(facts, expires_at, news.key)
         if not self._judged.enter(wave, state):
             return state, None
         try:
@@ -176,6 +180,10 @@ class Judging:
         self._vetoes.heard(verdict)
         return state, verdict
 
+    def _vetoed(self, facts: Facts, expires_at: int, news_key: str = "") -> Verdict:
+        why = ModelFailure("vetoed", "")
+        return unjudged(facts, why, self._now_ms, expires_at, news_key, _REFUSED)
+
     def _without_model(
         self, facts: Facts, failure: ModelFailure, expires_at: int, news_key: str
     ) -> Verdict:
@@ -183,7 +191,7 @@ class Judging:
         if failure.kind == "contradictory":
             vetoed = "what contradicts itself may hold a veto"
         elif self._vetoes.any(wave_of(facts)):
-            vetoed = "the wave was refused before"
+            vetoed = _REFUSED
         if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
             return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
         verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, vetoed)

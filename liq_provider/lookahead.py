@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from liq_provider.enrich.evidence import Evidence
 from liq_provider.judge.questions import Questions, Wave, state_of, wave_of
+from liq_provider.judge.vetoes import Vetoes
 from liq_provider.judged import Judged
 from liq_provider.pipeline import Anomaly
 from liq_provider.wave import Strength
@@ -26,6 +27,7 @@ class LookAhead:
     """
     :param questions: to the model
     :param judged: what need not be asked any more
+    :param vetoes: nor this
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class LookAhead:
         questions: Questions,
         evidence: Evidence,
         judged: Judged,
+        vetoes: Vetoes,
         now_ms: Callable[[], int],
     ) -> None:
         self.error: str | None = None
         self._questions = questions
         self._evidence = evidence
         self._judged = judged
+        self._vetoes = vetoes
         self._now_ms = now_ms
         self._settled_ms = 0
         self._looking = 0
@@ -78,7 +82,8 @@ class LookAhead:
             self._looking -= 1
         if found.close_ms <= self._settled_ms or facts.aligned is None:
             return
-        if not self._judged.knows(wave_of(facts), state_of(facts, news)):
+        wave = wave_of(facts)
+        if not (self._vetoes.by_news(wave) or self._judged.knows(wave, state_of(facts, news))):
             self._questions.begin(facts, candles, news)
 
     def _is_new(self, found: Anomaly) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -64,8 +65,8 @@ class RuntimeFiles:
         return self._with(".spool")
 
     def heartbeat(self, pid: int | None = None) -> Path:
-        """Touched by a bot in every loop."""
-        return self._with(f".bot-{os.getpid() if pid is None else pid}")
+        """Touched by a bot in every loop. In containers every bot may have the same pid."""
+        return self._with(f".bot-{gethostname()}-{os.getpid() if pid is None else pid}")
 
     def beat(self, told: Mapping[str, Any] | None = None) -> None:
         """
@@ -79,7 +80,7 @@ class RuntimeFiles:
             path.touch()
             return
         # In one step, so that nobody reads half of it.
-        new = self._with(f".beat-{os.getpid()}")
+        new = self._with(f".beat-{gethostname()}-{os.getpid()}")
         new.write_text(text, encoding="utf-8")
         new.replace(path)
 

@@ -1,9 +1,8 @@
 """The sections of LiqTrend's settings, each for one part of it."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -15,13 +14,10 @@ from pydantic import (
 )
 
 from liq_provider.errors import SettingsError
-from liq_provider.stream.address import check_url
+from liq_provider.stream.address import check_url, refuse_secrets
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
-
-# Addresses are shown: in the status, in logs, on the page.
-_SECRET = re.compile(r"key|token|secret|passw|auth|signature", re.IGNORECASE)
 
 _NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
 
@@ -66,16 +62,15 @@ def _public_url(value: str) -> str:
     """An http address that holds no secret."""
     try:
         parts = urlsplit(value)
-        host, has_user = parts.hostname, parts.username or parts.password
+        host = parts.hostname
     except ValueError:
         raise ValueError("is no address") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ValueError("must begin with http:// or https://")
-    if has_user:
-        raise ValueError("holds credentials; keys come from the environment only")
-    for name, said in parse_qsl(parts.query):
-        if _SECRET.search(name) and said:
-            raise ValueError(f"holds a secret ({name}=...); keys come from the environment only")
+    try:
+        refuse_secrets(value)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
     return value
 
 

@@ -76,7 +76,6 @@ def news_report(desk: NewsDesk) -> dict[str, Any]:
         "asked": stats.asked,
         "failed": stats.failed,
         "items": stats.items,
-        "steering": stats.steering,
         "dropped": dict(stats.dropped),
         "error": stats.error,
     }

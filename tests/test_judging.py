@@ -157,7 +157,7 @@ async def test_a_contradiction_stays_a_veto_whatever_the_setting_says(court: Cou
 
         server.handler = torn
         (verdict,) = await court.asking(server, on_llm_unavailable="matrix").judge(court.settled())
-    assert verdict.judge == "unavailable" and verdict.action is Action.SKIP
+    assert verdict.judge == "vetoed" and verdict.action is Action.SKIP
 
 
 async def test_without_candles_no_model_is_asked(court: Court) -> None:

@@ -181,6 +181,9 @@ def test_a_venue_address_that_must_not_be_used_names_its_key(
         ({"llm": {"base_url": "https://host.example/v1?api-key=planted"}}, "llm.base_url"),
         ({"llm": {"base_url": "https://user:planted@host.example/v1"}}, "llm.base_url"),
         ({"news": {"feeds": ["https://host.example/rss?token=planted"]}}, "news.feeds"),
+        ({"news": {"feeds": ["https://host.example/rss?sig=planted"]}}, "news.feeds"),
+        ({"news": {"feeds": ["https://host.example/rss#access_token=planted"]}}, "news.feeds"),
+        ({"news": {"feeds": ["https://host.example/rss;key=planted"]}}, "news.feeds"),
         ({"dashboard": {"bot_url": "http://u:planted@127.0.0.1"}}, "dashboard.bot_url"),
         ({"venues": {"okx": {"url": "wss://u:planted@host.example/"}}}, "venues.okx.url"),
         (
@@ -198,6 +201,7 @@ def test_an_address_that_holds_a_secret_is_refused_without_repeating_it(
 
 
 def test_an_address_may_have_a_query() -> None:
-    feeds = ["https://host.example/rss?format=xml&category=btc"]
+    queries = ("format=xml&category=btc", "keyword=bitcoin", "keywords=btc", "author=jane")
+    feeds = [f"https://host.example/rss?{query}" for query in queries]
     found = load_settings({"liq_provider": {"news": {"feeds": feeds}}}, {})
     assert found.news.feeds == tuple(feeds)

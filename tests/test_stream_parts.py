@@ -47,7 +47,10 @@ def test_real_and_loopback_addresses_are_taken(url: str) -> None:
         ("wss://", "no websocket address"),
         ("", "no websocket address"),
         ("wss://host:port/", "no address"),
-        ("wss://user:planted@host.example/", "^the address of host.example holds credentials"),
+        ("wss://u:planted@host:99999/ws", "^(?!.*planted)"),
+        ("ws://u:planted@[bad/ws", "^(?!.*planted)"),
+        ("wss://host.example/ws?token=planted", "^(?!.*planted).*secret"),
+        ("wss://user:planted@host.example/", "^holds credentials"),
         ("wss://[::1", "no address"),
     ],
 )

@@ -105,9 +105,11 @@ class LiveLoop:
         loop: a bot that is started again has positions to manage, whatever the store does.
         """
         try:
-            self.files.beat(self._told)
-            if self.autostart is not None:
-                self.autostart.ensure()
+            try:
+                self.files.beat(self._told)
+            finally:
+                if self.autostart is not None:
+                    self.autostart.ensure()
             self._watch_error = None
         except Exception as error:
             if repr(error) != self._watch_error:

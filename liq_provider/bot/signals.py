@@ -6,6 +6,7 @@ its results. A candle that closes at T knows minutes up to T and verdicts that e
 T + ``max_entry_delay_s`` (design: decision time).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import numpy as np
 from liq_provider.confirmation import spans_of
 from liq_provider.features import FeatureRows, State, purity
 from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
+from liq_provider.judge.rules import JUDGE
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.settings import Settings
 from liq_provider.trend import trend_signs
@@ -185,9 +187,13 @@ def _verdict_of(
     verdicts: Sequence[Mapping[str, Any]],
     rules: Rules,
 ) -> IntArray:
-    """Position of the newest verdict that was alive and known at each candle, or -1."""
+    """
+    Position of the newest verdict that was alive and known at each candle, or -1. One of the
+    matrix that stands in for a model counts only where no other is: with two sidecars the model
+    of one may have been heard.
+    """
     found = np.full(len(close_ms), -1, dtype=np.int64)
-    for position, verdict in enumerate(verdicts):
+    for position, verdict in sorted(enumerate(verdicts), key=lambda item: not _stands_in(item[1])):
         if verdict["aligned"] == _UNJUDGED:
             continue
         known_ms = verdict["available_at"] - rules.delay_ms
@@ -196,6 +202,10 @@ def _verdict_of(
             span = slice(int(first), int(last))
             found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
     return found
+
+
+def _stands_in(verdict: Mapping[str, Any]) -> bool:
+    return verdict["judge"] == JUDGE and "failure" in json.loads(verdict["inputs"])
 
 
 def _recorded(

@@ -21,6 +21,7 @@ _OWN_HISTORY_MS = 2 * 3_600_000
 _AHEAD_MS = 60_000  # the sidecar's clock is the exchange's, this one is the machine's
 _SLOW_S = 1.0
 _SHARE = 0.1  # of the time may be spent on waiting in vain
+_LONGEST_S = 60.0
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
 
 
@@ -103,7 +104,7 @@ class LiveSource:
             self._verdicts_due = True
             took_s = time.monotonic() - begun_s
             if took_s > _SLOW_S:
-                self._patient_s = time.monotonic() + took_s / _SHARE
+                self._patient_s = time.monotonic() + min(took_s / _SHARE, _LONGEST_S)
         # What was read before an error counts, too: it is not read again.
         changed, self._changed = self._changed, set()
         return changed

@@ -129,4 +129,6 @@ def _print_call(call: Mapping[str, Any]) -> None:
     )
     console.print(json.loads(call["prompt"])[-1]["content"])
     console.print("Its answer, as it came:")
-    console.print(call["answer"] or "(none)")
+    # A terminal obeys some characters.
+    answer = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in call["answer"])
+    console.print(answer or "(none)")

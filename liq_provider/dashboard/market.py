@@ -96,11 +96,11 @@ class MarketTable:
             key=lambda row: (row["base_asset"] not in self._waves, -row["z"]),
         )
         ranked = [str(row["pair"]) for row in order]
+        names = self._names()
         quiet = sorted(
-            (base for base in self._names() if base not in rows or rows[base]["z"] is None),
+            (base for base in names if base not in rows or rows[base]["z"] is None),
             key=lambda base: (-self._readiness.get(base, {}).get("active_n", 0), base),
         )
-        names = self._names()
         return list(dict.fromkeys([*ranked, *(names[base] for base in quiet)]))
 
     def _row(self, base: str, venues: dict[str, tuple[float, float, int, str]]) -> dict[str, Any]:

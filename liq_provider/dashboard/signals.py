@@ -9,6 +9,7 @@ from liq_provider.confirmation import spans_of
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
+from liq_provider.judge.rules import UNJUDGED, VETOED
 from liq_provider.settings import Settings
 
 _SHOWN = (
@@ -41,8 +42,8 @@ def signal(
 
 def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Settings) -> str | None:
     """
-    :return: the first gate that the sidecar's settings would close, None if none; a bot with
-        hyperopted parameters, no free slot or stale data may refuse for reasons of its own
+    :return: the first gate that the settings in force would close, None if none; a bot
+        without a free slot or with stale data may refuse for reasons of its own
     """
     if inputs["z"] < settings.z_threshold:
         return f"z {inputs['z']:.1f} is below z_threshold {settings.z_threshold:g}"
@@ -52,8 +53,10 @@ def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Sett
         return "no candles to compare with"
     if row["aligned"] == "no":
         return "price does not follow"
-    if row["judge"] == "unavailable":
+    if row["judge"] == UNJUDGED:
         return "no verdict of the model"
+    if row["judge"] == VETOED:
+        return "vetoed"
     if row["news"] == "contradicts":
         return "news contradicts"
     if row["action"] != "enter":

@@ -19,7 +19,7 @@ Kind = Literal[
     "malformed",
     "wrong symbol",
     "contradictory",
-    "news unknown",
+    "vetoed",
 ]
 
 # Failures of somebody who was not asked do not count against him.

@@ -40,10 +40,14 @@ class _Question:
     answer: "asyncio.Task[Judgement]"
 
     @property
-    def failed(self) -> bool:
-        return self.answer.done() and (
-            self.answer.cancelled() or self.answer.exception() is not None
-        )
+    def useless(self) -> bool:
+        """Ended without an answer, and without what may be a veto."""
+        if not self.answer.done():
+            return False
+        if self.answer.cancelled():
+            return True
+        failure = self.answer.exception()
+        return failure is not None and not _may_veto(failure)
 
 
 @dataclass(slots=True)
@@ -109,11 +113,13 @@ class Questions:
         """
         key = facts.symbol, wave_of(facts), state_of(facts, news)
         known = self._asked.get(key)
-        if known is not None and not known.failed and known.close_ms == facts.close_ms:
+        if known is not None and not known.useless and known.close_ms == facts.close_ms:
             try:
                 found = await asyncio.shield(known.answer)
-            except ModelFailure:
-                pass  # it failed while it was waited for: asked once more, as if it had before
+            except ModelFailure as failure:
+                if _may_veto(failure):
+                    raise
+                # Asked once more, as if it had failed before.
             else:
                 self.early.used += 1
                 return found
@@ -153,3 +159,8 @@ class Questions:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._asked[key] = asked = _Question(facts.close_ms, task)
         return asked
+
+
+def _may_veto(failure: BaseException) -> bool:
+    """What contradicts itself may hold a veto, which another question could lose."""
+    return isinstance(failure, ModelFailure) and failure.kind == "contradictory"

@@ -15,6 +15,7 @@ from liq_provider.wave import Strength
 
 JUDGE = "matrix"
 UNJUDGED = "unavailable"
+VETOED = "vetoed"
 
 _REASONS = {
     (Strength.STRONG, True): "a strong one-sided wave that price follows",
@@ -110,22 +111,29 @@ def unjudged(
     :param veto: what was said against this wave before, and holds
     :return: the verdict to skip; a strategy with other thresholds reads it as a veto, too
     """
-    reason = veto or "on_llm_unavailable"
     return Verdict(
         facts=_with_failure(facts, why),
-        judge=UNJUDGED,
+        judge=UNJUDGED if veto is None else VETOED,
         news=News.NOT_ASKED,
         action=Action.SKIP,
         confidence=Confidence.LOW,
         liq_note=liq_note(facts),
         trend_note=trend_note(facts),
         news_note="no model read it",
-        action_reason=f"no verdict of the model: {why.kind} ({reason})",
+        action_reason=f"no verdict of the model: {why.kind} ({veto or 'on_llm_unavailable'})",
         available_at=now_ms(),
         expires_at=expires_at,
         news_key=news_key,
         downgrade=len(Confidence),
     )
+
+
+def is_model(judge: str) -> bool:
+    """
+    :param judge: of a verdict
+    :return: whether a model made it
+    """
+    return judge not in (JUDGE, UNJUDGED, VETOED)
 
 
 def _with_failure(facts: Facts, why: ModelFailure) -> Facts:

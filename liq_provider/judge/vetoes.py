@@ -1,18 +1,19 @@
 """
 What was said against a wave, so that nobody who knows less takes it back.
 
-A model that fails, or that is asked while the news source fails, knows less than the model
-that said no before. Only one that has read news again may say something else.
+Once news was against a wave, or a model contradicted itself about it, it stays out: headlines
+come and go in searches, what they said does not. Once a model refused or doubted a wave, the
+matrix, which reads no news, does not stand in for it.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from liq_provider.judge.matrix import Confidence, News
-from liq_provider.judge.questions import Wave
-from liq_provider.judge.rules import JUDGE, UNJUDGED
-from liq_provider.judge.verdict import Verdict
+from liq_provider.judge.matrix import News
+from liq_provider.judge.questions import State, Wave
+from liq_provider.judge.rules import VETOED, is_model
+from liq_provider.judge.verdict import Verdict, aligned_of
 
 _DAY_MS = 24 * 3_600_000
 _CONTRADICTORY = "contradictory"
@@ -24,36 +25,41 @@ class Vetoes:
     """
 
     def __init__(self, verdicts: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._by_wave: dict[Wave, bool] = {}
+        self._refused: set[Wave] = set()
+        self._by_news: dict[Wave, set[State]] = {}
         for row in verdicts:
-            wave = (row["base_asset"], row["direction"], row["wave_start_ms"])
-            failure = json.loads(row["inputs"]).get("failure")
-            self._note(wave, row["judge"], row["news"], row["downgrade"], failure)
+            self._note(row, json.loads(row["inputs"]).get("failure"))
 
     def heard(self, verdict: Verdict) -> None:
         """Remember what a verdict says against its wave."""
-        facts = verdict.facts
-        wave = (facts.base_asset, facts.direction, facts.wave_start_ms)
-        failure = facts.details.get("failure")
-        self._note(wave, verdict.judge, verdict.news.value, verdict.downgrade, failure)
+        self._note(verdict.row(), verdict.facts.details.get("failure"))
 
     def any(self, wave: Wave) -> bool:
-        """:return: whether a model said no, or contradicted itself; the matrix may not say yes"""
-        return wave in self._by_wave
+        """:return: whether a model said less than the matrix; the matrix may not stand in"""
+        return wave in self._refused
 
     def by_news(self, wave: Wave) -> bool:
-        """:return: whether news was against it; a model without news may not say yes"""
-        return self._by_wave.get(wave, False)
+        """:return: whether news was against it; nobody may say yes"""
+        return wave in self._by_news
+
+    def is_its_own(self, wave: Wave, state: State) -> bool:
+        """:return: whether it was this very state that news was against"""
+        return state in self._by_news.get(wave, ())
 
     def forget(self, close_ms: int) -> None:
         """Let go of waves that are over for long."""
         oldest_ms = close_ms - _DAY_MS
-        self._by_wave = {wave: v for wave, v in self._by_wave.items() if wave[2] >= oldest_ms}
+        self._refused = {wave for wave in self._refused if wave[2] >= oldest_ms}
+        self._by_news = {wave: s for wave, s in self._by_news.items() if wave[2] >= oldest_ms}
 
-    def _note(self, wave: Wave, judge: str, news: str, downgrade: int, failure: str | None) -> None:
-        by_news = news == News.CONTRADICTS
-        said_no = judge not in (JUDGE, UNJUDGED) and downgrade >= len(Confidence)
-        if by_news or said_no or failure == _CONTRADICTORY:
-            # One who says both "enter" and "the news is against it" has read news, too.
-            against = by_news or failure == _CONTRADICTORY
-            self._by_wave[wave] = self._by_wave.get(wave, False) or against
+    def _note(self, row: Mapping[str, Any], failure: str | None) -> None:
+        wave = (row["base_asset"], row["direction"], row["wave_start_ms"])
+        contradicted = row["news"] == News.CONTRADICTS
+        # One who says both "enter" and "the news is against it" has read news, too.
+        if contradicted or failure == _CONTRADICTORY:
+            states = self._by_news.setdefault(wave, set())
+            if contradicted:
+                states.add((row["strength"], aligned_of(row["aligned"]), row["news_key"]))
+        less = is_model(row["judge"]) and row["downgrade"] > 0
+        if less or wave in self._by_news or row["judge"] == VETOED:
+            self._refused.add(wave)

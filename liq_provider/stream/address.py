@@ -1,12 +1,17 @@
 """Which addresses an exchange may be read from."""
 
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from liq_provider.errors import SettingsError
 
 # Play money liquidates like real money does not: such a feed looks alive and means nothing.
 _TEST_HOSTS = ("binancefuture.com", "wspap.okx.com", "wsaws-demo.okx.com")
+_SECRET = re.compile(
+    r"(?:.*[_.-])?(?:(?:api|access|auth)?[_-]?(?:key|token)|secret|password|passwd|pw|sig|signature)",
+    re.IGNORECASE,
+)
 _TEST_WORDS = frozenset({"testnet", "demo", "sandbox", "papertrading"})
 
 
@@ -22,13 +27,13 @@ def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().rstrip(".")
         _ = parts.port
-        if parts.username or parts.password:
-            raise SettingsError(f"the address of {host} holds credentials; public feeds need none")
-    except ValueError as error:
-        raise SettingsError(f"{url!r} is no address ({error})") from error
+    except ValueError:
+        # Not quoted: it may hold a password.
+        raise SettingsError("is no address; look at brackets and port") from None
+    refuse_secrets(url)
     if parts.scheme not in schemes or not host:
         raise SettingsError(
-            f"{url!r} is no {'websocket' if plain == 'ws' else 'web'} address; write "
+            f"is no {'websocket' if plain == 'ws' else 'web'} address; write "
             f"{encrypted}://host/path, or leave the key out to use the exchange's own"
         )
     if _is_test_environment(host):
@@ -38,9 +43,26 @@ def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
         )
     if parts.scheme == plain and not _is_loopback(host):
         raise SettingsError(
-            f"{url!r} would be read unencrypted over a network; write {encrypted}:// ({plain}:// "
+            f"{host} would be read unencrypted over a network; write {encrypted}:// ({plain}:// "
             "is for this machine only)"
         )
+
+
+def refuse_secrets(url: str) -> None:
+    """
+    Addresses are shown: in the status, in logs, on the page.
+
+    :raises SettingsError: it holds what looks like a secret, which is not repeated
+    """
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise SettingsError("holds credentials; keys come from the environment only")
+    for text in (parts.query, parts.fragment, parts.path.partition(";")[2]):
+        for name, said in parse_qsl(text, separator="&") + parse_qsl(text, separator=";"):
+            if said and _SECRET.fullmatch(name):
+                raise SettingsError(
+                    f"holds a secret ({name}=...); keys come from the environment only"
+                )
 
 
 def _is_test_environment(host: str) -> bool:

@@ -27,7 +27,7 @@ from liq_provider.bot.signals import CandleTrend, Decisions, Rules, decide
 from liq_provider.confirmation import spans_of
 from liq_provider.judge import matrix
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
-from liq_provider.judge.rules import JUDGE, UNJUDGED
+from liq_provider.judge.rules import is_model
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.settings import Settings
 from liq_provider.study.events import DAY_MS, PairData, clustered
@@ -174,7 +174,7 @@ def run_judges(
 
 
 def _is_model(judge: str) -> bool:
-    return judge not in (JUDGE, UNJUDGED)
+    return is_model(judge)
 
 
 def _by_models(verdicts: Sequence[Mapping[str, Any]], from_ms: int) -> list[Mapping[str, Any]]:

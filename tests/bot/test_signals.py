@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.signals import Decisions, VerdictMode, decide
+from liq_provider.bot.signals import Decisions, VerdictMode, _verdict_of, decide
 
 from .helpers import at, feature_rows, rules, trend, verdict
 
@@ -237,3 +237,17 @@ def test_a_pair_without_liquidations_decides_nothing() -> None:
 
 def test_no_candles_no_decisions() -> None:
     assert len(decided({5: LONGS_WIPED}, [verdict(5)], candles=0).entry) == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "counts"), [('{"failure": "timeout"}', "m@v1"), ("{}", "matrix")]
+)
+def test_a_matrix_that_stands_in_never_hides_what_a_model_said(inputs: str, counts: str) -> None:
+    """Two sidecars on one store: the model of one answered, that of the other did not."""
+    rows = [
+        verdict(0, judge="m@v1", news="contradicts", action="skip"),
+        verdict(0, judge="matrix", after_s=5.0, inputs=inputs),
+    ]
+    one = np.array([1])
+    (found,) = _verdict_of(at(0) * one, -one, one > 0, rows, rules())
+    assert rows[found]["judge"] == counts

@@ -59,6 +59,7 @@ def row(**changes: Any) -> dict[str, Any]:
         ({"aligned": "unknown"}, "no candles"),
         ({"aligned": "no", "news": "contradicts"}, "price does not follow"),
         ({"judge": "unavailable", "action": "skip"}, "no verdict of the model"),
+        ({"judge": "vetoed", "action": "skip"}, "vetoed"),
         ({"news": "contradicts", "action": "skip"}, "news contradicts"),
         ({"action": "hold"}, "the judge says hold"),
         ({"confidence": "low"}, "confidence low is below min_confidence medium"),

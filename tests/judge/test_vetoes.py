@@ -15,16 +15,19 @@ from liq_provider.judging import Judging
 from liq_provider.settings import Settings
 from liq_provider.simulator.model import StandIn, asked, completion, verdict
 from liq_provider.wave import Strength
-from tests.court import MINUTE, Court, no_idea
+from tests.court import MINUTE, PAIR, Court, anomaly, no_idea
 from tests.judge.facts import CANDLES
 from tests.judge.facts import news as news_set
+from tests.sidecars import until
 
 UNKNOWN = NewsSet(note="news was not asked: no answer in time")
 SOME, OTHER = news_set("Bitcoin ETF approved"), news_set("Bitcoin ETF approved", "and traded")
 AGAINST = {"news": "contradicts", "action": "skip", "confidence": "low"}
 TORN = {"news": "contradicts", "action": "enter"}
 NO = {"news": "none", "action": "skip", "confidence": "low"}
+DOUBT = {"news": "none", "action": "enter", "confidence": "low"}
 YES = {"news": "none", "action": "enter", "confidence": "high"}
+NOTHING, NEWER = NewsSet((), "none"), news_set("Bitcoin ETF traded", "by all", "and more")
 
 
 class Trial:
@@ -40,8 +43,9 @@ class Trial:
         self.judging = self._sit()
 
     def _sit(self) -> Judging:
-        judging = self.court.asking(self.server, on_llm_unavailable=self.fallback)
+        return self.prepared(self.court.asking(self.server, on_llm_unavailable=self.fallback))
 
+    def prepared(self, judging: Judging) -> Judging:
         async def the_same(pair: str, close_ms: int) -> Any:
             return CANDLES
 
@@ -49,6 +53,7 @@ class Trial:
             return self.news
 
         judging._evidence.candles.closed = the_same  # type: ignore[method-assign]
+        judging._evidence.candles.expected = the_same  # type: ignore[method-assign]
         judging._evidence.news = news  # type: ignore[method-assign]
         return judging
 
@@ -90,40 +95,70 @@ async def test_an_older_yes_does_not_hide_that_the_model_failed(court: Court) ->
 
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("before", [AGAINST, TORN])
-async def test_a_model_without_news_does_not_take_back_what_news_said(
+async def test_a_wave_that_news_was_against_stays_out(
     court: Court, before: dict[str, str], restart: bool
 ) -> None:
     async with StandIn() as server:
         trial = Trial(court, server)
         assert (await trial.minute(0, YES, UNKNOWN))["action"] == "enter"
-        assert (await trial.minute(1, before))["action"] == "skip"
+        assert (await trial.minute(1, YES, OTHER))["action"] == "enter"
+        assert (await trial.minute(2, before))["action"] == "skip"
         if restart:
             trial.restart()
         asked_before = len(server.requests)
-        for after in (2, 3):
-            found = await trial.minute(after, YES, UNKNOWN)
-            assert (found["action"], found["downgrade"]) == ("skip", 3)
-            assert "news unknown" in found["action_reason"]
+        # Unknown again, nothing found, a set that said yes before, a new one, and the same.
+        for after, news in enumerate((UNKNOWN, NOTHING, OTHER, NEWER, SOME), 3):
+            found = await trial.minute(after, YES, news)
+            assert (found["action"], found["downgrade"]) == ("skip", 3), news
         assert len(server.requests) == asked_before, "the answer would not count"
-        assert (await trial.minute(4, YES, OTHER))["action"] == "enter", "news was read again"
-        assert (await trial.minute(5, YES, UNKNOWN))["action"] == "skip"
+        running = anomaly(court.close_ms + 9 * MINUTE, court.close_ms)
+        await trial.judging.foresee([running], {"BTC": PAIR})
+        assert len(server.requests) == asked_before, "nor is it asked about early"
+
+
+async def test_a_contradiction_is_remembered_whatever_failed_before_it(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        assert (await trial.minute(0, None))["judge"] == "unavailable"
+        assert (await trial.minute(1, TORN))["judge"] == "vetoed"
+        trial.restart()
+        assert (await trial.minute(2, YES, OTHER))["judge"] == "vetoed"
 
 
 @pytest.mark.parametrize("restart", [False, True])
-@pytest.mark.parametrize("before", [AGAINST, TORN, NO])
+@pytest.mark.parametrize("before", [AGAINST, TORN, NO, DOUBT])
 async def test_the_matrix_does_not_take_back_what_a_model_said(
     court: Court, before: dict[str, str], restart: bool
 ) -> None:
     async with StandIn() as server:
         trial = Trial(court, server, "matrix")
-        assert (await trial.minute(0, before, strength=Strength.MEDIUM))["action"] == "skip"
+        await trial.minute(0, before)
         if restart:
             trial.restart()
         for after in (1, 2):
-            found = await trial.minute(after, None)
-            assert (found["judge"], found["action"]) == ("unavailable", "skip")
+            found = await trial.minute(after, None, OTHER)
+            assert (found["judge"], found["action"]) == ("vetoed", "skip")
             assert "refused before" in found["action_reason"]
-        assert (await trial.minute(3, YES))["action"] == "enter"
+        if before in (NO, DOUBT):
+            assert (await trial.minute(3, YES, OTHER))["action"] == "enter", "it was asked again"
+
+
+async def test_a_sidecar_that_is_restarted_without_a_model_keeps_its_vetoes(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        await trial.minute(0, NO)
+        trial.judging = trial.prepared(court.new())
+        assert (await trial.minute(1, None))["judge"] == "vetoed"
+
+
+async def test_a_contradiction_that_was_heard_early_is_not_asked_away(court: Court) -> None:
+    async with StandIn() as server:
+        trial = Trial(court, server, "matrix")
+        trial.says = TORN
+        await trial.judging.foresee([anomaly(court.close_ms, court.close_ms)], {"BTC": PAIR})
+        await until(lambda: court.reader.model_calls(0, 2**62), "it is on record")
+        assert (await trial.minute(0, None))["judge"] == "vetoed"
+        assert len(server.requests) == 1
 
 
 async def test_the_matrix_stands_in_where_nothing_was_said(court: Court) -> None:
@@ -132,7 +167,8 @@ async def test_the_matrix_stands_in_where_nothing_was_said(court: Court) -> None
         assert (await trial.minute(0, None))["judge"] == "matrix"
         assert (await trial.minute(1, None))["action"] == "enter"
         assert (await trial.minute(2, NO, OTHER))["action"] == "skip"
-        assert (await trial.minute(3, None))["action"] == "skip", "not what the matrix said before"
+        found = await trial.minute(3, None)
+        assert found["judge"] == "vetoed", "not what the matrix said before"
 
 
 async def test_a_failed_question_is_reached_from_its_verdict(court: Court) -> None:

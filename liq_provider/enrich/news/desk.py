@@ -20,7 +20,6 @@ from liq_provider.enrich.news.http import NewsError
 from liq_provider.enrich.news.item import Entry, NewsItem
 from liq_provider.enrich.news.rss import Rss
 from liq_provider.enrich.news.spelling import Spelling, spelling_of
-from liq_provider.enrich.news.steering import steers
 from liq_provider.judge.rate import Rate
 from liq_provider.sections import NewsSettings
 
@@ -44,16 +43,13 @@ class NewsSet:
     :param items: newest first
     :param key: identifies the set; empty if news was not asked
     :param note: why it was not asked, else empty
+    :param steered: others, which are not among the items, spoke to the judge
     """
 
     items: tuple[NewsItem, ...] = ()
     key: str = ""
     note: str = ""
-
-    @property
-    def steered(self) -> bool:
-        """Does some of it speak to the judge instead of about the coin?"""
-        return any(steers(f"{item.title} {item.source} {item.summary}") for item in self.items)
+    steered: bool = False
 
     @property
     def found(self) -> bool | None:
@@ -67,14 +63,12 @@ NOT_ASKED = NewsSet(note="no news source")
 @dataclass(slots=True)
 class NewsStats:
     """
-    :param steering: sets of which some item spoke to the judge
     :param dropped: items that were not let through, by reason
     """
 
     asked: int = 0
     failed: int = 0
     items: int = 0
-    steering: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     error: str | None = None
 
@@ -152,14 +146,10 @@ class NewsDesk:
     def _find(self, spelling: Spelling) -> NewsSet:
         # In one go: what was found must not queue behind the searches of other coins.
         assert self._source is not None
-        items = self._let_through(self._source.find(spelling), spelling)
-        found = NewsSet(items, set_key(items))
-        if found.steered:
-            self.stats.steering += 1
-            logger.warning(
-                "News of %s tries to steer the judge; it cannot support", spelling.symbol
-            )
-        return found
+        items, steered = self._let_through(self._source.find(spelling), spelling)
+        if steered:
+            logger.warning("News of %s tried to steer the judge: none supports", spelling.symbol)
+        return NewsSet(items, set_key(items, steered), steered=steered)
 
     def _failed(self, reason: str) -> None:
         if self.stats.error is None:
@@ -167,11 +157,15 @@ class NewsDesk:
         self.stats.failed += 1
         self.stats.error = reason
 
-    def _let_through(self, entries: Sequence[Entry], spelling: Spelling) -> tuple[NewsItem, ...]:
+    def _let_through(
+        self, entries: Sequence[Entry], spelling: Spelling
+    ) -> tuple[tuple[NewsItem, ...], bool]:
+        """:return: the newest that may go further, and whether some spoke to the judge"""
         now_ms, dropped = self._now_ms(), self.stats.dropped
         oldest_ms = now_ms - self._settings.max_age_hours * _HOUR_MS
         links: set[str] = set()
         found: dict[str, NewsItem] = {}
+        steered = False
         for entry in entries:
             item = entry.item
             if item is None:
@@ -184,18 +178,21 @@ class NewsDesk:
                 dropped["about something else"] += 1
             elif item.item_id in found or (entry.link and entry.link in links):
                 dropped["duplicate"] += 1
+            elif entry.steers:
+                dropped["speaks to the judge"] += 1
+                steered = True
             else:
                 found[item.item_id] = item
                 links.add(entry.link)
         newest = sorted(found.values(), key=lambda item: (-item.published_ms, item.item_id))
-        return tuple(newest[: self._settings.max_items])
+        return tuple(newest[: self._settings.max_items]), steered
 
 
-def set_key(items: Sequence[NewsItem]) -> str:
+def set_key(items: Sequence[NewsItem], steered: bool = False) -> str:
     """:return: identifies a set of news, whatever its order; ``none`` for an empty one"""
-    if not items:
+    if not items and not steered:
         return "none"
-    names = ",".join(sorted(item.item_id for item in items))
+    names = ",".join([*sorted(item.item_id for item in items), *(["steered"] if steered else [])])
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -17,6 +18,7 @@ from liq_provider import __version__
 
 _MAX_BYTES = 4 * 1024 * 1024
 _PIECE = 16_384
+_MOST_HOPS = 5
 _AGENT = f"LiqTrend/{__version__}"
 
 
@@ -85,16 +87,29 @@ class _EncryptedPool(HTTPSConnectionPool):
     ConnectionCls = _Encrypted
 
 
+_POOLS = {"http": _PlainPool, "https": _EncryptedPool}
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        pools = {"http": _PlainPool, "https": _EncryptedPool}
-        self.poolmanager.pool_classes_by_scheme = pools
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Session(requests.Session):
+    def resolve_redirects(self, *_args: Any, **_kwargs: Any) -> Iterator[Any]:
+        """Requests would read all that a redirecting server sends; ``get`` follows by itself."""
+        return iter(())
 
 
 def new_session() -> requests.Session:
     """:return: one whose connections can be cut off while they wait"""
-    session = requests.Session()
+    session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())
     return session
@@ -117,26 +132,24 @@ def get(
     :raises NewsError: unreachable, too slow, too large
     """
     deadline_s = time.monotonic() + timeout_s
+    headers = {"User-Agent": _AGENT, **(headers or {})}
     try:
-        with (
-            _cut_off(timeout_s),
-            session.get(
-                url,
-                headers={"User-Agent": _AGENT, **(headers or {})},
-                params=params,
-                timeout=timeout_s,
-                stream=True,
-                allow_redirects=redirects,
-            ) as answer,
-        ):
-            body = bytearray()
-            for piece in answer.iter_content(_PIECE):
-                body += piece
-                if len(body) > _MAX_BYTES:
-                    raise NewsError(f"answer of more than {_MAX_BYTES // 2**20} MB")
-            if time.monotonic() > deadline_s:
-                raise NewsError(f"no complete answer within {timeout_s:g} s")
-            return answer.status_code, answer.headers, bytes(body)
+        with _cut_off(timeout_s):
+            for _ in range(_MOST_HOPS):
+                with session.get(
+                    url,
+                    headers=headers,
+                    params=params,
+                    timeout=timeout_s,
+                    stream=True,
+                    allow_redirects=False,
+                ) as answer:
+                    if not (redirects and answer.is_redirect):
+                        return answer.status_code, answer.headers, _body(answer, deadline_s)
+                    url, params = urljoin(answer.url, answer.headers["Location"]), None
+            raise NewsError("too many redirects")
+    except _TooSlow:
+        raise NewsError(f"no complete answer within {timeout_s:g} s") from None
     except requests.Timeout:
         raise NewsError(f"no answer within {timeout_s:g} s") from None
     except (requests.RequestException, HTTPError, OSError) as error:
@@ -144,6 +157,23 @@ def get(
             raise NewsError(f"no complete answer within {timeout_s:g} s") from None
         # Their texts quote addresses with everything in them.
         raise NewsError(type(error).__name__) from None
+
+
+class _TooSlow(Exception):
+    """The answer was not complete in time."""
+
+
+def _body(answer: requests.Response, deadline_s: float) -> bytes:
+    body = bytearray()
+    for piece in answer.iter_content(_PIECE):
+        body += piece
+        if len(body) > _MAX_BYTES:
+            raise NewsError(f"answer of more than {_MAX_BYTES // 2**20} MB")
+        if time.monotonic() > deadline_s:
+            raise _TooSlow
+    if time.monotonic() > deadline_s:
+        raise _TooSlow  # what has no length ends like this when it is cut off
+    return bytes(body)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from liq_provider.enrich.news.steering import steers
 from liq_provider.plaintext import plain
 
 TITLE_LIMIT = 200
@@ -33,10 +34,12 @@ class Entry:
 
     :param item: what may go further, None if it is undated or has no title
     :param link: the address without what campaigns and trackers append; empty if there is none
+    :param steers: it speaks to the judge instead of about a coin
     """
 
     item: NewsItem | None
     link: str
+    steers: bool = False
 
     @classmethod
     def of(
@@ -58,7 +61,8 @@ class Entry:
             plain(summary, SUMMARY_LIMIT),
             published_ms,
         )
-        return cls(item, _link(url))
+        # Each by itself: two honest texts must not make an order where they meet.
+        return cls(item, _link(url), any(map(steers, (item.title, item.source, item.summary))))
 
 
 def _link(url: str) -> str:

@@ -82,3 +82,39 @@ def test_an_answer_in_time_is_whole_and_its_connection_is_not_cut_off_later() ->
                 time.sleep(0.4)
     finally:
         server.close()
+
+
+def test_a_proxy_of_the_environment_is_cut_off_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Server(*TRICKLES["a body of known length"])
+    try:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        begun_s = time.monotonic()
+        with new_session() as session, pytest.raises(NewsError, match=r"within 0\.5"):
+            get(session, "http://news.example/feed", 0.5)
+        assert time.monotonic() - begun_s < 10
+    finally:
+        proxy.close()
+
+
+def test_what_a_redirecting_server_sends_beside_is_not_read() -> None:
+    target = Server(HEAD + b"Content-Length: 5\r\n\r\nwhole", b"")
+    moved = b"HTTP/1.1 302 Found\r\nLocation: " + target.url.encode() + b"\r\n\r\n"
+    gate = Server(moved, b"x" * 10_000)
+    try:
+        with new_session() as session:
+            assert get(session, gate.url, 5.0)[2] == b"whole"
+            assert gate.gone.wait(10), "the first connection is closed"
+    finally:
+        gate.close()
+        target.close()
+
+
+def test_a_circle_of_redirects_ends() -> None:
+    circle = Server(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\n\r\n", b"")
+    try:
+        with new_session() as session, pytest.raises(NewsError, match="too many redirects"):
+            get(session, circle.url, 5.0)
+    finally:
+        circle.close()
