@@ -2,18 +2,19 @@
 What was said against a wave, so that nobody who knows less takes it back.
 
 Once news was against a wave, or a model contradicted itself about it, it stays out: headlines
-come and go in searches, what they said does not. Once a model refused or doubted a wave, the
-matrix, which reads no news, does not stand in for it.
+come and go in searches, what they said does not. Once a model said less of a wave than the matrix
+allows, the matrix, which reads no news, does not stand in for it.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from liq_provider.judge.matrix import News
+from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.questions import State, Wave
 from liq_provider.judge.rules import VETOED, is_model
 from liq_provider.judge.verdict import Verdict, aligned_of
+from liq_provider.wave import Strength
 
 _DAY_MS = 24 * 3_600_000
 _CONTRADICTORY = "contradictory"
@@ -60,6 +61,18 @@ class Vetoes:
             states = self._by_news.setdefault(wave, set())
             if contradicted:
                 states.add((row["strength"], aligned_of(row["aligned"]), row["news_key"]))
-        less = is_model(row["judge"]) and row["downgrade"] > 0
+        less = is_model(row["judge"]) and _said(row) < _allowed(row)
         if less or wave in self._by_news or row["judge"] == VETOED:
             self._refused.add(wave)
+
+
+def _said(row: Mapping[str, Any]) -> int:
+    """How sure an entry it is, 0 for none."""
+    return Confidence.of(row["confidence"]) if row["action"] == Action.ENTER else 0
+
+
+def _allowed(row: Mapping[str, Any]) -> int:
+    """The same of the matrix."""
+    strength = Strength[row["strength"].upper()]
+    action, confidence = decide(strength, aligned_of(row["aligned"]), News(row["news"]))
+    return confidence if action is Action.ENTER else 0

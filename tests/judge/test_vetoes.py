@@ -143,6 +143,16 @@ async def test_the_matrix_does_not_take_back_what_a_model_said(
             assert (await trial.minute(3, YES, OTHER))["action"] == "enter", "it was asked again"
 
 
+async def test_a_model_that_agreed_with_the_matrix_refused_nothing(court: Court) -> None:
+    """A medium wave without news is skipped by the table; a strong one is another matter."""
+    async with StandIn() as server:
+        trial = Trial(court, server, "matrix")
+        found = await trial.minute(0, NO, NOTHING, strength=Strength.MEDIUM)
+        assert (found["judge"], found["action"]) == ("gpt-4.1-mini@v1", "skip")
+        found = await trial.minute(1, None, NOTHING)
+        assert (found["judge"], found["action"]) == ("matrix", "enter")
+
+
 async def test_a_sidecar_that_is_restarted_without_a_model_keeps_its_vetoes(court: Court) -> None:
     async with StandIn() as server:
         trial = Trial(court, server)
