@@ -26,6 +26,20 @@ def coverage_shares(reader: Reader, venues: Sequence[str], now_ms: int) -> dict[
     return shares
 
 
+def uncovered(reader: Reader, settings: Settings, close_ms: int) -> str | None:
+    """
+    :param close_ms: close of the newest settled minute
+    :return: why its segment cannot be scored, None if some venue covers all of it
+    """
+    length_min = settings.segment_min
+    from_ms = close_ms - length_min * MINUTE_MS
+    found = reader.coverage(settings.venues.enabled, from_ms, close_ms)
+    for spans in found.values():
+        if any(span.start_ms <= from_ms and span.end_ms >= close_ms for span in spans):
+            return None
+    return f"no feed was heard for all of the last {length_min} min"
+
+
 def baseline(reader: Reader, settings: Settings, close_ms: int) -> dict[str, Any]:
     """:return: how many baseline segments are known and needed, and when the first signal can be"""
     params, close_ms = FeatureParams.of(settings), minute_of(close_ms)

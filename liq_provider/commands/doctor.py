@@ -78,7 +78,7 @@ def _bot(found: Context) -> Iterator[Finding]:
     from freqtrade.exceptions import OperationalException
     from freqtrade.resolvers import StrategyResolver
 
-    from liq_provider.bot.checks import check_bot
+    from liq_provider.bot.checks import check_bot, check_served
 
     if found.config.get("trading_mode") != "futures":
         # Freqtrade would not even load a strategy that goes short.
@@ -104,6 +104,10 @@ def _bot(found: Context) -> Iterator[Finding]:
         yield Finding("error", "Freqtrade settings", str(error), "change the named keys")
         return
     yield Finding("ok", "Freqtrade settings", "nothing overrides what LiqTrend relies on")
+    own = found.settings
+    unserved = check_served(own, own.z_threshold, own.purity_threshold, own.direction_mode, {})
+    if unserved is not None:
+        yield Finding("error", "liq_provider.judge", unserved, "no entry is made like this")
     if not config.get("dry_run", True):
         orders = config.get("order_types", {})
         if not orders.get("stoploss_on_exchange"):
@@ -115,7 +119,7 @@ def _bot(found: Context) -> Iterator[Finding]:
             )
     if not found.settings.autostart:
         yield Finding(
-            "ok", "liq_provider.autostart", "off: start the sidecar with `liq-provider run`"
+            "ok", "liq_provider.autostart", "off: the sidecar is started with `liq-provider run`"
         )
     elif any(item.get("method") == "RemotePairList" for item in config.get("pairlists") or ()):
         yield Finding(
@@ -153,7 +157,9 @@ def _exchange(found: Context) -> Iterator[Finding]:
     try:
         clock.measure(BotExchange(exchange["name"], exchange.get("ccxt_config")).time_ms)
     except BaseError as error:
-        yield Finding("error", "clock", f"{exchange['name']} does not answer: {error}")
+        yield Finding(
+            "error", "clock", f"{exchange['name']} does not answer: {error}", "check the connection"
+        )
         return
     skew_ms = clock.skew_ms
     if skew_ms is None:

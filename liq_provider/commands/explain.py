@@ -54,13 +54,19 @@ def explain(arguments: argparse.Namespace) -> int:
         problem = snapshot.problem(int(time.time() * 1000), settings)
         gates = [Gate("data", problem is None, problem or "live", "fresh data"), *gates]
     failed = next((gate for gate in gates if gate.passed is False), None)
+    # A bot had candles; that there are none here says nothing of what it did.
+    untold = note is not None and failed is not None and failed.name == "trend"
     if arguments.json:
-        answer = {"pair": arguments.pair, "close": show_time(close_ms), "entry": failed is None}
+        answer = {
+            "pair": arguments.pair,
+            "close": show_time(close_ms),
+            "entry": None if untold else failed is None,
+        }
         question = None if call is None else call | {"prompt": json.loads(call["prompt"])}
         gate_rows = [asdict(gate) for gate in gates]
         print(json.dumps(answer | {"gates": gate_rows, "question": question}))
     else:
-        _print(arguments.pair, close_ms, gates, failed, note)
+        _print(arguments.pair, close_ms, gates, failed, note, untold)
         if call is not None:
             _print_call(call)
     return 0
@@ -96,7 +102,12 @@ def candles_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, st
 
 
 def _print(
-    pair: str, close_ms: int, gates: list[Gate], failed: Gate | None, note: str | None
+    pair: str,
+    close_ms: int,
+    gates: list[Gate],
+    failed: Gate | None,
+    note: str | None,
+    untold: bool,
 ) -> None:
     console = Console()
     console.print(f"{pair} at the close of {show_time(close_ms)} UTC", markup=False)
@@ -109,7 +120,9 @@ def _print(
     console.print(table)
     if note:
         console.print(note, markup=False)
-    if failed is None:
+    if untold:
+        console.print("Whether it was an entry cannot be told without candles.", style="yellow")
+    elif failed is None:
         console.print("Every gate passed: an entry, if a slot is free.", style="green")
     else:
         console.print(f"No entry: {failed.name}: {failed.found}", style="yellow", markup=False)
@@ -121,7 +134,11 @@ def _print_call(call: Mapping[str, Any]) -> None:
     tokens = "not told"
     if call["prompt_tokens"] is not None:
         tokens = f"{call['prompt_tokens']} + {call['answer_tokens']}"
-    cost = "no prices set" if call["cost_usd"] is None else f"${call['cost_usd']:.6f}"
+    cost = (
+        "not known (llm.price_in_usd is not set)"
+        if call["cost_usd"] is None
+        else f"${call['cost_usd']:.6f}"
+    )
     console.print(
         f"\nQuestion to {call['judge']} at {show_time(call['asked_ms'])} UTC: "
         f"{' '.join((call['outcome'], call['detail'])).strip()}, {call['latency_ms']:,} ms, "

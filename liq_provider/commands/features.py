@@ -12,6 +12,7 @@ from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.pipeline import compute
+from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, direction_word, signs, strengths, wave_starts
 
 
@@ -22,7 +23,9 @@ def features(arguments: argparse.Namespace) -> int:
     span = reader.span()
     if span is None:
         raise UsageError("the store holds no liquidations yet")
-    to_ms = minute_of(parse_time(arguments.to_time) if arguments.to_time else span[1] + MINUTE_MS)
+    to_ms = minute_of(
+        parse_time(arguments.to_time) if arguments.to_time else _newest(reader, span[1])
+    )
     from_ms = minute_of(
         parse_time(arguments.from_time)
         if arguments.from_time
@@ -65,6 +68,13 @@ def features(arguments: argparse.Namespace) -> int:
     )
     _print(lines, arguments.format)
     return 0
+
+
+def _newest(reader: Reader, last_ms: int) -> int:
+    """What a running sidecar has not settled yet is not known, which is no news."""
+    settled_ms = int(reader.states(["computed_ms"]).get("computed_ms") or 0)
+    end_ms = last_ms + MINUTE_MS
+    return settled_ms if 0 <= end_ms - settled_ms <= 2 * MINUTE_MS else end_ms
 
 
 def _known(known: bool, value: float) -> float | None:

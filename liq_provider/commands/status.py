@@ -13,7 +13,7 @@ from rich.text import Text
 from liq_provider.bot.source import Snapshot
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.features import State
-from liq_provider.health import baseline, coverage_shares
+from liq_provider.health import baseline, coverage_shares, uncovered
 from liq_provider.settings import Settings
 
 _DAY_MS = 86_400_000
@@ -51,7 +51,8 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     return {
         "store": str(found.files.prefix),
         "running": running,
-        "problem": _problem(running, sidecar, computed_ms, now_ms, settings),
+        "problem": _problem(running, sidecar, computed_ms, now_ms, settings)
+        or uncovered(reader, settings, computed_ms),
         "computed_ms": computed_ms,
         "sidecar": sidecar,
         "coverage_24h": coverage_shares(reader, settings.venues.enabled, now_ms),
@@ -86,11 +87,16 @@ def _print(report: Mapping[str, Any]) -> None:
     else:
         console.print("Data is live.", style="bold green")
     console.print(f"Store {report['store']}", markup=False)
+    if sidecar and not report["running"]:
+        console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
     if sidecar.get("feeds"):
         console.print(_feeds(report))
         console.print(_SAMPLED, style="dim")
     baseline = report["baseline"]
-    line = f"Baseline: {baseline['segments']} of {baseline['needed']} needed segments are known"
+    line = (
+        f"Baseline: {baseline['segments']} of {baseline['full']} segments are known, "
+        f"{baseline['needed']} are needed"
+    )
     if baseline["first_signal_ms"]:
         line += f"; first signal possible at {show_time(baseline['first_signal_ms'])} UTC"
     console.print(line)
@@ -99,7 +105,7 @@ def _print(report: Mapping[str, Any]) -> None:
     )
     console.print(f"Coins: {coins or 'none seen yet'}")
     if sidecar:
-        _print_sidecar(console, sidecar)
+        _print_sidecar(console, sidecar, report["running"])
     wave = report["last_wave"]
     if wave:
         console.print(
@@ -153,7 +159,7 @@ def _aside(booked: Mapping[str, int]) -> str:
     )
 
 
-def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
+def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) -> None:
     skew_ms = sidecar["skew_ms"]
     console.print(
         f"Since {show_time(sidecar['started_ms'])} UTC: {sidecar['stored']:,} stored, "
@@ -165,7 +171,7 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any]) -> None:
     )
     if sidecar["store_error"]:
         console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
-    page = sidecar.get("dashboard") or {}
+    page = (sidecar.get("dashboard") or {}) if running else {}
     if page.get("url"):
         console.print(f"Dashboard: {page['url']}" + (" (token)" if page["locked"] else ""))
     elif page.get("error"):
@@ -203,7 +209,7 @@ def _print_model(
 ) -> None:
     if model is not None:
         spent = ", ".join(
-            f"{name} {item['used']:g} of {item['limit']:g}"
+            f"{name} {item['used']:,.10g} of {item['limit']:,.10g}"
             for name, item in model["budget"]["spent"].items()
         )
         failures = ", ".join(f"{kind} {n}" for kind, n in sorted(model["failures"].items()))

@@ -10,6 +10,7 @@ from typing import Any
 from liq_provider.commands.common import Context, context
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.runtime import study_dir
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.study import holdout
@@ -40,7 +41,7 @@ def study(arguments: argparse.Namespace) -> int:
     reader = found.reader()
     pairs = _pairs(found, reader, arguments)
     report = _report(found, reader, pairs, options, open_holdout=arguments.open_holdout)
-    out = Path(arguments.out) if arguments.out else found.base_dir / "user_data" / "study"
+    out = Path(arguments.out) if arguments.out else study_dir(found.store_url, found.base_dir)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
     page, data = report.write(out, f"study_{stamp}")
     print("\n".join(report.lines()))

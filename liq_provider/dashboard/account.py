@@ -174,7 +174,8 @@ def position(
     """
     :param trade: as ``/status`` tells it
     :param kept: what the strategy keeps with it, without prefix
-    :return: a line of the position monitor; shares of price, not of margin
+    :return: a line of the position monitor; shares of price, not of margin, but for
+        ``profit_ratio``, which is Freqtrade's, with fees and leverage
     """
     short, entry, now = trade["is_short"], trade["open_rate"], trade.get("current_rate")
     best = (trade.get("min_rate") if short else trade.get("max_rate")) or entry
@@ -194,6 +195,7 @@ def position(
         "now": now,
         "profit": profit,
         "profit_abs": _profit_abs(trade),
+        "profit_ratio": trade.get("profit_ratio"),
         "best": best,
         "best_profit": top,
         "drawdown": None if profit is None else top - profit,

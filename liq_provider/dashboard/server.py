@@ -23,6 +23,7 @@ from liq_provider.errors import SettingsError
 from liq_provider.liquidation import Liquidation
 from liq_provider.ownloop import OwnLoop
 from liq_provider.running import Running
+from liq_provider.runtime import study_dir
 from liq_provider.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Dashboard:
         account = Account(address)
         self.board = Board(reader, settings, account, file, now_ms, names)
         self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
-        self._study_dir = base_dir / "user_data" / "study"
+        self._study_dir = study_dir(store_url, base_dir)
         self._own = OwnLoop("page")
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None

@@ -14,7 +14,8 @@ from liq_provider.rolling import FloatArray
 from liq_provider.sections import VenueSettings
 
 _TIMEOUT_MS = 10_000
-_MOST_ROWS = 1_500  # that one request brings
+_MOST_ROWS = 1_000  # of one request
+_MOST_PAGES = 10
 
 # What each venue needs to list its USD perpetuals and nothing else.
 _CCXT_ID = {"binance": "binance", "bybit": "bybit", "gate": "gate", "okx": "okx"}
@@ -107,7 +108,16 @@ class BotExchange:
 
         :return: rows of open time, open, high, low, close, volume
         """
-        return list(self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=_MOST_ROWS))
+        rows: list[list[float]] = []
+        # Exchanges bring a thousand or fewer at a time, the oldest first.
+        for _ in range(_MOST_PAGES):
+            page = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=_MOST_ROWS)
+            new = [row for row in page if row[0] >= since_ms]
+            if not new:
+                break
+            rows += new
+            since_ms = int(new[-1][0]) + 1
+        return rows
 
     def closed(self, pair: str, timeframe: str, count: int, now_ms: int) -> tuple[int, FloatArray]:
         """

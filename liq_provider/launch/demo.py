@@ -152,6 +152,8 @@ class Demo:
         config["bot_name"] = "LiqTrend demo (SYNTHETIC market)"
         config["db_url"] = f"sqlite:///{self._dir / 'tradesv3.sqlite'}"
         config["strategy_path"] = str(self._root / "strategies")
+        # Synthetic candles must never be mistaken for real ones.
+        config["datadir"] = str(self._dir / "data")
         config["internals"] = {"process_throttle_secs": 1}
         config["api_server"] = {
             "enabled": True,

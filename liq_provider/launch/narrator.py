@@ -27,6 +27,7 @@ _TRADES = text(
 
 # A trailing stop moves in every loop; a line for every so many percent is enough.
 _STOP_STEP = 0.004
+_FARTHEST = 0.5
 
 
 @dataclass(slots=True)
@@ -129,9 +130,12 @@ class Narrator:
             head = f"{trade['pair']} {'SHORT' if trade['is_short'] else 'LONG'}"
             if number not in self.tally.entered:
                 yield f"entry      {head} at {trade['open_rate']:g} ({trade['enter_tag']})"
+            # Until the strategy is asked, Freqtrade's own stop stands, at nearly nothing.
+            placed = abs(stop / trade["open_rate"] - 1) < _FARTHEST
+            if placed and number not in self._stops:
                 yield f"stop       {head}: fallback stop at {stop:g}"
                 self._stops[number] = stop
-            elif trade["is_open"] and self._moved(number, stop):
+            elif placed and trade["is_open"] and self._moved(number, stop):
                 yield f"stop       {head}: trailing, now at {stop:g}"
                 self._stops[number] = stop
             self.tally.entered[number] = trade

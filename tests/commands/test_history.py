@@ -114,9 +114,9 @@ def test_explain_names_the_first_gate_that_failed(
     burst = json.loads(capsys.readouterr().out)
     gates = {gate["name"]: gate["passed"] for gate in burst["gates"]}
     assert gates["z"] and gates["purity"] and gates["wave"]
-    # No configuration names an exchange, so there are no candles and no entry.
+    # No configuration names an exchange, so there are no candles, and nobody can tell.
     assert gates["trend"] is False
-    assert burst["entry"] is False
+    assert burst["entry"] is None
 
 
 def test_explain_prints_numbers_and_a_conclusion(
@@ -127,7 +127,7 @@ def test_explain_prints_numbers_and_a_conclusion(
     assert main(["explain", "--pair", "BTC/USDT:USDT", "--at", "2026-01-01T09:02"]) == 0
     out = capsys.readouterr().out
     assert "No candles: no configuration names an exchange" in out
-    assert "No entry: trend" in out
+    assert "cannot be told without candles" in out and "No entry" not in out
 
 
 def test_min_event_usd_asks_for_a_rebuild_and_rebuild_obeys_it(

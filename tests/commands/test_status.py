@@ -24,7 +24,7 @@ def told(**changes: Any) -> str:
         "judge": judge | changes.pop("judge", {}),
     }
     console = Console(file=io.StringIO(), width=200)
-    _print_sidecar(console, sidecar | changes)
+    _print_sidecar(console, sidecar | changes, True)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 

@@ -115,3 +115,13 @@ def test_timeframes() -> None:
     for name in ("", "m", "30s", "often"):
         with pytest.raises(SettingsError, match="timeframe"):
             timeframe_ms(name)
+
+
+async def test_more_candles_than_one_answer_holds_are_fetched_to_the_newest() -> None:
+    world = World(int(time.time() * 1000), background=0.0, history_h=30)
+    async with Simulator(world) as sim:
+        now_ms = sim.now_ms()
+        since_ms = now_ms // MINUTE * MINUTE - 25 * 60 * MINUTE
+        rows = await asyncio.to_thread(bot_exchange(sim).ohlcv, "BTC/USDT:USDT", "1m", since_ms)
+    assert [row[0] for row in rows[:1_501]] == [since_ms + n * MINUTE for n in range(1_501)]
+    assert rows[-1][0] >= now_ms // MINUTE * MINUTE

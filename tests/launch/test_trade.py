@@ -119,6 +119,7 @@ def test_real_money_is_not_started_from_here(place: Path, exchange: str, by: str
         ({"trailing_stop": True}, "trailing_stop"),
         ({"timeframe": "15m"}, "liq_provider.segment_min"),
         ({"liq_provider": {"z_treshold": 2}}, "liq_provider.z_treshold"),
+        ({"liq_provider": {"judge": {"z_min": 3.5}}}, "z_threshold 3.0 is below"),
         ({"exchange": {"pair_whitelist": ["NOSUCH/USDT:USDT"]}}, "pair_whitelist"),
     ],
 )

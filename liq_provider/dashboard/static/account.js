@@ -12,7 +12,8 @@ const old = (account) => (account.error
 export function showAccount(account) {
   const place = into("account");
   if (account.balance === undefined) {
-    place.replaceChildren(empty(`Not known: ${account.error}.`), empty("Enable api_server in Freqtrade's configuration; the dashboard then asks the bot itself."));
+    const off = account.error.startsWith("api_server");
+    place.replaceChildren(empty(`Not known: ${account.error}.`), empty(off ? "Enable api_server in Freqtrade's configuration; the dashboard then asks the bot itself." : "The dashboard asks again every few seconds."));
     return;
   }
   const currency = account.stake_currency;
@@ -40,8 +41,9 @@ function card(item, now, currency) {
     facts([
       ["Entry", price(item.entry)],
       ["Price", price(item.now)],
-      ["Profit", signed(rounded(item.profit ?? 0, 4), percent(item.profit) + (item.profit_abs === null ? "" : ` (${money(item.profit_abs, currency)})`))],
-      ["Best profit", `${percent(item.best_profit)} at ${price(item.best)}`],
+      ["Profit", item.profit_abs === null ? none : signed(rounded(item.profit_abs, 2), `${percent(item.profit_ratio)} (${money(item.profit_abs, currency)})`)],
+      ["Price move", signed(rounded(item.profit ?? 0, 4), percent(item.profit))],
+      ["Best move", `${percent(item.best_profit)} at ${price(item.best)}`],
       ["Back from best", item.drawdown === null ? none : percent(-item.drawdown)],
       ["Stops", h("span", {}, stop("Trailing", item.trailing), h("br"), stop("Fallback", item.fallback))],
       ["To the stop", percent(item.distance)],

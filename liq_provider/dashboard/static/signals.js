@@ -7,7 +7,7 @@ const direction = (row) => h("span", { class: directionClass(row.direction) }, d
 
 export function wavesTable(openPair) {
   return new Table(into("waves"), {
-    label: "Waves of the last day", missing: "No wave in the last 24 hours.",
+    label: "Waves of the last day", missing: "No wave was seen live in the last 24 hours.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.start_ms}`,
     columns: [
       { name: "time", title: "Since", cell: (row) => clock(row.start_ms) },
@@ -75,7 +75,7 @@ function recordParts(found) {
   if (call) {
     parts.push(h("h3", {}, "Question to the model"), facts([
       ["Asked", moment(call.asked_ms)], ["Took", `${call.latency_ms} ms in ${call.requests} request(s)`], ["Outcome", `${call.outcome} ${call.detail}`.trim()],
-      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}`], ["Cost", call.cost_usd === null ? "no prices set" : `$${call.cost_usd.toFixed(6)}`],
+      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}`], ["Cost", call.cost_usd === null ? "not known: llm.price_in_usd is not set" : `$${call.cost_usd.toFixed(6)}`],
     ]), ...call.prompt.map((text) => h("pre", { tabindex: "0" }, text)), h("h3", {}, "Its answer, as it came"), h("pre", { tabindex: "0" }, call.answer || none));
   } else parts.push(empty(found.asked ? "The question to the model is not on record any more." : "No model was asked about it."));
   return parts;

@@ -3,6 +3,7 @@ import { h } from "./dom.js";
 import { age, bytes, clock, counted, share } from "./format.js";
 
 const OLD_S = 10;
+const STARTING_MS = 120_000;
 const header = document.querySelector("header");
 const verdict = document.getElementById("verdict");
 
@@ -17,7 +18,7 @@ function judgeChips(judge) {
   const budget = judge.model?.budget;
   const spent = budget?.spent?.usd_per_day;
   const calls = budget?.spent?.calls_per_day;
-  const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, no prices set` : "costs nothing";
+  const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, cost not known (no llm prices set)` : "costs nothing";
   const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
     `judge ${judge.name}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
   if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
@@ -101,8 +102,10 @@ export class Strip {
     const feeds = Object.entries(status.sidecar.feeds ?? {});
     const dead = feeds.filter(([, feed]) => feed.state !== "live");
     const problem = this.stale ?? status.problem ?? status.sidecar.store_error;
-    header.classList.toggle("bad", Boolean(problem) || dead.length > 0);
-    verdict.className = `chip ${problem || dead.length ? "bad" : "good"}`;
+    // Just started: no minute can have been settled yet, which is nothing to be alarmed about.
+    const starting = !this.stale && !status.computed_ms && !dead.length && this.now - status.sidecar.started_ms < STARTING_MS;
+    header.classList.toggle("bad", (Boolean(problem) && !starting) || dead.length > 0);
+    verdict.className = `chip ${starting ? "warn" : problem || dead.length ? "bad" : "good"}`;
     verdict.textContent = this.stale ? this.stale : problem ? `No entries: ${problem}`
       : dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}`
         : "Data is live";
