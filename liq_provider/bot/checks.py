@@ -189,7 +189,16 @@ def other_sidecar_settings(settings: Settings, sidecar: Mapping[str, Any]) -> li
     """
     running = sidecar.get("settings", {})
     return [
-        f"{key}: {running[key]}, here {ours}"
+        line
         for key, ours in sidecar_settings(settings).items()
-        if key in running and running[key] != ours
+        if key in running
+        for line in _differences(key, running[key], ours)
     ]
+
+
+def _differences(key: str, theirs: Any, ours: Any) -> Iterator[str]:
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        for name in ours:
+            yield from _differences(f"{key}.{name}", theirs.get(name), ours[name])
+    elif theirs != ours:
+        yield f"{key}: {theirs}, here {ours}"

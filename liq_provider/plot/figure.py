@@ -60,7 +60,7 @@ def notes(view: PairView) -> list[str]:
             f"{usd(view.heat.outside_usd)} were liquidated at prices too far away to be shown."
         )
     if not len(view.candles):
-        said.append("No candles: prices are only those of the recorded liquidations.")
+        said.append("No candles (see freqtrade download-data): prices are of liquidations.")
     if view.unknown:
         said.append(f"Known: {view.known_share:.1%} of the span; the rest is unknown, not zero.")
     if view.source != "minutes":

@@ -108,9 +108,11 @@ def test_a_stop_of_the_parameter_file_beyond_liquidation_stops_entries_in_every_
 
 def test_a_sidecar_with_other_settings_is_told_once_with_the_keys(store: Store) -> None:
     theirs = sidecar_settings(settings()) | {"settle_s": 5.0, "min_count": 7}
+    theirs["judge"] = theirs["judge"] | {"z_min": 1.5}
     store.settle(at(10), settings=theirs)
     live = loop(store)
     said = texts(live)[1]
+    assert "judge.z_min: 1.5, here 2.5" in said and "{" not in said
     assert "settle_s: 5.0, here 2.0" in said
     assert "min_count: 7, here 3" in said
     assert "liq-provider stop" in said
