@@ -1,5 +1,6 @@
 """An export back into a store; into an empty one, it gives the same store."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,18 +22,30 @@ from liq_provider.history.archive import (
     read_manifest,
 )
 from liq_provider.history.importer import sha256_of
+from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.store import schema
 from liq_provider.store.imports import Imported, find, note
 from liq_provider.store.restore import put_coverage, put_missing, put_watermark
 from liq_provider.store.rows import Row
 from liq_provider.store.writer import Writer
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
+from liq_provider.wave import Strength
 
 _AT_ONCE = 20_000
 _TIMES = frozenset({"event_ms", "received_ms", "minute_ms", "asked_ms"})
 # What was spent counts in a budget; less than nothing would refill it.
 _COUNTS = frozenset({"requests", "charged_tokens"})
-_WORDS = {"position_side": ("long", "short")}
+_WORDS = {
+    "position_side": ("long", "short"),
+    "direction": ("LONG", "SHORT"),
+    "strength": tuple(strength.word for strength in Strength),
+    "aligned": ("yes", "no", "unknown"),
+    "news": tuple(News),
+    "action": tuple(Action),
+    "confidence": tuple(confidence.word for confidence in Confidence),
+}
+# Read by the bot and by a sidecar's start, which one bad row must not stop.
+_JSON = {"inputs": dict, "guard": list}
 
 Told = Callable[[Path, int], None]
 
@@ -122,6 +135,13 @@ def _batches(path: Path, table: str, expected: int) -> Iterator[list[Row]]:
         raise ImportRefused(f"{path}: is damaged or no Parquet file ({reason})") from error
 
 
+def _is_json(text: str | None, kind: type) -> bool:
+    try:
+        return isinstance(json.loads(text or ""), kind)
+    except ValueError:
+        return False
+
+
 def _check(path: Path, batch: pa.RecordBatch, before: int) -> None:
     """Somebody may have written the file again with another tool."""
     for field in batch.schema:
@@ -139,9 +159,11 @@ def _check(path: Path, batch: pa.RecordBatch, before: int) -> None:
 def _likely(field: pa.Field, column: pa.Array) -> Any:
     """:return: per row whether its value can be right, None if any can"""
     if field.name in _WORDS:
-        return pc.is_in(column, value_set=pa.array(_WORDS[field.name]))
+        return pc.is_in(column, value_set=pa.array(list(map(str, _WORDS[field.name]))))
     if field.name == "confirmed":
         return pa.array([is_valid(value) for value in column.to_pylist()])
+    if field.name in _JSON:
+        return pa.array([_is_json(value, _JSON[field.name]) for value in column.to_pylist()])
     if field.type == pa.float64():
         return pc.and_(pc.greater_equal(column, 0.0), pc.less(column, math.inf))
     if field.name in _TIMES:

@@ -284,6 +284,34 @@ def test_minutes_of_a_verdict_that_cannot_be_are_refused(tmp_path: Path, spoilt:
     copy.close()
 
 
+@pytest.mark.parametrize(
+    ("column", "spoilt"),
+    [
+        ("inputs", ""),
+        ("inputs", "x"),
+        ("inputs", "[]"),
+        ("guard", "{}"),
+        ("guard", "[1"),
+        ("news", "maybe"),
+        ("strength", "x"),
+        ("action", "buy"),
+        ("confidence", ""),
+    ],
+)
+def test_a_verdict_that_nobody_could_read_is_refused(
+    tmp_path: Path, column: str, spoilt: str
+) -> None:
+    original = filled(tmp_path / "a.sqlite")
+    made = export(original.engine, tmp_path / "out", ALL, T0)
+    (name,) = made.files("verdicts")
+    rewritten(**{column: spoilt})(tmp_path / "out" / name)
+    copy = store(tmp_path / "b.sqlite")
+    with pytest.raises(ImportRefused, match=f"row 1: {column} is"):
+        restore(copy, tmp_path / "out", T0)
+    original.close()
+    copy.close()
+
+
 def test_long_texts_are_moved_a_few_at_a_time(tmp_path: Path) -> None:
     original = store(tmp_path / "a.sqlite")
     with original.engine.begin() as connection:
