@@ -24,6 +24,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 _RETRIES = 2
 _MOST_TOKENS = 10_000_000
 _LONGEST_WAIT_S = 8.0
+_SAID = ("text", "output_text")
 _FORMATS = ("schema", "object", "text")
 
 _Held = TypeVar("_Held")
@@ -226,7 +227,16 @@ def _reply(found: Any) -> Reply:
         raise _Paid("refused", "the model refused", tokens)
     if choice.finish_reason == "length":
         raise _Paid("too long", "the answer was cut off (llm.max_answer_tokens)", tokens)
-    return Reply(message.content if isinstance(message.content, str) else "", tokens)
+    return Reply(_text_of(message.content), tokens)
+
+
+def _text_of(content: Any) -> str:
+    """A message is a text, or a list of parts of which some are thoughts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part for part in parts if isinstance(part, dict) and part.get("type") in _SAID]
+    return "\n".join(part["text"] for part in texts if isinstance(part.get("text"), str))
 
 
 class _Paid(ModelFailure):

@@ -26,6 +26,7 @@ class Opinion:
     What a judge answered, before anybody checked it.
 
     :param notes: on liquidations, trend and news, and the reason of the action
+    :param remarks: what was passed over when it was read, in words, for the record
     """
 
     symbol: str
@@ -34,6 +35,7 @@ class Opinion:
     action: Action
     confidence: Confidence
     notes: tuple[str, str, str, str] = ("", "", "", "")
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def guard(
             f"answer about {plain(opinion.symbol, 40)} {plain(opinion.direction, 10)}, "
             f"asked about {facts.symbol} {facts.direction}",
         )
-    changes = []
+    changes = list(opinion.remarks)
     news = _believable(opinion.news, news_found)
     if news is not opinion.news:
         changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")

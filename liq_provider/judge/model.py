@@ -287,7 +287,7 @@ class ModelJudge:
             "latency_ms": latency_ms,
             "requests": call.requests,
             "prompt": redact(json.dumps(messages)),
-            "answer": redact(_storable(call.answer))[:_RAW_LIMIT],
+            "answer": _recorded(call.answer),
             "prompt_tokens": prompt_tokens,
             "answer_tokens": answer_tokens,
             "charged_tokens": call.charged,
@@ -311,6 +311,13 @@ class ModelJudge:
             "circuit": self.breaker.state,
             "budget": self.budget.report(self._now_ms()),
         }
+
+
+def _recorded(answer: str) -> str:
+    """What is too long loses its middle: thoughts come first, the answer last."""
+    text = redact(_storable(answer))
+    half = _RAW_LIMIT // 2
+    return text if len(text) <= _RAW_LIMIT else f"{text[:half]}\n[...]\n{text[-half:]}"
 
 
 def _storable(text: str) -> str:

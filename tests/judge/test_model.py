@@ -127,7 +127,6 @@ async def test_the_prompt_holds_facts_candles_and_news_as_data() -> None:
         ('{"a": 1}' * 3_000, "too long"),
         (answer(action="buy"), "malformed"),
         (answer(confidence=3), "malformed"),
-        (answer(leverage=50), "malformed"),
         (answer(symbol="ETH/USDT:USDT"), "wrong symbol"),
         (answer(direction="LONG"), "wrong symbol"),
         (answer(news="contradicts"), "contradictory"),
@@ -144,6 +143,31 @@ async def test_a_useless_answer_is_a_failure(text: str, kind: str) -> None:
 async def test_json_in_a_fence_is_read(fence: str) -> None:
     found, _, _ = await ask(says(fence.replace("{}", answer())))
     assert isinstance(found, Judgement)
+
+
+async def test_an_answer_in_parts_is_read_without_its_thoughts() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": answer(action="skip")}]},
+        {"type": "text", "text": answer()},
+    ]
+    assert isinstance((await ask(says(parts)))[0], Judgement)  # type: ignore[arg-type]
+
+
+async def test_what_stands_in_the_servers_field_for_thoughts_is_no_answer() -> None:
+    assert (await ask(says("", reasoning_content=answer())))[0] == "empty"
+
+
+async def test_a_field_too_many_is_on_record() -> None:
+    found, call, _ = await ask(says(answer(leverage=50)))
+    assert isinstance(found, Judgement)
+    assert found.guarded.changes == ("1 field(s) that nobody asked for ignored",)
+    assert json.loads(call["answer"])["leverage"] == 50
+
+
+async def test_long_thoughts_do_not_push_the_answer_out_of_the_record() -> None:
+    found, call, _ = await ask(says("<think>" + "hm " * 20_000 + "</think>" + answer()))
+    assert isinstance(found, Judgement)
+    assert call["answer"].endswith(answer()) and len(call["answer"]) < 21_000
 
 
 @pytest.mark.parametrize(
