@@ -1,15 +1,17 @@
 """The routes of the page; everything that it shows comes from the board or from one question."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 import orjson
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -17,8 +19,10 @@ from liq_provider import __version__
 from liq_provider.dashboard.auth import COOKIE, DAYS, Door
 from liq_provider.dashboard.board import Board
 from liq_provider.dashboard.charts import library
+from liq_provider.dashboard.limits import Guesses, client_of
 from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN
-from liq_provider.dashboard.shield import Shield
+from liq_provider.dashboard.protocol import ENDLESS
+from liq_provider.dashboard.shield import Shield, too_many
 from liq_provider.dashboard.signals import record
 from liq_provider.errors import LiqError
 
@@ -30,7 +34,13 @@ _LOGIN_BYTES = 4_096
 _WRONG_TOKEN_S = 1.0
 _PAIRS = 200
 
+_FORM = "application/x-www-form-urlencoded"
+
+# Names as markets have them, in any script; nothing that a database would stumble over.
 _Hours = Annotated[float, Query(ge=0.5, le=24, allow_inf_nan=False)]
+_Coin = Annotated[str, Query(pattern=r"^[^\s\x00-\x1f\x7f/:]{1,40}$")]
+_Pair = Annotated[str, Query(pattern=r"^[^\s\x00-\x1f\x7f/:]{1,40}/[A-Z0-9]{1,10}:[A-Z0-9]{1,10}$")]
+_Ms = Annotated[int, Query(ge=0, le=2**53)]
 DrawPair = Callable[[str, float, str], str]
 
 
@@ -49,18 +59,20 @@ def make_app(
     """
     app = FastAPI(title="LiqTrend", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    _pages(app, door)
+    guesses = Guesses()
+    _pages(app, door, guesses)
     _data(app, board, draw_pair, study_dir)
 
     @app.get("/api/stream")
-    async def stream(window: int = Query(SEGMENT)) -> StreamingResponse:
+    async def stream(request: Request, window: _Ms = SEGMENT) -> StreamingResponse:
+        request.scope["state"][ENDLESS] = True
         chosen = window if window in (SEGMENT, *WINDOWS_MIN) else SEGMENT
         return StreamingResponse(events(board, chosen, ending), media_type="text/event-stream")
 
-    return Shield(app, door, hosts)
+    return Shield(app, door, guesses, hosts)
 
 
-def _pages(app: FastAPI, door: Door) -> None:
+def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
     @app.get("/")
     async def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
@@ -76,14 +88,17 @@ def _pages(app: FastAPI, door: Door) -> None:
         return FileResponse(_STATIC / "login.html") if door.locked else RedirectResponse("/", 303)
 
     @app.post("/login")
-    async def enter(request: Request) -> RedirectResponse:
+    async def enter(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+            return _json({"error": "a form is expected"}, 415)
         body = b""
         async for part in request.stream():
             body += part
             if len(body) > _LOGIN_BYTES:
-                break
-        token = parse_qs(body[:_LOGIN_BYTES].decode(errors="replace")).get("token", [""])[0]
-        if door.worn_out or not door.try_token(token):
+                return _json({"error": "too long for a token"}, 413)
+        if not door.is_token(_token_in(body)):
+            if not guesses.wrong(client_of(request.client.host if request.client else None)):
+                return too_many()
             await asyncio.sleep(_WRONG_TOKEN_S)
             return RedirectResponse("/login?wrong", 303)
         answer = RedirectResponse("/", 303)
@@ -103,15 +118,25 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> N
     async def explain(_: Request, error: LiqError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
 
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        said = first["msg"]
+        if first["type"] == "string_pattern_mismatch":
+            said = "no name as markets have it, such as BTC or BTC/USDT:USDT"
+        return JSONResponse({"error": f"{first['loc'][-1]}: {said}"}, 400)
+
     @app.get("/api/record")
-    def found_record(coin: str, direction: str, start: int, at: int) -> Response:
+    def found_record(
+        coin: _Coin, direction: Literal["LONG", "SHORT"], start: _Ms, at: _Ms
+    ) -> Response:
         row = board.reader.verdict(coin, direction, start, at)
         if row is None:
             return _json({"error": "no such verdict is stored"}, 404)
         return _json(record(board.reader, row, board.settings_in_force, board.whitelist))
 
     @app.get("/api/pair")
-    def pair_view(pair: str, hours: _Hours = 6, theme: str = "dark") -> Response:
+    def pair_view(pair: _Pair, hours: _Hours = 6, theme: str = "dark") -> Response:
         try:
             text = draw_pair(pair, hours, "light" if theme == "light" else "dark")
         except LiqError as error:
@@ -159,7 +184,8 @@ async def events(board: Board, window: int, ending: asyncio.Event) -> AsyncItera
             parts.append(_event("tape", orjson.dumps(items)))
         if parts:
             yield b"".join(parts)
-        await asyncio.sleep(_EVERY_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), _EVERY_S)
 
 
 def latest_study(folder: Path) -> dict[str, Any]:
@@ -182,6 +208,13 @@ def latest_study(folder: Path) -> dict[str, Any]:
             "made_ms": None,
             "file": None,
         }
+
+
+def _token_in(body: bytes) -> str:
+    try:
+        return parse_qs(body.decode(errors="replace"), max_num_fields=8).get("token", [""])[0]
+    except ValueError:
+        return ""
 
 
 def _event(name: str, text: bytes) -> bytes:

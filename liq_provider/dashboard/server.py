@@ -9,7 +9,6 @@ from typing import Any
 
 import uvicorn
 from sqlalchemy.engine import make_url
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from liq_provider import keys
 from liq_provider.dashboard.account import Account, BotAddress
@@ -17,6 +16,7 @@ from liq_provider.dashboard.app import make_app
 from liq_provider.dashboard.auth import Door
 from liq_provider.dashboard.board import Board
 from liq_provider.dashboard.pairview import PairPainter
+from liq_provider.dashboard.protocol import Bounded, sweep
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.errors import SettingsError
@@ -30,24 +30,8 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 128
 _LEAST_TOKEN = 16
-_CONNECTIONS = 64
-_FIRST_REQUEST_S = 10.0
+_LAST_WORDS_S = 0.5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class _Bounded(H11Protocol):
-    """Few connections, and none that asks for nothing: each is a file that the store lacks."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        if len(self.connections) > _CONNECTIONS:
-            transport.close()
-            return
-        self.loop.call_later(_FIRST_REQUEST_S, self._close_idle)
-
-    def _close_idle(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
 
 
 class Dashboard:
@@ -86,6 +70,7 @@ class Dashboard:
         self._own = OwnLoop("page")
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._ending: asyncio.Event | None = None
         self.url: str | None = None
         self.error: str | None = None
@@ -121,7 +106,7 @@ class Dashboard:
         )
         config = uvicorn.Config(
             app,
-            http=_Bounded,
+            http=Bounded,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -139,6 +124,7 @@ class Dashboard:
         if self._serving.done():
             self._serving.result()
             raise RuntimeError("the web server ended at once")
+        self._sweeping = asyncio.create_task(sweep(self._server.server_state.connections))
 
     async def close(self) -> None:
         """End; viewers see that nobody is there."""
@@ -152,10 +138,18 @@ class Dashboard:
             logger.exception("The dashboard did not end properly")
 
     async def _end(self) -> None:
+        """Streams end by themselves; who does not read to the end of it is cut off."""
         if self._ending is not None:
             self._ending.set()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
+            state = self._server.server_state
+            if state.tasks:
+                await asyncio.wait(state.tasks, timeout=_LAST_WORDS_S)
+            for connection in list(state.connections):
+                connection.transport.abort()
             await self._serving
 
     def report(self) -> dict[str, Any]:

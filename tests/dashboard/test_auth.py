@@ -55,15 +55,6 @@ def test_the_network_is_refused_without_a_token(monkeypatch: pytest.MonkeyPatch)
     assert door_of("127.0.0.1")[0].locked is True
 
 
-def test_guessing_wears_the_door_out_for_a_while_but_not_for_those_inside() -> None:
-    door = Door(TOKEN)
-    for n in range(40):
-        assert not door.admits(None, f"guess {n}")
-    assert door.worn_out
-    assert not door.admits(None, TOKEN)
-    assert door.admits(door.pass_for(), None)
-
-
 def test_a_short_token_is_refused_where_the_network_may_guess(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
