@@ -1,12 +1,14 @@
 """The simulator's own address space, ``/sim``: state, tape, faults, orders, prices."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from liq_provider import keys
 from liq_provider.liquidation import PositionSide
 from liq_provider.simulator.faults import FaultKind
 
@@ -15,9 +17,14 @@ if TYPE_CHECKING:
 
 Venue = Literal["binance", "bybit", "gate", "okx"]
 
+# As much as arithmetic with prices, times and USD takes without trouble.
+_Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+_Amount = Annotated[float, Field(gt=0, le=1e15)]
+_MOST_MS = 2**53
+
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class FaultRequest(_Request):
@@ -29,9 +36,9 @@ class FaultRequest(_Request):
 
     venue: Venue
     kind: FaultKind
-    seconds: float = Field(default=0.0, ge=0)
+    seconds: _Seconds = 0.0
     status: int = Field(default=451, ge=400, le=599)
-    delay_s: float = Field(default=0.0, ge=0)
+    delay_s: _Seconds = 0.0
 
 
 class OrderRequest(_Request):
@@ -45,10 +52,10 @@ class OrderRequest(_Request):
     venue: Venue
     symbol: str
     position_side: PositionSide
-    price: float | None = Field(default=None, gt=0)
-    quantity: float | None = Field(default=None, gt=0)
-    notional_usd: float | None = Field(default=None, gt=0)
-    event_ms: int | None = Field(default=None, ge=0)
+    price: _Amount | None = None
+    quantity: _Amount | None = None
+    notional_usd: _Amount | None = None
+    event_ms: int | None = Field(default=None, ge=0, le=_MOST_MS)
 
     @model_validator(mode="after")
     def _one_size(self) -> "OrderRequest":
@@ -64,15 +71,38 @@ class PriceRequest(_Request):
     """
 
     symbol: str
-    to_price: float | None = Field(default=None, gt=0)
-    to_pct: float | None = Field(default=None, gt=-100)
-    over_s: float = Field(default=0.0, ge=0)
+    to_price: _Amount | None = None
+    to_pct: float | None = Field(default=None, gt=-100, le=1e6)
+    over_s: _Seconds = 0.0
 
     @model_validator(mode="after")
     def _one_target(self) -> "PriceRequest":
         if (self.to_price is None) == (self.to_pct is None):
             raise ValueError("give either to_price or to_pct")
         return self
+
+
+def foreign(host: str, origin: str | None) -> str | None:
+    """
+    Another site's page that is open in a browser here must not steer the exchange, not even
+    through a name of its own that points to this machine.
+
+    :param host: the header ``Host``
+    :param origin: the header ``Origin``, which programs do not send
+    :return: what is wrong, None if it is a request of this machine
+    """
+    if not keys.is_loopback(_name_in(f"//{host}")):
+        return "this exchange is asked for by the name of this machine only"
+    if origin is not None and not keys.is_loopback(_name_in(origin)):
+        return "another site's page may not ask for this"
+    return None
+
+
+def _name_in(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def control_routes(sim: "Simulator") -> list[web.RouteDef]:
@@ -83,7 +113,7 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
 
     async def tape(request: web.Request) -> object:
         now = sim.now_ms()
-        from_ms = int(request.query.get("from_ms", sim.market.first_ms))
+        from_ms = max(int(request.query.get("from_ms", sim.market.first_ms)), 0)
         to_ms = min(int(request.query.get("to_ms", now)), now)
         rows = sim.market.tape(from_ms, to_ms)
         lines = [orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows]

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 
 from liq_provider.errors import UsageError
 from liq_provider.simulator import model, urls
-from liq_provider.simulator.control import OrderRequest, control_routes
+from liq_provider.simulator.control import OrderRequest, control_routes, foreign
 from liq_provider.simulator.faults import Fault, FaultKind, Faults
 from liq_provider.simulator.feeds import FeedHub
 from liq_provider.simulator.market import Market
@@ -214,6 +214,9 @@ class Simulator:
     def _middleware(self) -> Middleware:
         @web.middleware
         async def middleware(request: web.Request, handler: _Next) -> web.StreamResponse:
+            wrong = foreign(request.headers.get("Host", ""), request.headers.get("Origin"))
+            if wrong is not None:
+                return web.Response(status=403, text=wrong)
             venue = next((v for p, v in _REST_VENUES.items() if request.path.startswith(p)), None)
             fault = self._faults.get(venue, "http_error") if venue is not None else None
             if fault is not None:

@@ -161,7 +161,9 @@ async def _converse(client: Client, answer: Answer, idle_s: float | None) -> Non
             continue
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return
-        text = message.data if isinstance(message.data, str) else message.data.decode("utf-8")
+        text = (
+            message.data if isinstance(message.data, str) else message.data.decode(errors="replace")
+        )
         reply = answer(client, text)
         if reply is not None:
             client.put(reply)

@@ -131,3 +131,65 @@ async def test_bad_requests_are_explained(sim: Simulator, path: str, body: objec
     status, answer = await call(sim, "POST", path, body)
     assert status == 400
     assert answer["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Origin": "http://127.0.0.1:8686"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:18900"}, 403),
+        ({"Host": ""}, 403),
+    ],
+)
+async def test_another_sites_page_may_not_steer_the_exchange(
+    sim: Simulator, headers: dict[str, str], status: int
+) -> None:
+    for method, path, body in (
+        ("GET", "/sim/state", None),
+        ("POST", "/sim/price", {"symbol": "BTCUSDT", "to_pct": 1}),
+        ("DELETE", "/sim/fault", None),
+    ):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, sim.url + path, json=body, headers=headers) as answer,
+        ):
+            assert answer.status == status, path
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sim/fault", '{"venue": "okx", "kind": "silence", "seconds": 1e308}'),
+        ("/sim/fault", '{"venue": "okx", "kind": "silence", "seconds": Infinity}'),
+        ("/sim/price", '{"symbol": "BTCUSDT", "to_price": NaN}'),
+        ("/sim/price", '{"symbol": "BTCUSDT", "to_price": 1e300}'),
+        ("/sim/price", '{"symbol": "BTCUSDT", "to_pct": 1e300, "over_s": 1}'),
+        ("/sim/price", '{"symbol": "BTCUSDT", "to_pct": 1, "over_s": -1}'),
+        ("/sim/liquidations", '[{"venue": "okx", "symbol": "BTCUSDT", "position_side": "long", '
+         '"notional_usd": 1e300}]'),
+        ("/sim/liquidations", '[{"venue": "okx", "symbol": "BTCUSDT", "position_side": "long", '
+         '"notional_usd": 5, "event_ms": 99999999999999999999}]'),
+        ("/sim/liquidations", '{}'),
+        ("/sim/liquidations", '\ud800['),
+    ],
+)  # fmt: skip
+async def test_numbers_that_no_market_has_are_refused(sim: Simulator, path: str, body: str) -> None:
+    raw = body.encode("utf-8", "surrogatepass")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(sim.url + path, data=raw) as answer,
+    ):
+        assert answer.status == 400 and not (await answer.json())["ok"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{sim.url}/sim/tape?from_ms=-9{'9' * 40}&to_ms=9{'9' * 40}") as answer,
+    ):
+        assert answer.status == 200
