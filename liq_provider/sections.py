@@ -164,11 +164,16 @@ class BudgetSettings(Section):
     usd_per_day: float = Field(5.0, gt=0)
 
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
 class LlmSettings(Section):
     """
     The model that judges, behind any OpenAI-compatible endpoint.
 
     :param base_url: up to and with ``/v1``; OpenAI's own if empty
+    :param reasoning_effort: sent as it is; None: not sent
+    :param reasoning_tokens: that a model may think before the ``max_answer_tokens`` of an answer
     :param timeout_s: for one verdict, retries included
     :param concurrency: waves judged at the same time
     :param price_in_usd: USD per million prompt tokens; so is ``price_out_usd`` for answers
@@ -176,7 +181,9 @@ class LlmSettings(Section):
     """
 
     base_url: str | None = None
-    model: str = Field("gpt-4.1-mini", min_length=1, max_length=100)
+    model: str = Field("gpt-6-luna", min_length=1, max_length=100)
+    reasoning_effort: Effort | None = "none"
+    reasoning_tokens: int = Field(0, ge=0, le=100_000)
     timeout_s: float = Field(20, ge=1, le=300)
     concurrency: int = Field(16, ge=1, le=200)
     max_answer_tokens: int = Field(600, ge=100, le=32_000)
@@ -196,6 +203,20 @@ class LlmSettings(Section):
         if (self.price_in_usd is None) != (self.price_out_usd is None):
             raise ValueError("set both price_in_usd and price_out_usd, or none")
         return self
+
+    @model_validator(mode="after")
+    def _room_to_reason(self) -> Self:
+        if self.reasoning_effort not in (None, "none") and not self.reasoning_tokens:
+            raise ValueError(
+                f"reasoning_effort {self.reasoning_effort} needs reasoning_tokens, such as 4000: "
+                "thoughts are paid like answers, and leave no room for one"
+            )
+        return self
+
+    @property
+    def most_answer_tokens(self) -> int:
+        """Thoughts and answer of one question together."""
+        return self.max_answer_tokens + self.reasoning_tokens
 
 
 class DashboardSettings(Section):

@@ -114,13 +114,13 @@ async def test_a_model_is_asked_once_per_state_of_a_wave(court: Court) -> None:
         judging = court.asking(server)
         (verdict,) = await judging.judge(court.settled())
         assert await judging.judge(court.settled()) == []
-        assert verdict.judge == "gpt-4.1-mini@v1" and verdict.action_reason.startswith("stand-in")
+        assert verdict.judge == "gpt-6-luna@v1" and verdict.action_reason.startswith("stand-in")
         assert len(server.requests) == 1
         await judging.judge(court.settled(strength=Strength.MEDIUM))
         assert len(server.requests) == 2
     (call, _) = court.reader.model_calls(0, 2**62)
     assert call["outcome"] == "ok"
-    assert court.verdicts()[0]["judge"] == "gpt-4.1-mini@v1"
+    assert court.verdicts()[0]["judge"] == "gpt-6-luna@v1"
 
 
 @pytest.mark.parametrize("fallback", ["skip", "matrix"])
@@ -140,9 +140,9 @@ async def test_without_an_answer_the_setting_decides_and_the_next_minute_asks_ag
         server.handler = good
         await asyncio.sleep(0.01)
         (second,) = await judging.judge(court.settled())
-        assert second.judge == "gpt-4.1-mini@v1"
+        assert second.judge == "gpt-6-luna@v1"
     # What a bot reads is the newest.
-    assert court.verdicts()[-1]["judge"] == "gpt-4.1-mini@v1"
+    assert court.verdicts()[-1]["judge"] == "gpt-6-luna@v1"
 
 
 async def test_a_contradiction_stays_a_veto_whatever_the_setting_says(court: Court) -> None:
@@ -219,7 +219,7 @@ async def test_a_restart_asks_nothing_again_but_what_failed(court: Court) -> Non
         await again.foresee([anomaly(court.close_ms, court.close_ms)], {"BTC": PAIR})
         assert len(server.requests) == 2 and again.stats.judged == 0
         (verdict,) = await again.judge(court.settled(strength=Strength.MEDIUM))
-        assert verdict.judge == "gpt-4.1-mini@v1" and len(server.requests) == 3
+        assert verdict.judge == "gpt-6-luna@v1" and len(server.requests) == 3
 
 
 async def test_a_wave_that_leaves_a_state_and_returns_was_not_confirmed_in_between(

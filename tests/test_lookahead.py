@@ -37,7 +37,7 @@ async def test_an_answer_that_was_asked_for_early_becomes_the_verdict_of_the_set
         assert len(server.requests) == 1
         # Asked about what was seen, recorded with what was settled.
         assert asked(server.requests[0])["liquidations"]["z"] == 7.0
-        assert verdict.facts.details["z"] == 9.0 and verdict.judge == "gpt-4.1-mini@v1"
+        assert verdict.facts.details["z"] == 9.0 and verdict.judge == "gpt-6-luna@v1"
         assert "z 9.0" in verdict.liq_note and "$1,000,000" in verdict.liq_note
         assert judging.questions is not None
         assert judging.questions.early == EarlyStats(asked=1, used=1)
@@ -83,7 +83,7 @@ async def test_a_look_ahead_that_fails_is_counted_and_the_settled_minute_judges(
         assert judging.questions.early == EarlyStats(failed=1)
         assert judging.stats.error == "disk full"
         (verdict,) = await judging.judge(confirms(found))
-        assert verdict.judge == "gpt-4.1-mini@v1" and judging.stats.failed == 0
+        assert verdict.judge == "gpt-6-luna@v1" and judging.stats.failed == 0
         await judging.close()
 
 
@@ -103,7 +103,7 @@ async def test_what_failed_early_is_asked_once_more_when_the_minute_is_settled(
         await judging.foresee([found], {"BTC": PAIR})
         server.handler = good
         (verdict,) = await judging.judge(confirms(found))
-        assert verdict.judge == "gpt-4.1-mini@v1"
+        assert verdict.judge == "gpt-6-luna@v1"
         assert len(server.requests) == 3
         await judging.close()
 
@@ -194,7 +194,7 @@ async def test_what_fails_while_the_settled_minute_waits_for_it_is_asked_once_mo
         await asyncio.sleep(0.2)
         first.set()
         (verdict,) = await task
-        assert verdict.judge == "gpt-4.1-mini@v1" and len(server.requests) == 2
+        assert verdict.judge == "gpt-6-luna@v1" and len(server.requests) == 2
         await judging.close()
 
 

@@ -65,6 +65,7 @@ def examine(found: Context) -> Iterator[Finding]:
         _store,
         _pairs,
         _sidecar,
+        _model,
     )
     for check in checks:
         yield from check(found)
@@ -232,3 +233,13 @@ def _sidecar(found: Context) -> Iterator[Finding]:
     for name, feed in report["sidecar"].get("feeds", {}).items():
         if report["running"] and feed["state"] != "live":
             yield Finding("warning", f"feed {name}", f"{feed['state']}: {feed['detail']}")
+
+
+def _model(found: Context) -> Iterator[Finding]:
+    """What the endpoint tells about the model that judges."""
+    from liq_provider.courtroom import wants_model
+    from liq_provider.judge.catalogue import remarks_on
+
+    if wants_model(found.settings):
+        for remark in remarks_on(found.settings.llm):
+            yield Finding(remark.level, "llm.model", remark.said, remark.remedy)

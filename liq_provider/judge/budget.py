@@ -76,7 +76,7 @@ class Budget:
         :raises ModelFailure: over budget; the message names the limit
         """
         prompt = math.ceil(characters / _CHARACTERS_PER_TOKEN)
-        answer = self._settings.max_answer_tokens
+        answer = self._settings.most_answer_tokens
         cost = self.cost_usd(prompt, answer) or 0.0
         with self._lock:
             self._turn(now_ms)

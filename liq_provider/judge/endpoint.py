@@ -1,8 +1,9 @@
 """
 One question to an OpenAI-compatible endpoint.
 
-Servers differ in what they take: the strict schema, ``temperature`` and the name of the limit
-of an answer are given up one by one when a server refuses them, and that is remembered.
+Servers differ in what they take: the strict schema, ``temperature``, ``reasoning_effort`` and the
+name of the limit of an answer are given up one by one when a server refuses them, and that is
+remembered.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from liq_provider import keys
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.answer import answer_schema
 from liq_provider.judge.prompt import Messages
+from liq_provider.judge.spoken import says_nothing
 from liq_provider.sections import LlmSettings
 
 if TYPE_CHECKING:
@@ -26,6 +28,18 @@ _MOST_TOKENS = 10_000_000
 _LONGEST_WAIT_S = 8.0
 _SAID = ("text", "output_text")
 _FORMATS = ("schema", "object", "text")
+# Parameters that can be given up, one request each, before one is sent as the server likes it.
+_ADAPTATIONS = 5
+_EFFORT_WORDS = ("reasoning", "effort", "support thinking")
+_OTHER_LIMIT = {
+    "max_tokens": "max_completion_tokens",
+    "max_completion_tokens": "max_tokens",
+}
+
+_ONLY_THOUGHT = (
+    "all tokens were spent before there was an answer; a model that reasons needs "
+    "llm.reasoning_tokens, or llm.reasoning_effort none"
+)
 
 _Held = TypeVar("_Held")
 
@@ -46,11 +60,17 @@ class _Dialect:
 
     format: str = "schema"
     temperature: bool = True
+    effort: bool = True
     limit: str = "max_tokens"
+    limit_changed: bool = False
 
     def parameters(self, settings: LlmSettings) -> dict[str, Any]:
-        found: dict[str, Any] = {self.limit: settings.max_answer_tokens}
-        if self.temperature:
+        found: dict[str, Any] = {self.limit: settings.most_answer_tokens}
+        effort = settings.reasoning_effort if self.effort else None
+        if effort is not None:
+            found["reasoning_effort"] = effort
+        # A model that reasons chooses its words by itself, and refuses to be told how.
+        if self.temperature and effort in (None, "none"):
             found["temperature"] = 0
         if self.format == "schema":
             schema = {"name": "verdict", "strict": True, "schema": answer_schema()}
@@ -63,8 +83,11 @@ class _Dialect:
         """:return: False if the complaint is about nothing that can be left out"""
         if "temperature" in complaint and self.temperature:
             self.temperature = False
-        elif "max_completion_tokens" in complaint and self.limit == "max_tokens":
-            self.limit = "max_completion_tokens"
+        elif self.effort and any(word in complaint for word in _EFFORT_WORDS):
+            self.effort = False
+        elif "max_completion_tokens" in complaint and not self.limit_changed:
+            self.limit = _OTHER_LIMIT[self.limit]
+            self.limit_changed = True
         elif self.format != "text" and any(
             word in complaint for word in ("response_format", "json_schema", "json_object")
         ):
@@ -82,7 +105,9 @@ class Endpoint:
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        self._dialect = _Dialect()
+        # OpenAI's own models refuse the old name, most other servers know no other.
+        own = settings.base_url is None
+        self._dialect = _Dialect(limit="max_completion_tokens" if own else "max_tokens")
         self._client: AsyncOpenAI | None = None
         self._key = key_for(settings)
 
@@ -121,7 +146,7 @@ class Endpoint:
         :raises ModelFailure: no answer
         """
         refused = 0
-        for attempt in range(_RETRIES + 5):
+        for attempt in range(_RETRIES + _ADAPTATIONS + 1):
             held = reserve()
             tokens: tuple[int, int] | None = None
             try:
@@ -133,7 +158,7 @@ class Endpoint:
                 if again.adapted:
                     continue
                 refused += 1
-                if refused > _RETRIES or attempt >= _RETRIES + 4:
+                if refused > _RETRIES or attempt == _RETRIES + _ADAPTATIONS:
                     raise again.failure from None
                 await asyncio.sleep(again.wait_s)
             except _Paid as useless:
@@ -180,7 +205,11 @@ class Endpoint:
         complaint = error.response.text[:4_000]
         if status in (400, 422):
             # Requests at the same time: another one may have adapted already.
-            adapted = self._dialect != asked or self._dialect.give_up(complaint)
+            adapted = (
+                self._dialect != asked
+                or self._dialect.give_up(str(getattr(error, "param", None) or ""))
+                or self._dialect.give_up(complaint)
+            )
             failure = ModelFailure("request refused", f"HTTP {status}")
             return _Again(failure, 0.0, adapted=True) if adapted else failure
         if status in (401, 403):
@@ -225,9 +254,15 @@ def _reply(found: Any) -> Reply:
     message = choice.message
     if getattr(message, "refusal", None) or choice.finish_reason == "content_filter":
         raise _Paid("refused", "the model refused", tokens)
+    text = _text_of(message.content)
+    silent = says_nothing(text)
     if choice.finish_reason == "length":
-        raise _Paid("too long", "the answer was cut off (llm.max_answer_tokens)", tokens)
-    return Reply(_text_of(message.content), tokens)
+        detail = _ONLY_THOUGHT if silent else "the answer was cut off (llm.max_answer_tokens)"
+        raise _Paid("too long", detail, tokens)
+    thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+    if silent and thoughts:
+        raise _Paid("empty", "the model only thought (llm.reasoning_effort)", tokens)
+    return Reply(text, tokens)
 
 
 def _text_of(content: Any) -> str:

@@ -85,6 +85,16 @@ def spoken(text: str) -> Spoken:
     return said
 
 
+def says_nothing(text: str) -> bool:
+    """:return: whether it is blank, or thoughts only"""
+    bare = _BARE.match(text := text.strip(_BLANK))
+    begun = _OPEN.match(text) if bare is None else bare
+    if begun is None:
+        return not text
+    closed = _CLOSE.search(text, begun.end()) if bare is None else bare
+    return closed is None or not text[closed.end() :].strip(_BLANK)
+
+
 def _check(said: Spoken) -> None:
     if said.length > LONGEST:
         raise ModelFailure("too long", f"more than {LONGEST:,} characters")

@@ -8,7 +8,7 @@ demo and tests run the whole path without a key, and says in every note what it 
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Self
@@ -37,11 +37,18 @@ class StandIn:
 
     :param port: 0 for any free one
     :param handler: answers instead of ``well_behaved``
+    :param models: that it lists
     """
 
-    def __init__(self, port: int = 0, handler: Handler | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        handler: Handler | None = None,
+        models: Sequence[dict[str, Any]] = ({"id": MODEL, "object": "model"},),
+    ) -> None:
         self.port = port
         self.handler: Handler = handler or well_behaved
+        self.models = list(models)
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._runner: web.AppRunner | None = None
@@ -54,6 +61,7 @@ class StandIn:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, self.port).start()
@@ -63,6 +71,9 @@ class StandIn:
     async def __aexit__(self, *exc: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"object": "list", "data": self.models})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -150,6 +161,9 @@ def routes(now_ms: Callable[[], int]) -> list[web.RouteDef]:
     async def complete(request: web.Request) -> web.StreamResponse:
         return await well_behaved(request, await request.json())
 
+    async def models(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
     async def feed(request: web.Request) -> web.StreamResponse:
         when = format_datetime(datetime.fromtimestamp(now_ms() / 1000 - 1_200, UTC))
         items = "".join(
@@ -159,4 +173,8 @@ def routes(now_ms: Callable[[], int]) -> list[web.RouteDef]:
         text = f'<rss version="2.0"><channel><title>SYNTHETIC wire</title>{items}</channel></rss>'
         return web.Response(text=text, content_type="application/rss+xml")
 
-    return [web.post("/v1/chat/completions", complete), web.get(FEED_PATH, feed)]
+    return [
+        web.post("/v1/chat/completions", complete),
+        web.get("/v1/models", models),
+        web.get(FEED_PATH, feed),
+    ]

@@ -148,7 +148,7 @@ async def test_a_model_that_agreed_with_the_matrix_refused_nothing(court: Court)
     async with StandIn() as server:
         trial = Trial(court, server, "matrix")
         found = await trial.minute(0, NO, NOTHING, strength=Strength.MEDIUM)
-        assert (found["judge"], found["action"]) == ("gpt-4.1-mini@v1", "skip")
+        assert (found["judge"], found["action"]) == ("gpt-6-luna@v1", "skip")
         found = await trial.minute(1, None, NOTHING)
         assert (found["judge"], found["action"]) == ("matrix", "enter")
 
