@@ -1,13 +1,15 @@
-"""How much is known: coverage of the last day, and how far the baselines are."""
+"""How much is known: coverage of the last day, and whether the minutes are the settings' own."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from liq_provider.coverage import Interval
 from liq_provider.features import FeatureParams
 from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.rolling import strided_count, trailing_count
 from liq_provider.settings import Settings
-from liq_provider.settling import covered_segments
 from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000
@@ -26,18 +28,19 @@ def coverage_shares(reader: Reader, venues: Sequence[str], now_ms: int) -> dict[
     return shares
 
 
-def uncovered(reader: Reader, settings: Settings, close_ms: int) -> str | None:
+def other_minutes(reader: Reader, settings: Settings) -> str | None:
     """
-    :param close_ms: close of the newest settled minute
-    :return: why its segment cannot be scored, None if some venue covers all of it
+    Minutes without the orders that ``min_event_usd`` leaves out are another series.
+
+    :return: that the store's minutes were made with another ``min_event_usd``, and the remedy
     """
-    length_min = settings.segment_min
-    from_ms = close_ms - length_min * MINUTE_MS
-    found = reader.coverage(settings.venues.enabled, from_ms, close_ms)
-    for spans in found.values():
-        if any(span.start_ms <= from_ms and span.end_ms >= close_ms for span in spans):
-            return None
-    return f"no feed was heard for all of the last {length_min} min"
+    made_with = reader.states(["min_event_usd"]).get("min_event_usd", settings.min_event_usd)
+    if made_with == settings.min_event_usd:
+        return None
+    return (
+        f"liq_provider.min_event_usd: {settings.min_event_usd:g}, but the store's minutes were "
+        f"made with {made_with:g}; set it to that, or run `liq-provider rebuild`"
+    )
 
 
 def baseline(reader: Reader, settings: Settings, close_ms: int) -> dict[str, Any]:
@@ -62,3 +65,24 @@ def first_signal_ms(known: int, params: FeatureParams, close_ms: int) -> int | N
     if missing <= 0:
         return None
     return close_ms + (missing + 1) * params.segment_min * MINUTE_MS
+
+
+def covered_segments(
+    reader: Reader, venues: Sequence[str], params: FeatureParams, close_ms: int
+) -> int:
+    """
+    :return: baseline segments of ``close_ms`` that the best-covered venue covers; a coin that
+        was listed during the baseline has fewer
+    """
+    start_ms = close_ms - params.lookback_min * MINUTE_MS
+    best = 0
+    for spans in reader.coverage(venues, start_ms, close_ms).values():
+        flags = np.zeros(params.lookback_min, dtype=bool)
+        for span in spans:
+            first = max(0, -(-(span.start_ms - start_ms) // MINUTE_MS))
+            flags[first : max(0, (span.end_ms - start_ms) // MINUTE_MS)] = True
+        whole = trailing_count(flags, params.segment_min) == params.segment_min
+        best = max(
+            best, int(strided_count(whole, params.segment_min, params.baseline_segments)[-1])
+        )
+    return best

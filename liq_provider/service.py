@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from liq_provider import __version__
+from liq_provider.assessing import Assessor, told
 from liq_provider.clock import ExchangeClock
 from liq_provider.courtroom import Courtroom
 from liq_provider.coverage import CoverageTracker
@@ -98,6 +99,15 @@ class Sidecar:
             settings.settle_ms,
             self._judge,
         )
+        self._assessor = Assessor(
+            self._reader,
+            self._writer,
+            settings,
+            lambda: told({"feeds": self._feeds()}),
+            lambda: self._settler.pairs,
+            self._asking,
+            self._writing,
+        )
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="running")
         self._running = RunningLoop(
             RunningMinute(self._reader, settings),
@@ -168,9 +178,13 @@ class Sidecar:
     # -- judge ----------------------------------------------------------------------------
 
     def _judge(self, settled: Settled) -> None:
-        task = asyncio.create_task(self._court.judging.judge(settled))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        for work in (
+            self._court.judging.judge(settled),
+            self._assessor.assess(settled.close_ms, self._clock.now_ms()),
+        ):
+            task = asyncio.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _foresee(self, running: Running) -> None:
         if self._dashboard is not None:
@@ -264,7 +278,7 @@ class Sidecar:
             "timeframe": self._config.timeframe,
             "windows": windows_of(self._settings),
             "settings": sidecar_settings(self._settings),
-            "feeds": {name: venue_report(venue) for name, venue in self._venues.items()},
+            "feeds": self._feeds(),
             **ingest_report(self._ingest.stats),
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
@@ -274,6 +288,9 @@ class Sidecar:
             "looks_failed": self._running.failures,
             "judge": self._court.report(),
         }
+
+    def _feeds(self) -> dict[str, Any]:
+        return {name: venue_report(venue) for name, venue in self._venues.items()}
 
     async def _last_words(self) -> None:
         # What the connections delivered while they were being closed. Their coverage ended

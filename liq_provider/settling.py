@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from liq_provider.coverage import Interval
-from liq_provider.features import FeatureParams, State
+from liq_provider.features import FeatureParams
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.pipeline import Anomaly, anomaly, compute, feature_row, wave_row
-from liq_provider.rolling import strided_count, trailing_count
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -63,7 +60,7 @@ class Settler:
 
     def compute(self, close_ms: int, now_ms: int) -> Settled:
         """
-        Features, waves and readiness of a settled minute.
+        Features and waves of a settled minute.
 
         :param now_ms: exchange time; when they became available
         """
@@ -87,8 +84,7 @@ class Settler:
                 wave = self._wave(found, pair, now_ms)
                 waves.append(wave)
                 anomalies.append(replace(found, wave_start_ms=wave["start_ms"]))
-        readiness = self._readiness(close_ms) if close_ms % segment_ms == 0 else []
-        self._writer.put_results(features, waves, readiness, close_ms, now_ms)
+        self._writer.put_results(features, waves, close_ms, now_ms)
         covered = self._covered(close_ms)
         return Settled(close_ms, tuple(anomalies), pairs, covered)
 
@@ -104,31 +100,6 @@ class Settler:
             if any(i.start_ms <= close_ms - MINUTE_MS and i.end_ms >= close_ms for i in intervals)
         )
 
-    def _readiness(self, close_ms: int) -> list[dict[str, Any]]:
-        params = self._params
-        from_ms = close_ms - params.lookback_min * MINUTE_MS
-        baseline_n = covered_segments(self._reader, self._settings.venues.enabled, params, close_ms)
-        segment_ms = params.segment_min * MINUTE_MS
-        counts = self._reader.segment_counts(from_ms, close_ms - segment_ms, segment_ms)
-        rows = []
-        for base, active_n in sorted(counts.items()):
-            state = State.READY
-            if baseline_n < params.min_baseline_segments:
-                state = State.WARMING_UP
-            elif active_n < params.min_active_segments:
-                state = State.TOO_THIN
-            rows.append(
-                {
-                    "base_asset": base,
-                    "pair": self.pairs.get(base, base),
-                    "close_ms": close_ms,
-                    "state": int(state),
-                    "baseline_n": baseline_n,
-                    "active_n": active_n,
-                }
-            )
-        return rows
-
 
 def pair_of(base_asset: str, found: Sequence[str], names: Mapping[str, str]) -> str:
     """
@@ -137,24 +108,3 @@ def pair_of(base_asset: str, found: Sequence[str], names: Mapping[str, str]) -> 
     :return: the pair that stands for the coin
     """
     return names.get(base_asset) or min(found, key=lambda pair: ("USDT" not in pair, pair))
-
-
-def covered_segments(
-    reader: Reader, venues: Sequence[str], params: FeatureParams, close_ms: int
-) -> int:
-    """
-    :return: baseline segments of ``close_ms`` that the best-covered venue covers; a coin that
-        was listed during the baseline has fewer
-    """
-    start_ms = close_ms - params.lookback_min * MINUTE_MS
-    best = 0
-    for spans in reader.coverage(venues, start_ms, close_ms).values():
-        flags = np.zeros(params.lookback_min, dtype=bool)
-        for span in spans:
-            first = max(0, -(-(span.start_ms - start_ms) // MINUTE_MS))
-            flags[first : max(0, (span.end_ms - start_ms) // MINUTE_MS)] = True
-        whole = trailing_count(flags, params.segment_min) == params.segment_min
-        best = max(
-            best, int(strided_count(whole, params.segment_min, params.baseline_segments)[-1])
-        )
-    return best

@@ -33,6 +33,7 @@ def venue_report(venue: VenueFeed) -> dict[str, Any]:
         "rollovers": status.rollovers,
         "last_error": status.last_error,
         "latency_ms": status.latency_ms,
+        "hole": status.hole,
         "markets": venue.markets,
         "markets_error": venue.markets_error,
     }

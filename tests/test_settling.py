@@ -134,22 +134,6 @@ def test_a_coin_is_named_by_the_bots_pair_or_else_by_the_venues(store: Store) ->
     assert settled.pairs == {"BTC": "BTC/USDT:USDT", "ETH": "ETH/USDC:USDC"}
 
 
-def test_readiness_tells_how_far_each_coin_is(store: Store) -> None:
-    store.past(6)
-    store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
-    store.settle(1, (0, 1))
-    rows = {row["base_asset"]: row for row in store.reader.readiness()}
-    assert rows["BTC"]["state"] == State.WARMING_UP
-    assert rows["BTC"]["baseline_n"] == 6
-    store.past(40)
-    for minute in range(2, 5):
-        store.settle(minute, (0, minute))
-    rows = {row["base_asset"]: row for row in store.reader.readiness()}
-    assert (rows["BTC"]["state"], rows["ETH"]["state"]) == (State.READY, State.TOO_THIN)
-    assert rows["BTC"]["baseline_n"] == 30
-    assert rows["ETH"]["active_n"] == 1
-
-
 def test_what_serves_baselines_only_is_never_scored(store: Store) -> None:
     """Filled rows are there for whoever asks for them; a live segment does not see them."""
     store.past(40)

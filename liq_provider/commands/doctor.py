@@ -227,9 +227,9 @@ def _sidecar(found: Context) -> Iterator[Finding]:
     except LiqError:
         return
     if report["problem"]:
-        yield Finding("warning", "sidecar", report["problem"], "liq-provider status tells more")
+        yield Finding("warning", "entries", report["problem"], "liq-provider status tells more")
     else:
-        yield Finding("ok", "sidecar", "running, data is live")
+        yield Finding("ok", "entries", "are possible")
     for name, feed in report["sidecar"].get("feeds", {}).items():
         if report["running"] and feed["state"] != "live":
             yield Finding("warning", f"feed {name}", f"{feed['state']}: {feed['detail']}")

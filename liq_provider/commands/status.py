@@ -1,4 +1,4 @@
-"""``status``: what the sidecar is doing, and how far the baselines are."""
+"""``status``: whether an entry is possible, and what the sidecar is doing."""
 
 import argparse
 import json
@@ -10,14 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.bot.source import Snapshot
 from liq_provider.commands.common import Context, context, show_time
-from liq_provider.features import State
-from liq_provider.health import baseline, coverage_shares, uncovered
-from liq_provider.settings import Settings
+from liq_provider.commands.entries import entries, traded_coins
+from liq_provider.health import coverage_shares
+from liq_provider.readiness import Report
 
 _DAY_MS = 86_400_000
-_ALIVE_S = 20
 _STYLES = {
     "live": "green",
     "connecting": "yellow",
@@ -29,7 +27,7 @@ _SAMPLED = "Binance and OKX publish a sample: sums are a lower bound."
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Exit status 1 while no entries are possible."""
+    """Exit status 0 only if an entry is possible now, 1 if not."""
     found = context(arguments)
     report = collect(found, int(time.time() * 1000))
     if arguments.json:
@@ -46,13 +44,14 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     sidecar = states.get("sidecar") or {}
     computed_ms = int(states.get("computed_ms") or 0)
     running = found.files.running()
-    readiness = reader.readiness()
+    report = entries(reader, settings, now_ms, running, traded_coins(found.config))
     waves = reader.waves(now_ms - _DAY_MS, limit=1)
     return {
         "store": str(found.files.prefix),
         "running": running,
-        "problem": _problem(running, sidecar, computed_ms, now_ms, settings)
-        or uncovered(reader, settings, computed_ms),
+        "problem": None if report.whole.ready else report.whole.words(now_ms),
+        "readiness": report.as_json(),
+        "now_ms": now_ms,
         "computed_ms": computed_ms,
         "sidecar": sidecar,
         "coverage_24h": coverage_shares(reader, settings.venues.enabled, now_ms),
@@ -60,50 +59,26 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
             venue: {"count": count, "usd": round(usd, 2)}
             for venue, (count, usd) in reader.venue_totals(now_ms - _DAY_MS).items()
         },
-        "baseline": baseline(reader, settings, computed_ms or now_ms),
-        "coins": {
-            state.name.lower(): sum(row["state"] == state for row in readiness) for state in State
-        },
+        "coins": report.counts(),
         "last_wave": waves[0] if waves else None,
     }
-
-
-def _problem(
-    running: bool, sidecar: Mapping[str, Any], computed_ms: int, now_ms: int, settings: Settings
-) -> str | None:
-    """What a bot would say of this store, and before it what is known of this machine."""
-    if not running:
-        return "no sidecar is running on this machine"
-    if now_ms - int(sidecar.get("now_ms") or 0) > _ALIVE_S * 1000:
-        return "the sidecar does not answer"
-    return Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
 
 
 def _print(report: Mapping[str, Any]) -> None:
     console = Console()
     sidecar = report["sidecar"]
-    if report["problem"]:
-        console.print(f"No entries: {report['problem']}", style="bold red", markup=False)
+    readiness = Report.of_json(report["readiness"])
+    if readiness.whole.ready:
+        console.print("Entries are possible.", style="bold green")
     else:
-        console.print("Data is live.", style="bold green")
+        console.print(f"No entries: {report['problem']}", style="bold red", markup=False)
     console.print(f"Store {report['store']}", markup=False)
     if sidecar and not report["running"]:
         console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
     if sidecar.get("feeds"):
         console.print(_feeds(report))
         console.print(_SAMPLED, style="dim")
-    baseline = report["baseline"]
-    line = (
-        f"Baseline: {baseline['segments']} of {baseline['full']} segments are known, "
-        f"{baseline['needed']} are needed"
-    )
-    if baseline["first_signal_ms"]:
-        line += f"; first signal possible at {show_time(baseline['first_signal_ms'])} UTC"
-    console.print(line)
-    coins = ", ".join(
-        f"{count} {name.replace('_', ' ')}" for name, count in report["coins"].items() if count
-    )
-    console.print(f"Coins: {coins or 'none seen yet'}")
+    _print_readiness(console, readiness, report["now_ms"])
     if sidecar:
         _print_sidecar(console, sidecar, report["running"])
     wave = report["last_wave"]
@@ -113,6 +88,16 @@ def _print(report: Mapping[str, Any]) -> None:
             f"{wave['peak_z']:.1f}, ${wave['peak_usd']:,.0f}, until {show_time(wave['last_ms'])}",
             markup=False,
         )
+
+
+def _print_readiness(console: Console, report: Report, now_ms: int) -> None:
+    for name, venue in report.venues.items():
+        said = "counts" if venue.ready else venue.words(now_ms)
+        console.print(f"Venue {name}: {said.removeprefix(f'{name}: ')}", markup=False)
+    coins = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in report.counts().items() if count
+    )
+    console.print(f"Coins: {coins or 'none seen in the last 24 h'}")
 
 
 def _feeds(report: Mapping[str, Any]) -> Table:

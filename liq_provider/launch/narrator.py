@@ -1,6 +1,7 @@
 """Says in words what happens, by watching the store and the bot's trade database."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,8 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from liq_provider.commands.entries import entries
 from liq_provider.errors import StoreError
 from liq_provider.features import State
+from liq_provider.readiness import Readiness
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, qualifies, strengths
@@ -28,6 +31,10 @@ _TRADES = text(
 # A trailing stop moves in every loop; a line for every so many percent is enough.
 _STOP_STEP = 0.004
 _FARTHEST = 0.5
+
+# While nothing but the countdown changes, it is said so often.
+_COUNTDOWN_S = 300.0
+_LOOK_S = 5.0
 
 
 @dataclass(slots=True)
@@ -63,11 +70,16 @@ class Narrator:
         self._closed: set[int] = set()
         self._feeds: dict[str, str] = {}
         self._page: str | None = None
+        self._readiness: Readiness | None = None
+        self._said_s = 0.0
+        self._look_s = 0.0
+        self._blind: dict[str, str] = {}
 
     def news(self) -> Iterator[str]:
         """:return: what happened since the last call, one line each"""
         try:
             yield from self._feed_changes()
+            yield from self._readiness_changes()
             yield from self._new_verdicts()
             yield from self._refused_segments()
         except StoreError as error:
@@ -84,6 +96,24 @@ class Narrator:
         if page and page != self._page:
             self._page = page
             yield f"dashboard  {page}"
+
+    def _readiness_changes(self) -> Iterator[str]:
+        """A change at once; while nothing changes but the numbers, the countdown now and then."""
+        if time.monotonic() < self._look_s:
+            return
+        self._look_s = time.monotonic() + _LOOK_S
+        now_ms = round(time.time() * 1000)
+        report, before = entries(self._reader, self._settings, now_ms), self._readiness
+        whole = self._readiness = report.whole
+        due = not whole.ready and time.monotonic() - self._said_s >= _COUNTDOWN_S
+        if due or before is None or before.condition != whole.condition:
+            self._said_s = time.monotonic()
+            yield f"entries    {whole.words(now_ms)}"
+        for name, venue in report.venues.items():
+            blind = venue.reason if venue.condition == "unknown" else ""
+            if self._blind.get(name, "") != blind:
+                self._blind[name] = blind
+                yield f"venue      {blind or f'{name} counts again'}"
 
     def _new_verdicts(self) -> Iterator[str]:
         for row in self._reader.verdicts(self._verdicts_ms, 2**62):

@@ -3,26 +3,20 @@
 import logging
 import shutil
 import sys
-import time
 from pathlib import Path
 
 from freqtrade.constants import DEFAULT_DB_DRYRUN_URL
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from liq_provider.commands.common import read_config, show_time
+from liq_provider.commands.common import read_config
 from liq_provider.errors import LiqError, UsageError
-from liq_provider.features import FeatureParams
-from liq_provider.health import first_signal_ms
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.settings import Settings, load_settings, resolve_store
-from liq_provider.settling import covered_segments
+from liq_provider.settings import load_settings, resolve_store
 from liq_provider.store.reader import Reader
 
 _POLL_S = 2.0
-_SAY_COLD_S = 900.0
 
 console = Console(highlight=False)
 
@@ -53,7 +47,7 @@ def main() -> int:
     with ended_politely() as ending:
         bot = Child("freqtrade", command, log, {"FREQTRADE__DRY_RUN": "true"})
         try:
-            _watch(bot, narrator, reader, settings, ending)
+            _watch(bot, narrator, ending)
         except KeyboardInterrupt:
             console.print("\nStopping the bot ...")
         finally:
@@ -63,10 +57,7 @@ def main() -> int:
     return 0
 
 
-def _watch(
-    bot: Child, narrator: Narrator, reader: Reader, settings: Settings, ending: Ending
-) -> None:
-    said_s = -_SAY_COLD_S
+def _watch(bot: Child, narrator: Narrator, ending: Ending) -> None:
     waiting = True
     while bot.running:
         for line in narrator.news():
@@ -74,31 +65,9 @@ def _watch(
                 continue  # the sidecar makes its store in a moment
             waiting = False
             console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
-        if time.monotonic() - said_s >= _SAY_COLD_S and not waiting:
-            said_s = time.monotonic()
-            message = cold_message(reader, settings, int(time.time() * 1000))
-            if message:
-                console.print(f"{clock_text()}  {message}", markup=False, soft_wrap=True)
         ending.pause(_POLL_S)
     tail = "\n  ".join(bot.log.read_text(errors="replace").splitlines()[-5:])
     raise UsageError(f"Freqtrade ended; see {bot.log}\n  {tail}")
-
-
-def cold_message(reader: Reader, settings: Settings, now_ms: int) -> str | None:
-    """:return: while the baseline is cold, when the first signal becomes possible"""
-    params = FeatureParams.of(settings)
-    close_ms = now_ms - now_ms % MINUTE_MS
-    try:
-        known = covered_segments(reader, settings.venues.enabled, params, close_ms)
-    except LiqError:
-        return None
-    first_ms = first_signal_ms(known, params, close_ms)
-    if first_ms is None:
-        return None
-    return (
-        f"warming up {known} of {params.min_baseline_segments} segments; the first signal becomes "
-        f"possible at {show_time(first_ms)} UTC"
-    )
 
 
 if __name__ == "__main__":

@@ -109,6 +109,29 @@ class GridReader(Readable):
             for base in base_assets
         }
 
+    def known_minutes(
+        self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
+    ) -> dict[str, tuple[BoolArray, BoolArray]]:
+        """
+        What ``grids`` would know of ``[from_ms, to_ms)``, without the sums.
+
+        :return: by coin, shape (venues, minutes), venues in alphabetical order: what may be
+            scored, and what the baseline of a decision at ``to_ms`` may use
+        """
+        names = tuple(sorted(venues))
+        covered = self._covered(base_assets, names, from_ms, to_ms)
+        listed = self._known_ms(base_assets, names)
+        filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
+        found = {}
+        for base in base_assets:
+            scored = _clip(covered[base], names, listed.get(base, {}), from_ms)
+            times = filled_ms.get(base)
+            found[base] = (
+                scored,
+                scored if times is None else scored | ((times > 0) & (times <= to_ms)),
+            )
+        return found
+
     def _minutes(
         self, base_assets: Sequence[str], from_ms: int, to_ms: int
     ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:

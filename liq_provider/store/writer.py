@@ -237,7 +237,6 @@ class Writer:
         self,
         features: list[Row],
         waves: list[Row],
-        readiness: list[Row],
         computed_ms: int,
         now_ms: int,
     ) -> None:
@@ -249,8 +248,18 @@ class Writer:
         with store_errors("Writing features"), self.engine.begin() as connection:
             replace(connection, schema.features, features)
             replace(connection, schema.waves, waves)
-            replace(connection, schema.readiness, readiness)
             write_state(connection, "computed_ms", computed_ms, now_ms)
+
+    def put_readiness(self, report: Mapping[str, Any], coins: list[Row], now_ms: int) -> None:
+        """
+        Write who is ready at a settled minute, and who is not and why.
+
+        :param report: of ``readiness.Report``, as JSON values
+        :param coins: rows of ``readiness``
+        """
+        with store_errors("Writing readiness"), self.engine.begin() as connection:
+            replace(connection, schema.readiness, coins)
+            write_state(connection, "readiness", report, now_ms)
 
     def put_verdicts(
         self, rows: Sequence[Row], confirmed: Sequence[Confirmed] = (), now_ms: int = 0

@@ -35,6 +35,7 @@ class FeedStatus:
     :param rollovers: connections replaced in time without a hole
     :param last_error: the newest error of any kind
     :param latency_ms: how long the last ping took
+    :param hole: begin and end of the newest time in which it was not live, and why
     """
 
     venue: str
@@ -58,6 +59,7 @@ class FeedStatus:
     rollovers: int
     last_error: str | None
     latency_ms: float | None
+    hole: tuple[int, int, str] | None = None
 
 
 class FeedRecord:
@@ -83,11 +85,17 @@ class FeedRecord:
         self.rollovers = 0
         self.last_error: str | None = None
         self.latency_ms: float | None = None
+        self.hole: tuple[int, int, str] | None = None
+        self._left = (now_ms, "just started")
 
     def enter(self, state: FeedState, detail: str, now_ms: int) -> None:
         """Change the state, or only its words."""
         if state != self.state:
             self.state_since_ms = now_ms
+            if self.state == "live":
+                self._left = (now_ms, detail)
+            elif state == "live":
+                self.hole = (self._left[0], now_ms, self._left[1])
         self.state = state
         self.detail = detail
 
@@ -126,4 +134,5 @@ class FeedRecord:
             rollovers=self.rollovers,
             last_error=self.last_error,
             latency_ms=self.latency_ms,
+            hole=self.hole,
         )

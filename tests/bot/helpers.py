@@ -150,7 +150,7 @@ class Store:
         } | sidecar
         self.writer.put_state("sidecar", status, close_ms)
         self.writer.settle(close_ms, {}, close_ms + 2_000)
-        self.writer.put_results(list(rows), [], [], close_ms, close_ms + 2_000)
+        self.writer.put_results(list(rows), [], close_ms, close_ms + 2_000)
 
     def judge(self, row: dict[str, Any]) -> None:
         """The sidecar has judged a wave."""

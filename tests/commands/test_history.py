@@ -190,7 +190,7 @@ def test_status_without_a_sidecar_says_so_and_fails(
     assert "No entries: no sidecar is running" in capsys.readouterr().out
     assert main(["status", "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["baseline"]["needed"] == 72
+    assert report["readiness"]["whole"]["condition"] == "blocked"
 
 
 @pytest.mark.parametrize("command", ["features", "explain"])

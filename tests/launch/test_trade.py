@@ -38,7 +38,9 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
             stderr=subprocess.STDOUT,
         )
     try:
-        text = until(told, "the first signal becomes possible at", 60)
+        text = until(
+            told, "entries    the sidecar has not settled a minute yet; possible from 20", 60
+        )
         assert text.startswith("DRY-RUN on binance's public data")
         until(told, "binance: live, connected and subscribed", 20)
         until(told, "dashboard  http://127.0.0.1:", 10)

@@ -129,7 +129,7 @@ def test_features_come_as_arrays(writer: Writer, reader: Reader) -> None:
         "venues": "bybit",
         "available_at": at(1) + 2_000,
     }
-    writer.put_results([row, row | {"close_ms": at(2), "z": 4.0}], [], [], at(2), at(2))
+    writer.put_results([row, row | {"close_ms": at(2), "z": 4.0}], [], at(2), at(2))
     found = reader.features(None, at(0), at(2))["BTC"]
     assert found.close_ms.tolist() == [at(1), at(2)]
     assert np.isnan(found.z[0])

@@ -1,0 +1,57 @@
+"""Whether an entry is possible now, for whoever looks at the store from outside."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from liq_provider.assessing import assess, told, windows_for
+from liq_provider.bot.source import Snapshot
+from liq_provider.health import other_minutes
+from liq_provider.liquidation import base_asset_of_pair, minute_of
+from liq_provider.readiness import Report, at_once, before_first_minute
+from liq_provider.settings import Settings
+from liq_provider.store.reader import Reader
+
+_ALIVE_MS = 20_000
+_PAIR = re.compile(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+")
+
+
+def entries(
+    reader: Reader,
+    settings: Settings,
+    now_ms: int,
+    running: bool = True,
+    coins: Collection[str] | None = None,
+) -> Report:
+    """
+    :param running: False: no sidecar runs on this machine
+    :param coins: that the bot trades, None for all
+    :return: of the newest settled minute, and in its ``whole`` what keeps entries back now
+    """
+    states = reader.states(["sidecar", "computed_ms"])
+    sidecar, computed_ms = states.get("sidecar") or {}, int(states.get("computed_ms") or 0)
+    alive = running and now_ms - int(sidecar.get("now_ms") or 0) <= _ALIVE_MS
+    feeds = told(sidecar) if alive else {}
+    report = assess(reader, settings, feeds, computed_ms or minute_of(now_ms)).report
+    if coins is not None:
+        report = report.for_coins(coins, windows_for(settings))
+    if alive and not computed_ms:
+        return replace(report, whole=before_first_minute(report.whole, report.close_ms))
+    problem = other_minutes(reader, settings)
+    if problem is None and not running:
+        problem = "no sidecar is running on this machine"
+    elif problem is None and not alive:
+        problem = "the sidecar does not answer"
+    elif problem is None:
+        problem = Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
+    return replace(report, whole=at_once(report.whole, problem))
+
+
+def traded_coins(config: Mapping[str, Any]) -> set[str] | None:
+    """:return: coins of a static whitelist; None where the pairs are not all named there"""
+    pairs = (config.get("exchange") or {}).get("pair_whitelist") or []
+    methods = {item.get("method") for item in config.get("pairlists") or ()}
+    if not pairs or methods - {"StaticPairList"} or not all(map(_PAIR.fullmatch, pairs)):
+        return None
+    return {base_asset_of_pair(pair) for pair in pairs}

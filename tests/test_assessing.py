@@ -1,0 +1,106 @@
+"""Readiness as the store knows it."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from liq_provider.assessing import Assessed, Assessor, assess
+from liq_provider.features import State
+from liq_provider.markets import Market
+from liq_provider.readiness import FeedFacts, Report
+
+from .store.helpers import MINUTE, T0
+from .test_settling import SETTINGS, Store
+
+HEARD = {"bybit": FeedFacts(heard_ms=0)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path)
+    yield found
+    found.writer.close()
+
+
+def assessed(store: Store, close: int, feeds: dict[str, FeedFacts] | None = None) -> Assessed:
+    return assess(store.reader, SETTINGS, feeds or HEARD, T0 + close * MINUTE)
+
+
+def test_how_far_each_coin_is_is_known_at_every_minute(store: Store) -> None:
+    store.past(6)
+    store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
+    store.settle(1, (0, 1))
+    found = assessed(store, 1)
+    assert found.coins["BTC"] == (State.WARMING_UP, 6, 6)
+    assert found.report.coins["BTC"].from_ms == T0 + 5 * MINUTE
+    # A coin is known from its first minute on, not from the next whole segment.
+    assert found.coins["ETH"][0] == State.WARMING_UP
+    store.past(40)
+    for minute in range(2, 5):
+        store.settle(minute, (0, minute))
+    found = assessed(store, 4)
+    assert found.coins["BTC"] == (State.READY, 30, 6)
+    assert found.coins["ETH"] == (State.TOO_THIN, 30, 1)
+    assert found.report.whole.ready
+
+
+def test_it_agrees_with_what_is_decided_on(store: Store) -> None:
+    store.past(40)
+    for close in range(1, 8):
+        store.put(close - 1, 50.0)
+        spans = [(0, 3), (4, close)] if close > 4 else [(0, min(close, 3))]
+        store.settle(close, *spans)
+        found = assessed(store, close)
+        rows = store.reader.features(None, T0 + close * MINUTE, T0 + close * MINUTE)["BTC"]
+        assert found.coins["BTC"][0] == rows.state[-1]
+        assert found.report.venues["bybit"].ready is (close != 4)
+        assert found.report.whole.ready is (close != 4)
+
+
+def test_a_venue_after_a_hole_is_back_when_its_whole_segment_is_covered(store: Store) -> None:
+    store.past(40)
+    store.settle(1)
+    found = assessed(store, 1).report
+    assert found.venues["bybit"].from_ms == T0 + 2 * MINUTE
+    assert "was not heard" in found.venues["bybit"].reason
+    assert found.coins["BTC"].from_ms == T0 + 2 * MINUTE
+    assert found.venues["okx"].reason == "okx is not heard: no sidecar listens to it"
+
+
+def test_a_coin_that_was_listed_lately_is_behind_the_others(store: Store) -> None:
+    store.past(40)
+    store.put(-3, 5.0, base_asset="NEW", pair="NEW/USDT:USDT", market_id="NEWUSDT")
+    new = Market("bybit", "NEWUSDT", "NEW/USDT:USDT", "NEW", listed_ms=T0 - 4 * MINUTE)
+    store.writer.put_markets("bybit", [new])
+    store.settle(1, (0, 1))
+    found = assessed(store, 1)
+    assert found.coins["BTC"][0] == State.READY
+    assert found.coins["NEW"][0] == State.WARMING_UP
+    assert found.report.coins["NEW"].from_ms == T0 + 7 * MINUTE
+
+
+def test_every_settled_minute_is_written_down(store: Store) -> None:
+    store.past(40)
+    store.settle(1, (0, 1))
+    pool = ThreadPoolExecutor(2)
+    assessor = Assessor(
+        store.reader,
+        store.writer,
+        SETTINGS,
+        lambda: HEARD,
+        lambda: {"BTC": "BTC/USDT:USDT"},
+        pool,
+        pool,
+    )
+    asyncio.run(assessor.assess(T0 + MINUTE, T0 + MINUTE))
+    pool.shutdown()
+    told = store.reader.states(["readiness"])["readiness"]
+    assert Report.of_json(told) == assessed(store, 1).report
+    (row,) = store.reader.readiness()
+    assert (row["pair"], row["state"], row["close_ms"]) == (
+        *("BTC/USDT:USDT", State.READY),
+        T0 + MINUTE,
+    )
