@@ -12,6 +12,7 @@ from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.evidence import Evidence
 from liq_provider.enrich.exchange import BotExchange, timeframe_ms
 from liq_provider.enrich.news import NewsDesk, NewsItem
+from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.errors import StoreError
 from liq_provider.judge.budget import DAY_MS, Spent
 from liq_provider.judge.model import ModelJudge
@@ -20,10 +21,13 @@ from liq_provider.judging import Judging
 from liq_provider.settings import Settings
 from liq_provider.status import judge_report
 from liq_provider.store.reader import Reader
+from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 from liq_provider.verdictlog import VerdictLog
 
 logger = logging.getLogger(__name__)
+
+_BRAVE = "brave"
 
 
 class Courtroom:
@@ -50,7 +54,6 @@ class Courtroom:
         self._writer = writer
         self._writing = writing
         self._now_ms = now_ms
-        self._reading_news = ThreadPoolExecutor(4, thread_name_prefix="news")
         self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk: NewsDesk | None = None
@@ -58,7 +61,7 @@ class Courtroom:
         if wants_model(settings):
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
             self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past)
-            self._desk = NewsDesk(settings.news, now_ms, self._reading_news, self._keep_news)
+            self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
         candles = Candles(
             exchange,
             timeframe,
@@ -86,13 +89,26 @@ class Courtroom:
         await self.judging.close()
         if self.model is not None:
             await self.model.close()
+        if self._desk is not None:
+            await self._desk.close()
         await asyncio.gather(*self._tasks)
-        self._reading_news.shutdown(wait=False, cancel_futures=True)
         self._ahead.shutdown(wait=False, cancel_futures=True)
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""
         return judge_report(self.judging, self.model, self._desk)
+
+    def _allowance(self) -> Allowance | None:
+        """Feeds cost nothing; of Brave, the store counts every request."""
+        settings, engine = self._settings.news, self._writer.engine
+        if settings.provider != "brave":
+            return None
+
+        def take(day: int, limit: int, usd: float) -> tuple[bool, Spending]:
+            return take_call(engine, _BRAVE, day, limit, usd)
+
+        known = spent(engine, _BRAVE, self._now_ms() // DAY_MS)
+        return Allowance(settings, take, self._writing, known)
 
     async def _keep_call(self, row: dict[str, Any]) -> None:
         await self._write("A model call", self._writer.put_model_call, row)

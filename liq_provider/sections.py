@@ -116,13 +116,24 @@ class JudgeSettings(Section):
     by: Literal["auto", "matrix", "llm"] = "auto"
 
 
+class NewsBudgetSettings(Section):
+    """
+    :param calls_per_day: requests to Brave in a day of UTC; over it, news is not asked
+    """
+
+    calls_per_day: int = Field(200, ge=1, le=100_000)
+
+
 class NewsSettings(Section):
     """
     Where headlines come from.
 
     :param feeds: RSS or Atom addresses, for ``provider: rss``
+    :param min_sources: news supports a wave only if so many independent sources carry it
     :param cache_s: headlines of a coin are asked for again after that
+    :param timeout_s: for one feed to be fetched and read, and for one answer of Brave
     :param calls_per_minute: requests to Brave; over it, news is not asked
+    :param price_usd_per_1000: requests to Brave; feeds cost nothing
     """
 
     provider: Literal["brave", "rss", "none"] = "rss"
@@ -135,9 +146,12 @@ class NewsSettings(Section):
     )
     max_age_hours: float = Field(24, gt=0, le=168)
     max_items: int = Field(8, ge=1, le=20)
+    min_sources: int = Field(2, ge=1, le=20)
     cache_s: float = Field(300, ge=10, le=3_600)
     timeout_s: float = Field(5, gt=0, le=30)
     calls_per_minute: int = Field(30, ge=1, le=1_000)
+    budget: NewsBudgetSettings = NewsBudgetSettings()
+    price_usd_per_1000: float = Field(5.0, ge=0, le=10_000)
 
     @field_validator("brave_url")
     @classmethod
@@ -148,6 +162,15 @@ class NewsSettings(Section):
     @classmethod
     def _plain_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_public_url(url) for url in value)
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> Self:
+        if self.min_sources > self.max_items:
+            raise ValueError(
+                f"min_sources ({self.min_sources}) is more than max_items ({self.max_items}): "
+                "no news could ever support a wave"
+            )
+        return self
 
 
 class BudgetSettings(Section):

@@ -79,4 +79,5 @@ def news_report(desk: NewsDesk) -> dict[str, Any]:
         "items": stats.items,
         "dropped": dict(stats.dropped),
         "error": stats.error,
+        **desk.report(),
     }

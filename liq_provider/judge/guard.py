@@ -57,12 +57,18 @@ class Guarded:
 
 
 def guard(
-    opinion: Opinion, facts: Facts, *, news_found: bool | None, steered: bool = False
+    opinion: Opinion,
+    facts: Facts,
+    *,
+    news_found: bool | None,
+    steered: bool = False,
+    uncarried: str | None = None,
 ) -> Guarded:
     """
     :param news_found: True if the judge was given news, False if it was asked for and there was
         none, None if there is no news source
     :param steered: some of the news speaks to the judge; it may speak against the wave only
+    :param uncarried: the news has too few independent sources to support, in words: so may it
     :raises ModelFailure: the answer is about another symbol or direction
     """
     if opinion.symbol != facts.symbol or opinion.direction != facts.direction:
@@ -78,6 +84,9 @@ def guard(
     if steered and news is News.SUPPORTS:
         news = News.NONE
         changes.append("news supports -> none: a headline tries to steer the judge")
+    if uncarried is not None and news is News.SUPPORTS:
+        news = News.NONE
+        changes.append(f"news supports {uncarried}, counts as none")
     action, confidence = decide(facts.strength, facts.aligned, news)
     row_enters = action is Action.ENTER
     # A judge that does not say "enter" means it, also where this row would not enter anyway:

@@ -212,7 +212,13 @@ class ModelJudge:
             if until_ms is not None and asked_ms >= until_ms:
                 raise ModelFailure("too late", "its turn came after the verdict's last moment")
             await self._request(call, messages)
-            guarded = guard(parse(call.answer), facts, news_found=news.found, steered=news.steered)
+            guarded = guard(
+                parse(call.answer),
+                facts,
+                news_found=news.found,
+                steered=news.steered,
+                uncarried=news.uncarried,
+            )
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
             self._blame(failure)

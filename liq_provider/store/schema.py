@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
+REVISION = "0005"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 metadata = MetaData()
 
@@ -229,7 +229,18 @@ model_calls = Table(
     Index("ix_model_calls_asked_ms", "asked_ms"),
 )
 
-# Headlines as they were let through, with the time at which they were first seen.
+# Calls that are paid for, by what they are for and the day of UTC (days since 1970).
+spending = Table(
+    "spending",
+    metadata,
+    Column("what", String, primary_key=True),
+    Column("day", BigInteger, primary_key=True),
+    Column("calls", Integer, nullable=False),
+    Column("usd", Float(53), nullable=False),
+)
+
+# Headlines as they were let through, with the time at which they were first seen. origins are
+# the registered domains behind one, NULL in records of versions before schema 0005.
 news = Table(
     "news",
     metadata,
@@ -239,6 +250,7 @@ news = Table(
     Column("source", String, nullable=False),
     Column("summary", Text, nullable=False),
     Column("published_ms", BigInteger, nullable=False),
+    Column("origins", Text),
     Column("provider", String, nullable=False),
     Column("available_at", BigInteger, nullable=False),
     Index("ix_news_available_at", "available_at"),

@@ -47,8 +47,8 @@ def facts(**changes: Any) -> Facts:
     return Facts(**(values | changes))
 
 
-def news(*titles: str, summary: str = "") -> NewsSet:
+def news(*titles: str, summary: str = "", min_sources: int = 1) -> NewsSet:
     items = tuple(
         NewsItem(f"id{n}", title, "wire", summary, NOW - 600_000) for n, title in enumerate(titles)
     )
-    return NewsSet(items, set_key(items))
+    return NewsSet(items, set_key(items), min_sources=min_sources)

@@ -160,12 +160,12 @@ def shown(title: str) -> NewsSet:
     return NewsSet((entry.item,), set_key((entry.item,)), steered=entry.steers)
 
 
-def let_through(*titles: str) -> NewsSet:
+def let_through(*titles: str, min_sources: int = 2) -> NewsSet:
     """What the desk makes of it."""
     entries = [Entry.of(title, title, "https://evil.example", "evil", NOW - 1) for title in titles]
     steered = any(entry.steers for entry in entries)
     items = tuple(entry.item for entry in entries if entry.item and not entry.steers)
-    return NewsSet(items, set_key(items, steered), steered=steered)
+    return NewsSet(items, set_key(items, steered), steered=steered, min_sources=min_sources)
 
 
 async def obey(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -267,10 +267,12 @@ async def test_an_obeyed_headline_does_not_hide_what_an_honest_one_says() -> Non
 
 
 async def test_a_headline_that_steers_takes_support_from_the_honest_ones_beside_it() -> None:
+    honest = "BTC halted by outage"
     async with StandIn() as server:
-        found, _ = await judged(server, FACTS[0], let_through("BTC halted by outage"))
+        found, _ = await judged(server, FACTS[0], let_through(honest, min_sources=1))
         assert (found.news, found.action) == (News.SUPPORTS, Action.ENTER)
-        found, _ = await judged(server, FACTS[0], let_through("BTC halted by outage", HEADLINES[0]))
+        both = let_through(honest, HEADLINES[0], min_sources=1)
+        found, _ = await judged(server, FACTS[0], both)
     assert (found.news, found.action) == (News.NONE, Action.SKIP)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from liq_provider import keys
-from liq_provider.enrich.news.http import NewsError, get, new_session
+from liq_provider.enrich.news.http import NewsError, get
 from liq_provider.enrich.news.item import Entry
+from liq_provider.enrich.news.sources import origins
 from liq_provider.enrich.news.spelling import Spelling
 
 _COUNT = 30
@@ -16,8 +17,6 @@ _COUNT = 30
 
 class Brave:
     """
-    Blocks; run it in a thread.
-
     :param key: None if it is not set, which is said at every question
     """
 
@@ -25,10 +24,8 @@ class Brave:
         self._url = url
         self._key = key
         self._timeout_s = timeout_s
-        self._session = new_session()
-        self._session.trust_env = keys.may_be_proxied(url)
 
-    def find(self, spelling: Spelling) -> list[Entry]:
+    async def find(self, spelling: Spelling) -> list[Entry]:
         """
         :return: what was found of the last day, relevant or not
         :raises NewsError: Brave did not deliver
@@ -43,25 +40,22 @@ class Brave:
             "freshness": "pd",
             "spellcheck": 0,
         }
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise NewsError("BRAVE_API_KEY is no key")
+        answer = await get(
+            self._url,
+            self._timeout_s,
+            headers={"Accept": "application/json", "X-Subscription-Token": self._key},
+            params=parameters,
+            redirects=False,
+            proxied=keys.may_be_proxied(self._url),
+        )
+        if answer.status != 200:
+            raise NewsError(_STATUS.get(answer.status, f"HTTP {answer.status}"))
         try:
-            headers = {"Accept": "application/json", "X-Subscription-Token": self._key}
-            status, _, body = get(
-                self._session,
-                self._url,
-                self._timeout_s,
-                headers=headers,
-                params=parameters,
-                redirects=False,
-            )
-        except ValueError:
-            # A key with a line break in it; the message would quote it.
-            raise NewsError("BRAVE_API_KEY is no key") from None
-        if status != 200:
-            raise NewsError(_STATUS.get(status, f"HTTP {status}"))
-        try:
-            results = json.loads(body)["results"]
+            results = json.loads(answer.body)["results"][:_COUNT]
             return [_entry(item) for item in results if isinstance(item, Mapping)]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise NewsError("an answer that is none of Brave's") from None
 
 
@@ -83,6 +77,7 @@ def _entry(item: Mapping[str, Any]) -> Entry:
         url,
         host or _host(url),
         _time_ms(item.get("page_age")),
+        origins(url, host),
     )
 
 

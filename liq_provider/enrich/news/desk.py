@@ -1,7 +1,7 @@
 """
 News of a coin when a wave asks for it: cached, rate-limited, dated, told once.
 
-A provider that fails means that news was not asked; it never holds up a verdict for longer
+A provider that fails means that news was not asked; it never holds up a verdict for much longer
 than ``news.timeout_s``.
 """
 
@@ -10,17 +10,19 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from liq_provider import keys
+from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.enrich.news.brave import Brave
 from liq_provider.enrich.news.http import NewsError
 from liq_provider.enrich.news.item import Entry, NewsItem
 from liq_provider.enrich.news.rss import Rss
+from liq_provider.enrich.news.sources import independent
 from liq_provider.enrich.news.spelling import Spelling, spelling_of
 from liq_provider.judge.rate import Rate
+from liq_provider.ownloop import OwnLoop
 from liq_provider.sections import NewsSettings
 
 logger = logging.getLogger(__name__)
@@ -29,10 +31,11 @@ logger = logging.getLogger(__name__)
 _AHEAD_MS = 60_000
 _FAILED_S = 30.0
 _HOUR_MS = 3_600_000
+_END_S = 1.0
 
 
 class _Provider(Protocol):
-    def find(self, spelling: Spelling) -> list[Entry]: ...
+    async def find(self, spelling: Spelling) -> list[Entry]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +47,32 @@ class NewsSet:
     :param key: identifies the set; empty if news was not asked
     :param note: why it was not asked, else empty
     :param steered: others, which are not among the items, spoke to the judge
+    :param min_sources: it supports a wave only if so many independent sources carry it
     """
 
     items: tuple[NewsItem, ...] = ()
     key: str = ""
     note: str = ""
     steered: bool = False
+    min_sources: int = 2
 
     @property
     def found(self) -> bool | None:
         """True if there is news, False if there is none, None if it was not asked."""
         return bool(self.items) if self.key else None
+
+    @property
+    def sources(self) -> int:
+        """How many independent sources it has."""
+        return independent(self.items)
+
+    @property
+    def uncarried(self) -> str | None:
+        """By how few sources, if by too few to support a wave; None if by enough."""
+        count = self.sources
+        if count >= self.min_sources:
+            return None
+        return f"by {count} source{'' if count == 1 else 's'}"
 
 
 NOT_ASKED = NewsSet(note="no news source")
@@ -81,7 +99,9 @@ class _Cached:
 
 class NewsDesk:
     """
-    :param executor: threads for the provider
+    Asks and reads in an event loop of its own; call it from any other.
+
+    :param allowance: of a provider that costs money; without one it is not asked
     :param keep: is given new items, to be stored; must not block
     """
 
@@ -89,18 +109,33 @@ class NewsDesk:
         self,
         settings: NewsSettings,
         now_ms: Callable[[], int],
-        executor: Executor,
         keep: Callable[[str, Sequence[NewsItem]], None] | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.stats = NewsStats()
         self.provider = settings.provider
         self._settings = settings
         self._now_ms = now_ms
-        self._executor = executor
         self._keep = keep
+        self._allowance = allowance
+        # What strangers send is read beside the feeds of exchanges, not among them.
+        self._own = OwnLoop("news")
         self._source = _source(settings)
         self._rate = Rate(settings.calls_per_minute, 60_000)
         self._cache: dict[str, _Cached] = {}
+
+    async def close(self) -> None:
+        """Give up what is being asked."""
+        await self._own.finish(_END_S)
+        await self._own.close()
+
+    def report(self) -> dict[str, Any]:
+        """:return: what becomes of each feed, and what of the day's budget is spent"""
+        allowance = self._allowance
+        return {
+            "feeds": self._source.report() if isinstance(self._source, Rss) else {},
+            "budget": None if allowance is None else allowance.report(self._now_ms()),
+        }
 
     async def get(self, base_asset: str) -> NewsSet:
         """:return: news of a coin; never raises"""
@@ -119,16 +154,15 @@ class NewsDesk:
         return found
 
     async def _ask(self, base_asset: str) -> NewsSet:
-        now_ms = self._now_ms()
-        if self.provider == "brave" and not self._rate.take(now_ms):
-            self.stats.failed += 1
-            return NewsSet(note="news was not asked: over news.calls_per_minute")
+        refusal = await self._refusal()
+        if refusal is not None:
+            self._failed(refusal)
+            return NewsSet(note=f"news was not asked: {refusal}")
         self.stats.asked += 1
         spelling = spelling_of(base_asset)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._settings.timeout_s + 1):
-                found = await loop.run_in_executor(self._executor, self._find, spelling)
+                found = await self._own.call(self._find(spelling))
         except (NewsError, TimeoutError) as error:
             self._failed(str(error) or "no answer in time")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
@@ -143,13 +177,24 @@ class NewsDesk:
             self._keep(base_asset, found.items)
         return found
 
-    def _find(self, spelling: Spelling) -> NewsSet:
-        # In one go: what was found must not queue behind the searches of other coins.
+    async def _refusal(self) -> str | None:
+        """Why a provider that is paid for may not be asked now."""
+        if self.provider != "brave":
+            return None
+        now_ms = self._now_ms()
+        if not self._rate.take(now_ms):
+            return "over news.calls_per_minute"
+        if self._allowance is None:
+            return "nobody counts what it costs"
+        return await self._allowance.refusal(now_ms)
+
+    async def _find(self, spelling: Spelling) -> NewsSet:
         assert self._source is not None
-        items, steered = self._let_through(self._source.find(spelling), spelling)
+        items, steered = self._let_through(await self._source.find(spelling), spelling)
         if steered:
             logger.warning("News of %s tried to steer the judge: none supports", spelling.symbol)
-        return NewsSet(items, set_key(items, steered), steered=steered)
+        key = set_key(items, steered)
+        return NewsSet(items, key, steered=steered, min_sources=self._settings.min_sources)
 
     def _failed(self, reason: str) -> None:
         if self.stats.error is None:

@@ -11,6 +11,7 @@ from liq_provider.plaintext import plain
 TITLE_LIMIT = 200
 SUMMARY_LIMIT = 200
 _SOURCE_LIMIT = 60
+_ORIGINS_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class NewsItem:
     """
     :param item_id: of its title; the same story in two places is one
     :param published_ms: when it says that it was published
+    :param origins: registered domains that delivered it or that it names, between blanks
     """
 
     item_id: str
@@ -25,6 +27,7 @@ class NewsItem:
     source: str
     summary: str
     published_ms: int
+    origins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,19 @@ class Entry:
 
     @classmethod
     def of(
-        cls, title: str, summary: str, url: str, source: str, published_ms: int | None
+        cls,
+        title: str,
+        summary: str,
+        url: str,
+        source: str,
+        published_ms: int | None,
+        origins: str = "",
     ) -> "Entry":
         """
         Nothing of it is to be trusted.
 
         :param published_ms: None if it has no readable date
+        :param origins: see ``NewsItem``
         """
         title = plain(title, TITLE_LIMIT)
         letters = re.sub(r"\W+", "", title.casefold())
@@ -60,6 +70,7 @@ class Entry:
             plain(source, _SOURCE_LIMIT),
             plain(summary, SUMMARY_LIMIT),
             published_ms,
+            plain(origins, _ORIGINS_LIMIT),
         )
         # Each by itself: two honest texts must not make an order where they meet.
         return cls(item, _link(url), any(map(steers, (item.title, item.source, item.summary))))

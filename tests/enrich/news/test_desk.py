@@ -13,8 +13,10 @@ import pytest_asyncio
 from aiohttp import web
 
 from liq_provider.enrich.news import NewsDesk, NewsItem
+from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.enrich.news.spelling import spelling_of
 from liq_provider.sections import NewsSettings
+from liq_provider.store.spending import Spending
 
 KEY = "brave-planted-key"
 
@@ -31,7 +33,9 @@ class Stand:
         self.url = ""
         self.now_s = time.time()
         self.kept: list[tuple[str, Sequence[NewsItem]]] = []
-        self.threads = ThreadPoolExecutor(2)
+        self.taken = 0
+        self.thread = ThreadPoolExecutor(1)
+        self.desks: list[NewsDesk] = []
 
     async def brave(self, request: web.Request) -> web.Response:
         self.seen.append(request)
@@ -62,12 +66,20 @@ class Stand:
             "feeds": [f"{self.url}/feed"],
             "timeout_s": 20.0,
         }
-        return NewsDesk(
-            NewsSettings.model_validate(values | settings),
+        found = NewsSettings.model_validate(values | settings)
+        desk = NewsDesk(
+            found,
             lambda: int(self.now_s * 1000),
-            self.threads,
             lambda base, items: self.kept.append((base, items)),
+            Allowance(found, self.take, self.thread),
         )
+        self.desks.append(desk)
+        return desk
+
+    def take(self, day: int, limit: int, usd: float) -> tuple[bool, Spending]:
+        """A store that has nothing else to do."""
+        self.taken += 1
+        return True, Spending(day, self.taken, self.taken * usd)
 
     def story(self, title: str, age_min: float = 30, **changes: Any) -> dict[str, Any]:
         moment = datetime.fromtimestamp(self.now_s - age_min * 60, UTC)
@@ -94,8 +106,10 @@ async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield found
+    for desk in found.desks:
+        await desk.close()
     await runner.cleanup()
-    found.threads.shutdown(wait=False)
+    found.thread.shutdown()
 
 
 async def test_brave_is_asked_as_documented(stand: Stand) -> None:
@@ -154,16 +168,14 @@ async def test_news_of_a_coin_is_asked_for_once_in_a_while(stand: Stand) -> None
     assert len(stand.seen) == 2
 
 
-async def test_what_was_found_does_not_wait_for_the_searches_of_other_coins(stand: Stand) -> None:
-    stand.results, stand.delay_s = [stand.story("BTC up")], 0.3
+async def test_no_search_waits_for_those_of_other_coins(stand: Stand) -> None:
+    stand.results, stand.delay_s = [stand.story("BTC up")], 1.0
     desk = stand.desk()
     begun = time.monotonic()
-    coins = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE")  # two at a time
-    first, *_ = tasks = [asyncio.create_task(desk.get(coin)) for coin in coins]
-    assert (await first).items
-    assert sum(task.done() for task in tasks) <= 2, "it came with the first searches"
-    await asyncio.gather(*tasks)
-    assert time.monotonic() - begun >= 0.9
+    coins = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE")
+    found = await asyncio.gather(*map(desk.get, coins))
+    assert found[0].items and len(stand.seen) == len(coins)
+    assert time.monotonic() - begun < 4, "one after the other they would take six seconds"
 
 
 async def test_nothing_found_is_known_to_be_nothing(stand: Stand) -> None:

@@ -1,14 +1,17 @@
 """A GET ends in time, whatever the other side does."""
 
+import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
-from liq_provider.enrich.news.http import NewsError, get, new_session
+from liq_provider.enrich.news import reach
+from liq_provider.enrich.news.http import NewsError, get
 
 
 class Server:
@@ -17,7 +20,8 @@ class Server:
     def __init__(self, first: bytes, piece: bytes, every_s: float = 0.05) -> None:
         self._sends = first, piece, every_s
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/feed"
+        self.port = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/feed"
         self.gone = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve)
@@ -29,12 +33,15 @@ class Server:
             with suppress(OSError):
                 connection, _ = self._listening.accept()
                 with connection:
-                    connection.recv(4_096)
-                    connection.sendall(first)
+                    connection.sendall(self._answer(connection.recv(4_096)) or first)
                     while piece and not self._ended.wait(every_s):
                         connection.sendall(piece)
                 self.gone.set()
             self.gone.set()
+
+    def _answer(self, asked: bytes) -> bytes:
+        """:return: instead of what it always sends"""
+        return b""
 
     def close(self) -> None:
         self._ended.set()
@@ -63,58 +70,226 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("server", TRICKLES, indirect=True)
-def test_a_server_that_trickles_is_cut_off(server: Server) -> None:
+async def test_a_server_that_trickles_is_cut_off(server: Server) -> None:
     begun_s = time.monotonic()
-    with new_session() as session, pytest.raises(NewsError, match=r"no complete answer within 0.5"):
-        get(session, server.url, 0.5)
+    with pytest.raises(NewsError, match=r"no complete answer within 0.5"):
+        await get(server.url, 0.5)
     # It would have gone on for an hour, each piece well within the timeout.
     assert time.monotonic() - begun_s < 10
     assert server.gone.wait(10), "the connection is closed"
 
 
-def test_an_answer_in_time_is_whole_and_its_connection_is_not_cut_off_later() -> None:
+async def test_an_answer_in_time_is_whole() -> None:
     server = Server(HEAD + b"Content-Length: 5\r\n\r\nwhole", b"")
     try:
-        with new_session() as session:
-            for _ in range(2):
-                status, headers, body = get(session, server.url, 0.3)
-                assert (status, headers["Content-Type"], body) == (200, "text/xml", b"whole")
-                time.sleep(0.4)
+        for _ in range(2):
+            answer = await get(server.url, 20)
+            assert (answer.status, answer.headers["content-type"]) == (200, "text/xml")
+            assert (answer.host, answer.body) == ("127.0.0.1", b"whole")
     finally:
         server.close()
 
 
-def test_a_proxy_of_the_environment_is_cut_off_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_without_an_end_is_cut_off_by_its_size() -> None:
+    server = Server(HEAD + b"\r\n", b"x" * 1_000_000, every_s=0)
+    try:
+        with pytest.raises(NewsError, match="more than 4 MB"):
+            await get(server.url, 30)
+        assert server.gone.wait(10)
+    finally:
+        server.close()
+
+
+PACKED = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_what_is_packed_grows_only_to_the_limit() -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)  # a thousandth of it
+    server = Server(PACKED % len(bomb) + bomb, b"")
+    try:
+        tracemalloc.start()
+        with pytest.raises(NewsError, match="more than 4 MB"):
+            await get(server.url, 60)
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (PACKED % 9 + b"not a gzip", "cannot be unpacked"),
+        (PACKED % 20 + gzip.compress(b"whole" * 100)[:20], "cut off"),
+        (HEAD + b"Content-Encoding: gzip, gzip\r\nContent-Length: 1\r\n\r\nx", "not asked for"),
+        (HEAD + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "not asked for"),
+        (HEAD + b"Content-Length: 100\r\n\r\ntoo short", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, "RemoteProtocolError"),
+        (b"SSH-2.0-OpenSSH\r\n", "RemoteProtocolError"),
+        (b"", "RemoteProtocolError"),
+    ],
+)
+async def test_an_answer_that_is_none_is_an_error(answer: bytes, reason: str) -> None:
+    server = Server(answer, b"")
+    try:
+        with pytest.raises(NewsError, match=reason):
+            await get(server.url, 20)
+    finally:
+        server.close()
+
+
+async def test_what_was_packed_is_whole() -> None:
+    body = gzip.compress(b"whole" * 1_000)
+    server = Server(PACKED % len(body) + body, b"")
+    try:
+        assert (await get(server.url, 20)).body == b"whole" * 1_000
+    finally:
+        server.close()
+
+
+async def test_a_proxy_of_the_environment_is_cut_off_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     proxy = Server(*TRICKLES["a body of known length"])
     try:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("http_proxy", proxy.url)
         begun_s = time.monotonic()
-        with new_session() as session, pytest.raises(NewsError, match=r"within 0\.5"):
-            get(session, "http://news.example/feed", 0.5)
+        with pytest.raises(NewsError, match=r"within 0\.5"):
+            await get("http://news.example/feed", 0.5)
         assert time.monotonic() - begun_s < 10
     finally:
         proxy.close()
 
 
-def test_what_a_redirecting_server_sends_beside_is_not_read() -> None:
-    target = Server(HEAD + b"Content-Length: 5\r\n\r\nwhole", b"")
-    moved = b"HTTP/1.1 302 Found\r\nLocation: " + target.url.encode() + b"\r\n\r\n"
-    gate = Server(moved, b"x" * 10_000)
-    try:
-        with new_session() as session:
-            assert get(session, gate.url, 5.0)[2] == b"whole"
-            assert gate.gone.wait(10), "the first connection is closed"
-    finally:
-        gate.close()
-        target.close()
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> Iterator["Public"]:
+    found = Public()
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", found.url)
+    yield found
+    found.close()
 
 
-def test_a_circle_of_redirects_ends() -> None:
-    circle = Server(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\n\r\n", b"")
+class Public(Server):
+    """A proxy, through which the public internet is what it says."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.says: dict[str, bytes] = {}
+        super().__init__(b"", b"")
+
+    def _answer(self, asked: bytes) -> bytes:
+        self.asked.append(asked.split(b" ")[1].decode())
+        return self.says[self.asked[-1]]
+
+    def moves(self, url: str, to: str) -> None:
+        self.says[url] = f"HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\n".encode()
+
+
+FEED = "http://news.example/feed"
+
+
+async def test_a_redirect_is_followed_and_what_stands_beside_it_is_not_read(public: Public) -> None:
+    public.moves(FEED, "http://other.example/feed")
+    public.says[FEED] += b"x" * 1_000
+    public.says["http://other.example/feed"] = HEAD + b"Content-Length: 5\r\n\r\nwhole"
+    answer = await get(FEED, 20)
+    assert (answer.body, answer.host) == (b"whole", "other.example")
+
+
+async def test_a_circle_of_redirects_ends(public: Public) -> None:
+    public.moves(FEED, "/feed")
+    with pytest.raises(NewsError, match="too many redirects"):
+        await get(FEED, 20)
+    assert len(public.asked) == 5
+
+
+PRIVATE = [
+    "http://127.0.0.1/",
+    "http://127.0.0.1:%d/feed",
+    "http://[::1]:%d/feed",
+    "http://[::ffff:127.0.0.1]:%d/feed",
+    "http://[::ffff:7f00:1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[2002:7f00:1::]/",
+    "http://[fe80::1]/",
+    "http://[fd00::1]/",
+    "http://0.0.0.0:%d/feed",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.0.0.1/",
+    "http://172.17.0.1/",
+    "http://192.168.0.1/",
+    "http://100.64.0.1/",
+    "http://localhost:%d/feed",
+    "http://localhost.:%d/feed",
+    "http://printer.local/",
+    "http://metadata.google.internal/",
+    "http://rsshub:1200/",
+    "//127.0.0.1/",
+    "file:///etc/passwd",
+    "ftp://news.example/feed",
+    "gopher://127.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("target", PRIVATE)
+async def test_no_redirect_leads_into_the_network(public: Public, target: str) -> None:
+    own = Server(HEAD + b"Content-Length: 6\r\n\r\nsecret", b"")
     try:
-        with new_session() as session, pytest.raises(NewsError, match="too many redirects"):
-            get(session, circle.url, 5.0)
+        public.moves(FEED, target % own.port if "%d" in target else target)
+        with pytest.raises(NewsError, match="leads to a private address"):
+            await get(FEED, 20)
+        assert public.asked == [FEED] and not own.gone.is_set()
+        # Nor from one's own server, which is asked because the user wrote its address.
+        moved = Server(public.says[FEED], b"")
+        try:
+            with pytest.raises(NewsError, match="leads to a private address"):
+                await get(moved.url, 20)
+            assert not own.gone.is_set()
+        finally:
+            moved.close()
     finally:
-        circle.close()
+        own.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:10.0.0.1", "169.254.169.254"])
+async def test_a_public_name_that_leads_to_a_private_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Also when it led elsewhere before: what was looked up is what is connected to."""
+    own = Server(HEAD + b"Content-Length: 6\r\n\r\nsecret", b"")
+    looked_up: list[str] = []
+
+    async def addresses(host: str, port: int) -> list[str]:
+        looked_up.append(host)
+        return [address]
+
+    monkeypatch.setattr(reach, "_addresses", addresses)
+    try:
+        for url in (f"http://feeds.example:{own.port}/", f"https://feeds.example:{own.port}/"):
+            with pytest.raises(NewsError, match="leads to a private address"):
+                await get(url, 20)
+        assert looked_up == ["feeds.example"] * 2 and not own.gone.is_set()
+    finally:
+        own.close()
+
+
+async def test_ways_to_write_an_address_that_only_resolvers_know_are_refused() -> None:
+    own = Server(HEAD + b"Content-Length: 6\r\n\r\nsecret", b"")
+    try:
+        for host in ("127.1", "0x7f.0.0.1", "127.0.0.1.nip.example"):
+            with pytest.raises(NewsError, match=r"private address|ConnectError"):
+                await get(f"http://{host}:{own.port}/", 20)
+        assert not own.gone.is_set()
+    finally:
+        own.close()
+
+
+def test_addresses_of_the_public_internet_are_public() -> None:
+    for address in ("1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"):
+        assert reach.is_public(address), address
+    for address in ("224.0.0.1", "ff02::1", "255.255.255.255", "198.18.0.1", "nonsense", ""):
+        assert not reach.is_public(address), address
