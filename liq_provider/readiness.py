@@ -10,7 +10,7 @@ windows over the same minutes, with minutes to come that are all heard.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -225,7 +225,9 @@ def venue_readiness(
     from_ms = first_possible_ms(known, close_ms, feed.heard_ms, windows)
     if feed.trouble is not None:
         return Readiness("unknown", f"{name} is {feed.trouble}", from_ms)
-    if missing:
+    # What is last to come is the reason: the baseline of a recorder that has just started.
+    heard = replace(windows, min_baseline_segments=0)
+    if missing and from_ms == first_possible_ms(known, close_ms, feed.heard_ms, heard):
         return Readiness("unknown", f"{name}: {_hole_words(missing, feed.hole)}", from_ms)
     return Readiness(
         "warming_up", _warming(segments_known(known.baseline, windows), windows), from_ms
@@ -262,6 +264,9 @@ def whole_readiness(
     if any(coin.ready for coin in coins.values()):
         return READY
     if any(venue.ready for venue in venues.values()):
+        later = [coin for coin in coins.values() if coin.from_ms is not None]
+        if later:
+            return min(later, key=lambda coin: coin.from_ms or 0)
         thin = sum(coin.condition == "too_thin" for coin in coins.values())
         return Readiness(
             "too_thin",

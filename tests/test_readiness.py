@@ -98,6 +98,17 @@ def test_a_minute_that_was_not_heard_says_which_why_and_until_when() -> None:
     assert [venue(minutes(back)).ready for back in (6, 5)] == [True, False]
 
 
+def test_a_recorder_that_has_just_started_is_warming_up_whatever_minutes_it_missed() -> None:
+    found = venue(minutes(heard=2))
+    assert (found.condition, found.from_ms) == ("warming_up", CLOSE + 33 * MINUTE)
+
+
+def test_a_coin_that_is_late_on_venues_that_are_ready_gives_the_time() -> None:
+    new = coin_readiness(State.WARMING_UP, 2, 2, CLOSE + 20 * MINUTE, WINDOWS)
+    thin = coin_readiness(State.TOO_THIN, 24, 2, None, WINDOWS)
+    assert whole_readiness({"okx": READY}, {"NEW": new, "ETH": thin}, WINDOWS) == new
+
+
 def test_a_hole_of_another_time_is_not_named_as_the_reason() -> None:
     hole = Hole(CLOSE - 90 * MINUTE, CLOSE - 89 * MINUTE, "connection reset")
     assert "reset" not in venue(minutes(3), FeedFacts(heard_ms=0, hole=hole)).reason

@@ -11,6 +11,7 @@ from liq_provider.bot.fills import filled
 from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.position import liquidated_first
+from liq_provider.bot.readying import ReadyNotices
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.windows import CONFIGURED, settings_with
@@ -45,6 +46,7 @@ class LiveLoop:
         self._stoploss = stoploss
         self._told: dict[str, Any] = dict(told or {})
         self._notices = Notices(engine.settings.messages)
+        self._ready = ReadyNotices(engine.settings)
         self._compared = False
         self._other: list[str] = []
         self._watch_error: str | None = None
@@ -70,8 +72,14 @@ class LiveLoop:
         self.engine.problem = self.engine.problem or self._parameter_problem(
             parameters, source.snapshot.sidecar
         )
+        ready = self._ready.changes(
+            source.snapshot.readiness,
+            self.engine.problem,
+            {base_asset_of_pair(pair) for pair in pairs},
+            now_ms,
+        )
         found = (
-            self._notices.data(self.engine.problem),
+            *ready,
             self._notices.budget(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),

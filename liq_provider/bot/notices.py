@@ -1,4 +1,4 @@
-"""What the bot says, once each: waves with their verdict, data that goes stale or comes back."""
+"""What the bot says, once each: waves with their verdict, and a budget that is spent."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,34 +42,9 @@ class Notices:
 
     def __init__(self, settings: MessageSettings) -> None:
         self.settings = settings
-        self._problem: str | None = None
-        self._was_fine = False
         self._said: set[tuple[Any, ...]] = set()
         self._told: set[_Wave] = set()
         self._spent: set[tuple[str, int]] = set()
-
-    # -- data -----------------------------------------------------------------------------
-
-    def data(self, problem: str | None) -> Message | None:
-        """
-        :param problem: why there can be no entries, None if all is well
-        :return: a message if that changed
-        """
-        kind = None if problem is None else "".join(c for c in problem if not c.isdigit())
-        before, self._problem = self._problem, kind
-        if kind == before and (self._was_fine or kind is not None):
-            return None
-        if problem is not None:
-            rest = "Stops and exits go on."
-            return Message(
-                f"LiqTrend: no entries, {code(problem, 240)}. {rest}",
-                warning=True,
-                send=self.settings.data,
-                logged=f"LiqTrend: no entries, {problem}. {rest}",
-            )
-        first, self._was_fine = not self._was_fine, True
-        text = "LiqTrend: liquidation data is " + ("live." if first else "live again.")
-        return Message(text, send=self.settings.data)
 
     def budget(self, sidecar: Mapping[str, Any], now_ms: int) -> Message | None:
         """

@@ -22,7 +22,7 @@ _AHEAD_MS = 60_000  # the sidecar's clock is the exchange's, this one is the mac
 _SLOW_S = 1.0
 _SHARE = 0.1  # of the time may be spent on waiting in vain
 _LONGEST_S = 60.0
-_STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar")
+_STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar", "readiness")
 
 
 @dataclass(slots=True)
@@ -33,12 +33,14 @@ class Snapshot:
     :param computed_ms: close of the newest minute whose features are complete
     :param sidecar: the sidecar's own status, empty if none ever ran
     :param error: why the store could not be read
+    :param readiness: the sidecar's report of the newest settled minute, see ``readiness``
     """
 
     computed_ms: int = 0
     verdict_ms: int = 0
     sidecar: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    readiness: Mapping[str, Any] | None = None
 
     def problem(self, now_ms: int, settings: Settings) -> str | None:
         """:return: why no entry may be based on this snapshot, None if one may"""
@@ -138,6 +140,7 @@ class LiveSource:
             int(found.get("computed_ms") or 0),
             int(found.get("verdict_ms") or 0),
             found.get("sidecar") or {},
+            readiness=found.get("readiness"),
         )
         if self.snapshot.computed_ms > self._loaded_ms:
             self._load_features(now_ms)

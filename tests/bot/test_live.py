@@ -65,7 +65,7 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     store.settle(at(10))
     starter = FakeAutostart()
     live = loop(store, starter)
-    assert texts(live) == ["LiqTrend: liquidation data is live."]
+    assert texts(live) == ["LiqTrend: entries are possible."]
     assert texts(live) == []
     assert starter.asked == 2
     assert live.engine.problem is None

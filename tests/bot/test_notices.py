@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from liq_provider.bot.messages import LIMIT, Message
+from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.notices import Notices
 from liq_provider.sections import MessageSettings
 
@@ -17,54 +17,6 @@ DAY_MS = 86_400_000
 
 def notices(**switches: Any) -> Notices:
     return Notices(MessageSettings(**switches))
-
-
-def test_stale_and_live_again_are_told_once_each() -> None:
-    own = notices()
-    told = [
-        own.data(problem)
-        for problem in (
-            "the sidecar has not settled a minute yet",
-            "the sidecar has not settled a minute yet",
-            None,
-            None,
-            "liquidation data is 91 s old (max_staleness_s)",
-            "liquidation data is 93 s old (max_staleness_s)",
-            "liquidation data is 1200 s old (max_staleness_s)",
-            None,
-            None,
-        )
-    ]
-    assert [message.sendable if message else None for message in told] == [
-        "LiqTrend: no entries, `the sidecar has not settled a minute yet`. Stops and exits go on.",
-        None,
-        "LiqTrend: liquidation data is live.",
-        None,
-        "LiqTrend: no entries, `liquidation data is 91 s old (max_staleness_s)`. "
-        "Stops and exits go on.",
-        *(None, None),
-        "LiqTrend: liquidation data is live again.",
-        None,
-    ]
-    assert [message.warning for message in told if message] == [True, False, True, False]
-
-
-def test_data_that_was_good_from_the_start_is_told_as_well() -> None:
-    assert notices().data(None) == Message("LiqTrend: liquidation data is live.")
-
-
-def test_a_long_problem_is_cut_in_the_message_and_whole_in_the_log() -> None:
-    problem = "the store does not answer: " + "_very*[long] " * 40
-    message = notices().data(problem)
-    assert message is not None
-    assert len(message.sendable) <= LIMIT
-    assert "Stops and exits go on." in shown(message.sendable)
-    assert problem in str(message.logged)
-
-
-def test_data_can_be_kept_to_the_log() -> None:
-    messages = [notices(data=False).data(problem) for problem in (None, "gone")]
-    assert [message.send for message in messages if message] == [False, False]
 
 
 # -- waves --------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def act(run: Run, sim: Simulator, store: Store, telegram: FakeTelegram, config: 
     # Nobody settles any more minutes, until somebody does.
     until(lambda: telegram.having("max_staleness_s"), 75)
     store.settle(now_minute(), [])
-    until(lambda: telegram.having("live again"), 15)
+    until(lambda: telegram.having("possible again"), 15)
     time.sleep(2.5)  # for whatever would be said twice
 
 
@@ -207,9 +207,9 @@ def test_each_thing_is_said_once_and_briefly(run: Run) -> None:
     assert len(ours) == len(set(ours)) == 8, ours
     assert all(len(text) <= LIMIT for text in ours)
     once(ours, "LiqTrend: no entries, `the sidecar has not settled a minute yet`. ")
-    once(ours, "LiqTrend: liquidation data is live.")
+    once(ours, "LiqTrend: entries are possible.")
     once(ours, "max_staleness_s", "Stops and exits go on.")
-    once(ours, "live again")
+    once(ours, "possible again")
     once(ours, "llm.budget.calls_per_day", "2,000 of 2,000")
 
 

@@ -126,12 +126,12 @@ def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
         for _ in range(2):
             bot.loop()
         assert set(bot.open) == {BTC}, "the same candle is still good when data is back"
-        assert bot.messages.count("LiqTrend: liquidation data is live.") == 1
+        assert bot.messages.count("LiqTrend: entries are possible.") == 1
         store.settle(close_ms, [], **status)
         bot.loop()
         store.settle(close_ms)
         bot.loop()
-        assert bot.messages.count("LiqTrend: liquidation data is live again.") == 1
+        assert bot.messages.count("LiqTrend: entries are possible again.") == 1
         assert sum("strong wave SHORT" in text for text in bot.messages) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_verdict_in_the_middle_of_a_candle_is_acted_on_within_two_loops(
         for _ in range(2):
             bot.loop()
         assert bot.open == {}
-        assert bot.messages == ["LiqTrend: liquidation data is live."]
+        assert bot.messages == ["LiqTrend: entries are possible."]
         judge(store, close_ms, "BTC", "SHORT")
         for _ in range(2):
             bot.loop()

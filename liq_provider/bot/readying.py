@@ -1,0 +1,133 @@
+"""
+What the bot says about being ready, once each: entries that become possible or stop being so,
+and venues that are lost and come back.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from liq_provider.assessing import windows_for
+from liq_provider.bot.messages import Message, code, with_tail
+from liq_provider.moments import moment
+from liq_provider.readiness import READY, Readiness, Report, at_once
+from liq_provider.settings import Settings
+
+# How often the log says that there are no entries yet, and from when.
+_REPEAT_MS = 3_600_000
+
+_REST = "Stops and exits go on."
+
+
+class ReadyNotices:
+    """
+    :param send: False keeps everything to the log
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._send = settings.messages.data
+        self._windows = windows_for(settings)
+        self._parsed_for: tuple[int, frozenset[str]] | None = None
+        self._report: Report | None = None
+        self._kind: str | None = None
+        self._was_ready = False
+        self._said_ms = 0
+        # Per venue: why it is not heard, empty if it is, None while it only starts.
+        self._blind: dict[str, str | None] = {}
+
+    def changes(
+        self,
+        told: Mapping[str, Any] | None,
+        problem: str | None,
+        coins: Collection[str],
+        now_ms: int,
+    ) -> list[Message]:
+        """
+        :param told: the sidecar's newest report, None if it wrote none yet
+        :param problem: why this bot would enter nothing whatever the minutes say
+        :param coins: of the whitelist
+        :return: what changed
+        """
+        report = self._parsed(told, frozenset(coins))
+        whole = at_once(READY if report is None else report.whole, problem)
+        found = self._whole(whole, now_ms)
+        messages = [] if found is None else [found]
+        # Otherwise that message names them, or what they were last is not what they are.
+        if report is not None and whole.condition in ("ready", "warming_up", "too_thin"):
+            for name, venue in report.venues.items():
+                message = self._venue(name, venue)
+                messages += [] if message is None else [message]
+        return messages
+
+    def _parsed(self, told: Mapping[str, Any] | None, coins: frozenset[str]) -> Report | None:
+        if told is None:
+            return None
+        wanted = (int(told["close_ms"]), coins)
+        if self._parsed_for != wanted:
+            self._parsed_for = wanted
+            self._report = Report.of_json(told).for_coins(coins, self._windows)
+        return self._report
+
+    def _whole(self, whole: Readiness, now_ms: int) -> Message | None:
+        if whole.condition == "too_thin" and self._was_ready:
+            return None  # one coin more or less, from minute to minute
+        kind = _undated(whole.reason) if whole.condition == "blocked" else whole.condition
+        before, self._kind = self._kind, kind
+        if whole.ready:
+            if before == kind:
+                return None
+            again, self._was_ready = " again" if self._was_ready else "", True
+            return Message(f"LiqTrend: entries are possible{again}.", send=self._send)
+        if before != kind:
+            self._said_ms = now_ms
+            return self._no_entries(whole, now_ms, self._send)
+        if whole.condition != "blocked" and now_ms - self._said_ms >= _REPEAT_MS:
+            self._said_ms = now_ms
+            return self._no_entries(whole, now_ms, False)
+        return None
+
+    def _no_entries(self, whole: Readiness, now_ms: int, send: bool) -> Message:
+        if whole.condition == "blocked":
+            words = f"no entries, {{}}. {_REST}"
+        elif whole.from_ms is None:
+            words = "no entries yet, {}."
+        else:
+            words = f"no entries before {moment(whole.from_ms)} ({whole.countdown(now_ms)}), {{}}."
+        return Message(
+            "LiqTrend: " + words.format(code(whole.reason, 240 - len(words))),
+            warning=whole.condition in ("blocked", "unknown"),
+            send=send,
+            logged="LiqTrend: " + words.format(whole.reason),
+        )
+
+    def _venue(self, name: str, venue: Readiness) -> Message | None:
+        blind = venue.reason if venue.condition == "unknown" else ""
+        begins = name not in self._blind
+        before = self._blind.get(name)
+        if begins and blind and venue.from_ms is not None:
+            self._blind[name] = None  # it was connected a moment ago
+            return None
+        if before is None and blind and not begins and venue.from_ms is not None:
+            return None
+        self._blind[name] = blind
+        if blind and (before is None or _undated(blind) != _undated(before)):
+            return self._lost(venue, send=self._send and not before)
+        if before and not blind:
+            return Message(f"LiqTrend: {code(name, 20)} counts again.", send=self._send)
+        return None
+
+    def _lost(self, venue: Readiness, send: bool) -> Message:
+        rest = "The other venues go on."
+        if venue.from_ms is not None:
+            rest = f"Its waves count again from {moment(venue.from_ms)}. {rest}"
+        return Message(
+            with_tail(f"LiqTrend: a venue does not count. {rest} ", venue.reason),
+            warning=True,
+            send=send,
+            logged=f"LiqTrend: {venue.reason}. {rest}",
+        )
+
+
+def _undated(reason: str) -> str:
+    """A reason whose numbers alone changed is not said again."""
+    return "".join(c for c in reason if not c.isdigit())
