@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.coverage import Interval
+from liq_provider.errors import SettingsError
 from liq_provider.features import FeatureParams
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.rolling import strided_count, trailing_count
@@ -41,6 +42,15 @@ def other_minutes(reader: Reader, settings: Settings) -> str | None:
         f"liq_provider.min_event_usd: {settings.min_event_usd:g}, but the store's minutes were "
         f"made with {made_with:g}; set it to that, or run `liq-provider rebuild`"
     )
+
+
+def refuse_other_minutes(reader: Reader, settings: Settings) -> None:
+    """
+    :raises SettingsError: see ``other_minutes``
+    """
+    other = other_minutes(reader, settings)
+    if other is not None:
+        raise SettingsError(other)
 
 
 def baseline(reader: Reader, settings: Settings, close_ms: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.known import CoverageReport
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource
-from liq_provider.errors import SettingsError, StoreUnusable
+from liq_provider.errors import StoreUnusable
+from liq_provider.health import refuse_other_minutes
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
@@ -57,8 +58,8 @@ def start(strategy: Any) -> Started:
     if config["runmode"] not in _LIVE:
         needs_data = config["runmode"] in _NEEDS_DATA
         past = _reader(store, needs_data)
-        if past is not None:
-            _check_minutes(past, settings)
+        if past is not None and settings.backtest_source == "minutes":
+            refuse_other_minutes(past, settings)
         source = HistorySource(past, settings, timeframe_ms // MINUTE_MS)
         engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
         report = None
@@ -76,15 +77,6 @@ def start(strategy: Any) -> Started:
     live = LiveLoop(engine, files, autostart, strategy.stoploss, told)
     live.watch()
     return Started(settings, engine, live)
-
-
-def _check_minutes(reader: Reader, settings: Settings) -> None:
-    made_with = reader.states(["min_event_usd"]).get("min_event_usd", settings.min_event_usd)
-    if made_with != settings.min_event_usd:
-        raise SettingsError(
-            f"liq_provider.min_event_usd: {settings.min_event_usd:g}, but the store's minutes "
-            f"were made with {made_with:g}; set it to that, or run `liq-provider rebuild`"
-        )
 
 
 def _reader(store: str, needs_data: bool) -> Reader | None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
+from liq_provider.health import refuse_other_minutes
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
@@ -70,6 +71,17 @@ class Context:
         finally:
             engine.dispose()
         return Reader(self.store_url)
+
+    def minutes(self, source: str = "minutes") -> Reader:
+        """
+        :param source: a data vendor's bars have no orders to leave out
+        :return: read access for what is computed from minutes
+        :raises SettingsError: they were made with another ``min_event_usd``
+        """
+        reader = self.reader()
+        if source == "minutes":
+            refuse_other_minutes(reader, self.settings)
+        return reader
 
 
 def context(arguments: argparse.Namespace) -> Context:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
+from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.status import collect
 from liq_provider.errors import LiqError
+from liq_provider.health import other_minutes
 from liq_provider.liquidation import base_asset_of_pair
 
 Level = Literal["ok", "warning", "error"]
@@ -61,6 +63,7 @@ def examine(found: Context) -> Iterator[Finding]:
         )
     checks: tuple[Callable[[Context], Iterator[Finding]], ...] = (
         _bot,
+        _api,
         _exchange,
         _store,
         _pairs,
@@ -132,6 +135,11 @@ def _bot(found: Context) -> Iterator[Finding]:
         )
 
 
+def _api(found: Context) -> Iterator[Finding]:
+    for key, said, remedy in api_remarks(found.config):
+        yield Finding("warning", key, said, remedy)
+
+
 def _exchange(found: Context) -> Iterator[Finding]:
     from ccxt.base.errors import BaseError
 
@@ -180,6 +188,10 @@ def _store(found: Context) -> Iterator[Finding]:
     except LiqError as error:
         yield Finding("warning", "store", str(error), "it is made when the sidecar first starts")
         return
+    other = other_minutes(reader, found.settings)
+    if other is not None:
+        key, _, said = other.partition(": ")
+        yield Finding("error", key, *said.split("; ", 1))
     if span is None:
         yield Finding("ok", "store", "readable, no liquidations yet")
         return

@@ -27,7 +27,7 @@ _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim"
 def explain(arguments: argparse.Namespace) -> int:
     """Print the gates in the order in which they are asked; the first that failed decides."""
     found = context(arguments)
-    reader, settings = found.reader(), found.settings
+    reader, settings = found.minutes(), found.settings
     base_asset = coin_of(reader, settings.venues.enabled, arguments.pair)
     states = reader.states(["computed_ms", "sidecar"])
     computed_ms = int(states.get("computed_ms") or 0)

@@ -19,7 +19,7 @@ from liq_provider.wave import Strength, Thresholds, direction_word, signs, stren
 def features(arguments: argparse.Namespace) -> int:
     """Print every minute of the span; its default is what the store holds of the last 24 h."""
     found = context(arguments)
-    reader, settings = found.reader(), found.settings
+    reader, settings = found.minutes(), found.settings
     span = reader.span()
     if span is None:
         raise UsageError("the store holds no liquidations yet")

@@ -32,7 +32,7 @@ def judge(arguments: argparse.Namespace) -> int:
     the past knows what came after, and must reach no backtest.
     """
     found = context(arguments)
-    reader = found.reader()
+    reader = found.minutes()
     close_ms = minute_of(parse_time(arguments.at))
     asked = _asked(found, reader, arguments.pair, close_ms) if arguments.dry else None
     if asked is not None:

@@ -26,7 +26,7 @@ def plot(arguments: argparse.Namespace) -> int:
     out = _out(arguments.out, found, pair)
     if out.suffix == ".png":
         browser()
-    reader = found.reader()
+    reader = found.minutes(found.settings.backtest_source)
     from_ms, to_ms = _span(arguments, found, reader, pair)
     frame = load_candles(found.config, found.datadir, pair, found.timeframe)
     database = trade_database(found.config, found.base_dir)

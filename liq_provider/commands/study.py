@@ -38,7 +38,7 @@ def study(arguments: argparse.Namespace) -> int:
         raise UsageError("--trials must be at least 1, --fee and --slippage must not be negative")
     options = Options(arguments.fee, arguments.slippage, arguments.trials, arguments.seed)
     found = context(arguments)
-    reader = found.reader()
+    reader = found.minutes(found.settings.backtest_source)
     pairs = _pairs(found, reader, arguments)
     report = _report(found, reader, pairs, options, open_holdout=arguments.open_holdout)
     out = Path(arguments.out) if arguments.out else study_dir(found.store_url, found.base_dir)

@@ -18,14 +18,6 @@ def row(minute: int, side: str = "SELL", usd: float = 1_000.0, second: int = 5) 
     return f"BTCUSDT,{side},LIMIT,IOC,1,100,100,FILLED,1,{usd / 100},{time_ms}\n"
 
 
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory to work in, as after a first install."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "user_data").mkdir()
-    return tmp_path
-
-
 def recording(path: Path) -> Path:
     """Nine hours with one order every five minutes, then a burst of longs."""
     rows = [
