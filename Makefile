@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= user_data/config.json
 EPOCHS ?= 50
+MINUTES ?= 10
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo trade backtest hyperopt study bench test lint format lock clean
+.PHONY: help install demo trade backtest hyperopt study bench chaos test lint format lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,9 @@ study: $(VENV)/.installed  ## does price run on after a wave? A report on what y
 
 bench: $(VENV)/.installed  ## print the benchmarks' ratios
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+chaos: $(VENV)/.developed  ## break everything by a seeded plan, then compare (MINUTES=10 SEED=1)
+	@$(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED)
 
 test: $(VENV)/.developed  ## run every test, offline
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -1,0 +1,118 @@
+"""A PostgreSQL server of a run's own, which can be hung and killed."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+
+
+class NoServer(Exception):
+    """PostgreSQL is not installed, or does not start."""
+
+
+def free_port() -> int:
+    """:return: a TCP port on loopback that nobody uses now"""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _directory_of_binaries() -> Path:
+    places = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
+    on_path = shutil.which("pg_ctl")
+    if on_path:
+        places.append(Path(on_path).resolve().parent)
+    whole = [place for place in places if (place / "initdb").exists()]
+    if not whole:
+        raise NoServer("PostgreSQL is not installed (Debian: apt install postgresql)")
+    return sorted(whole)[-1]
+
+
+class Server:
+    """
+    :raises NoServer: it cannot be had
+    """
+
+    def __init__(self) -> None:
+        self._binaries = _directory_of_binaries()
+        self._dir = Path(tempfile.mkdtemp(prefix="liq-chaos-pg-"))
+        self._data = self._dir / "data"
+        self._port = free_port()
+        self._user = self._owner()
+        self._call("initdb", "-D", self._data, "-U", "liq", "-A", "trust", "-E", "UTF8", "-N")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Value of ``liq_provider.store``."""
+        return f"postgresql+psycopg://liq@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c fsync=off -k {self._dir}"
+        self._control("-w", "-l", self._dir / "log", "-o", options, "start")
+
+    def kill(self) -> None:
+        """End it as a crash does: connections break, nothing is written any more."""
+        self._control("-m", "immediate", "stop")
+
+    def hang(self) -> None:
+        """Stop it and all its processes; connections stay open and nobody answers."""
+        for process in self._processes():
+            process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it continue."""
+        for process in self._processes():
+            process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it and delete its data."""
+        self.go_on()
+        try:
+            self.kill()
+        except NoServer:
+            pass  # it is down already
+        shutil.rmtree(self._dir, ignore_errors=True)
+
+    def _processes(self) -> list[psutil.Process]:
+        try:
+            number = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+            postmaster = psutil.Process(number)
+            # The postmaster first, or it would start new ones meanwhile.
+            return [postmaster, *postmaster.children(recursive=True)]
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return []
+
+    def _owner(self) -> str | None:
+        """PostgreSQL refuses to run as root."""
+        if os.geteuid() != 0:
+            return None
+        names = {entry.pw_name for entry in pwd.getpwall()}
+        user = next(name for name in ("postgres", "nobody") if name in names)
+        shutil.chown(self._dir, user)
+        return user
+
+    def _control(self, *arguments: object) -> None:
+        self._call("pg_ctl", "-D", self._data, *arguments)
+
+    def _call(self, program: str, *arguments: object) -> None:
+        done = subprocess.run(
+            [str(self._binaries / program), *map(str, arguments)],
+            user=self._user,
+            extra_groups=[] if self._user else None,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise NoServer(f"{program}: {done.stderr.strip()}")
