@@ -29,8 +29,6 @@ from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.simulator.world import World
 
 _PRICES_S = 0.5
-# Of the frames of a venue that sends garbage, every third is cut off on its way.
-_DAMAGE_EVERY = 3
 _DAMAGED_SHARE = 0.6
 
 
@@ -72,13 +70,20 @@ class Clients(set[Client]):
 
 
 class RecordingHub(FeedHub):
-    """Notes every frame that goes out, and damages some while a venue sends garbage."""
+    """
+    Notes every frame that goes out, and damages some while a venue sends garbage.
 
-    def __init__(self, market: Market, faults: Faults, log: Log, names: dict[int, str]) -> None:
+    :param damage_every: of its frames then, each so-manieth is cut off on its way; 0 for none
+    """
+
+    def __init__(
+        self, market: Market, faults: Faults, log: Log, names: dict[int, str], damage_every: int
+    ) -> None:
         super().__init__(market, faults, _now_ms)
         self.clients = Clients(log, names)
         self._log = log
-        self._damaged = 0
+        self._damage_every = damage_every
+        self._frames = 0
 
     def _deliver(self, frame: Frame) -> None:
         self._log.write(
@@ -89,8 +94,8 @@ class RecordingHub(FeedHub):
     def _broadcast(self, frame: Frame) -> None:
         whole, text = True, frame.text
         if self._faults.get(frame.venue, "garbage") is not None:
-            self._damaged += 1
-            if self._damaged % _DAMAGE_EVERY == 0:
+            self._frames += 1
+            if self._damage_every and self._frames % self._damage_every == 0:
                 whole, text = False, text[: int(len(text) * _DAMAGED_SHARE)]
         readers = [c for c in self.clients if c.venue == frame.venue and c.wants(frame)]
         self._log.write(
@@ -156,7 +161,9 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def serve(seed: int, minutes: float, ports: dict[int, str], log: Log) -> None:
+async def serve(
+    seed: int, minutes: float, ports: dict[int, str], log: Log, damage_every: int
+) -> None:
     """
     Serve until cancelled.
 
@@ -165,7 +172,7 @@ async def serve(seed: int, minutes: float, ports: dict[int, str], log: Log) -> N
     market = script.market(_now_ms(), seed, minutes, NotingMarket)
     first, *others = ports
     sim = Simulator(market, first)
-    sim._hub = RecordingHub(market, sim._faults, log, ports)
+    sim._hub = RecordingHub(market, sim._faults, log, ports, damage_every)
     async with sim:
         assert sim._runner is not None
         for port in others:
@@ -192,7 +199,9 @@ async def _main(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     ports = {int(port): who for who, port in (p.split("=") for p in arguments.port)}
     with contextlib.suppress(asyncio.CancelledError):
-        await serve(arguments.seed, arguments.minutes, ports, Log(arguments.log))
+        await serve(
+            arguments.seed, arguments.minutes, ports, Log(arguments.log), arguments.damage_every
+        )
 
 
 if __name__ == "__main__":
@@ -200,6 +209,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--port", action="append", required=True, metavar="WHO=PORT")
+    parser.add_argument("--damage-every", type=int, default=0)
     parser.add_argument("--log", type=Path, required=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -68,7 +68,7 @@ def storage(truth: Truth, books: Books, faults: Sequence[Span], lost: int) -> li
     for key, own in rows.items():
         order = truth.orders.get(key)
         if order is None:
-            if own[0].key[3] >= books.from_ms:
+            if own[0].key[3] >= max(books.from_ms, truth.from_ms):
                 strangers.add(_said(own[0]))
         elif len(own) > order.count:
             doubled.add(_said(own[0]))

@@ -7,13 +7,12 @@ from typing import Any
 
 import orjson
 
-from chaos import script
-
 # venue, market, side, trade time, price and quantity: floats that went through text compare
 # equal when rounded.
 Key = tuple[str, str, str, int, float, float]
 
-_BASES = {spec.base for spec in script.SYMBOLS}
+# Frames of the second in which the exchange started are not all noted.
+_FIRST_FRAMES_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +120,12 @@ class Loop:
 class Truth:
     """
     :param prices: by symbol, time and price, ascending
+    :param from_ms: what happened from then on is in it
     """
 
     orders: Mapping[Key, Order]
     prices: Mapping[str, Sequence[tuple[int, float]]]
+    from_ms: int = 0
 
 
 def key_of(
@@ -170,7 +171,8 @@ def read_truth(path: Path) -> Truth:
                 known.deliveries += ways
                 if known.first_sent_ms is None:
                     known.first_sent_ms = line["at"]
-    return Truth(orders, prices)
+    from_ms = next((line["at"] for line in lines if line["kind"] == "start"), 0)
+    return Truth(orders, prices, from_ms + _FIRST_FRAMES_MS)
 
 
 def _orders(venue: str, raw: Iterable[Sequence[Any]]) -> list[Order]:

@@ -35,6 +35,7 @@ class Options:
     :param aligned: count the faults' times from the first whole minute on; those before are
         negative
     :param settled_min: minutes that are settled after the faults before all is compared
+    :param damage_every: of a venue that sends garbage, each so-manieth frame is cut off
     """
 
     seed: int
@@ -45,6 +46,7 @@ class Options:
     loop_s: float = 1.0
     aligned: bool = False
     settled_min: int = 2
+    damage_every: int = 3
 
     @classmethod
     def of(cls, seed: int, minutes: float, directory: Path) -> "Options":
@@ -70,7 +72,13 @@ class Run:
         options = self._options
         jumping = frozenset(f.target for f in options.faults if f.kind == "clock_jump")
         world = World(
-            self._dir, options.seed, options.minutes + 1, options.setup, self._disks, jumping
+            self._dir,
+            options.seed,
+            options.minutes + 1,
+            options.setup,
+            self._disks,
+            jumping,
+            options.damage_every,
         )
         canary = Canary()
         counts = None

@@ -15,8 +15,7 @@ _VOLATILITY = 0.3
 _KINDS: tuple[WaveKind, ...] = ("runs_on", "reverts", "runs_on", "not_aligned")
 _KIND_SHARES = (0.45, 0.3, 0.15, 0.1)
 
-# A coin rests as long as the longest price move before a wave takes.
-_REST_WAVES = 7
+_WAVES_A_MINUTE = 2
 
 
 def market(start_ms: int, seed: int, minutes: float, kind: type[World] = World) -> World:
@@ -37,17 +36,20 @@ def market(start_ms: int, seed: int, minutes: float, kind: type[World] = World) 
 
 
 def waves(start_ms: int, seed: int, minutes: float) -> tuple[Wave, ...]:
-    """:return: one wave a minute, never twice the same coin within a few minutes"""
+    """
+    :return: two waves a minute, on all coins in turns; a coin's go one way, or the candles of its
+        last one would speak against the next
+    """
     rng = np.random.default_rng((seed, 4_711))
     first_close_ms = start_ms - start_ms % MINUTE_MS + 2 * MINUTE_MS
-    order = list(rng.permutation(len(SYMBOLS)))
+    order = [SYMBOLS[index] for index in rng.permutation(len(SYMBOLS))]
+    falls = {spec.symbol: bool(rng.random() < 0.5) for spec in SYMBOLS}
     made = []
-    for number in range(max(0, int(minutes))):
-        spec = SYMBOLS[order.pop(0)]
-        order.append(SYMBOLS.index(spec))
+    for number in range(max(0, int(minutes)) * _WAVES_A_MINUTE):
+        spec = order[number % len(order)]
         kind = _KINDS[int(rng.choice(len(_KINDS), p=_KIND_SHARES))]
-        side: PositionSide = "long" if rng.random() < 0.5 else "short"
+        side: PositionSide = "long" if falls[spec.symbol] else "short"
         money = wave_usd(spec) * float(rng.uniform(0.8, 1.6))
-        close_ms = first_close_ms + number * MINUTE_MS
+        close_ms = first_close_ms + number // _WAVES_A_MINUTE * MINUTE_MS
         made.append(make_wave(str(number + 1), kind, spec.symbol, side, close_ms, money))
     return tuple(made)

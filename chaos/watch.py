@@ -85,7 +85,8 @@ class Counts:
 
 class Shocks:
     """
-    Moves the price of an open position beyond its stop now and then, whatever else is broken.
+    Moves the price of an open position beyond its stop now and then, whatever else is broken,
+    and back once the position is closed, so that the next wave finds its candles as they were.
 
     :param rng: decides when, and which
     """
@@ -95,18 +96,26 @@ class Shocks:
         self._world = world
         self._rng = rng
         self._due_s = time.monotonic() + rng.uniform(*_SHOCK_S)
+        self._shocked: dict[int, tuple[str, float]] = {}
 
     def tick(self) -> None:
         """Call this often."""
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + self._rng.uniform(*_SHOCK_S)
-        positions = newest_positions(self._world.loops)
-        if not positions:
-            return
-        chosen = self._rng.choice(positions)
-        pct = _SHOCK_PCT if chosen["short"] else -_SHOCK_PCT
-        symbol = symbol_of(chosen["pair"])
+        positions = {trade["id"]: trade for trade in newest_positions(self._world.loops)}
+        for closed in self._shocked.keys() - positions.keys():
+            symbol, pct = self._shocked.pop(closed)
+            self._move(symbol, 100 / (1 + pct / 100) - 100)
+        choice = sorted(positions.keys() - self._shocked.keys())
+        if choice:
+            trade = positions[self._rng.choice(choice)]
+            symbol = symbol_of(trade["pair"])
+            pct = _SHOCK_PCT if trade["short"] else -_SHOCK_PCT
+            self._shocked[trade["id"]] = symbol, pct
+            self._move(symbol, pct)
+
+    def _move(self, symbol: str, pct: float) -> None:
         now_ms = time.time_ns() // 1_000_000
         try:
             self._world.ask("POST", "/sim/price", {"symbol": symbol, "to_pct": pct})

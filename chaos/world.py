@@ -113,6 +113,7 @@ class World:
     :param directory: of this run; logs, configurations and databases go there
     :param disks: directory by sidecar where its store and spool lie
     :param jumping: names of the processes whose clock will jump
+    :param damage_every: of a venue that sends garbage, each so-manieth frame is cut off
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class World:
         setup: Setup,
         disks: Mapping[str, Path],
         jumping: frozenset[str] = frozenset(),
+        damage_every: int = 0,
     ) -> None:
         self.directory = directory
         self.setup = setup
@@ -130,6 +132,7 @@ class World:
         self.server = Server() if setup.store == "postgresql" else None
         self._ports = {name: free_port() for name in setup.sidecars}
         self._jumping = jumping
+        self._damage_every = damage_every
         first = self._ports[setup.sidecars[0]]
         self.url = f"http://127.0.0.1:{first}"
         self.exchange = Member(
@@ -225,6 +228,7 @@ class World:
     def _exchange_command(self, seed: int, minutes: float) -> list[str]:
         ports = [f"--port={name}={port}" for name, port in self._ports.items()]
         options = ["--seed", str(seed), "--minutes", str(minutes), "--log", str(self.truth)]
+        options += ["--damage-every", str(self._damage_every)]
         return python_module("chaos.exchange", *options, *ports)
 
     def _sidecar(self, name: str) -> Member:

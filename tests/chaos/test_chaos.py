@@ -29,6 +29,7 @@ def test_what_was_sent_is_stored_known_and_traded_on_as_it_happened(tmp_path: Pa
         loop_s=30,
         aligned=True,
         settled_min=0,
+        damage_every=0,
     )
     lines = Run(options).run()
     assert balances(lines), [line for line in lines if line.ok is False]
