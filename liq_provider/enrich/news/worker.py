@@ -41,7 +41,7 @@ async def read_feed(body: bytes) -> tuple[str, list[Story]]:
     environment["PYTHONPATH"] = os.pathsep.join(path or os.curdir for path in sys.path)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "liq_provider.enrich.news.reading"),
+        *("-m", "liq_provider.enrich.reading"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
