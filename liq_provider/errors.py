@@ -9,7 +9,9 @@
     ├── StoreError          the store cannot serve; entries stop, exits go on
     │   ├── StoreBusy           locked by somebody else; the same call may work later
     │   ├── StoreTooNew         written by a newer LiqTrend; nothing was touched
+    │   ├── StoreRefused        what was to be written cannot be stored; the store is well
     │   └── StoreUnusable       unwritable, full or corrupt; needs a person
+    │       └── NoStore             somebody else's file; nothing was touched
     ├── JudgeError          no usable verdict; on_llm_unavailable says what then
     │   └── ModelFailure        a language model: unreachable, over budget, or nonsense
     └── FeedError           an exchange connection; reconnected by the stream
@@ -45,8 +47,16 @@ class StoreTooNew(StoreError):
     """The store's schema is newer than this program; nothing was changed."""
 
 
+class StoreRefused(StoreError):
+    """The store takes other records but not these; trying again changes nothing."""
+
+
 class StoreUnusable(StoreError):
     """The store is unwritable, full or corrupt."""
+
+
+class NoStore(StoreUnusable):
+    """The file is another program's, or no database at all; nothing was changed."""
 
 
 class FeedError(LiqError):

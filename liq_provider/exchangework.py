@@ -59,6 +59,7 @@ class ExchangeWork:
         self._writing = writing
         self._asking = asking
         self._clock_error: str | None = None
+        self._unkept: dict[str, list[Market]] = {}
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """:return: what runs until it is cancelled"""
@@ -114,7 +115,18 @@ class ExchangeWork:
             venue.markets_error = error
             await asyncio.sleep(markets_wait_s(error))
 
+    async def keep_markets(self) -> None:
+        """The store was opened: keep what came before it."""
+        for name, found in list(self._unkept.items()):
+            error = await self._keep_markets(name, found)
+            if error is not None:
+                logger.warning("Market list of %s: %s", name, error)
+
     async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
+        if not self._writer.opened:
+            self._unkept[name] = found
+            return None
+        self._unkept.pop(name, None)
         try:
             await asyncio.get_running_loop().run_in_executor(
                 self._writing, self._writer.put_markets, name, found, self._clock.now_ms()

@@ -2,14 +2,15 @@
 The sidecar: feeds, ingest, settling and judging, wired together in one event loop.
 
 All writes go through one thread, so that what was received before a minute was settled is also
-stored before it is settled.
+stored before it is settled. Nothing else waits for that thread: the store may be away, locked
+or hung, at the start as well as at the end.
 """
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,16 @@ from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.markets import MarketTable
-from liq_provider.minuteloop import MinuteLoop, VenueFeed
+from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
+from liq_provider.onethread import OneThread
 from liq_provider.running import Running, RunningLoop, RunningMinute
 from liq_provider.settings import sidecar_settings
 from liq_provider.settling import Settled, Settler
 from liq_provider.sidecarconfig import SidecarConfig
-from liq_provider.status import ingest_report, venue_report
+from liq_provider.status import ingest_report, nobody_judges, venue_report
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import BUSY_TIMEOUT_S, open_engine
+from liq_provider.store.opening import Opening
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -47,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 _STATUS_S = 1.0
 _STORED_STATUS_S = 5.0
+_RETRY_S = 1.0
+# What the end may take, for each of: the workers, the last liquidations, all the rest.
+_END_S = 1.0
 
 
 class Sidecar:
@@ -67,27 +73,24 @@ class Sidecar:
         self._settings = settings = config.settings
         self._clock = clock or ExchangeClock()
         self._started_ms = self._clock.now_ms()
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._writing = OneThread("store")
         self._asking = ThreadPoolExecutor(8, thread_name_prefix="exchange")
         exchange = config.exchange
         self._exchange = BotExchange(exchange["name"], exchange.get("ccxt_config"))
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
         engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
-        self._writer = Writer(engine, rules, settings.min_event_usd)
-        self._writer.refuse_if_stale()
+        # It is opened while the feeds record already; until then everything waits on disk.
+        self._writer = Writer(engine, rules, settings.min_event_usd, at_once=False)
         self._reader = Reader(config.store_url)
-        self._ingest = Ingest(self._writer, self._writing, Spool(config.files.spool))
-        self._settler = Settler(self._writer, self._reader, settings)
-        self._court = Courtroom(
-            settings,
-            config.timeframe,
-            self._exchange,
-            self._reader,
+        self._ingest = Ingest(
             self._writer,
             self._writing,
-            self._asking,
-            self._clock.now_ms,
+            Spool(config.files.spool),
+            opening=Opening(self._writer, config.store_url),
+            on_another=self._begin_anew,
         )
+        self._settler = Settler(self._writer, self._reader, settings)
+        self._court: Courtroom | None = None
         self._dashboard = self._make_dashboard()
         self._venues = self._make_venues()
         self._minutes = MinuteLoop(
@@ -137,6 +140,10 @@ class Sidecar:
             self._writing,
             self._asking,
         )
+        self._beats = OneThread("beats")
+        self._bots: list[dict[str, Any]] = []
+        self._reading_beats: asyncio.Future[tuple[list[dict[str, Any]], float | None]] | None = None
+        self._writing_status: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -152,36 +159,87 @@ class Sidecar:
             self._config.files.prefix,
             ", ".join(self._venues),
         )
-        await self._work.measure_clock()
-        await asyncio.get_running_loop().run_in_executor(self._asking, self._court.prepare)
-        workers = [
-            self._ingest.run(),
+        stopping = asyncio.create_task(self._stop.wait())
+        tasks = [stopping, asyncio.create_task(self._ingest.run())]
+        try:
+            await _first(self._work.measure_clock(), *tasks)
+            if not any(task.done() for task in tasks):
+                tasks += [asyncio.create_task(worker) for worker in self._workers()]
+                if self._dashboard is not None:
+                    await self._dashboard.start()
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended = [task for task in tasks if task.done() and task is not stopping]
+            await _end([*tasks, *self._tasks])
+            await self._last_words()
+        for task in ended:
+            task.result()  # a worker that ended by itself failed; say so
+
+    def _workers(self) -> list[Coroutine[Any, Any, None]]:
+        return [
             self._minutes.run(),
             self._status_loop(),
+            self._connected(),
             *self._work.loops(),
             *([self._gaps.run()] if self._settings.fill_gaps else []),
-            *([self._running.run()] if self._court.model or self._dashboard else []),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
-        tasks = [asyncio.create_task(worker) for worker in workers]
-        if self._dashboard is not None:
-            await self._dashboard.start()
-        stopping = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in [*tasks, stopping, *self._tasks]:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._tasks, return_exceptions=True)
-        await self._last_words()
-        for task in done - {stopping}:
-            task.result()  # a worker that ended by itself failed; say so
+
+    # -- store ----------------------------------------------------------------------------
+
+    async def _connected(self) -> None:
+        """What needs to read the store before it can begin; ends with the sidecar only."""
+        loop = asyncio.get_running_loop()
+        while self._court is None:
+            await self._ingest.serving.wait()
+            try:
+                self._court = await loop.run_in_executor(self._writing, self._make_court)
+                await self._use_kept_markets()
+                await self._work.keep_markets()
+            except StoreError as error:
+                logger.warning("What was judged before cannot be read: %s", error)
+                await asyncio.sleep(_RETRY_S)
+        await loop.run_in_executor(self._asking, self._court.prepare)
+        if self._court.model or self._dashboard:
+            await self._running.run()
+        await self._stop.wait()
+
+    def _make_court(self) -> Courtroom:
+        return Courtroom(
+            self._settings,
+            self._config.timeframe,
+            self._exchange,
+            self._reader,
+            self._writer,
+            self._writing,
+            self._asking,
+            self._clock.now_ms,
+        )
+
+    async def _use_kept_markets(self) -> None:
+        """The lists of the last run, until the exchanges have sent theirs."""
+        loop = asyncio.get_running_loop()
+        for name, venue in self._venues.items():
+            kept = await loop.run_in_executor(self._writing, self._reader.markets, name)
+            if kept and not venue.markets:
+                venue.feed.update_markets(MarketTable(name, kept))
+                venue.markets = len(kept)
+
+    def _begin_anew(self) -> None:
+        """The store is another one, which knows nothing of what was heard before."""
+        close_ms = next_close(self._clock.now_ms())
+        for venue in self._venues.values():
+            venue.tracker.void(0, close_ms)
 
     # -- judge ----------------------------------------------------------------------------
 
     def _judge(self, settled: Settled) -> None:
-        for work in (
-            self._court.judging.judge(settled),
-            self._assessor.assess(settled.close_ms, self._clock.now_ms()),
-        ):
+        works: list[Coroutine[Any, Any, Any]] = [
+            self._assessor.assess(settled.close_ms, self._clock.now_ms())
+        ]
+        if self._court is not None:  # else the store was opened just now
+            works.append(self._court.judging.judge(settled))
+        for work in works:
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -190,7 +248,7 @@ class Sidecar:
         if self._dashboard is not None:
             self._dashboard.take_running(running)
         # Before the minute before is settled nobody knows which wave this one belongs to.
-        if running.close_ms - running.settled_ms == MINUTE_MS:
+        if self._court and running.close_ms - running.settled_ms == MINUTE_MS:
             await self._court.judging.foresee(running.anomalies, running.pairs)
 
     # -- dashboard ------------------------------------------------------------------------
@@ -230,7 +288,7 @@ class Sidecar:
         for name in self._settings.venues.enabled:
             venue = VENUES[name]
             tracker = CoverageTracker(name)
-            table = MarketTable(name, self._reader.markets(name))
+            table = MarketTable(name, [])
             url = getattr(self._settings.venues, name).url or venue.url
             feed = Feed(venue, url, table, self._clock.now_ms, sink, tracker, silence, timing)
             found[name] = VenueFeed(feed, tracker, len(table))
@@ -241,23 +299,43 @@ class Sidecar:
     async def _status_loop(self) -> None:
         stored_s = 0.0
         while True:
+            await self._look_for_bots()
             if self._dashboard is not None:
                 self._dashboard.take_status(self.status())
             if time.monotonic() - stored_s >= _STORED_STATUS_S:
                 stored_s = time.monotonic()
-                await self._write_status()
-            if self._config.idle_exit and self._nobody_left():
-                logger.info("No bot for %g minutes; ending", self._settings.idle_exit_min)
-                self.stop()
+                self._write_status()
             await asyncio.sleep(_STATUS_S)
 
-    def _nobody_left(self) -> bool:
+    async def _look_for_bots(self) -> None:
+        """Their heartbeats lie beside the store, on a disk that may hang."""
+        if self._reading_beats is None:
+            loop = asyncio.get_running_loop()
+            self._reading_beats = loop.run_in_executor(self._beats, self._read_beats)
+        await asyncio.wait({self._reading_beats}, timeout=_STATUS_S)
+        if not self._reading_beats.done():
+            return
+        reading, self._reading_beats = self._reading_beats, None
+        self._bots, beat_s = reading.result()
         since_start_s = (self._clock.now_ms() - self._started_ms) / 1000
-        beat_s = self._config.files.last_beat_s()
         idle_s = since_start_s if beat_s is None else min(beat_s, since_start_s)
-        return idle_s > self._settings.idle_exit_min * 60
+        if self._config.idle_exit and idle_s > self._settings.idle_exit_min * 60:
+            logger.info("No bot for %g minutes; ending", self._settings.idle_exit_min)
+            self.stop()
 
-    async def _write_status(self) -> None:
+    def _read_beats(self) -> tuple[list[dict[str, Any]], float | None]:
+        files = self._config.files
+        return files.bots(), files.last_beat_s() if self._config.idle_exit else None
+
+    def _write_status(self) -> asyncio.Future[None]:
+        """Only one at a time: the store may not come back from the last one."""
+        pending = self._writing_status
+        if pending is not None and not pending.done():
+            return pending
+        self._writing_status = asyncio.ensure_future(self._put_status())
+        return self._writing_status
+
+    async def _put_status(self) -> None:
         now_ms = self._clock.now_ms()
         try:
             await asyncio.get_running_loop().run_in_executor(
@@ -279,14 +357,14 @@ class Sidecar:
             "windows": windows_of(self._settings),
             "settings": sidecar_settings(self._settings),
             "feeds": self._feeds(),
-            **ingest_report(self._ingest.stats),
+            **ingest_report(self._ingest),
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
             "dashboard": None if self._dashboard is None else self._dashboard.report(),
-            "bots": self._config.files.bots(),
+            "bots": self._bots,
             "looks_failed": self._running.failures,
-            "judge": self._court.report(),
+            "judge": nobody_judges() if self._court is None else self._court.report(),
         }
 
     def _feeds(self) -> dict[str, Any]:
@@ -295,14 +373,51 @@ class Sidecar:
     async def _last_words(self) -> None:
         # What the connections delivered while they were being closed. Their coverage ended
         # with the last settled minute: on what came later nothing was decided.
-        await self._ingest.flush()
-        await self._write_status()
-        await self._court.close()
-        if self._dashboard is not None:
-            await self._dashboard.close()
-        self._writing.shutdown()
+        await self._ingest.finish(_END_S)
+        closing = [self._write_status()] if self._ingest.serving.is_set() else []
+        closing += [asyncio.ensure_future(part.close()) for part in self._parts()]
+        await _end(closing, _END_S)
+        loop = asyncio.get_running_loop()
+        await _end([loop.run_in_executor(self._writing, self._writer.close)], _END_S)
+        self._writing.shutdown(wait=False)
+        self._beats.shutdown(wait=False)
+        self._ingest.close()
         self._looking.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
-        self._writer.close()
         self._reader.close()
-        logger.info("The sidecar ended; %d liquidations were stored", self._ingest.stats.stored)
+        stats = self._ingest.stats
+        logger.info(
+            "The sidecar ended; %d liquidations were stored, %d wait on disk, %d are lost",
+            *(stats.stored, stats.spooled, stats.lost + self._ingest.in_memory),
+        )
+
+    def _parts(self) -> "list[Courtroom | Dashboard]":
+        return [part for part in (self._court, self._dashboard) if part is not None]
+
+
+async def _first(work: Coroutine[Any, Any, None], *others: "asyncio.Task[Any]") -> None:
+    """Do something unless one of the others ends before."""
+    task = asyncio.create_task(work)
+    await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
+    await _end([task] if not task.done() else [])
+
+
+async def _end(work: "Sequence[asyncio.Future[Any]]", after_s: float = 0.0) -> None:
+    """
+    Wait for all of it, then cancel it. What does not end even then is left to itself.
+
+    :param after_s: how long it may take before it is cancelled
+    """
+    if not work:
+        return
+    late = set(work)
+    if after_s:
+        _, late = await asyncio.wait(work, timeout=after_s)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=2 * _END_S)
+    for task in work:
+        # Whatever became of it is no reason not to end.
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            logger.debug("At the end: %r", task.exception())

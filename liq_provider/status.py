@@ -3,7 +3,7 @@
 from typing import Any
 
 from liq_provider.enrich.news import NewsDesk
-from liq_provider.ingest import IngestStats
+from liq_provider.ingest import Ingest
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.minuteloop import VenueFeed
@@ -39,16 +39,29 @@ def venue_report(venue: VenueFeed) -> dict[str, Any]:
     }
 
 
-def ingest_report(stats: IngestStats) -> dict[str, Any]:
+def ingest_report(ingest: Ingest) -> dict[str, Any]:
     """:return: what became of the liquidations that were received"""
+    stats = ingest.stats
     return {
         "stored": stats.stored,
         "duplicates": stats.duplicates,
         "booked": dict(stats.booked),
+        "in_memory": ingest.in_memory,
         "spooled": stats.spooled,
         "lost": stats.lost,
+        "set_aside": stats.set_aside,
         "store_error": stats.error,
+        "spool_error": stats.spool_error,
+        "store_replaced": stats.replaced,
     }
+
+
+def nobody_judges() -> dict[str, Any]:
+    """:return: what ``judge_report`` says before the store was opened"""
+    names = ("judged", "without_candles", "failed")
+    missing = ("last", "error", "model", "early", "news")
+    report: dict[str, Any] = {"name": "none before the store is open"}
+    return report | dict.fromkeys(names, 0) | dict.fromkeys(missing)
 
 
 def judge_report(

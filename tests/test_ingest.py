@@ -3,9 +3,10 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from sqlalchemy import select
 
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import Liquidation
+from liq_provider.onethread import OneThread
 from liq_provider.store import schema
+from liq_provider.store.booking import Incoming
 from liq_provider.store.engine import open_engine
 from liq_provider.store.spool import Spool
-from liq_provider.store.writer import Writer
+from liq_provider.store.writer import Appended, Writer
 
 T0 = 1_795_350_000_000
 MINUTE = 60_000
@@ -140,12 +143,16 @@ async def test_the_next_run_stores_what_the_last_one_left_on_disk(
 async def test_what_fits_nowhere_is_counted_and_its_minutes_are_named(
     writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
 ) -> None:
-    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool"), max_bytes=1_000))
+    spool = Spool(path.with_suffix(".spool"), max_bytes=1_000)
+    ingest = Ingest(writer, executor, spool, max_queue=10)
     lock.execute("BEGIN IMMEDIATE")
-    ingest.put(orders(20), 0)
+    ingest.put(orders(10), 0)
     assert not await ingest.flush()
-    assert 0 < ingest.stats.spooled < 20
-    assert ingest.stats.lost == 20 - ingest.stats.spooled
+    spooled = ingest.stats.spooled
+    assert 0 < spooled < 10
+    assert ingest.stats.lost == 0, "there is room in memory"
+    ingest.put(orders(10, first=10), 0)
+    assert ingest.stats.lost == 10 - spooled
     assert ingest.missed(T0 + MINUTE) == {"bybit"}
     assert ingest.missed(T0 + MINUTE) == set()
 
@@ -215,3 +222,124 @@ async def test_stopping_stores_what_is_queued(ingest: Ingest, writer: Writer) ->
     with suppress(asyncio.CancelledError):
         await running
     assert len(stored(writer)) == 2
+
+
+# -- a store that does not come back, and one that refuses
+
+
+class Stuck:
+    """A writer whose next call does not return before it is let go."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.begun = threading.Event()
+        self.go = threading.Event()
+
+    def append(self, items: Sequence[Incoming]) -> Appended:
+        self.begun.set()
+        assert self.go.wait(30)
+        return self._writer.append(items)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that takes a tenth of a second is overdue."""
+    monkeypatch.setattr("liq_provider.ingest._OVERDUE_S", 0.1)
+
+
+def on_disk(path: Path) -> int:
+    spool = path.with_suffix(".spool")
+    return spool.read_bytes().count(b"\n") if spool.exists() else 0
+
+
+@pytest.mark.usefixtures("quick")
+async def test_while_a_call_does_not_return_all_that_waits_is_on_disk(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path
+) -> None:
+    stuck = Stuck(writer)
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    ingest.put(orders(3), 0)
+    assert not await ingest.flush(patience_s=0)
+    assert stuck.begun.is_set()
+    assert on_disk(path) == 3, "what the call has in hand"
+    ingest.put(orders(2, first=3), 0)
+    assert not await ingest.flush(patience_s=0)
+    assert on_disk(path) == 5
+    assert (ingest.in_memory, ingest.stats.spooled) == (0, 5)
+    assert "does not answer" in (ingest.stats.error or "")
+    stuck.go.set()
+    assert await ingest.flush()
+    assert [event for event, _ in stored(writer)] == list(range(5))
+    stats = ingest.stats
+    assert (stats.stored, stats.duplicates, stats.spooled, stats.error) == (5, 0, 0, None)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
+    writer: Writer, path: Path
+) -> None:
+    stuck, executor = Stuck(writer), OneThread("stuck")
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    running = asyncio.create_task(ingest.run(interval_s=0.01))
+    ingest.put(orders(3), 0)
+    await asyncio.sleep(0.05)
+    ingest.put(orders(2, first=3), 0)
+    running.cancel()
+    async with asyncio.timeout(10):
+        with suppress(asyncio.CancelledError):
+            await running
+    assert on_disk(path) == 5
+    again = Ingest(writer, OneThread("next run"), Spool(path.with_suffix(".spool")))
+    assert await again.flush()
+    assert len(stored(writer)) == 5
+    stuck.go.set()
+
+
+async def test_a_call_that_returns_within_patience_costs_no_minute(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path, quick: None
+) -> None:
+    stuck = Stuck(writer)
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    ingest.put(orders(3), 0)
+    flushing = asyncio.create_task(ingest.flush())
+    await asyncio.sleep(0.3)
+    assert on_disk(path) == 3
+    stuck.go.set()
+    assert await flushing
+    assert len(stored(writer)) == 3
+
+
+async def test_one_that_the_store_refuses_holds_up_no_other(
+    ingest: Ingest, writer: Writer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = replace(orders(1, first=4)[0], ordinal=2**70)
+    ingest.put([*orders(4), bad, *orders(5, first=5)], 0)
+    assert await ingest.flush()
+    assert [event for event, _ in stored(writer)] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert (ingest.stats.lost, ingest.stats.set_aside) == (1, 1)
+    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    assert path.with_suffix(".spool-bad").read_bytes().count(b"\n") == 1
+    assert "set aside" in caplog.text
+
+
+async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
+    writer: Writer,
+    executor: ThreadPoolExecutor,
+    path: Path,
+    lock: sqlite3.Connection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spool = Spool(path.with_suffix(".spool"), max_bytes=0)
+    ingest = Ingest(writer, executor, spool, max_queue=10)
+    lock.execute("BEGIN IMMEDIATE")
+    for n in range(5):
+        ingest.put(orders(3, first=3 * n), 0)
+        assert not await ingest.flush()
+        ingest._tell_losses()
+    assert (ingest.in_memory, ingest.stats.lost) == (10, 5)
+    assert sum("being lost" in text for text in caplog.messages) == 1
+    assert sum("spool is full" in text for text in caplog.messages) == 1
+    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    lock.execute("ROLLBACK")
+    assert await ingest.flush()
+    assert [event for event, _ in stored(writer)] == list(range(10))

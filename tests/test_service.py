@@ -231,7 +231,7 @@ def test_market_lists_are_kept_for_the_next_start(run: Run) -> None:
         assert len(run.reader.markets(venue)) > 5
 
 
-def test_a_store_made_with_another_min_event_usd_is_refused(run: Run) -> None:
+async def test_a_store_made_with_another_min_event_usd_is_refused(run: Run) -> None:
     changed = run.config.settings.model_copy(update={"min_event_usd": 5.0})
     other = SidecarConfig(
         changed,
@@ -241,7 +241,7 @@ def test_a_store_made_with_another_min_event_usd_is_refused(run: Run) -> None:
         run.config.timeframe,
     )
     with pytest.raises(UsageError, match="min_event_usd"):
-        Sidecar(other)
+        await asyncio.wait_for(Sidecar(other).run(), 20)
 
 
 async def test_an_exchange_without_rest_stops_no_feed(

@@ -25,7 +25,7 @@ _LOG_BYTES = 10 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> NoReturn:
     """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
     if not arguments.config_from_stdin:
         _begin_anew(context(arguments))
@@ -41,16 +41,32 @@ def run(arguments: argparse.Namespace) -> int:
     for noisy in ("httpx", "httpx2", "httpcore", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with config.files.held() as first:
-        if not first:
-            logger.info("Another sidecar serves this store already; nothing to do.")
-            return 0
-        try:
-            asyncio.run(_serve(Sidecar(config)))
-        except LiqError as error:
-            logger.error("%s", error)
-            return 2
+    _leave(_run_alone(config))
+
+
+def _run_alone(config: SidecarConfig) -> int:
+    try:
+        with config.files.held() as first:
+            if not first:
+                logger.info("Another sidecar serves this store already; nothing to do.")
+                return 0
+            # Not closed: that would wait for threads, and one of them may be lost in the store.
+            asyncio.Runner().run(_serve(Sidecar(config)))
+    except LiqError as error:
+        logger.error("%s", error)
+        return 2
+    except Exception:
+        logger.exception("The sidecar failed")
+        return 1
     return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """Everything is written and closed; whatever thread still hangs must not hold us."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _begin_anew(found: Context) -> NoReturn:

@@ -11,7 +11,14 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from liq_provider.errors import StoreBusy, StoreError, StoreTooNew, StoreUnusable
+from liq_provider.errors import (
+    NoStore,
+    StoreBusy,
+    StoreError,
+    StoreRefused,
+    StoreTooNew,
+    StoreUnusable,
+)
 from liq_provider.store.schema import KNOWN_REVISIONS, REVISION
 
 BUSY_TIMEOUT_S = 5.0
@@ -32,6 +39,19 @@ _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 # lock_not_available, deadlock_detected, serialization_failure
 _POSTGRES_BUSY = {"55P03", "40P01", "40001"}
+# data_exception, integrity_constraint_violation
+_POSTGRES_REFUSED = {"22", "23"}
+
+# A connection whose other end vanished is given up after some twenty seconds. A server that is
+# stopped still acknowledges all this; ``hangup`` is for that.
+_POSTGRES_CONNECTION = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 
 
 def open_engine(
@@ -51,9 +71,7 @@ def open_engine(
         parsed,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": 5,
-            # A server that vanished must not hold the only writing thread for a quarter hour.
-            "tcp_user_timeout": 10_000,
+            **_POSTGRES_CONNECTION,
             "options": f"-c lock_timeout={round(busy_timeout_s * 1000)}",
         },
     )
@@ -99,7 +117,7 @@ def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
 @contextmanager
 def store_errors(what: str) -> Iterator[None]:
     """
-    Turn database errors into ``StoreBusy`` and ``StoreUnusable``.
+    Turn database errors into ``StoreBusy``, ``StoreRefused`` and ``StoreUnusable``.
 
     :param what: what was tried, for the message
     """
@@ -110,8 +128,15 @@ def store_errors(what: str) -> Iterator[None]:
         if _is_busy(cause):
             raise StoreBusy(f"{what}: the store is locked by another process") from error
         reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        remedy = _SQLITE_REMEDIES.get(_sqlite_code(cause))
-        raise StoreUnusable(f"{what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
+        if _is_refused(cause):
+            raise StoreRefused(f"{what}: {reason}") from error
+        code = _sqlite_code(cause)
+        remedy = _SQLITE_REMEDIES.get(code)
+        kind = NoStore if code == sqlite3.SQLITE_NOTADB else StoreUnusable
+        raise kind(f"{what}: {reason}" + (f"; {remedy}" if remedy else "")) from error
+    except (OverflowError, UnicodeError) as error:
+        # Python's own, before the database sees the value.
+        raise StoreRefused(f"{what}: {error}") from error
     except SQLAlchemyError as error:
         raise StoreError(f"{what}: {error}") from error
 
@@ -125,16 +150,26 @@ def _is_busy(cause: Any) -> bool:
     return _sqlite_code(cause) in _SQLITE_BUSY or getattr(cause, "sqlstate", None) in _POSTGRES_BUSY
 
 
+def _is_refused(cause: Any) -> bool:
+    sqlstate = getattr(cause, "sqlstate", None)
+    if sqlstate:
+        return sqlstate[:2] in _POSTGRES_REFUSED
+    if type(cause).__name__ in ("DataError", "IntegrityError"):
+        return True
+    # SQLite's module has no kind of its own for a value that it cannot bind.
+    return isinstance(cause, sqlite3.Error) and "binding parameter" in str(cause)
+
+
 def revision_of(engine: Engine) -> str | None:
     """
     :return: the schema's revision, None if this is no store yet
-    :raises StoreUnusable: an SQLite file of somebody else
+    :raises NoStore: an SQLite file of somebody else
     """
     with store_errors("Reading the store's version"), engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         if "alembic_version" not in tables:
             if tables and engine.dialect.name == "sqlite":
-                raise StoreUnusable(
+                raise NoStore(
                     f"{engine.url.database} is another program's database; "
                     "point liq_provider.store to a file of its own"
                 )
@@ -167,15 +202,18 @@ def check_revision(engine: Engine, *, must_be_current: bool) -> str | None:
     return found
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine) -> bool:
     """
     Create the schema or bring it up to date.
 
+    :return: True if there was none
     :raises StoreTooNew: and leaves the store as it is
-    :raises StoreUnusable: the directory cannot be written, or the file is no store
+    :raises NoStore: and leaves the file as it is
+    :raises StoreUnusable: the directory cannot be written, or the store is damaged
     """
-    if _existing_revision(engine) == REVISION:
-        return
+    found = _existing_revision(engine)
+    if found == REVISION:
+        return False
     from alembic import command
     from alembic.config import Config
 
@@ -186,6 +224,7 @@ def migrate(engine: Engine) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    return found is None
 
 
 def _existing_revision(engine: Engine) -> str | None:

@@ -1,113 +1,188 @@
 """Where liquidations wait on disk while the store cannot be written."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
-import orjson
-
 from liq_provider.errors import StoreUnusable
-from liq_provider.liquidation import Liquidation
+from liq_provider.store import spoolline
 from liq_provider.store.booking import Incoming
 
 logger = logging.getLogger(__name__)
 
+_MAX_BYTES = 256 * 1024 * 1024
+_MAX_ASIDE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """
+    What waits, the oldest first.
+
+    :param copies: these were written while a call to the store had them in hand, so they may
+        be in the store already
+    """
+
+    items: list[Incoming]
+    copies: bool = False
+
 
 class Spool:
     """
-    A bounded file of liquidations, one JSON object a line. What an earlier run left there is
-    taken up again.
+    A bounded file of liquidations, one a line with its checksum (see ``spoolline``). What an
+    earlier run left there is taken up again; lines that cannot be one are set aside in a file
+    beside it. Several threads may use it.
 
     :param max_bytes: what would make the file larger does not fit
-    :raises StoreUnusable: the file cannot be read
+    :ivar waiting: lines that were not taken yet
+    :ivar set_aside: lines and liquidations in the file beside it since the start, or that found
+        no room there any more
+    :ivar error: why it cannot be used, None if it can
     """
 
-    def __init__(self, path: Path, max_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(self, path: Path, max_bytes: int = _MAX_BYTES) -> None:
         self._path = path
+        self._aside = path.with_name(path.name + "-bad")
         self._max_bytes = max_bytes
         self._offset = 0
-        self._taking = (0, 0, 0)
+        self._taking: tuple[int, int, list[bytes]] = (0, 0, [])
+        self._lock = Lock()
+        self.set_aside = 0
+        self.error: str | None = None
         self.waiting = self._left_over()
 
-    def put(self, items: Sequence[Incoming]) -> int:
-        """:return: how many of them, from the first on, are on disk now"""
-        lines = [orjson.dumps(asdict(item)) + b"\n" for item in items]
-        try:
-            room = self._max_bytes - (self._path.stat().st_size if self._path.exists() else 0)
-            fitting = 0
-            while fitting < len(lines) and len(lines[fitting]) <= room:
-                room -= len(lines[fitting])
-                fitting += 1
-            self._write(b"".join(lines[:fitting]))
-        except OSError as error:
-            logger.error("The spool %s cannot be written: %s", self._path, error)
-            return 0
-        self.waiting += fitting
+    def put(self, items: Sequence[Incoming], *, copies: bool = False) -> int:
+        """
+        :param copies: a call to the store has them in hand
+        :return: how many of them, from the first on, are on disk now, whatever becomes of us
+        """
+        lines = [spoolline.write(item, copies) for item in items]
+        with self._lock:
+            try:
+                size = self._path.stat().st_size if self._path.exists() else 0
+                if size < self._offset:
+                    # Somebody took it away, and with it what waited.
+                    self._offset = self.waiting = 0
+                room, fitting = self._max_bytes - size, 0
+                while fitting < len(lines) and len(lines[fitting]) <= room:
+                    room -= len(lines[fitting])
+                    fitting += 1
+                _append(self._path, b"".join(lines[:fitting]))
+            except OSError as error:
+                self._failed(error)
+                return 0
+            self.waiting += fitting
+            self._works(fitting == len(lines))
         return fitting
 
-    def take(self, count: int) -> list[Incoming]:
+    def take(self, count: int) -> Waiting:
         """
         :return: the oldest ones that wait, the same again until ``taken`` is called; fewer or
             none where lines are broken
         """
         found: list[Incoming] = []
-        if not self.waiting:
-            return found
-        with self._readable() as file:
-            file.seek(self._offset)
-            lines = [line for _, line in zip(range(count), file, strict=False)]
-        for line in lines:
-            incoming = _read(line)
-            if incoming is not None:
-                found.append(incoming)
-        self._taking = (sum(map(len, lines)), len(lines), len(lines) - len(found))
-        return found
+        bad: list[bytes] = []
+        copies: bool | None = None
+        size = lines = 0
+        with self._lock:
+            if not self.waiting:
+                return Waiting([])
+            with self._readable() as file:
+                file.seek(self._offset)
+                for line in file:
+                    read = spoolline.read(line)
+                    if read is not None and copies not in (None, read[1]):
+                        break
+                    size, lines = size + len(line), lines + 1
+                    if read is None:
+                        bad.append(line)
+                    else:
+                        found.append(read[0])
+                        copies = read[1]
+                    if lines == count:
+                        break
+            self._taking = (size, lines, bad)
+        return Waiting(found, bool(copies))
 
     def taken(self) -> int:
         """
         What ``take`` gave is in the store.
 
-        :return: how many lines had to be left out because they are broken
+        :return: how many lines had to be set aside because they are broken
         """
-        size, lines, broken = self._taking
-        self._taking = (0, 0, 0)
-        self._offset += size
-        # Without a line the file is shorter than it was: somebody else took it away.
-        self.waiting = self.waiting - lines if lines else 0
-        if not self.waiting:
-            self._path.unlink(missing_ok=True)
-            self._offset = 0
-        if broken:
-            logger.error("%d broken lines in %s were left out", broken, self._path)
-        return broken
+        with self._lock:
+            size, lines, bad = self._taking
+            self._taking = (0, 0, [])
+            self._offset += size
+            # Without a line the file is shorter than it was: somebody else took it away.
+            self.waiting = self.waiting - lines if lines else 0
+            if bad:
+                self._keep_aside(bad)
+                logger.error(
+                    "%d lines of %s are no liquidations; they are in %s",
+                    *(len(bad), self._path, self._aside),
+                )
+            if not self.waiting:
+                self._remove()
+        return len(bad)
+
+    def put_aside(self, incoming: Incoming) -> None:
+        """Keep one that the store refuses for what it is, for somebody to look at."""
+        with self._lock:
+            self._keep_aside([spoolline.write(incoming)])
 
     def _left_over(self) -> int:
-        if not self._path.exists():
+        try:
+            if not self._path.exists():
+                return 0
+            with self._path.open("rb") as file:
+                lines, line = 0, b"\n"
+                for line in file:  # noqa: B007
+                    lines += 1
+            if not line.endswith(b"\n"):
+                # The process died while it wrote; the next line must not be appended to that one.
+                _append(self._path, b"\n")
+        except OSError as error:
+            # Recording does not depend on it as long as the store answers.
+            self._failed(error)
             return 0
-        with self._readable() as file:
-            lines, line = 0, b"\n"
-            for line in file:  # noqa: B007
-                lines += 1
-        if not line.endswith(b"\n"):
-            # The process died while it wrote; the next line must not be appended to that one.
-            self._write(b"\n")
         return lines
 
-    def _write(self, data: bytes) -> None:
-        """All or nothing, for the same reason."""
-        with self._path.open("ab", buffering=0) as file:
-            before = file.seek(0, SEEK_END)
+    def _keep_aside(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.set_aside += 1
             try:
-                written = file.write(data)
-                if written != len(data):
-                    raise OSError(f"only {written} of {len(data)} bytes were written")
-            except OSError:
-                file.truncate(before)
-                raise
+                size = self._aside.stat().st_size if self._aside.exists() else 0
+                if size + len(line) <= _MAX_ASIDE_BYTES:
+                    _append(self._aside, line if line.endswith(b"\n") else line + b"\n")
+            except OSError as error:
+                self._failed(error)
+
+    def _remove(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+            self._offset = 0
+        except OSError as error:
+            # What is in it is stored again by the next run, which changes nothing.
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        if self.error is None:
+            logger.error("The spool %s cannot be written: %s", self._path, error)
+        self.error = f"{self._path}: {error.strerror or error}"
+
+    def _works(self, all_fitted: bool) -> None:
+        if all_fitted:
+            self.error = None
+        elif self.error is None:
+            self.error = f"{self._path}: full, it holds {self._max_bytes:,} bytes"
+            logger.error("The spool is full: %s", self.error)
 
     @contextmanager
     def _readable(self) -> Iterator[BinaryIO]:
@@ -118,9 +193,17 @@ class Spool:
             raise StoreUnusable(f"{self._path}: {error.strerror}") from error
 
 
-def _read(line: bytes) -> Incoming | None:
-    try:
-        raw = orjson.loads(line)
-        return Incoming(Liquidation(**raw["liquidation"]), raw["since_ms"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None
+def _append(path: Path, data: bytes) -> None:
+    """All or nothing: what comes later must not be appended to half a line."""
+    if not data:
+        return
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, SEEK_END)
+        try:
+            written = file.write(data)
+            if written != len(data):
+                raise OSError(f"only {written} of {len(data)} bytes were written")
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, delete, func, select
 
 from liq_provider.confirmation import Confirmed
 from liq_provider.coverage import Interval, whole_minutes
-from liq_provider.errors import UsageError
+from liq_provider.errors import StoreUnusable, UsageError
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import Market
 from liq_provider.store import fills, schema, statements, upkeep, verdicts
@@ -53,21 +53,53 @@ class Writer:
     :param engine: opened for writing; the schema is created or migrated here
     :param rules: how liquidations are booked
     :param min_event_usd: smaller orders are stored but count in no minute
+    :param at_once: False leaves opening to ``open``
     """
 
     def __init__(
-        self, engine: Engine, rules: BookingRules | None = None, min_event_usd: float = 0.0
+        self,
+        engine: Engine,
+        rules: BookingRules | None = None,
+        min_event_usd: float = 0.0,
+        *,
+        at_once: bool = True,
     ) -> None:
-        self.engine = engine
+        self._engine = engine
         self.rules = rules or BookingRules()
         self.min_event_usd = min_event_usd
         self.needs_rebuild = False
-        migrate(engine)
+        self.opened = False
+        if at_once:
+            self.open()
+
+    @property
+    def engine(self) -> Engine:
+        """
+        :raises StoreUnusable: it was not opened, so nothing may be written
+        """
+        if not self.opened:
+            raise StoreUnusable("The store is not open")
+        return self._engine
+
+    def open(self) -> bool:
+        """
+        Create the schema or bring it up to date.
+
+        :return: True if there was none
+        """
+        new = migrate(self._engine)
         self._prepare_state()
+        self.opened = True
+        return new
+
+    def shut(self) -> None:
+        """Write nothing more until ``open`` is called."""
+        self.opened = False
+        self._engine.dispose()
 
     def close(self) -> None:
         """Give the connections back; the writer stays usable."""
-        self.engine.dispose()
+        self._engine.dispose()
 
     def append(self, items: Sequence[Incoming]) -> Appended:
         """
@@ -315,7 +347,7 @@ class Writer:
             write_state(connection, key, value, now_ms)
 
     def _prepare_state(self) -> None:
-        with store_errors("Opening the store"), self.engine.begin() as connection:
+        with store_errors("Opening the store"), self._engine.begin() as connection:
             # There from the first moment, so that it can be locked.
             first = {"key": "watermark_ms", "value": "0", "updated_ms": 0}
             connection.execute(

@@ -33,7 +33,7 @@ EARLIEST_MS = 1_483_228_800_000
 LATEST_MS = 4_102_444_800_000
 
 # No single order is a hundred times larger than the largest that was ever liquidated.
-_MAX_NOTIONAL_USD = 1e10
+MAX_NOTIONAL_USD = 1e10
 
 NOTHING = Parsed()
 NOT_UNDERSTOOD = Parsed(understood=False)
@@ -102,7 +102,7 @@ def build(
     else:
         notional_usd = amount * market.contract_size
         quantity = notional_usd / price
-    if not 0.0 < notional_usd <= _MAX_NOTIONAL_USD or not 0.0 < quantity < inf:
+    if not 0.0 < notional_usd <= MAX_NOTIONAL_USD or not 0.0 < quantity < inf:
         return "bad_notional"
     return Liquidation(
         market.venue,

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+from sqlalchemy.engine import make_url
+
 _USERS = ("postgres", "nobody")
 
 
@@ -62,6 +65,26 @@ def _other_user(directory: Path) -> str | None:
     user = next(name for name in _USERS if name in known)
     shutil.chown(directory, user)
     return user
+
+
+@contextmanager
+def stopped(address: str) -> Iterator[None]:
+    """While it lasts the server accepts connections (its kernel does) and never answers."""
+    port = str(make_url(address).port)
+    (postmaster,) = (
+        process
+        for process in psutil.process_iter(["cmdline", "ppid"])
+        if "postgres" in (process.info["cmdline"] or [""])[0] and port in process.info["cmdline"]
+    )
+    postmaster.suspend()  # first, so that no new one comes
+    children = postmaster.children(recursive=True)
+    for process in children:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in (postmaster, *children):
+            process.resume()
 
 
 def _run(user: str | None, *command: object) -> None:

@@ -1,11 +1,15 @@
 """Liquidations that wait on disk."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import pytest
 
 from liq_provider.store.booking import Incoming
-from liq_provider.store.spool import Spool
+from liq_provider.store.spool import Spool, Waiting
 
 from .helpers import T0, incoming
 
@@ -26,8 +30,8 @@ def test_everything_comes_back_in_order(path: Path) -> None:
     assert spool.waiting == 5
     taken = []
     while spool.waiting:
-        batch = spool.take(2)
-        assert spool.take(2) == batch  # until it is in the store
+        batch = spool.take(2).items
+        assert spool.take(2).items == batch  # until it is in the store
         taken += batch
         assert spool.taken() == 0
     assert taken == some(5)
@@ -39,7 +43,7 @@ def test_a_later_run_takes_up_what_was_left(path: Path) -> None:
     spool = Spool(path)
     assert spool.waiting == 3
     spool.put(some(1, first=3))
-    assert spool.take(10) == some(4)
+    assert spool.take(10).items == some(4)
 
 
 def test_what_comes_while_it_is_read_waits_behind(path: Path) -> None:
@@ -49,7 +53,7 @@ def test_what_comes_while_it_is_read_waits_behind(path: Path) -> None:
     spool.taken()
     spool.put(some(1, first=2))
     assert spool.waiting == 2
-    assert spool.take(10) == some(2, first=1)
+    assert spool.take(10).items == some(2, first=1)
 
 
 def test_more_than_fits_is_refused(path: Path) -> None:
@@ -69,7 +73,7 @@ def test_a_line_that_a_crash_broke_spoils_no_other(path: Path) -> None:
     spool = Spool(path)
     assert spool.waiting == 3
     spool.put(some(1, first=2))
-    assert spool.take(10) == some(3)
+    assert spool.take(10).items == some(3)
     assert spool.taken() == 1
     assert spool.waiting == 0
 
@@ -77,7 +81,7 @@ def test_a_line_that_a_crash_broke_spoils_no_other(path: Path) -> None:
 def test_a_file_of_nonsense_is_counted_and_cleared(path: Path) -> None:
     path.write_bytes(b"\x00\xff\n[]\n{}\nnull\n")
     spool = Spool(path)
-    assert spool.take(10) == []
+    assert spool.take(10).items == []
     assert spool.taken() == 4
     assert spool.waiting == 0
     assert not path.exists()
@@ -105,6 +109,132 @@ def test_a_file_that_somebody_removed_ends_the_wait(path: Path) -> None:
     spool = Spool(path)
     spool.put(some(2))
     path.write_bytes(b"")
-    assert spool.take(10) == []
+    assert spool.take(10).items == []
+    spool.taken()
+    assert spool.waiting == 0
+
+
+# -- what is read is trusted as little as a frame
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"price": None},
+        {"price": "50000"},
+        {"price": -50_000.0},
+        {"price": True},
+        {"quantity": 0},
+        {"notional_usd": -5_000.0},
+        {"notional_usd": 2e10, "price": 1e13},
+        {"notional_usd": 101.0},  # is not price times quantity
+        {"position_side": "lnng"},
+        {"venue": "binancg"},
+        {"venue": ["bybit"]},
+        {"market_id": 7},
+        {"market_id": ""},
+        {"pair": "BTC\x00"},
+        {"base_asset": "X" * 100},
+        {"event_ms": T0 / 1000},
+        {"event_ms": T0 // 1000},
+        {"received_ms": str(T0)},
+        {"received_ms": 10**30},
+        {"ordinal": -1},
+        {"ordinal": 0.5},
+        {"more": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("checksummed", [True, False])
+def test_a_line_that_no_exchange_could_have_sent_is_set_aside(
+    path: Path, change: dict[str, Any], checksummed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, other = some(2)
+    raw = asdict(good)
+    raw["liquidation"] |= change
+    payload = _json(raw)
+    bad = (b"%08x " % crc32(payload) if checksummed else b"") + payload + b"\n"
+    path.write_bytes(_json(asdict(good)) + b"\n" + bad)
+    spool = Spool(path)
+    spool.put([other])
+    assert spool.take(10).items == [good, other]
+    assert spool.taken() == 1
+    assert (spool.waiting, spool.set_aside) == (0, 1)
+    assert lines_of(path.with_name(path.name + "-bad")) == [bad]
+    assert "1 lines of" in caplog.text
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize("since_ms", [None, "0", -1, True, 12.5, T0 // 1000])
+def test_a_beginning_that_is_no_time_is_set_aside(path: Path, since_ms: Any) -> None:
+    path.write_bytes(_json(asdict(some(1)[0]) | {"since_ms": since_ms}) + b"\n")
+    spool = Spool(path)
+    assert spool.take(10).items == []
+    assert spool.taken() == 1
+
+
+def test_a_byte_that_changed_on_disk_is_noticed(path: Path) -> None:
+    Spool(path).put(some(3))
+    lines = lines_of(path)
+    # Still a liquidation, and one that any exchange could have sent.
+    lines[1] = lines[1].replace(b'"long"', b'"short"')
+    path.write_bytes(b"".join(lines))
+    spool = Spool(path)
+    assert spool.take(10).items == [some(3)[0], some(3)[2]]
+    assert spool.taken() == 1
+
+
+def test_lines_of_an_older_version_are_still_read(path: Path) -> None:
+    path.write_bytes(b"".join(_json(asdict(item)) + b"\n" for item in some(3)))
+    assert Spool(path).take(10).items == some(3)
+
+
+def test_what_is_set_aside_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liq_provider.store.spool._MAX_ASIDE_BYTES", 1_000)
+    path.write_bytes(b"nonsense\n" * 500)
+    spool = Spool(path)
+    spool.take(1_000)
+    assert spool.taken() == spool.set_aside == 500
+    assert path.with_name(path.name + "-bad").stat().st_size <= 1_000
+
+
+def test_copies_are_told_from_the_others(path: Path) -> None:
+    spool = Spool(path)
+    spool.put(some(2))
+    spool.put(some(2, first=2), copies=True)
+    spool.put(some(1, first=4))
+    taken = []
+    while spool.waiting:
+        taken.append(spool.take(10))
+        spool.taken()
+    assert taken == [
+        Waiting(some(2)),
+        Waiting(some(2, first=2), copies=True),
+        Waiting(some(1, first=4)),
+    ]
+
+
+def test_a_file_that_is_no_file_stops_nobody(path: Path) -> None:
+    path.mkdir()
+    spool = Spool(path)
+    assert (spool.waiting, spool.put(some(1))) == (0, 0)
+    assert str(path) in (spool.error or "")
+
+
+def test_what_comes_after_somebody_took_the_file_away_is_not_lost(path: Path) -> None:
+    spool = Spool(path)
+    spool.put(some(3))
+    spool.take(2)
+    spool.taken()
+    path.unlink()
+    spool.put(some(1, first=3))
+    assert spool.take(10).items == some(1, first=3)
     spool.taken()
     assert spool.waiting == 0
