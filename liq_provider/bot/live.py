@@ -81,6 +81,7 @@ class LiveLoop:
         found = (
             *ready,
             self._notices.budget(source.snapshot.sidecar, now_ms),
+            self._notices.news_budget(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
         )

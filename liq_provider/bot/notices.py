@@ -68,6 +68,26 @@ class Notices:
             send=self.settings.budget,
         )
 
+    def news_budget(self, sidecar: Mapping[str, Any], now_ms: int) -> Message | None:
+        """
+        :param sidecar: the running sidecar's status
+        :return: a message if the day's requests for news are spent, once a day
+        """
+        news = (sidecar.get("judge") or {}).get("news") or {}
+        budget = news.get("budget") or {}
+        told = ("news", now_ms // _DAY_MS)
+        if not budget.get("reached") or told in self._spent:
+            return None
+        self._spent.add(told)
+        known = budget["calls_per_day"]
+        return Message(
+            f"LiqTrend: the news is over its budget, {code('news.budget.calls_per_day', 40)} "
+            f"{known['used']:,} of {known['limit']:,} (${budget['usd']:,.2f}). "
+            f"News counts as not asked {_TODAY}.",
+            warning=True,
+            send=self.settings.budget,
+        )
+
     # -- waves ----------------------------------------------------------------------------
 
     def waves(self, engine: Engine, pairs: Iterable[str], close_ms: int) -> list[Message]:

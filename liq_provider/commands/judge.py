@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from liq_provider.candle import closes
@@ -40,13 +41,19 @@ def judge(arguments: argparse.Namespace) -> int:
             f"As {asked['judge']} was asked at {show_time(asked['asked_ms'])} UTC; "
             f"outcome: {asked['outcome']}\n"
         )
-        _print(json.loads(asked["prompt"]))
+        sent = json.loads(asked["prompt"])
+        _print(sent)
+        until_ms = close_ms + found.settings.max_entry_delay_ms
+        given = {item["title"] for item in prompt.news_in(sent) or ()}
+        known = _on_record(found, reader, asked["base_asset"], close_ms, until_ms)
+        _print_sources(found, [item for item in known if item.title in given])
         return 0
     facts, candles = _facts(found, reader, arguments.pair, close_ms)
     news = _news(found, reader, facts.base_asset, close_ms)
     if arguments.dry:
         print("No question about this minute is on record; this is what one would be.\n")
         _print(prompt.messages(facts, candles, found.timeframe, news, close_ms))
+        _print_sources(found, news.items)
         return 0
     call, answer = asyncio.run(_ask(found, facts, candles, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
@@ -97,13 +104,33 @@ def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> New
     settings = found.settings.news
     if settings.provider == "none":
         return NOT_ASKED
-    from_ms = close_ms - round(settings.max_age_hours * _HOUR_MS)
-    rows = reader.news(base_asset, from_ms, close_ms + found.settings.max_entry_delay_ms)
-    items = tuple(
-        NewsItem(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"])
-        for row in rows[: settings.max_items]
+    until_ms = close_ms + found.settings.max_entry_delay_ms
+    items = _on_record(found, reader, base_asset, close_ms, until_ms)[: settings.max_items]
+    return NewsSet(tuple(items), set_key(items), min_sources=settings.min_sources)
+
+
+def _on_record(
+    found: Context, reader: Reader, base_asset: str, close_ms: int, until_ms: int
+) -> list[NewsItem]:
+    from_ms = close_ms - round(found.settings.news.max_age_hours * _HOUR_MS)
+    return [
+        NewsItem(
+            *(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"]),
+            row["origins"] or "",
+        )
+        for row in reader.news(base_asset, from_ms, until_ms)
+    ]
+
+
+def _print_sources(found: Context, items: Sequence[NewsItem]) -> None:
+    """Whether that news may support, which no word of it decides."""
+    least = found.settings.news.min_sources
+    news = NewsSet(tuple(items), set_key(items), min_sources=least)
+    then = "" if news.uncarried is None else "; if it supports, it counts as none"
+    print(
+        f"News: {len(items)} headlines of {news.sources} independent sources, "
+        f"news.min_sources is {least}{then}"
     )
-    return NewsSet(items, set_key(items))
 
 
 async def _ask(

@@ -206,7 +206,22 @@ def _print_model(
         if model["unavailable"]:
             console.print(f"Model: unavailable, {model['unavailable']}", style="red", markup=False)
     if news is not None:
-        line = f"News ({news['provider']}): asked {news['asked']} times, {news['items']} headlines"
-        console.print(line, markup=False)
-        if news["error"]:
-            console.print(f"News: {news['error']}", style="yellow", markup=False)
+        _print_news(console, news)
+
+
+def _print_news(console: Console, news: dict[str, Any]) -> None:
+    line = f"News ({news['provider']}): asked {news['asked']} times, {news['items']} headlines"
+    budget = news.get("budget")
+    if budget is not None:
+        calls = budget["calls_per_day"]
+        line += f"; {calls['used']:,} of {calls['limit']:,} requests today, ${budget['usd']:,.3f}"
+    console.print(line, markup=False)
+    if budget is not None and budget["reached"]:
+        said = "News: news.budget.calls_per_day is reached, not asked until midnight UTC"
+        console.print(said, style="red", markup=False)
+    elif news["error"]:
+        console.print(f"News: {news['error']}", style="yellow", markup=False)
+    for name, feed in sorted(news.get("feeds", {}).items()):
+        if feed["error"] is not None:
+            said = f"News: the feed {name} failed {feed['failed']} times, last: {feed['error']}"
+            console.print(said, style="yellow", markup=False)

@@ -20,9 +20,10 @@ MODEL = "stand-in-not-an-AI"
 FEED_PATH = "/news/feed.xml"
 
 _HEADLINES = (
-    "Ethereum upgrade approved by all clients",
-    "Bitcoin trades sideways, analysts disagree",
-    "Avalanche outage halts bridge",
+    ("wire", "Ethereum upgrade approved by all clients"),
+    ("paper", "Developers agree on a date: Ethereum will upgrade in spring"),
+    ("wire", "Bitcoin trades sideways, analysts disagree"),
+    ("wire", "Avalanche outage halts bridge"),
 )
 
 _GOOD = re.compile(r"\b(approv|surg|partnership|adopt|upgrade|listing|record high)\w*", re.I)
@@ -167,8 +168,9 @@ def routes(now_ms: Callable[[], int]) -> list[web.RouteDef]:
     async def feed(request: web.Request) -> web.StreamResponse:
         when = format_datetime(datetime.fromtimestamp(now_ms() / 1000 - 1_200, UTC))
         items = "".join(
-            f"<item><title>SYNTHETIC: {title}</title><pubDate>{when}</pubDate></item>"
-            for title in _HEADLINES
+            f"<item><title>SYNTHETIC: {title}</title><pubDate>{when}</pubDate>"
+            f"<link>https://synthetic-{source}.example/{number}</link></item>"
+            for number, (source, title) in enumerate(_HEADLINES)
         )
         text = f'<rss version="2.0"><channel><title>SYNTHETIC wire</title>{items}</channel></rss>'
         return web.Response(text=text, content_type="application/rss+xml")

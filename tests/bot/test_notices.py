@@ -221,3 +221,22 @@ def test_the_budget_can_be_kept_to_the_log() -> None:
     assert message is not None
     assert not message.send
     assert "5.01 of 5." in message.text
+
+
+def news(used: int) -> dict[str, Any]:
+    calls = {"used": used, "limit": 200}
+    budget = {"calls_per_day": calls, "usd": used * 0.005, "reached": used >= 200}
+    return {"judge": {"news": {"budget": budget}}}
+
+
+def test_a_spent_budget_of_the_news_is_told_once_a_day() -> None:
+    own = notices()
+    assert own.news_budget({}, 0) is None and own.news_budget(news(199), 0) is None
+    message = own.news_budget(news(200), 0)
+    assert message is not None and message.warning
+    assert message.sendable == (
+        "LiqTrend: the news is over its budget, `news.budget.calls_per_day` 200 of 200 ($1.00). "
+        "News counts as not asked until midnight UTC."
+    )
+    assert own.news_budget(news(200), 1_000) is None
+    assert own.news_budget(news(200), DAY_MS) is not None

@@ -41,3 +41,26 @@ def test_what_failed_is_counted() -> None:
     assert "5 waves not judged" in text
     assert "Judge: BTC: disk full" in text
     assert "failed 7" in text
+
+
+def news(**changes: Any) -> dict[str, Any]:
+    known = {"provider": "rss", "asked": 4, "failed": 0, "items": 9, "error": None}
+    return known | changes
+
+
+def test_what_the_news_costs_is_told_beside_what_may_be_spent() -> None:
+    budget = {"calls_per_day": {"used": 12, "limit": 200}, "usd": 0.06, "reached": False}
+    text = told(judge={"news": news(provider="brave", budget=budget)})
+    assert "News (brave): asked 4 times, 9 headlines; 12 of 200 requests today, $0.060" in text
+    text = told(judge={"news": news(provider="brave", budget=budget | {"reached": True})})
+    assert "news.budget.calls_per_day is reached, not asked until midnight UTC" in text
+
+
+def test_a_feed_that_fails_is_named() -> None:
+    feeds = {
+        "a.example/rss": {"failed": 0, "error": None},
+        "b.example/rss": {"failed": 3, "error": "not read within 5 s"},
+    }
+    text = told(judge={"news": news(feeds=feeds)})
+    assert "the feed b.example/rss failed 3 times, last: not read within 5 s" in text
+    assert "a.example" not in text

@@ -10,6 +10,7 @@ from liq_provider.cli import main
 from liq_provider.store.engine import open_engine
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import at, verdict
+from tests.store.helpers import headline, model_call
 
 SPAN = ["--from", str(at(-10)), "--to", str(at(60))]
 
@@ -115,3 +116,25 @@ def test_no_cell_of_a_table_is_a_formula(
     assert main(["verdicts", *store, *SPAN, "--format", "csv"]) == 0
     said = capsys.readouterr().out
     assert "'=HYPERLINK" in said and ',"=' not in said
+
+
+def test_a_question_on_record_tells_how_many_sources_its_news_had(
+    store: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = ("BTC exchange sued by regulator", "Withdrawals of BTC are in trouble", "Not given")
+    writer = Writer(open_engine(store[1]))
+    writer.put_news(
+        [
+            headline(at(0), f"n{n}", title=title, origins=f"site{n}.example")
+            for n, title in enumerate(titles)
+        ]
+    )
+    given = {"news": [{"title": title} for title in titles[:2]]}
+    chat = [{"role": "user", "content": f"---\n{json.dumps(given)}\n---"}]
+    late = {"asked_ms": at(0) + 25_000, "wave_start_ms": at(0), "close_ms": at(0)}
+    writer.put_model_call(model_call(**late, call_id="later", prompt=json.dumps(chat)))
+    writer.close()
+    at_time = ["--pair", "BTC/USDT:USDT", "--at", str(at(0)), "--dry"]
+    assert main(["judge", *store, *at_time]) == 0
+    said = capsys.readouterr().out
+    assert "News: 2 headlines of 2 independent sources, news.min_sources is 2\n" in said

@@ -7,7 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
@@ -17,7 +19,7 @@ from liq_provider.store.engine import check_revision, migrate, open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
-from .helpers import T0, incoming
+from .helpers import T0, headline, incoming
 
 
 def url_of(path: Path) -> str:
@@ -91,6 +93,24 @@ def test_a_newer_postgresql_store_is_refused(postgres_url: str) -> None:
     with pytest.raises(StoreTooNew):
         Writer(engine)
     engine.dispose()
+
+
+def test_headlines_of_a_store_without_origins_are_kept(path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    engine = open_engine(url_of(path))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        names = ", ".join(headline())
+        places = ", ".join(f":{name}" for name in headline())
+        connection.execute(text(f"INSERT INTO news ({names}) VALUES ({places})"), headline())
+    engine.dispose()
+    make_store(path)
+    reader = Reader(url_of(path))
+    (kept,) = reader.news("BTC", 0, T0)
+    reader.close()
+    assert kept == headline() | {"origins": None}
 
 
 def test_the_database_of_another_program_is_left_as_it_is(path: Path) -> None:

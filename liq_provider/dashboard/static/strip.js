@@ -22,6 +22,10 @@ function judgeChips(judge) {
   const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
     `judge ${judge.name}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
   if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
+  const news = judge.news?.budget;
+  if (news) chips.push(h("span", { class: `chip ${news.reached ? "bad" : ""}` }, `news: ${news.calls_per_day.used} of ${news.calls_per_day.limit} requests, $${news.usd.toFixed(3)} today` + (news.reached ? ", NOT ASKED until midnight UTC" : "")));
+  const lame = Object.entries(judge.news?.feeds ?? {}).filter(([, feed]) => feed.error);
+  if (lame.length) chips.push(h("span", { class: "chip bad" }, `news without ${lame.map(([name, feed]) => `${name}: ${feed.error}`).join("; ")}`));
   if (judge.failed) chips.push(h("span", { class: "chip bad" }, `${counted(judge.failed, "wave")} not judged, last error: ${judge.error}`));
   return chips;
 }
