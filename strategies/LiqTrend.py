@@ -10,7 +10,7 @@ that could do harm that way catches everything itself and does the safe thing.
 """
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
@@ -20,7 +20,7 @@ from pandas import DataFrame
 from liq_provider.bot import guards, position
 from liq_provider.bot.book import Book
 from liq_provider.bot.checks import refuse_spot
-from liq_provider.bot.columns import UPGRADE, level_of_tag
+from liq_provider.bot.columns import UPGRADE, by_hand, level_of_tag
 from liq_provider.bot.messages import Message
 from liq_provider.bot.parameters import (
     ExactDecimal,
@@ -96,6 +96,12 @@ class LiqTrend(IStrategy):
         if self.live is not None:
             self.ignore_buying_expired_candle_after = int(started.settings.max_entry_delay_s)
 
+    def ft_bot_cleanup(self) -> None:
+        """Freqtrade ends, or makes another strategy object for a new configuration."""
+        super().ft_bot_cleanup()
+        if getattr(self, "live", None) is not None:
+            self.live.end()
+
     # -- every loop -----------------------------------------------------------------------
 
     def bot_loop_start(self, current_time: datetime, **kwargs) -> None:
@@ -140,7 +146,8 @@ class LiqTrend(IStrategy):
         changed = [pair for pair in changed if pair in newest]
         super().analyze(changed)
         self.engine.analyzed(changed, newest)
-        self._say(self.live.waves(pairs, close_ms))
+        now_ms = _ms(datetime.now(UTC))
+        self._say(self.live.waves(self.book, pairs, close_ms, now_ms))
 
     def _newest(self, pairs: list[str]) -> dict[str, int]:
         newest = {}
@@ -179,9 +186,17 @@ class LiqTrend(IStrategy):
 
     # -- orders ---------------------------------------------------------------------------
 
-    def confirm_trade_entry(self, pair: str, current_time: datetime, side: str, **kwargs) -> bool:
-        """The last guard before an order; denies on any doubt and on any exception."""
+    def confirm_trade_entry(
+        self, pair: str, current_time: datetime, side: str, entry_tag: str | None = None, **kwargs
+    ) -> bool:
+        """
+        The last guard before an order; denies on any doubt and on any exception. What a user
+        orders by hand is theirs to decide.
+        """
         try:
+            if self._by_hand(pair, entry_tag):
+                logger.info("%s: entered by hand (%s); both stops act on it", pair, entry_tag)
+                return True
             reason = self._deny(pair, side == "short", _ms(current_time))
         except Exception:
             logger.exception("confirm_trade_entry failed for %s; the entry is denied", pair)
@@ -189,6 +204,12 @@ class LiqTrend(IStrategy):
         if reason is not None and self.live is not None:
             logger.info("%s: entry denied, %s", pair, reason)
         return reason is None
+
+    def _by_hand(self, pair: str, tag: str | None) -> bool:
+        if self.live is None:
+            return False
+        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
+        return by_hand(tag, frame["enter_tag"].iat[-1] if "enter_tag" in frame.columns else None)
 
     def _deny(self, pair: str, is_short: bool, now_ms: int) -> str | None:
         if self.live is not None:
@@ -201,9 +222,11 @@ class LiqTrend(IStrategy):
         """The configured leverage, never more than the pair allows."""
         return min(self.liq_settings.leverage, max_leverage)
 
-    def custom_entry_price(self, proposed_rate: float, side: str, **kwargs) -> float:
+    def custom_entry_price(
+        self, pair: str, proposed_rate: float, side: str, entry_tag: str | None = None, **kwargs
+    ) -> float:
         """For limit orders: at most ``max_slippage_pct`` worse than the book."""
-        if self.order_types["entry"] != "limit":
+        if self.order_types["entry"] != "limit" or self._by_hand(pair, entry_tag):
             return proposed_rate
         sign = -1 if side == "short" else 1
         return proposed_rate * (1 + sign * self.liq_settings.max_slippage_pct)

@@ -13,9 +13,10 @@ from liq_provider.bot.columns import level_of_tag
 @dataclass(frozen=True, slots=True)
 class LastTrade:
     """
-    The pair's latest closed trade.
+    The pair's latest trade.
 
-    :param level: confidence that it was entered with
+    :param closed_ms: 0 while it is open
+    :param level: confidence that it was entered with, 0 if by hand
     """
 
     opened_ms: int
@@ -50,19 +51,27 @@ class Book:
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
         return bool(PairLocks.is_pair_locked(pair, at, "short" if is_short else "long"))
 
+    def position(self, pair: str) -> LastTrade | None:
+        """:return: the pair's open position or entry order"""
+        found = Trade.get_trades_proxy(pair=pair, is_open=True)
+        return _last_trade(found[0]) if found else None
+
     def last(self, pair: str) -> LastTrade | None:
         """:return: the newest of the pair's closed trades"""
         closed = Trade.get_trades_proxy(pair=pair, is_open=False)
         if not closed:
             return None
-        trade = max(closed, key=lambda item: item.open_date_utc)
-        return LastTrade(
-            opened_ms=_ms(trade.open_date_utc),
-            closed_ms=_ms(trade.close_date_utc) if trade.close_date else 0,
-            is_short=bool(trade.is_short),
-            exit_reason=str(trade.exit_reason or ""),
-            level=level_of_tag(trade.enter_tag),
-        )
+        return _last_trade(max(closed, key=lambda trade: trade.open_date_utc))
+
+
+def _last_trade(trade: Trade) -> LastTrade:
+    return LastTrade(
+        opened_ms=_ms(trade.open_date_utc),
+        closed_ms=_ms(trade.close_date_utc) if trade.close_date else 0,
+        is_short=bool(trade.is_short),
+        exit_reason=str(trade.exit_reason or ""),
+        level=level_of_tag(trade.enter_tag),
+    )
 
 
 def _ms(time: datetime) -> int:

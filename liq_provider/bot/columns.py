@@ -1,5 +1,6 @@
 """Decisions as dataframe columns: what plots show and what Freqtrade trades on."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from liq_provider.wave import Strength, Thresholds, direction_word
 
 REVERSAL = "liq_reversal"
 UPGRADE = "liq_upgrade"
+
+_OURS = "liq_"
+_TAG = re.compile(r"liq_(?:long|short)_(?:medium|strong)_(low|medium|high)")
 
 
 def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]:
@@ -96,5 +100,17 @@ def entry_tag(sign: int, strength: int, level: int) -> str:
 
 def level_of_tag(tag: str | None) -> int:
     """:return: the confidence that a tag of ours states, 0 for a foreign one"""
-    word = (tag or "").rpartition("_")[2]
-    return int(Confidence.of(word)) if word in ("low", "medium", "high") else 0
+    match = _TAG.fullmatch(tag or "")
+    return 0 if match is None else int(Confidence.of(match[1]))
+
+
+def by_hand(tag: str | None, signalled: str | None) -> bool:
+    """
+    Freqtrade gives an entry by hand the tag ``force_entry``, or whatever its user wrote. Anything
+    that might be a signal's passes all gates, also what a derived strategy calls its own.
+
+    :param tag: of an entry
+    :param signalled: of the pair's newest candle
+    :return: whether a user ordered it
+    """
+    return bool(tag) and not str(tag).startswith(_OURS) and tag != signalled

@@ -2,7 +2,8 @@
 Behind the strategy's callbacks: what the bot knows, what it decided, and what it may enter.
 
 The strategy file translates Freqtrade's callbacks into calls of ``Engine``; everything that is
-decided here can be tested without Freqtrade's loop. Holds no open connection, lock or thread.
+decided here can be tested without Freqtrade's loop. Of a backtest it holds no open connection, lock
+or thread, as hyperopt copies it.
 """
 
 import logging
@@ -81,16 +82,16 @@ class Engine:
     # -- one loop of the live bot ---------------------------------------------------------
 
     def refresh(self, now_ms: int) -> None:
-        """Read what is new in the store; sets ``problem``, and never raises."""
+        """Take what is new of the store; sets ``problem``, never waits, and never raises."""
         assert isinstance(self.source, LiveSource)
         try:
-            self._changed |= self.source.refresh(now_ms)
+            self._changed |= self.source.refresh()
             problem = self.source.snapshot.problem(now_ms, self.settings)
         except Exception as error:
             # What the store holds is no bug of the loop; exits must go on whatever it is.
             problem = f"the store's content was not understood ({error!r})"
             if problem != self.problem:
-                logger.exception("Reading the store failed")
+                logger.exception("What was read from the store cannot be used")
         self.problem = problem
 
     def to_analyze(self, newest_close_ms: Mapping[str, int]) -> list[str]:

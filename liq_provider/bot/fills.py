@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from liq_provider.bot import position
-from liq_provider.bot.columns import REVERSAL, UPGRADE
+from liq_provider.bot.columns import REVERSAL, UPGRADE, level_of_tag
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.notices import Notices
@@ -47,6 +47,8 @@ def filled(
 
 
 def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Message | None:
+    if not level_of_tag(trade.enter_tag):
+        return None  # by hand; a wave of that candle has nothing to do with it
     kept = position.record(engine, trade.pair, close_ms)
     for key, value in kept.items():
         trade.set_custom_data(f"liq_{key}", value)

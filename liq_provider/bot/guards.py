@@ -1,6 +1,6 @@
 """The last look before an order: every reason why an entry must not happen."""
 
-from liq_provider.bot.book import Book
+from liq_provider.bot.book import Book, LastTrade
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.ranking import Candidate, rank
@@ -12,15 +12,9 @@ def deny_live(engine: Engine, pair: str, is_short: bool, now_ms: int) -> str | N
     :return: why a live entry must not happen, None if it may
     """
     close_ms = engine.signal_close_ms(now_ms)
-    assert isinstance(engine.source, LiveSource)
-    snapshot = engine.source.snapshot
-    problem = snapshot.problem(now_ms, engine.settings) or engine.problem
-    if problem is not None:
-        return problem
-    if snapshot.computed_ms < close_ms:
-        return "the candle's last minute is not settled"
-    if now_ms > close_ms + engine.settings.max_entry_delay_ms:
-        return "the signal is older than max_entry_delay_s"
+    late = _not_now(engine, close_ms, now_ms)
+    if late is not None:
+        return late
     if engine.offers.chosen.get(pair) != close_ms:
         return "the pair is not among this candle's best"
     if not engine.level_at(pair, close_ms, is_short):
@@ -30,6 +24,56 @@ def deny_live(engine: Engine, pair: str, is_short: bool, now_ms: int) -> str | N
         return "there is no verdict"
     if verdict["expires_at"] < now_ms:
         return "the verdict has expired"
+    return None
+
+
+def _not_now(engine: Engine, close_ms: int, now_ms: int) -> str | None:
+    """:return: why nobody may enter at this candle now"""
+    assert isinstance(engine.source, LiveSource)
+    # The loop's own snapshot is what was decided on; a newer one may know better.
+    problem = engine.source.look().problem(now_ms, engine.settings) or engine.problem
+    if problem is not None:
+        return problem
+    if engine.source.snapshot.computed_ms < close_ms:
+        return "the candle's last minute is not settled"
+    if now_ms > close_ms + engine.settings.max_entry_delay_ms:
+        return "the signal is older than max_entry_delay_s"
+    return None
+
+
+def not_entered(engine: Engine, book: Book, pair: str, close_ms: int, now_ms: int) -> str | None:
+    """
+    For who is told of a wave whose verdict would let it in, after the candle was ranked.
+
+    :return: why it is not entered, None if it is, or was
+    """
+    decided = engine.decision(pair, close_ms)
+    if decided is None:
+        return None
+    decisions, row = decided
+    is_short, level = bool(decisions.sign[row] < 0), int(decisions.level[row])
+    position = book.position(pair)
+    if position is not None and (position.is_short != is_short or level > position.level > 0):
+        return None  # a reversal or an upgrade closes it first
+    last = book.last(pair)
+    for trade in (position, last):
+        if _entered(trade, is_short, int(decisions.wave_ms[row]), level):
+            return None
+    if last is not None and last.exit_reason == UPGRADE and last.closed_ms >= close_ms:
+        return None  # opened again at the next candle, if it holds
+    if position is not None:
+        return "a position of this pair is open"
+    late = _not_now(engine, close_ms, now_ms)
+    if late is not None:
+        return late
+    if engine.candidate(pair, close_ms) is None:
+        return "its entry was due at an earlier candle"
+    if book.locked(pair, is_short, close_ms):
+        return "Freqtrade has locked the pair"
+    if engine.offers.failed(pair, close_ms):
+        return "no order came of its signal"
+    if engine.offers.chosen.get(pair) != close_ms:
+        return "other pairs are surer, or no slot is free (max_open_trades)"
     return None
 
 
@@ -83,8 +127,17 @@ def deny_repeat(engine: Engine, book: Book, pair: str, is_short: bool, now_ms: i
         return None
     if not engine.live and last.closed_ms >= now_ms - now_ms % engine.timeframe_ms:
         return "a position of this pair was closed in this candle"
-    if last.is_short != is_short or last.opened_ms < decisions.wave_ms[row]:
+    if last.exit_reason == UPGRADE:
         return None
-    if last.exit_reason == UPGRADE or decisions.level[row] > last.level:
-        return None
-    return "this wave was already traded"
+    traded = _entered(last, is_short, int(decisions.wave_ms[row]), int(decisions.level[row]))
+    return "this wave was already traded" if traded else None
+
+
+def _entered(trade: LastTrade | None, is_short: bool, wave_ms: int, level: int) -> bool:
+    """:return: whether a trade is of this wave, and its signal not surer since"""
+    return (
+        trade is not None
+        and trade.is_short == is_short
+        and trade.opened_ms >= wave_ms
+        and level <= trade.level
+    )

@@ -1,24 +1,26 @@
-"""What a live bot does in every loop besides deciding: read, watch the sidecar, say changes."""
+"""What a live bot does in every loop besides deciding: look, keep the sidecar, say changes."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from liq_provider.bot.autostart import Autostart
+from liq_provider.bot.book import Book
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.fills import filled
+from liq_provider.bot.guards import not_entered
 from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.readying import ReadyNotices
+from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
+from liq_provider.bot.watch import SidecarWatch
 from liq_provider.bot.windows import CONFIGURED, settings_with
-from liq_provider.errors import LiqError, SettingsError
+from liq_provider.errors import SettingsError
 from liq_provider.features import windows_of
 from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,8 +28,7 @@ logger = logging.getLogger(__name__)
 
 class LiveLoop:
     """
-    :param files: beside the store; the bot's heartbeat goes there
-    :param autostart: None where the sidecar is a service of its own
+    :param watch: keeps the sidecar
     :param stoploss: Freqtrade's own, of the strategy
     :param told: what the dashboard is told about the bot, beside its parameters
     """
@@ -35,21 +36,18 @@ class LiveLoop:
     def __init__(
         self,
         engine: Engine,
-        files: RuntimeFiles,
-        autostart: Autostart | None,
+        watch: SidecarWatch,
         stoploss: float,
         told: Mapping[str, Any] | None = None,
     ) -> None:
         self.engine = engine
-        self.files = files
-        self.autostart = autostart
+        self.watch = watch
         self._stoploss = stoploss
         self._told: dict[str, Any] = dict(told or {})
         self._notices = Notices(engine.settings.messages)
         self._ready = ReadyNotices(engine.settings)
         self._compared = False
         self._other: list[str] = []
-        self._watch_error: str | None = None
         self._looked_up: set[str] = set()
         self._too_far: set[str] = set()
 
@@ -63,8 +61,8 @@ class LiveLoop:
         :param parameters: the strategy's own values by name, perhaps from a parameter file
         :return: what changed
         """
-        self._told["parameters"] = dict(parameters)
-        self.watch()
+        self._told = self._told | {"parameters": dict(parameters)}
+        self.watch.ask(self._told)
         self.engine.refresh(now_ms)
         source = self.engine.source
         assert isinstance(source, LiveSource)
@@ -72,14 +70,8 @@ class LiveLoop:
         self.engine.problem = self.engine.problem or self._parameter_problem(
             parameters, source.snapshot.sidecar
         )
-        ready = self._ready.changes(
-            source.snapshot.readiness,
-            self.engine.problem,
-            {base_asset_of_pair(pair) for pair in pairs},
-            now_ms,
-        )
         found = (
-            *ready,
+            *self._readiness(source, pairs, now_ms),
             self._notices.budget(source.snapshot.sidecar, now_ms),
             self._notices.news_budget(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
@@ -87,9 +79,14 @@ class LiveLoop:
         )
         return [message for message in found if message is not None]
 
-    def waves(self, pairs: Sequence[str], close_ms: int) -> list[Message]:
+    def waves(self, book: Book, pairs: Sequence[str], close_ms: int, now_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
-        return self._notices.waves(self.engine, pairs, close_ms)
+        return self._notices.waves(
+            self.engine,
+            pairs,
+            close_ms,
+            lambda pair: not_entered(self.engine, book, pair, close_ms, now_ms),
+        )
 
     def filled(self, trade: Any, order: Any, close_ms: int, rules: StopRules) -> list[Message]:
         """
@@ -108,27 +105,26 @@ class LiveLoop:
             self._too_far.add(text)
             logger.warning(text)
 
-    def watch(self) -> None:
-        """
-        Keep the sidecar running. If it cannot be, that is logged and tried again in the next
-        loop: a bot that is started again has positions to manage, whatever the store does.
-        """
-        try:
-            try:
-                self.files.beat(self._told)
-            finally:
-                if self.autostart is not None:
-                    self.autostart.ensure()
-            self._watch_error = None
-        except Exception as error:
-            if repr(error) != self._watch_error:
-                logger.error(
-                    "liq_provider.store: the sidecar cannot be started or watched beside %s (%s); "
-                    "check that its directory exists and is writable",
-                    *(self.files.prefix, error),
-                    exc_info=None if isinstance(error, OSError) else error,
-                )
-            self._watch_error = repr(error)
+    def start(self) -> None:
+        """Nobody waits for it: the first loop finds what is there by then."""
+        self.watch.ask(self._told)
+        assert isinstance(self.engine.source, LiveSource)
+        self.engine.source.look()
+
+    def end(self) -> None:
+        """The bot ends, or is configured anew by another object."""
+        self.watch.end()
+        assert isinstance(self.engine.source, LiveSource)
+        self.engine.source.end()
+
+    def _readiness(
+        self, source: LiveSource, pairs: Sequence[str], now_ms: int
+    ) -> Sequence[Message]:
+        if self.engine.problem == READING:
+            return ()  # the first answer is due any moment
+        coins = {base_asset_of_pair(pair) for pair in pairs}
+        readiness = source.snapshot.readiness
+        return self._ready.changes(readiness, self.engine.problem, coins, now_ms)
 
     def _compare_with_settings(self, parameters: Mapping[str, Any]) -> None:
         """Parameters are loaded after bot_start, so their first use is here."""
@@ -177,11 +173,7 @@ class LiveLoop:
         unknown = [pair for pair in pairs if pair not in self._looked_up]
         if not unknown:
             return None
-        try:
-            listed = source.coins()
-        except LiqError as error:
-            logger.debug("Market lists: %s", error)
-            return None
+        listed = source.coins()
         if listed is None:
             return None
         # Pairs that have a feed are remembered as well, so that nothing is asked twice.

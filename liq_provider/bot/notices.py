@@ -1,6 +1,6 @@
 """What the bot says, once each: waves with their verdict, and a budget that is spent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,13 +90,21 @@ class Notices:
 
     # -- waves ----------------------------------------------------------------------------
 
-    def waves(self, engine: Engine, pairs: Iterable[str], close_ms: int) -> list[Message]:
+    def waves(
+        self,
+        engine: Engine,
+        pairs: Iterable[str],
+        close_ms: int,
+        not_entered: Callable[[str], str | None] = lambda pair: None,
+    ) -> list[Message]:
         """
+        :param not_entered: why a pair's wave is not entered although its verdict would let it in
         :return: one message for each new judged state of a wave; of many at once, those beyond
             the surest are counted in a last one
         """
         self._forget(close_ms)
-        new = [told for pair in pairs if (told := self._new(engine, pair, close_ms)) is not None]
+        found = (self._new(engine, pair, close_ms, not_entered) for pair in pairs)
+        new = [told for told in found if told is not None]
         new.sort(key=lambda told: (not told.entering, -told.z))
         wanted = [told for told in new if self._wanted(told)]
         sent, rest = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
@@ -108,7 +116,13 @@ class Notices:
         """:return: whether this wave had a message of its own"""
         return wave in self._told
 
-    def _new(self, engine: Engine, pair: str, close_ms: int) -> _Told | None:
+    def _new(
+        self,
+        engine: Engine,
+        pair: str,
+        close_ms: int,
+        not_entered: Callable[[str], str | None],
+    ) -> _Told | None:
         found = engine.decision(pair, close_ms)
         if found is None:
             return None
@@ -119,12 +133,18 @@ class Notices:
         wave = (pair, int(decisions.sign[row]), int(decisions.wave_ms[row]))
         level, candidate = int(decisions.level[row]), bool(decisions.candidate[row])
         state = (*wave, level, candidate, verdict["action"], verdict["judge"], verdict["news"])
-        if state in self._said:
+        # Told from the same facts as the order is decided on, so that no entry is announced that
+        # is then refused.
+        refused = not_entered(pair) if candidate else None
+        if (*state, refused is None) in self._said:
             return None
-        self._said.add(state)
+        self._said.add((*state, refused is None))
         head = f"{code(pair, 40)}: {wave_words(decisions, row)}: "
         said, reason = _decision(level, candidate, verdict)
-        return _Told(wave, candidate, float(decisions.z[row]), _sentence(head + said, reason))
+        if refused is not None:
+            said, reason = "not entered", refused
+        entering = candidate and refused is None
+        return _Told(wave, entering, float(decisions.z[row]), _sentence(head + said, reason))
 
     def _wanted(self, told: _Told) -> bool:
         return self.settings.waves == "all" or (self.settings.waves == "enter" and told.entering)

@@ -52,6 +52,10 @@ class Offers:
         self._signalled[pair] = close_ms if out else 0
         return out
 
+    def failed(self, pair: str, close_ms: int) -> bool:
+        """:return: whether no order came of a signal that was out at this candle"""
+        return self._failed.get(pair) == close_ms
+
     def withdraw(self) -> list[str]:
         """
         Let nobody enter in this loop.

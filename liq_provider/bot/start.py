@@ -1,5 +1,6 @@
 """From Freqtrade's configuration to a running engine, or one message that says why not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.known import CoverageReport
 from liq_provider.bot.live import LiveLoop
-from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
+from liq_provider.bot.watch import Place, SidecarWatch
 from liq_provider.errors import StoreUnusable
 from liq_provider.health import refuse_other_minutes
 from liq_provider.liquidation import MINUTE_MS
@@ -24,9 +26,8 @@ from liq_provider.store.reader import Reader
 _LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
 _NEEDS_DATA = (RunMode.BACKTEST, RunMode.HYPEROPT)
 
-
-# The loop that reads the store also manages the exits, so it must not wait long for a lock.
-_LOOP_WAITS_S = 0.5
+# What a lock keeps back is soon too old to be traded on; better say that it is locked.
+_READER_WAITS_S = 0.5
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class Started:
 
 def start(strategy: Any) -> Started:
     """
-    Validate everything, and in live modes make sure that a sidecar runs.
+    Validate everything, and in live modes see to it that a sidecar runs. A live bot starts
+    whatever the store does: it may have positions to manage.
 
     :param strategy: the strategy object, with Freqtrade's configuration resolved
     :raises LiqError: what is wrong, naming the key
@@ -52,10 +54,9 @@ def start(strategy: Any) -> Started:
     config = strategy.config
     settings = load_settings(config)
     check_bot(config, strategy, settings)
-    base_dir = Path(config["user_data_dir"]).resolve().parent
-    store = resolve_store(settings, base_dir)
     timeframe_ms = timeframe_to_msecs(strategy.timeframe)
     if config["runmode"] not in _LIVE:
+        store, _ = _store_of(config, settings)
         needs_data = config["runmode"] in _NEEDS_DATA
         past = _reader(store, needs_data)
         if past is not None and settings.backtest_source == "minutes":
@@ -67,16 +68,32 @@ def start(strategy: Any) -> Started:
             first_word = config["runmode"] == RunMode.BACKTEST
             report = CoverageReport(settings.min_coverage, first_word)
         return Started(settings, engine, None, report)
-    reader = Reader(store, _LOOP_WAITS_S)
-    engine = Engine(settings, timeframe_ms, LiveSource(reader, settings), "live")
-    files = RuntimeFiles.of(store, base_dir)
+    # From here on nothing may touch the store, its directory or its server: they may hang.
+    published = reader_in_background(
+        lambda: Reader(_store_of(config, settings)[0], _READER_WAITS_S), settings
+    )
+    engine = Engine(settings, timeframe_ms, LiveSource(published, settings), "live")
+    watch = SidecarWatch(lambda: _place(config, settings))
+    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
+    live = LiveLoop(engine, watch, strategy.stoploss, told)
+    live.start()
+    return Started(settings, engine, live)
+
+
+def _store_of(config: Mapping[str, Any], settings: Settings) -> tuple[str, Path]:
+    """:return: the store's URL, and the parent of user_data"""
+    base_dir = Path(config["user_data_dir"]).resolve().parent
+    return resolve_store(settings, base_dir), base_dir
+
+
+def _place(config: Mapping[str, Any], settings: Settings) -> Place:
+    store, base_dir = _store_of(config, settings)
     autostart = None
     if settings.autostart:
-        autostart = Autostart(files, sidecar_config(config, settings, base_dir))
-    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
-    live = LiveLoop(engine, files, autostart, strategy.stoploss, told)
-    live.watch()
-    return Started(settings, engine, live)
+        autostart = Autostart(
+            RuntimeFiles.of(store, base_dir), sidecar_config(config, settings, base_dir)
+        )
+    return RuntimeFiles.of(store, base_dir), autostart
 
 
 def _reader(store: str, needs_data: bool) -> Reader | None:

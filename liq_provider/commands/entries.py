@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from liq_provider.assessing import assess, told, windows_for
-from liq_provider.bot.source import Snapshot
+from liq_provider.bot.snapshot import Snapshot
 from liq_provider.health import other_minutes
 from liq_provider.liquidation import base_asset_of_pair, minute_of
 from liq_provider.readiness import Report, at_once, before_first_minute

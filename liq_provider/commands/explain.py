@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.bot.source import Snapshot
+from liq_provider.bot.snapshot import Snapshot
 from liq_provider.candle import closes, no_candles
 from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError

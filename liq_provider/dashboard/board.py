@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from liq_provider.bot.source import Snapshot
+from liq_provider.bot.snapshot import Snapshot
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN, MarketTable
 from liq_provider.dashboard.queries import PageReader

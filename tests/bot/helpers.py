@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.bot.reading import StoreReading
 from liq_provider.bot.signals import CandleTrend, Rules
+from liq_provider.bot.snapshot import READING, Snapshot
+from liq_provider.bot.source import LiveSource
 from liq_provider.confirmation import Confirmed
 from liq_provider.coverage import Interval
 from liq_provider.features import FeatureRows, State, windows_of
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.settings import Settings, load_settings, sidecar_settings
 from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
 T0 = 1_795_350_000_000 // MINUTE_MS * MINUTE_MS
@@ -134,9 +138,9 @@ def stored(base: str, close_ms: int, z: float, long_share: float, **values: Any)
 class Store:
     """A store that a test fills the way the sidecar does."""
 
-    def __init__(self, path: Path, own: Settings | None = None) -> None:
+    def __init__(self, path: Path, own: Settings | None = None, url: str = "") -> None:
         self.path = path
-        self.url = f"sqlite:///{path}"
+        self.url = url or f"sqlite:///{path}"
         self.writer = Writer(open_engine(self.url))
         self.settings = own or settings()
 
@@ -179,3 +183,26 @@ class Store:
             close_ms + 32_000,
         )
         self.writer.put_verdicts([], [confirmed], close_ms + after_ms)
+
+
+class ReadNow:
+    """Reads the store each time that it is asked, where the bot has a thread for it."""
+
+    unanswered_s = 0.0
+
+    def __init__(self, reading: StoreReading) -> None:
+        self.reading = reading
+        self.snapshot = Snapshot(error=READING)
+
+    def take(self) -> Snapshot:
+        self.snapshot = self.reading(self.snapshot)
+        return self.snapshot
+
+    def end(self) -> None:
+        pass
+
+
+def live_source(store_url: str, own: Settings | None = None, wait_s: float = 5.0) -> LiveSource:
+    """What a live bot sees, read at the moment at which it looks."""
+    own = own or settings()
+    return LiveSource(ReadNow(StoreReading(lambda: Reader(store_url, wait_s), own)), own)

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.source import HistorySource
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store.reader import Reader
 
-from .helpers import Store, at, rules, settings, stored, verdict
+from .helpers import Store, at, live_source, rules, settings, stored, verdict
 
 NOW = at(40) + 3_000
 CLOSE = at(40)
@@ -40,7 +40,7 @@ class Bot:
 
     def __init__(self, store: Store, **section: Any) -> None:
         self.settings = settings(**section)
-        source = LiveSource(Reader(store.url), self.settings)
+        source = live_source(store.url, self.settings)
         self.engine = Engine(self.settings, MINUTE_MS, source, "live")
         self.frames: dict[str, pd.DataFrame] = {}
         self.failing: set[str] = set()
@@ -194,7 +194,7 @@ def test_a_refresh_that_is_not_understood_is_a_problem_and_no_exception(
     wave(store, BTC=9)
     bot = Bot(store)
 
-    def broken(_: int) -> set[str]:
+    def broken() -> set[str]:
         raise TypeError("a column of another type")
 
     monkeypatch.setattr(bot.engine.source, "refresh", broken)

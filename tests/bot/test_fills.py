@@ -35,6 +35,7 @@ class Trade:
     is_short: bool = True
     is_open: bool = False
     entry_side: str = "sell"
+    enter_tag: str = "liq_short_strong_medium"
     exit_reason: str | None = None
     open_rate: float = 100.0
     stop_loss: float = 102.0

@@ -11,12 +11,12 @@ from liq_provider.bot import guards, position
 from liq_provider.bot.book import LastTrade
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.source import HistorySource
 from liq_provider.bot.stops import StopRules
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store.reader import Reader
 
-from .helpers import Store, at, rules, settings, stored, verdict
+from .helpers import Store, at, live_source, rules, settings, stored, verdict
 from .test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave
 
 
@@ -204,7 +204,7 @@ class FakeTrade:
 
 def live_engine(store: Store) -> Engine:
     own = settings()
-    return Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
+    return Engine(own, MINUTE_MS, live_source(store.url, own), "live")
 
 
 def test_right_after_the_fill_only_the_fallback_is_known(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,13 @@ from liq_provider.bot.autostart import Autostart, sidecar_config
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
-from liq_provider.bot.source import LiveSource
+from liq_provider.bot.watch import SidecarWatch
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import sidecar_settings
-from liq_provider.store.reader import Reader
 
-from .helpers import Store, at, settings
+from .helpers import Store, at, live_source, settings
 from .markdown import shown
 
 NOW = at(10) + 3_000
@@ -50,10 +49,21 @@ class FakeAutostart:
         return False
 
 
+class WatchNow(SidecarWatch):
+    """Does at once what the bot has a thread for."""
+
+    def __init__(self, store: Store, starter: Any) -> None:
+        self.files = RuntimeFiles(store.path)
+        super().__init__(lambda: (self.files, starter))
+
+    def ask(self, told: Mapping[str, Any]) -> None:
+        self._keeper.work(told)
+
+
 def loop(store: Store, starter: Any = None, **section: Any) -> LiveLoop:
     own = settings(**section)
-    engine = Engine(own, MINUTE_MS, LiveSource(Reader(store.url), own), "live")
-    return LiveLoop(engine, RuntimeFiles(store.path), starter, -0.99, {"dry_run": True})
+    engine = Engine(own, MINUTE_MS, live_source(store.url, own), "live")
+    return LiveLoop(engine, WatchNow(store, starter), -0.99, {"dry_run": True})
 
 
 def texts(live: LiveLoop, **parameters: Any) -> list[str]:
@@ -69,8 +79,9 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     assert texts(live) == []
     assert starter.asked == 2
     assert live.engine.problem is None
-    assert live.files.last_beat_s() is not None
-    assert live.files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
+    files = RuntimeFiles(store.path)
+    assert files.last_beat_s() is not None
+    assert files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
 
 
 def test_a_sidecar_that_cannot_be_watched_is_logged_once_and_reading_goes_on(

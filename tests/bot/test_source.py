@@ -1,16 +1,15 @@
 """The live snapshot: what is read, when it is stale, and that it never raises."""
 
 import shutil
-import socket
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from liq_provider.bot.source import HistorySource, LiveSource, Snapshot
+from liq_provider.bot.snapshot import Snapshot
+from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.features import FeatureParams, windows_of
 from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.markets import Market
@@ -18,17 +17,17 @@ from liq_provider.pipeline import compute, feature_row
 from liq_provider.store.booking import Incoming
 from liq_provider.store.reader import Reader
 
-from .helpers import Store, at, settings, stored, verdict
+from .helpers import Store, at, live_source, settings, stored, verdict
 
 NOW = at(10) + 3_000
 
 
 def source(store: Store, **section: Any) -> LiveSource:
-    return LiveSource(Reader(store.url), settings(**section))
+    return live_source(store.url, settings(**section))
 
 
 def problem(live: LiveSource, now_ms: int = NOW) -> str | None:
-    live.refresh(now_ms)
+    live.refresh()
     return live.snapshot.problem(now_ms, settings())
 
 
@@ -38,10 +37,10 @@ def problem(live: LiveSource, now_ms: int = NOW) -> str | None:
 def test_only_coins_that_changed_are_reported(store: Store) -> None:
     live = source(store)
     store.settle(at(9), [stored("BTC", at(9), 5, 0.9), stored("ETH", at(9), 1, 0.5)])
-    assert live.refresh(NOW) == {"BTC", "ETH"}
-    assert live.refresh(NOW) == set()
+    assert live.refresh() == {"BTC", "ETH"}
+    assert live.refresh() == set()
     store.settle(at(10), [stored("ETH", at(10), 2, 0.5)])
-    assert live.refresh(NOW) == {"ETH"}
+    assert live.refresh() == {"ETH"}
     rows = live.rows("ETH")
     assert rows is not None
     assert list(rows.close_ms) == [at(9), at(10)]
@@ -51,9 +50,9 @@ def test_only_coins_that_changed_are_reported(store: Store) -> None:
 def test_a_verdict_is_seen_in_the_next_refresh(store: Store) -> None:
     live = source(store)
     store.settle(at(10))
-    live.refresh(NOW)
+    live.refresh()
     store.judge(verdict(10))
-    assert live.refresh(NOW) == {"BTC"}
+    assert live.refresh() == {"BTC"}
     assert [row["base_asset"] for row in live.verdicts("BTC")] == ["BTC"]
     assert live.verdicts("ETH") == []
 
@@ -62,9 +61,9 @@ def test_a_verdict_that_lives_longer_is_a_change(store: Store) -> None:
     live = source(store)
     store.settle(at(10))
     store.judge(verdict(10))
-    live.refresh(NOW)
+    live.refresh()
     store.confirm(verdict(10), at(11))
-    assert live.refresh(at(11) + 3_000) == {"BTC"}
+    assert live.refresh() == {"BTC"}
     assert live.verdicts("BTC")[0]["expires_at"] == at(11) + 32_000
 
 
@@ -72,9 +71,9 @@ def test_two_verdicts_of_the_same_millisecond_are_both_seen(store: Store) -> Non
     live = source(store)
     store.settle(at(10))
     store.judge(verdict(10))
-    assert live.refresh(NOW) == {"BTC"}
+    assert live.refresh() == {"BTC"}
     store.judge(verdict(10, base="ETH"))  # same available_at, written a moment later
-    assert live.refresh(NOW) == {"ETH"}
+    assert live.refresh() == {"ETH"}
 
 
 def test_what_was_read_before_an_error_is_still_reported(
@@ -89,10 +88,10 @@ def test_what_was_read_before_an_error_is_still_reported(
         def busy(*_: Any) -> Any:
             raise StoreBusy("Reading the store: the store is locked by another process")
 
-        patch.setattr(live._reader, "verdicts", busy)
-        assert live.refresh(NOW) == {"BTC"}
+        patch.setattr(Reader, "verdicts", busy)
+        assert live.refresh() == {"BTC"}
         assert "locked" in str(live.snapshot.problem(NOW, settings()))
-    assert live.refresh(NOW) == {"BTC"}
+    assert live.refresh() == {"BTC"}
     assert len(live.verdicts("BTC")) == 1
     assert live.snapshot.problem(NOW, settings()) is None
 
@@ -134,7 +133,7 @@ def test_no_live_feed_at_all_is_a_problem_and_names_them() -> None:
 
 
 def test_a_missing_store_is_a_problem_and_no_exception(tmp_path: Path) -> None:
-    live = LiveSource(Reader(f"sqlite:///{tmp_path / 'none.sqlite'}"), settings())
+    live = live_source(f"sqlite:///{tmp_path / 'none.sqlite'}")
     assert problem(live)
     assert not (tmp_path / "none.sqlite").exists()
 
@@ -166,7 +165,7 @@ def test_a_store_that_somebody_locks_is_a_problem(store: Store) -> None:
         # With a write-ahead log nobody can lock a reader out; other programs may change that.
         connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
-    live = LiveSource(Reader(store.url, 0.5), settings())  # as patient as a bot's loop
+    live = live_source(store.url, wait_s=0.5)  # as patient as a bot's reader
     assert problem(live) is None
     with sqlite3.connect(store.path) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -213,10 +212,9 @@ def test_other_windows_are_computed_here_and_equal_what_the_sidecar_would_write(
     close_ms = _fill(store)
     own = settings(segment_min=3, baseline_hours=6, min_baseline_segments=20)
     reader = Reader(store.url)
-    live = LiveSource(reader, own)
+    live = live_source(store.url, own)
     store.settle(close_ms)  # the sidecar says that it has the default windows
-    now_ms = close_ms + 3_000
-    assert live.refresh(now_ms) == {"BTC", "ETH"}
+    assert live.refresh() == {"BTC", "ETH"}
     params = FeatureParams.of(own)
     for base in ("BTC", "ETH"):
         rows = live.rows(base)
@@ -234,7 +232,7 @@ def test_with_the_sidecars_windows_its_features_are_taken(store: Store) -> None:
     close_ms = _fill(store)
     live = source(store)
     store.settle(close_ms, [stored("BTC", close_ms, 42.0, 0.9)])
-    live.refresh(close_ms + 3_000)
+    live.refresh()
     rows = live.rows("BTC")
     assert rows is not None
     assert list(rows.z) == [42.0]
@@ -243,11 +241,11 @@ def test_with_the_sidecars_windows_its_features_are_taken(store: Store) -> None:
 def test_a_later_minute_continues_what_was_computed_here(store: Store) -> None:
     close_ms = _fill(store)
     own = settings(segment_min=3, baseline_hours=6, min_baseline_segments=20)
-    live = LiveSource(Reader(store.url), own)
+    live = live_source(store.url, own)
     store.settle(close_ms - MINUTE_MS)
-    live.refresh(close_ms - 57_000)
+    live.refresh()
     store.settle(close_ms)
-    live.refresh(close_ms + 3_000)
+    live.refresh()
     rows = live.rows("BTC")
     assert rows is not None
     assert rows.close_ms[-1] <= close_ms
@@ -261,13 +259,13 @@ def test_a_later_minute_continues_what_was_computed_here(store: Store) -> None:
 def test_coins_are_known_once_every_venue_has_its_list(store: Store) -> None:
     live = source(store)
     store.settle(at(10), feeds={"binance": {"markets": 2}, "bybit": {"markets": 0}})
-    live.refresh(NOW)
+    live.refresh()
     assert live.coins() is None
     for venue in settings().venues.enabled:
         store.writer.put_markets(venue, [Market(venue, "BTCUSDT", "BTC/USDT:USDT", "BTC")])
     feeds = {venue: {"markets": 1} for venue in settings().venues.enabled}
     store.settle(at(11), feeds=feeds)
-    live.refresh(NOW)
+    live.refresh()
     assert live.coins() == {"BTC"}
 
 
@@ -286,15 +284,3 @@ def test_no_store_is_no_liquidations() -> None:
     past = HistorySource(None, settings())
     assert len(past.rows("BTC", at(0), at(10))) == 0
     assert past.verdicts("BTC", at(0), at(10)) == ()
-
-
-def test_a_server_that_does_not_answer_holds_up_the_loop_seldom() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and says nothing
-        url = f"postgresql+psycopg://u@127.0.0.1:{silent.getsockname()[1]}/liqtrend"
-        live = LiveSource(Reader(url), settings())
-        assert "sidecar" not in (problem(live) or "") and live.snapshot.error is not None
-        begun_s = time.monotonic()
-        for _ in range(20):
-            assert problem(live) == live.snapshot.error
-            assert live.coins() is None
-        assert time.monotonic() - begun_s < 2, "each would take five seconds"

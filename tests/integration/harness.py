@@ -167,9 +167,13 @@ class Bot:
         path = base / "config.json"
         path.write_text(json.dumps(config))
         self.worker = Worker({"config": [str(path)]})
+        self.messages: list[str] = []
+        self.take_over()
+
+    def take_over(self) -> None:
+        """The worker has a bot, perhaps of a new configuration."""
         self.freqtrade: FreqtradeBot = self.worker.freqtrade
         self.strategy: Any = self.freqtrade.strategy
-        self.messages: list[str] = []
         self.freqtrade.rpc.process_msg_queue = self._keep
         self.freqtrade.startup()
 
@@ -178,8 +182,20 @@ class Bot:
             self.messages.append(queue.popleft())
 
     def loop(self) -> None:
-        """One loop."""
+        """One loop, that sees what is in the store now."""
+        self.catch_up()
+        self.loop_at_once()
+
+    def loop_at_once(self) -> None:
+        """One loop, whatever its reader knows."""
         self.freqtrade.process()
+
+    def catch_up(self) -> None:
+        """Wait for a reading of the store that begins after this."""
+        published = self.strategy.engine.source._published
+        for _ in range(2):
+            before = published.take()
+            until(lambda before=before: published.take() is not before, 20, 0.01)  # type: ignore[misc]
 
     @property
     def open(self) -> dict[str, Trade]:
@@ -208,9 +224,9 @@ def running(config: dict[str, Any], base: Path) -> Iterator[Bot]:
         bot.close()
 
 
-def open_store(base: Path, **section: Any) -> Store:
-    """The store that ``bot_config`` points to."""
-    return Store(base / "store.sqlite", settings(**(PATIENT | section)))
+def open_store(base: Path, url: str = "", **section: Any) -> Store:
+    """The store that ``bot_config`` points to, or another."""
+    return Store(base / "store.sqlite", settings(**(PATIENT | section)), url)
 
 
 def wave(

@@ -121,7 +121,8 @@ def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
         for _ in range(3):
             bot.loop()
         assert bot.open == {}
-        assert sum("off the exchange" in text for text in bot.messages) == 1
+        said = [text for text in bot.messages if "no entries, `the clock is +60.0 s off" in text]
+        assert len(said) == 1
         store.settle(close_ms)
         for _ in range(2):
             bot.loop()
@@ -132,7 +133,10 @@ def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
         store.settle(close_ms)
         bot.loop()
         assert bot.messages.count("LiqTrend: entries are possible again.") == 1
-        assert sum("strong wave SHORT" in text for text in bot.messages) == 1
+        told = [text for text in bot.messages if "strong wave SHORT" in text]
+        assert len(told) == 2
+        assert "not entered, `the clock is +60.0 s off the exchange's" in told[0]
+        assert "enter (medium)" in told[1], "only when it is entered"
 
 
 def test_a_verdict_in_the_middle_of_a_candle_is_acted_on_within_two_loops(

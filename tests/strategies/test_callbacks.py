@@ -14,7 +14,7 @@ from freqtrade.exceptions import FreqtradeException
 from liq_provider.bot import guards, position
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
-from liq_provider.bot.source import LiveSource
+from liq_provider.bot.reading import StoreReading
 from liq_provider.simulator.server import Simulator
 from tests.bot.helpers import Store
 from tests.integration.harness import (
@@ -123,7 +123,7 @@ def test_bot_loop_start_enters_nothing_and_exits_go_on(
 def test_reading_the_store_enters_nothing_and_exits_go_on(
     holding: Bot, store: Store, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LiveSource, "_refresh", broken)
+    monkeypatch.setattr(StoreReading, "_steps", broken)
     wave(store, fresh_minute(), {"ETH": ("LONG", 9)})
     holding.loop()
     assert set(holding.open) == {BTC}

@@ -1,0 +1,143 @@
+"""The real bot with a PostgreSQL server that is stopped while a position is open."""
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from freqtrade.enums import State
+
+from liq_provider.simulator.server import Simulator
+from tests.bot.helpers import Store
+from tests.store import faults, postgres
+
+from .harness import BTC, Bot, bot_config, fresh_minute, open_store, running, simulator, until, wave
+
+MAY_TAKE_LONGER_S = 0.05
+SLOWEST_S = 1.5
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with simulator() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    bin_dir = postgres.binaries()
+    if bin_dir is None:
+        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
+    with postgres.server(bin_dir) as address:
+        yield address
+
+
+@pytest.fixture
+def store(server: str, tmp_path: Path) -> Iterator[Store]:
+    made = open_store(tmp_path, faults.new_database(server, f"liq_{time.time_ns()}"))
+    yield made
+    made.close()
+
+
+def holding(bot: Bot, store: Store) -> None:
+    """The bot is short BTC."""
+    wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
+    bot.loop()
+    assert set(bot.open) == {BTC}
+
+
+def timed(bot: Bot) -> float:
+    begun_s = time.perf_counter()
+    bot.loop_at_once()
+    return time.perf_counter() - begun_s
+
+
+def assert_as_fast(took: list[float], usual: list[float]) -> None:
+    longer_s = statistics.median(took) - statistics.median(usual)
+    print(f"median {longer_s * 1e3:+.1f} ms, slowest {max(took) * 1e3:.0f} ms of {len(took)} loops")
+    assert longer_s < MAY_TAKE_LONGER_S
+    assert max(took) < SLOWEST_S
+
+
+def says_that_there_are_no_entries(bot: Bot) -> bool:
+    return any("no entries, `the store does not answer" in text for text in bot.messages)
+
+
+@pytest.mark.timeout(180)
+def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
+    sim: Simulator, store: Store, server: str, tmp_path: Path
+) -> None:
+    with running(bot_config(sim, tmp_path, store=store.url), tmp_path) as bot:
+        holding(bot, store)
+        usual = [timed(bot) for _ in range(10)]
+        with faults.stopped(server):
+            sim.set_price("BTCUSDT", to_pct=6)
+            took = [timed(bot)]
+            assert bot.open == {}, "the stop was at 2 %"
+            assert bot.closed[0].exit_reason == "stop_loss"
+            took += [timed(bot) for _ in range(10)]
+            until(lambda: timed(bot) and says_that_there_are_no_entries(bot), 20)
+            took += [timed(bot) for _ in range(10)]
+        assert_as_fast(took, usual)
+        until(lambda: timed(bot) and bot.messages[-1].endswith("possible again."), 30)
+
+
+@pytest.mark.timeout(180)
+def test_a_bot_that_starts_meanwhile_has_its_exits(
+    sim: Simulator, store: Store, server: str, tmp_path: Path
+) -> None:
+    config = bot_config(sim, tmp_path, store=store.url)
+    with running(config, tmp_path) as before:
+        holding(before, store)
+        usual = [timed(before) for _ in range(5)]
+    store.close()
+    begun_s = time.perf_counter()
+    with running(config, tmp_path):
+        usual_start_s = time.perf_counter() - begun_s
+    with faults.stopped(server):
+        begun_s = time.perf_counter()
+        with running(config, tmp_path) as bot:
+            assert time.perf_counter() - begun_s < usual_start_s + 2
+            took = [timed(bot)]
+            assert set(bot.open) == {BTC}
+            sim.set_price("BTCUSDT", to_pct=6)
+            took.append(timed(bot))
+            assert bot.open == {}
+            until(lambda: timed(bot) and says_that_there_are_no_entries(bot), 20)
+            assert_as_fast(took, usual)
+
+
+@pytest.mark.timeout(180)
+def test_a_bot_that_is_configured_anew_has_its_exits_and_leaves_no_thread(
+    sim: Simulator, store: Store, server: str, tmp_path: Path
+) -> None:
+    with running(bot_config(sim, tmp_path, store=store.url), tmp_path) as bot:
+        holding(bot, store)
+        usual = [timed(bot) for _ in range(5)]
+        usual_s = reloaded(bot)
+        before = ours()
+        with faults.stopped(server):
+            assert reloaded(bot) < usual_s + 2
+            took = [timed(bot) for _ in range(3)]
+            assert set(bot.open) == {BTC}
+            sim.set_price("BTCUSDT", to_pct=6)
+            took.append(timed(bot))
+            assert bot.open == {}
+            assert_as_fast(took, usual)
+        until(lambda: len(ours()) == len(before), 30)
+
+
+def reloaded(bot: Bot) -> float:
+    """What /reload_config does; :return: how long it took"""
+    bot.freqtrade.state = State.RELOAD_CONFIG
+    begun_s = time.perf_counter()
+    bot.worker._reconfigure()
+    took_s = time.perf_counter() - begun_s
+    bot.take_over()
+    return took_s
+
+
+def ours() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("liqtrend-")]
