@@ -168,7 +168,9 @@ class Run:
     ) -> list[ledger.Line]:
         truth = read_truth(world.truth)
         loops = read_loops(world.loops, time.time() - time.monotonic())
-        from_ms, to_ms = minute_of(listening_ms), counts.watermark_ms
+        # A sidecar whose clock jumped ahead may have settled minutes that did not happen yet.
+        from_ms = minute_of(listening_ms)
+        to_ms = min(counts.watermark_ms, minute_of(_now_ms()))
         coins = [spec.base for spec in script.SYMBOLS]
         books = read_books(world.store_url, VENUES, coins, from_ms, to_ms)
         settle_ms = round(SETTLE_S * 1000)
