@@ -14,18 +14,18 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from liq_provider import __version__
+from liq_provider import __version__, provenance
 from liq_provider.assessing import Assessor, told
 from liq_provider.clock import ExchangeClock
 from liq_provider.courtroom import Courtroom
-from liq_provider.coverage import CoverageTracker
+from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.errors import StoreError
 from liq_provider.exchangework import ExchangeWork
 from liq_provider.features import windows_of
 from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
-from liq_provider.liquidation import MINUTE_MS, Liquidation
+from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
 from liq_provider.onethread import OneThread
@@ -37,6 +37,7 @@ from liq_provider.status import ingest_report, nobody_judges, venue_report
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import BUSY_TIMEOUT_S, open_engine
 from liq_provider.store.opening import Opening
+from liq_provider.store.origins import note_simulated
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -337,12 +338,18 @@ class Sidecar:
 
     async def _put_status(self) -> None:
         now_ms = self._clock.now_ms()
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().run_in_executor(
-                self._writing, self._writer.put_state, "sidecar", self.status(), now_ms
-            )
+            await loop.run_in_executor(self._writing, self._store_status, self.status(), now_ms)
         except StoreError as error:
             logger.debug("Status: %s", error)
+
+    def _store_status(self, status: dict[str, Any], now_ms: int) -> None:
+        self._writer.put_state("sidecar", status, now_ms)
+        # Ahead by a while: what comes before the next time is to be marked as well.
+        span = Interval(self._started_ms, minute_of(now_ms) + 2 * MINUTE_MS)
+        for venue in provenance.fed_from_here(self._settings):
+            note_simulated(self._writer.engine, venue, span, now_ms)
 
     def status(self) -> dict[str, Any]:
         """:return: what the status page and the bots see"""

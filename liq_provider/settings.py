@@ -153,6 +153,11 @@ class Settings(Section):
         return round(self.settle_s * 1000)
 
     @property
+    def baseline_ms(self) -> int:
+        """``baseline_hours`` in milliseconds."""
+        return round(self.baseline_hours * 3_600_000)
+
+    @property
     def max_entry_delay_ms(self) -> int:
         """``max_entry_delay_s`` in milliseconds."""
         return round(self.max_entry_delay_s * 1000)

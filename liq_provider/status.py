@@ -7,6 +7,7 @@ from liq_provider.ingest import Ingest
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judging import Judging
 from liq_provider.minuteloop import VenueFeed
+from liq_provider.provenance import is_stand_in
 
 
 def venue_report(venue: VenueFeed) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def judge_report(
     stats, questions = judging.stats, judging.questions
     return {
         "name": stats.name,
+        "stand_in": is_stand_in(stats.name),
         "judged": stats.judged,
         "without_candles": stats.without_candles,
         "failed": stats.failed,

@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from liq_provider import provenance
 from liq_provider.commands.common import context, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.errors import UsageError
@@ -36,6 +37,9 @@ def import_exports(arguments: argparse.Namespace) -> int:
                 writer, folder, int(time.time() * 1000), again=arguments.again, told=told
             )
         counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
+        said = provenance.mark(done.manifest.simulated, found.settings.venues.enabled)
+        if said:
+            print(f"{folder}: {said}")
         new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
         print(f"  known is what was known there, in {done.rows['coverage']:,} span(s)")
@@ -67,4 +71,7 @@ def export(arguments: argparse.Namespace) -> int:
     sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
     counts = ", ".join(f"{count:,} {table}" for table, count in sums.items())
     print(f"{folder}: {counts}; in {len(made.rows):,} file(s)")
+    said = provenance.mark(made.simulated, found.settings.venues.enabled)
+    if said:
+        print(f"{folder}: {said}")
     return 0

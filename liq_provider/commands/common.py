@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import check_revision, open_engine
+from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -139,6 +141,19 @@ def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
             "Freqtrade does, such as BTC/USDT:USDT"
         )
     return base
+
+
+def tell_mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> str | None:
+    """
+    Say on the standard error, which no parser reads, that some of what follows is simulated.
+
+    :param from_ms: begin of what is shown; its baselines lie before
+    :return: what was said, None if all of it is real
+    """
+    said = mark_of(reader, settings.venues.enabled, from_ms - settings.baseline_ms, to_ms)
+    if said is not None:
+        print(said, file=sys.stderr)
+    return said
 
 
 def parse_time(text: str) -> int:

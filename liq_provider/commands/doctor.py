@@ -16,6 +16,7 @@ from liq_provider.commands.status import collect
 from liq_provider.errors import LiqError
 from liq_provider.health import other_minutes
 from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.store.origins import mark_of
 
 Level = Literal["ok", "warning", "error"]
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
@@ -201,6 +202,10 @@ def _store(found: Context) -> Iterator[Finding]:
         f"{reader.count('liquidations'):,} liquidations, "
         f"{show_time(span[0])} .. {show_time(span[1])} UTC",
     )
+    simulated = mark_of(reader, found.settings.venues.enabled)
+    if simulated:
+        remedy = "set liq_provider.store to another one for real data; the mark stays with this one"
+        yield Finding("warning", "store", simulated, remedy)
 
 
 def _pairs(found: Context) -> Iterator[Finding]:

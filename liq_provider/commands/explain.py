@@ -13,11 +13,19 @@ from rich.text import Text
 
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.candle import closes, no_candles
-from liq_provider.commands.common import Context, coin_of, context, parse_time, show_time
+from liq_provider.commands.common import (
+    Context,
+    coin_of,
+    context,
+    parse_time,
+    show_time,
+    tell_mark,
+)
 from liq_provider.errors import UsageError
 from liq_provider.explain import HISTORY_CANDLES, Gate
 from liq_provider.explain import explain as explain_decision
 from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.provenance import is_stand_in
 from liq_provider.rolling import FloatArray
 from liq_provider.store.reader import Reader
 
@@ -56,9 +64,12 @@ def explain(arguments: argparse.Namespace) -> int:
     failed = next((gate for gate in gates if gate.passed is False), None)
     # A bot had candles; that there are none here says nothing of what it did.
     untold = note is not None and failed is not None and failed.name == "trend"
+    span_ms = settings.segment_min * MINUTE_MS
+    mark = tell_mark(reader, settings, close_ms - span_ms, close_ms)
     if arguments.json:
         answer = {
             "pair": arguments.pair,
+            "simulated": mark,
             "close": show_time(close_ms),
             "entry": None if untold else failed is None,
         }
@@ -134,6 +145,8 @@ def _print_call(call: Mapping[str, Any]) -> None:
     tokens = "not told"
     if call["prompt_tokens"] is not None:
         tokens = f"{call['prompt_tokens']} + {call['answer_tokens']}"
+    if is_stand_in(call["judge"]):
+        tokens += " (made up: a STAND-IN, not an AI)"
     cost = (
         "not known (llm.price_in_usd is not set)"
         if call["cost_usd"] is None

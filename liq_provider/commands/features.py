@@ -7,11 +7,13 @@ import math
 import sys
 from typing import Any
 
-from liq_provider.commands.common import coin_of, context, parse_time, show_time
+from liq_provider.commands.common import coin_of, context, parse_time, show_time, tell_mark
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.pipeline import compute
+from liq_provider.provenance import within
+from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, direction_word, signs, strengths, wave_starts
 
@@ -46,6 +48,8 @@ def features(arguments: argparse.Namespace) -> int:
     strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
     waves = wave_starts(rows.close_ms, strength, sign, settings.segment_min)
     dense = computed.features
+    spans = simulated_spans(reader)
+    tell_mark(reader, settings, from_ms - settings.segment_min * MINUTE_MS, to_ms)
     known = rows.state != State.UNCOVERED
     lines = (
         {
@@ -63,11 +67,20 @@ def features(arguments: argparse.Namespace) -> int:
             "strength": Strength(int(strength[i])).word,
             "direction": direction_word(int(sign[i])) if strength[i] else "",
             "wave": show_time(int(waves[i])) if waves[i] else "",
+            "simulated": "+".join(
+                name
+                for name in within(spans, *_segment(int(rows.close_ms[i]), settings.segment_min))
+                if name in dense.venues_at(row)
+            ),
         }
         for i, row in enumerate(computed.wanted)
     )
     _print(lines, arguments.format)
     return 0
+
+
+def _segment(close_ms: int, segment_min: int) -> tuple[int, int]:
+    return close_ms - segment_min * MINUTE_MS, close_ms - 1
 
 
 def _newest(reader: Reader, last_ms: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests
 
+from liq_provider import provenance
 from liq_provider.commands.archive import import_exports
 from liq_provider.commands.common import context, pair_of, parse_time, show_time, writer_of
 from liq_provider.commands.progress import file_progress
@@ -34,6 +35,7 @@ from liq_provider.history.importer import (
 from liq_provider.history.recognise import recognise
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.store.origins import note_simulated
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -201,6 +203,9 @@ def _print(report: ImportReport) -> None:
         f"{report.kept:,} liquidations kept, {report.duplicates:,} duplicates, "
         f"{report.bad:,} bad rows in {report.files} file(s)"
     )
+    if report.simulated:
+        names = ", ".join(sorted(report.simulated))
+        print(f"  SIMULATED, as the files say: {names}; the store is marked for good")
     if report.skipped == report.files and not report.refused:
         print("  nothing to do: all was imported before (--again reads it anyway)")
     elif report.skipped:
@@ -242,6 +247,8 @@ def fill(arguments: argparse.Namespace) -> int:
     span, left = Interval(from_ms, to_ms), 0
     coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
     for venue in (name for name in enabled if name in FILLABLE):
+        if venue in provenance.fed_from_here(found.settings):
+            note_simulated(writer_of(found).engine, venue, span, now_ms)
         with requests.Session() as session:
             fetch = http_fetch(base_url_of(found.settings, venue), session)
             wanted = coins or sorted(reader.active(from_ms - _DAY_MS, to_ms))

@@ -2,11 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liq_provider.commands.common import Context, coin_of, context, pair_of, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import base_asset_of_pair, minute_of
 from liq_provider.store.reader import Reader
+
+if TYPE_CHECKING:
+    from liq_provider.plot.records import Candles
 
 _DAY_MS = 86_400_000
 
@@ -16,10 +20,8 @@ def plot(arguments: argparse.Namespace) -> int:
     from liq_provider.enrich.exchange import timeframe_ms
     from liq_provider.plot.figure import figure, notes, title
     from liq_provider.plot.page import browser, write_page, write_picture
-    from liq_provider.plot.records import Candles
     from liq_provider.plot.trades import read_trades, trade_database
     from liq_provider.plot.view import pair_view
-    from liq_provider.study.past import load_candles
 
     found = context(arguments)
     pair = pair_of(arguments.pair)
@@ -28,17 +30,19 @@ def plot(arguments: argparse.Namespace) -> int:
         browser()
     reader = found.minutes(found.settings.backtest_source)
     from_ms, to_ms = _span(arguments, found, reader, pair)
-    frame = load_candles(found.config, found.datadir, pair, found.timeframe)
+    candles, without, simulated = candles_of(found, pair, from_ms, to_ms)
     database = trade_database(found.config, found.base_dir)
     view = pair_view(
         reader,
         found.settings,
         pair,
-        Candles.of_frame(frame),
+        candles,
         timeframe_ms(found.timeframe),
         from_ms,
         to_ms,
         () if database is None else read_trades(database, pair, from_ms, to_ms),
+        without,
+        simulated_candles=simulated,
     )
     if not view.known_share:
         raise UsageError(
@@ -49,6 +53,38 @@ def plot(arguments: argparse.Namespace) -> int:
     write(figure(view, arguments.theme), out, title(view), arguments.theme)
     print("\n".join([title(view), *notes(view), f"Written: {out}"]))
     return 0
+
+
+def candles_of(found: Context, pair: str, from_ms: int, to_ms: int) -> tuple["Candles", str, bool]:
+    """
+    Those that Freqtrade downloaded; if they are not all of the span, what the bot's exchange has.
+
+    :return: candles, why they may not be all, and whether they are of a simulated exchange
+    """
+    from ccxt.base.errors import BaseError
+
+    from liq_provider.enrich.exchange import BotExchange, timeframe_ms
+    from liq_provider.plot.records import Candles
+    from liq_provider.study.past import load_candles
+
+    step_ms = timeframe_ms(found.timeframe)
+    stored = Candles.of_frame(load_candles(found.config, found.datadir, pair, found.timeframe))
+    stored = stored.between(from_ms // step_ms * step_ms, to_ms)
+    if len(stored) >= (to_ms - from_ms) // step_ms:
+        return stored, "", False
+    remedy = "freqtrade download-data gets them"
+    exchange = found.config.get("exchange") or {}
+    if not exchange.get("name"):
+        return stored, f"no configuration names an exchange, see --config; {remedy}", False
+    try:
+        asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
+        rows = asked.ohlcv(pair, found.timeframe, from_ms // step_ms * step_ms)
+    except BaseError as error:
+        return stored, f"{exchange['name']}: {type(error).__name__}; {remedy}", False
+    told = Candles.of_rows([row for row in rows if row[0] < to_ms])
+    if len(told) <= len(stored):
+        return stored, f"{exchange['name']} has no more; {remedy}", False
+    return told, f"{exchange['name']} has no more; {remedy}", asked.simulated
 
 
 def _out(given: str | None, found: Context, pair: str) -> Path:

@@ -13,7 +13,9 @@ from rich.text import Text
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.entries import entries, traded_coins
 from liq_provider.health import coverage_shares
+from liq_provider.provenance import is_stand_in
 from liq_provider.readiness import Report
+from liq_provider.store.origins import mark_of
 
 _DAY_MS = 86_400_000
 _STYLES = {
@@ -47,6 +49,7 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     report = entries(reader, settings, now_ms, running, traded_coins(found.config))
     waves = reader.waves(now_ms - _DAY_MS, limit=1)
     return {
+        "simulated": mark_of(reader, settings.venues.enabled),
         "store": str(found.files.prefix),
         "running": running,
         "problem": None if report.whole.ready else report.whole.words(now_ms),
@@ -72,6 +75,8 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print("Entries are possible.", style="bold green")
     else:
         console.print(f"No entries: {report['problem']}", style="bold red", markup=False)
+    if report["simulated"]:
+        console.print(report["simulated"], style="bold magenta", markup=False)
     console.print(f"Store {report['store']}", markup=False)
     if sidecar and not report["running"]:
         console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
@@ -179,6 +184,8 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
     )
     if judge["error"]:
         console.print(f"Judge: {judge['error']}", style="red", markup=False)
+    if is_stand_in(judge["name"]):
+        console.print("The judge is a STAND-IN, not an AI: its calls and tokens are made up.")
     _print_model(console, judge.get("model"), judge.get("news"))
     early = judge.get("early")
     if early is not None:

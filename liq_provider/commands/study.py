@@ -12,6 +12,7 @@ from liq_provider.errors import UsageError
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.runtime import study_dir
 from liq_provider.store.engine import open_engine
+from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.study import holdout
 from liq_provider.study.events import PairData
@@ -81,7 +82,16 @@ def _report(
         options,
         _settings(found),
         now_ms,
+        _mark(found, reader, from_ms, to_ms),
     )
+
+
+def _mark(found: Context, reader: Reader, from_ms: int, to_ms: int) -> str | None:
+    """A vendor's bars come from an exchange whatever else is stored."""
+    settings = found.settings
+    if settings.backtest_source != "minutes":
+        return None
+    return mark_of(reader, settings.venues.enabled, from_ms - settings.baseline_ms, to_ms)
 
 
 def _note(opening: holdout.Opening, before: list[holdout.Opening], *, opened: bool) -> str:

@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import context, pair_of, parse_time, show_time
+from liq_provider.commands.common import context, pair_of, parse_time, show_time, tell_mark
 from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.provenance import is_stand_in
 from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000
+_STAND_IN = "Judged by a STAND-IN, not an AI: its words, calls and tokens are made up."
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CALL = ("outcome", "latency_ms", "requests", "prompt_tokens", "answer_tokens", "cost_usd")
 _COLUMNS = (
@@ -38,6 +40,10 @@ def verdicts(arguments: argparse.Namespace) -> int:
         if arguments.calls
         else _verdicts(reader, coin, from_ms, to_ms)
     )
+    if rows:
+        tell_mark(reader, found.settings, from_ms, to_ms)
+        if any(row["stand_in"] for row in rows):
+            print(_STAND_IN, file=sys.stderr)
     if arguments.format == "json":
         print(json.dumps(rows, indent=1))
     elif arguments.format == "csv":
@@ -59,6 +65,7 @@ def _verdicts(
         inputs = json.loads(row["inputs"])
         call_id = inputs.pop("call_id", None)
         known = {name: row.get(name) for name in _COLUMNS}
+        known["stand_in"] = is_stand_in(row["judge"])
         known |= {"guard": json.loads(row["guard"]), "call_id": call_id}
         call = calls.get(call_id or "", {})
         yield known | {name: call.get(name) for name in _CALL} | {"inputs": inputs}
@@ -67,7 +74,8 @@ def _verdicts(
 def _calls(reader: Reader, coin: str | None, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
     for row in reader.model_calls(from_ms, to_ms):
         if coin in (None, row["base_asset"]):
-            yield row | {"prompt": json.loads(row["prompt"])}
+            stand_in = is_stand_in(row["judge"])
+            yield row | {"prompt": json.loads(row["prompt"]), "stand_in": stand_in}
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,7 @@ class Account:
             "balance_bot": balance.get("total_bot"),
             "count": self._count(),
             "profit": _profit(self._slow["profit"]),
-            "profit_open": sum(_profit_abs(trade) or 0.0 for trade in trades),
+            "profit_open": _sum(_profit_abs(trade) for trade in trades),
             "stops": _rules(settings),
             "positions": [
                 position(trade, kept.get(trade["trade_id"], {}), settings) for trade in trades
@@ -232,6 +232,12 @@ def _distance(found: Stops, now: float | None) -> float | None:
     if not now:
         return None
     return (found.binding / now - 1) * (1 if found.is_short else -1)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """A part that is not known makes the whole unknown."""
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _profit_abs(trade: Mapping[str, Any]) -> float | None:

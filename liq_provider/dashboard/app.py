@@ -198,6 +198,7 @@ def latest_study(folder: Path) -> dict[str, Any]:
         return {
             "sentences": [str(line) for line in found["sentences"]],
             "limits": [str(line) for line in found["limits"]],
+            "simulated": found.get("simulated"),
             "made_ms": int(found["made_ms"]),
             "file": files[-1].with_suffix(".html").name,
         }

@@ -23,8 +23,10 @@ from liq_provider.dashboard.tape import Tape
 from liq_provider.errors import LiqError
 from liq_provider.health import baseline, coverage_shares
 from liq_provider.liquidation import MINUTE_MS
+from liq_provider.provenance import is_here, mark, within
 from liq_provider.running import Running
 from liq_provider.settings import Settings
+from liq_provider.store.origins import simulated_spans
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ _IDLE_S = 30.0
 _SLOW_S = 15.0
 _DAY_MS = 86_400_000
 _SIGNALS = 60
+_WAVES = 40
 _LOOKS = 200
 _TAPE = 200
 
@@ -49,6 +52,7 @@ class Board:
     :param store_file: the store's file, None if it is no file
     :param now_ms: exchange time
     :param names: gives the pair that stands for a coin on the bot's exchange
+    :param exchange_simulated: that exchange is none
     """
 
     def __init__(
@@ -59,12 +63,15 @@ class Board:
         store_file: Path | None,
         now_ms: Callable[[], int],
         names: Callable[[], Mapping[str, str]],
+        *,
+        exchange_simulated: bool = False,
     ) -> None:
         self.tape = Tape()
         self.reader = reader
         self.settings = settings
         self.market = MarketTable(reader, settings, names)
         self._account = account
+        self._exchange_simulated = exchange_simulated
         self._store_file = store_file
         self._now_ms = now_ms
         self._sections: dict[str, tuple[int, bytes]] = {}
@@ -74,6 +81,7 @@ class Board:
         self._sidecar: Mapping[str, Any] = {}
         self._slow: dict[str, Any] = {}
         self._slow_s = 0.0
+        self._stored_simulated: tuple[str, ...] = ()
         self._remembered = False
         self._wanted_s: dict[int, float] = {}
         self._ended = threading.Event()
@@ -176,7 +184,8 @@ class Board:
         return _ACCOUNT_S if self._looked_at() else _IDLE_S
 
     def _ask_bot(self) -> None:
-        self._put("account", self._account.report(self.settings_in_force))
+        report = self._account.report(self.settings_in_force)
+        self._put("account", report | {"exchange_simulated": self._exchange_simulated})
 
     def _look(self) -> None:
         now_ms = self._now_ms()
@@ -190,11 +199,12 @@ class Board:
         self._take_running(close_ms)
         self.market.refresh(close_ms, computed_ms)
         for minutes in self._looked_at():
-            self._put(f"market {minutes}", self.market.rows(minutes))
+            self._put(f"market {minutes}", self.market.section(minutes))
         self._put("waves", self._waves(now_ms))
-        rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS)
+        rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS + 1)
         settings, pairs = self.settings_in_force, self.whitelist
-        self._put("signals", [signal(row, settings, pairs) for row in rows])
+        signals = [signal(row, settings, pairs) for row in rows[:_SIGNALS]]
+        self._put("signals", {"rows": signals, "more": len(rows) > _SIGNALS})
         self._made_s = time.monotonic()
 
     def _looked_at(self) -> list[int]:
@@ -223,16 +233,17 @@ class Board:
             key: row for key, row in self._anomalies.items() if row["last_ms"] >= close_ms
         }
 
-    def _waves(self, now_ms: int) -> list[dict[str, Any]]:
+    def _waves(self, now_ms: int) -> dict[str, Any]:
         """The running minute's first; those are not settled, and may still come to nothing."""
-        settled = self.reader.waves(now_ms - _DAY_MS, limit=40)
+        settled = self.reader.waves(now_ms - _DAY_MS, limit=_WAVES + 1)
+        more, settled = len(settled) > _WAVES, settled[:_WAVES]
         running = [{**row, "settled": False} for row in self._anomalies.values()]
         begun = {(row["base_asset"], row["direction"], row["start_ms"]) for row in settled}
         names = (
             *("base_asset", "pair", "direction", "strength", "start_ms", "last_ms"),
             *("peak_z", "peak_usd"),
         )
-        return [
+        rows = [
             *(
                 row
                 for row in running
@@ -240,6 +251,7 @@ class Board:
             ),
             *({**{name: row[name] for name in names}, "settled": True} for row in settled),
         ]
+        return {"rows": rows, "more": more}
 
     def _status(self, now_ms: int, computed_ms: int) -> dict[str, Any]:
         if time.monotonic() >= self._slow_s:
@@ -253,14 +265,25 @@ class Board:
                 "baseline": baseline(self.reader, self.settings, computed_ms or now_ms),
                 "store_bytes": self._store_bytes(),
             }
+            baseline_ms = max(self.settings.baseline_ms, _DAY_MS)
+            self._stored_simulated = within(
+                simulated_spans(self.reader), now_ms - baseline_ms, now_ms
+            )
             self._slow_s = time.monotonic() + _SLOW_S
         return {
             "sidecar": self._sidecar,
             "computed_ms": computed_ms,
             "problem": Snapshot(computed_ms, 0, self._sidecar).problem(now_ms, self.settings),
-            "simulated": _simulated(self._sidecar),
+            "simulated": self._simulated(),
             **self._slow,
         }
+
+    def _simulated(self) -> dict[str, Any]:
+        """What is fed from this machine now, and what the store has of such feeds."""
+        feeds = self._sidecar.get("feeds", {})
+        names = {name for name, feed in feeds.items() if is_here(feed["url"])}
+        names |= set(self._stored_simulated)
+        return {"venues": sorted(names), "words": mark(names, self.settings.venues.enabled)}
 
     def _store_bytes(self) -> int | None:
         if self._store_file is None:
@@ -275,9 +298,3 @@ class Board:
         if text != known:
             self._versions += 1
             self._sections[name] = (self._versions, text)
-
-
-def _simulated(sidecar: Mapping[str, Any]) -> bool:
-    """Feeds that come from this machine are no exchange's."""
-    urls = [feed["url"] for feed in sidecar.get("feeds", {}).values()]
-    return bool(urls) and all("//127.0.0.1" in url or "//localhost" in url for url in urls)

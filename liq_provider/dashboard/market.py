@@ -1,10 +1,10 @@
 """The market table: what was liquidated of each coin, and how unusual that is."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from liq_provider.dashboard.queries import PageReader, Sums
+from liq_provider.dashboard.queries import PageReader
+from liq_provider.dashboard.windows import Windows, known_shares
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.running import Running
@@ -13,10 +13,6 @@ from liq_provider.settling import pair_of
 
 WINDOWS_MIN = (10, 60, 240, 1_440)
 SEGMENT = 0  # stands for the running segment among the windows
-
-# A day of a whole market is a million rows; reading it takes at most this share of the time.
-_SHARE = 0.1
-_STALE_SHARE = 1 / 300  # of the window's own length
 
 
 class MarketTable:
@@ -33,8 +29,7 @@ class MarketTable:
         self._names = names
         self._settings = settings
         self._params = FeatureParams.of(settings)
-        self._sums: dict[int, Sums] = {}
-        self._due_s: dict[int, float] = {}
+        self._windows = Windows(reader, (self._params.segment_min, *WINDOWS_MIN))
         self._settled_ms = 0
         self._settled: dict[str, dict[str, Any]] = {}
         self._readiness: dict[str, dict[str, Any]] = {}
@@ -64,25 +59,32 @@ class MarketTable:
             self._settled = self._reader.features_at(computed_ms)
             self._readiness = {row["base_asset"]: row for row in self._reader.readiness()}
             self._settled_ms = computed_ms
-        for minutes in (SEGMENT, *WINDOWS_MIN):
-            if time.monotonic() >= self._due_s.get(minutes, 0.0):
-                begun_s = time.monotonic()
-                length_ms = (minutes or self._params.segment_min) * MINUTE_MS
-                self._sums[minutes] = self._reader.sums(close_ms - length_ms, close_ms)
-                took_s = time.monotonic() - begun_s
-                wait_s = max(length_ms / 1000 * _STALE_SHARE, took_s / _SHARE)
-                self._due_s[minutes] = begun_s + (wait_s if minutes else took_s / _SHARE)
+        self._windows.refresh(close_ms, computed_ms)
 
-    def rows(self, minutes: int) -> list[dict[str, Any]]:
+    def section(self, minutes: int) -> dict[str, Any]:
         """
         :param minutes: the window, ``SEGMENT`` for the running segment
-        :return: the largest first
+        :return: its bounds, the share of it that is known by venue, and its rows, the largest
+            first; None for rows while it is not read yet
         """
+        length_min = minutes or self._params.segment_min
+        window = self._windows.window(length_min)
+        if window is None:
+            return {"minutes": length_min, "rows": None}
         by_coin: dict[str, dict[str, tuple[float, float, int, str]]] = {}
-        for (base, venue), sums in self._sums.get(minutes, {}).items():
+        for (base, venue), sums in window.sums.items():
             by_coin.setdefault(base, {})[venue] = sums
         rows = [self._row(base, venues) for base, venues in by_coin.items()]
-        return sorted(rows, key=lambda row: (-(row["long"] + row["short"]), row["coin"]))
+        # Of minutes that are not settled yet nobody claims to know all.
+        known_ms = min(window.to_ms, self._settled_ms)
+        shares = known_shares(self._reader, self._settings.venues.enabled, window.from_ms, known_ms)
+        return {
+            "minutes": length_min,
+            "from_ms": window.from_ms,
+            "to_ms": window.to_ms,
+            "known": {venue: round(share, 4) for venue, share in shares.items()},
+            "rows": sorted(rows, key=lambda row: (-(row["long"] + row["short"]), row["coin"])),
+        }
 
     def ranked(self) -> list[str]:
         """

@@ -74,15 +74,18 @@ class PairPainter:
 
         settled_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or self._now_ms())
         from_ms = settled_ms - round(hours * _HOUR_MS)
+        candles = self._candles(pair, from_ms)
         view = pair_view(
             self._reader,
             self._settings,
             pair,
-            self._candles(pair, from_ms),
+            candles,
             self._step_ms,
             from_ms,
             settled_ms,
             self._trades(pair),
+            f"{self._exchange.name} does not tell them",
+            simulated_candles=self._exchange.simulated,
         )
         return str(figure(view, "light" if theme == "light" else "dark").to_json())
 

@@ -36,6 +36,35 @@ class PageReader(Reader):
             for base, venue, longs, shorts, count, pair in rows
         }
 
+    def sums_by(self, step_ms: int, from_ms: int, to_ms: int) -> dict[int, Sums]:
+        """
+        :param step_ms: a multiple of a minute
+        :return: the same by step's open, all read at one moment; empty ones are left out
+        """
+        table = schema.minutes.c
+        # Integer division on both databases; SQLAlchemy's own "/" would make it a float.
+        step = table.minute_ms.op("/")(step_ms)
+        rows = self._rows(
+            select(
+                step,
+                table.base_asset,
+                table.venue,
+                func.sum(table.long_usd),
+                func.sum(table.short_usd),
+                func.sum(table.long_count + table.short_count),
+                func.min(table.pair),
+            )
+            .where(table.minute_ms >= from_ms)
+            .where(table.minute_ms < to_ms)
+            .where(~table.filled)
+            .group_by(step, table.base_asset, table.venue)
+        )
+        found: dict[int, Sums] = {}
+        for index, base, venue, longs, shorts, count, pair in rows:
+            sums = found.setdefault(int(index) * step_ms, {})
+            sums[base, venue] = (float(longs), float(shorts), int(count), pair)
+        return found
+
     def features_at(self, close_ms: int) -> dict[str, dict[str, Any]]:
         """:return: the stored features of one minute, by coin"""
         rows = self._rows(select(schema.features).where(schema.features.c.close_ms == close_ms))

@@ -64,7 +64,15 @@ class Dashboard:
         file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         reader = PageReader(store_url)
         account = Account(address)
-        self.board = Board(reader, settings, account, file, now_ms, names)
+        self.board = Board(
+            reader,
+            settings,
+            account,
+            file,
+            now_ms,
+            names,
+            exchange_simulated=exchange.simulated,
+        )
         self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
         self._study_dir = study_dir(store_url, base_dir)
         self._own = OwnLoop("page")

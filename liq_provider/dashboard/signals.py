@@ -10,6 +10,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules import UNJUDGED, VETOED
+from liq_provider.provenance import is_stand_in
 from liq_provider.settings import Settings
 
 _SHOWN = (
@@ -36,6 +37,7 @@ def signal(
         "z": inputs.get("z"),
         "purity": inputs.get("purity"),
         "refused_by": refused,
+        "stand_in": is_stand_in(row["judge"]),
         "guarded": len(json.loads(row["guard"])),
     }
 

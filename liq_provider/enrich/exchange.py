@@ -10,6 +10,7 @@ from liq_provider.candle import COLUMNS, no_candles
 from liq_provider.errors import SettingsError
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market, markets_from_ccxt
+from liq_provider.provenance import is_here
 from liq_provider.rolling import FloatArray
 from liq_provider.sections import VenueSettings
 
@@ -87,6 +88,11 @@ class BotExchange:
             raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")
         self.name = name
         self._exchange = getattr(ccxt, name)(options | given)
+
+    @property
+    def simulated(self) -> bool:
+        """Is it asked on this machine, where no exchange is?"""
+        return is_here(self._exchange.urls.get("api"))
 
     def time_ms(self) -> int | None:
         """:return: the exchange's clock, None if it does not tell"""

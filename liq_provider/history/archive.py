@@ -6,7 +6,8 @@ Minutes are not in it: they are sums of the liquidations, made again where it is
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import sqlalchemy as sa
 from liq_provider.errors import ImportRefused
 from liq_provider.store import schema
 from liq_provider.store.schema import KNOWN_REVISIONS
+from liq_provider.venues import VENUES
 
 MANIFEST = "liqtrend-export.json"
 PART = "part.parquet"
 SCHEMA_KEY = "liqtrend_schema"
+SIMULATED_KEY = "liqtrend_simulated"
 
 # By the column that says the day of a row; None for small tables that are one file. Coverage
 # is the last word of an import: nothing may look known while its orders are still missing.
@@ -59,6 +62,7 @@ class Manifest:
     :param pairs: that it is restricted to, empty for all
     :param from_ms: begin of what was exported, None for all
     :param watermark_ms: of the store; what was settled live by then is final
+    :param simulated: by venue, from when to when something of it never happened on an exchange
     """
 
     revision: str
@@ -68,6 +72,7 @@ class Manifest:
     from_ms: int | None
     to_ms: int | None
     watermark_ms: int
+    simulated: dict[str, list[int]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write it into an export."""
@@ -94,6 +99,8 @@ def read_manifest(folder: Path) -> Manifest:
         names = [name for table in TABLES for name in manifest.files(table)]
         strange = set(manifest.rows) - set(names) | {n for n in names if ".." in n}
         int(manifest.watermark_ms)
+        spans = manifest.simulated.items()
+        strange |= {venue for venue, span in spans if venue not in VENUES or len(span) != 2}
     except OSError as error:
         raise ImportRefused(f"{path}: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError):
@@ -115,11 +122,17 @@ def at_once(table: str, rows: int) -> int:
     return min(rows, 1_000) if table in _LONG else rows
 
 
-def arrow_schema(table: str) -> pa.Schema:
-    """:return: the columns of one of ``TABLES``"""
+def arrow_schema(table: str, simulated: Collection[str] = ()) -> pa.Schema:
+    """
+    :param simulated: venues that a file's metadata is to name, for whoever reads it alone
+    :return: the columns of one of ``TABLES``
+    """
     columns = schema.metadata.tables[table].columns
     fields = [
         pa.field(column.name, _ARROW_TYPES[type(column.type)], nullable=bool(column.nullable))
         for column in columns
     ]
-    return pa.schema(fields, metadata={SCHEMA_KEY: schema.REVISION})
+    metadata = {SCHEMA_KEY: schema.REVISION}
+    if simulated:
+        metadata[SIMULATED_KEY] = ",".join(sorted(simulated))
+    return pa.schema(fields, metadata=metadata)

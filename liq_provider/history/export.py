@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
+from liq_provider import provenance
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
@@ -86,8 +87,11 @@ def _write(
         if connection.dialect.name == "postgresql":
             # One moment of the whole store, which SQLite's transactions always are.
             connection.execution_options(isolation_level="REPEATABLE READ")
+        known = {key: read_state(connection, key) for key in provenance.STATE_KEYS}
+        spans = provenance.spans_of(known)
+        simulated = provenance.within(spans, wanted.from_ms, wanted.to_ms)
         for name in TABLES:
-            with closing(_Parts(folder, name)) as parts:
+            with closing(_Parts(folder, name, simulated)) as parts:
                 for row_batch in _rows(connection, name, wanted):
                     parts.add(row_batch)
                     if told is not None:
@@ -102,6 +106,7 @@ def _write(
         wanted.from_ms or None,
         None if wanted.to_ms >= _EVER_MS else wanted.to_ms,
         watermark_ms,
+        {venue: [spans[venue].start_ms, spans[venue].end_ms] for venue in simulated},
     )
 
 
@@ -178,11 +183,11 @@ def _clipped(rows: list[Sequence[Any]], wanted: Wanted) -> list[Sequence[Any]]:
 class _Parts:
     """The files of one table, of which one is open at a time."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, simulated: Sequence[str]) -> None:
         self.rows: dict[str, int] = {}
         self.total = 0
         self._folder, self._name = folder, name
-        self._schema = arrow_schema(name)
+        self._schema = arrow_schema(name, simulated)
         self._day_column = TABLES[name]
         self._open: tuple[str, pq.ParquetWriter] | None = None
 

@@ -38,6 +38,7 @@ class _Frame:
     text: bytes
     received_ms: int | None = None
     market_id: str = ""
+    simulated: bool = False
 
 
 Record = list[Liquidation] | BadRow
@@ -51,6 +52,7 @@ def read(
     markets: Mapping[str, MarketTable],
     now_ms: int | None = None,
     venue: str | None = None,
+    simulated: set[str] | None = None,
 ) -> Iterator[Record]:
     """
     The liquidations of a file, row by row; a row that cannot be used is reported, not raised.
@@ -59,12 +61,15 @@ def read(
     :param markets: market tables by venue
     :param now_ms: rows from after that time are bad; None accepts any time
     :param venue: whose frames they are, where the file does not say
+    :param simulated: is given the venues of which the file itself says that they are simulated
     :raises ImportRefused: the file as a whole is not of that format, or cannot be read
     """
     lines = FORMATS[name](path, markets) if venue is None else _bare_frames(path, venue)
     day = day_of(path, name, markets)
     try:
-        yield from _read(path, lines, markets, now_ms, day)
+        yield from _read(
+            path, lines, markets, now_ms, day, set() if simulated is None else simulated
+        )
     except OSError as error:
         raise ImportRefused(f"{path}: {error.strerror or error}") from error
 
@@ -75,12 +80,15 @@ def _read(
     markets: Mapping[str, MarketTable],
     now_ms: int | None,
     day: DayFile | None,
+    simulated: set[str],
 ) -> Iterator[Record]:
     latest_ms = _ALWAYS_MS if now_ms is None else now_ms + _CLOCKS_MS
     for line, frame in lines:
         if isinstance(frame, str):
             yield BadRow(path, line, frame)
             continue
+        if frame.simulated:
+            simulated.add(frame.venue)
         received_ms, table = frame.received_ms, markets[frame.venue]
         parsed = VENUES[frame.venue].parse(frame.text, table, received_ms or 0)
         if not parsed.understood:
@@ -276,7 +284,11 @@ def _frames(path: Path, _markets: _Markets) -> _Lines:
         elif not isinstance(frame, str) or not milliseconds(received_ms):
             yield line, "received_ms or frame is missing or unreadable"
         else:
-            yield line, _Frame(venue, frame.encode(), milliseconds(received_ms))
+            simulated = raw.get("simulated") is True
+            yield (
+                line,
+                _Frame(venue, frame.encode(), milliseconds(received_ms), simulated=simulated),
+            )
 
 
 def _bare_frames(path: Path, venue: str) -> _Lines:

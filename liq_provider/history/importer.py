@@ -23,6 +23,7 @@ from liq_provider.markets import Market, MarketTable
 from liq_provider.store.bars import BarsStored, put_bars
 from liq_provider.store.booking import Incoming
 from liq_provider.store.imports import Imported, find, note
+from liq_provider.store.origins import note_simulated
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
@@ -64,6 +65,7 @@ class ImportReport:
     :param covered: what is known now, per venue
     :param coins: per venue the coins of which it is known, each over a part of that; a venue
         that is left out is known as a whole
+    :param simulated: venues that the files themselves say are simulated
     """
 
     files: int = 0
@@ -76,6 +78,7 @@ class ImportReport:
     booked: Counter[str] = field(default_factory=Counter)
     covered: dict[str, list[Interval]] = field(default_factory=dict)
     coins: dict[str, list[str]] = field(default_factory=dict)
+    simulated: set[str] = field(default_factory=set)
 
     def note(self, row: BadRow) -> None:
         """Count a row that could not be used; the first ones are kept."""
@@ -195,7 +198,8 @@ class _Job:
         bad, orders = self.report.bad, 0
         last: BadRow | None = None
         now_ms, venue = self._now_ms or None, self._options.venue
-        for record in read(path, format_name, self._markets, now_ms, venue):
+        simulated = self.report.simulated
+        for record in read(path, format_name, self._markets, now_ms, venue, simulated):
             if isinstance(record, BadRow):
                 self.report.note(record)
                 last = record
@@ -208,15 +212,24 @@ class _Job:
                 batch.append(Incoming(item))
             if len(batch) >= _BATCH:
                 orders += len(batch)
-                _store(self._writer, batch, self.report)
+                self._store(batch)
                 self._progress(path, orders)
                 batch = []
         orders += len(batch)
         if not orders and self.report.bad > bad:
             raise ImportRefused(f"{path}: no row of it is a liquidation; the last: {last}")
-        _store(self._writer, batch, self.report)
+        self._store(batch)
         self._progress(path, orders)
         return orders
+
+    def _store(self, batch: list[Incoming]) -> None:
+        """What is simulated is called so before it is there."""
+        for venue in self.report.simulated:
+            times = [one.liquidation.event_ms for one in batch if one.liquidation.venue == venue]
+            if times:
+                span = Interval(min(times), max(times) + 1)
+                note_simulated(self._writer.engine, venue, span, self._now_ms)
+        _store(self._writer, batch, self.report)
 
     def _cover(self, spans: Spans, day: DayFile | None) -> None:
         if day is not None:
@@ -232,6 +245,9 @@ class _Job:
 
     def _claim(self, source: Source, intervals: list[Interval]) -> None:
         (venue, base), report = source, self.report
+        if venue in report.simulated:
+            for interval in intervals:
+                note_simulated(self._writer.engine, venue, interval, self._now_ms)
         self._writer.cover(venue, intervals, "import", self._now_ms, base)
         report.covered[venue] = merge([*report.covered.get(venue, ()), *intervals])
         if base and base not in report.coins.setdefault(venue, []):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from liq_provider.confirmation import is_valid
+from liq_provider.coverage import Interval
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import (
     LATER,
@@ -25,6 +26,7 @@ from liq_provider.history.importer import sha256_of
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.store import schema
 from liq_provider.store.imports import Imported, find, note
+from liq_provider.store.origins import note_simulated
 from liq_provider.store.restore import put_coverage, put_missing, put_watermark
 from liq_provider.store.rows import Row
 from liq_provider.store.writer import Writer
@@ -78,6 +80,8 @@ def restore(
     """
     manifest = read_manifest(folder)
     fresh, known, skipped = dict.fromkeys(TABLES, 0), 0, 0
+    for venue, (start_ms, end_ms) in manifest.simulated.items():
+        note_simulated(writer.engine, venue, Interval(int(start_ms), int(end_ms)), now_ms)
     for table in TABLES:
         for name in manifest.files(table):
             path = folder / name

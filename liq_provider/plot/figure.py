@@ -44,13 +44,16 @@ def figure(view: PairView, theme: ThemeName = "light") -> go.Figure:
 def title(view: PairView) -> str:
     """:return: plain text: what is shown"""
     span = f"{utc(view.from_ms)} to {utc(view.to_ms)} UTC"
-    return f"{view.pair}, {length(view.timeframe_ms)} candles, {span}"
+    candles = f"{length(view.timeframe_ms)} candles" if len(view.candles) else "NO candles"
+    said = "SIMULATED: " if view.simulated else ""
+    return f"{said}{view.pair}, {candles}, {span}"
 
 
 def notes(view: PairView) -> list[str]:
     """:return: plain text: what has to be known to read the picture"""
     cell = length(int(view.heat.time_ms[1] - view.heat.time_ms[0]))
-    said = [NOTE]
+    said = [view.simulated] if view.simulated else []
+    said.append(NOTE)
     if len(view.heat.price):
         said.append(
             f"Heat map: where liquidations did happen, in cells of {cell}; measured, not modelled."
@@ -60,12 +63,35 @@ def notes(view: PairView) -> list[str]:
             f"{usd(view.heat.outside_usd)} were liquidated at prices too far away to be shown."
         )
     if not len(view.candles):
-        said.append("No candles (see freqtrade download-data): prices are of liquidations.")
+        said.append(f"No candles{_because(view)}: prices are of liquidations.")
+    elif view.candle_share < 1:
+        said.append(f"Candles of {view.candle_share:.0%} of the span{_because(view)}.")
     if view.unknown:
         said.append(f"Known: {view.known_share:.1%} of the span; the rest is unknown, not zero.")
     if view.source != "minutes":
         said.append(f"Sums and z are made of the bars of {view.source}.")
     return said
+
+
+def _because(view: PairView) -> str:
+    return f" ({view.without_candles})" if view.without_candles else ""
+
+
+def _watermark(colors: Theme) -> dict[str, object]:
+    """Whoever sees only a part of the picture still sees what it is."""
+    return {
+        "text": "SIMULATED",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.74,
+        "xanchor": "center",
+        "yanchor": "middle",
+        "showarrow": False,
+        "textangle": -18,
+        "opacity": 0.22,
+        "font": {"size": 52, "color": colors.text},
+    }
 
 
 def _layout(drawn: go.Figure, view: PairView, colors: Theme) -> None:
@@ -115,7 +141,8 @@ def _layout(drawn: go.Figure, view: PairView, colors: Theme) -> None:
                 "align": "left",
                 "showarrow": False,
                 "font": {"size": 11, "color": colors.dim},
-            }
+            },
+            *([_watermark(colors)] if view.simulated else []),
         ],
     )
 

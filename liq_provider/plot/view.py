@@ -20,6 +20,7 @@ from liq_provider.plot.heat import HeatMap, Prints, heat_map
 from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, Verdict, Wave
 from liq_provider.rolling import BoolArray, FloatArray
 from liq_provider.settings import Settings
+from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.wave import (
     Strength,
@@ -34,6 +35,7 @@ from liq_provider.wave import (
 MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
 # Waves that began this many segments before the span are still seen from their beginning.
 _WAVE_SEGMENTS = 24
+_SIMULATED_CANDLES = "SIMULATED candles: they are of an exchange that is simulated on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class PairView:
     :param trades: alive in the span
     :param source: the setting ``backtest_source``: minutes, or a vendor of bars
     :param zscore: which z is held against the thresholds
+    :param simulated: what is to be said of data that never happened, None if all of it did
+    :param without_candles: why there are none, or only some, and how to get them
     """
 
     pair: str
@@ -67,12 +71,20 @@ class PairView:
     z_strong: float
     zscore: Literal["classic", "robust"]
     source: str
+    simulated: str | None
+    without_candles: str
 
     @property
     def known_share(self) -> float:
         """Share of the span in which a venue was heard."""
         lost_ms = sum(span.end_ms - span.start_ms for span in self.unknown)
         return 1 - lost_ms / (self.to_ms - self.from_ms)
+
+    @property
+    def candle_share(self) -> float:
+        """Share of the span's candles that are there; one that still runs may be missing."""
+        possible = (self.to_ms - self.from_ms) // self.timeframe_ms
+        return min(1.0, (len(self.candles) + 1) / possible) if len(self.candles) else 0.0
 
 
 def pair_view(
@@ -84,11 +96,16 @@ def pair_view(
     from_ms: int,
     to_ms: int,
     trades: Sequence[TradeRecord] = (),
+    without_candles: str = "",
+    *,
+    simulated_candles: bool = False,
 ) -> PairView:
     """
     :param candles: of that timeframe; those outside the span are left out
     :param from_ms: brought back to a candle's open
     :param to_ms: brought forward to a candle's close
+    :param without_candles: why there are none, or not all
+    :param simulated_candles: they are no exchange's
     :raises UsageError: no span, too long a span, or bars that do not fit the timeframe
     """
     if from_ms >= to_ms:
@@ -136,7 +153,17 @@ def pair_view(
         z_strong=settings.z_strong,
         zscore=settings.zscore,
         source=source,
+        simulated=_mark(reader, settings, from_ms, to_ms)
+        or (_SIMULATED_CANDLES if simulated_candles and len(candles) else None),
+        without_candles=without_candles,
     )
+
+
+def _mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> str | None:
+    """A vendor's bars come from an exchange whatever else is stored."""
+    if settings.backtest_source != "minutes":
+        return None
+    return mark_of(reader, settings.venues.enabled, from_ms - settings.baseline_ms, to_ms)
 
 
 def runs(flags: BoolArray, start_ms: int, step_ms: int) -> tuple[Interval, ...]:

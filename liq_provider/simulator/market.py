@@ -35,11 +35,13 @@ class TapeRow:
 
     :param received_ms: when a client had it
     :param frame: the exact text of the websocket message
+    :param simulated: so that whoever reads the tape can tell it from an exchange's
     """
 
     venue: str
     received_ms: int
     frame: str
+    simulated: bool = True
 
 
 class Market:

@@ -15,8 +15,10 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from liq_provider.provenance import STAND_IN
+
 HOST = "127.0.0.1"
-MODEL = "stand-in-not-an-AI"
+MODEL = STAND_IN
 FEED_PATH = "/news/feed.xml"
 
 _HEADLINES = (

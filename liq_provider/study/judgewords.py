@@ -3,6 +3,7 @@
 import math
 
 from liq_provider.plaintext import plain
+from liq_provider.provenance import is_stand_in
 from liq_provider.study.judges import Comparison, Judges
 from liq_provider.study.stats import Difference
 from liq_provider.study.study import MIN_DAYS, MIN_EVENTS, SHOWN_LEVEL, Cell
@@ -33,7 +34,8 @@ def judge_sentences(judges: Judges) -> list[str]:
 
 def judge_name(judge: str) -> str:
     """:return: as it may be shown; the model's name is whatever the configuration says"""
-    return plain(judge, _NAME_LIMIT)
+    name = plain(judge, _NAME_LIMIT)
+    return f"{name} (a STAND-IN, no AI)" if is_stand_in(judge) else name
 
 
 def confidence(level: float) -> str:

@@ -51,6 +51,7 @@ class Report:
     :param holdout: the hold-out, if it was opened
     :param holdout_note: what became of the hold-out
     :param settings: what the waves were made with
+    :param simulated: what is to be said of data that never happened, None if all of it did
     """
 
     part: Part
@@ -59,10 +60,13 @@ class Report:
     options: Options
     settings: dict[str, Any]
     made_ms: int
+    simulated: str | None = None
 
     def lines(self) -> list[str]:
         """:return: the plain sentences"""
         said = [*self.part.lines(self.options), self.holdout_note]
+        if self.simulated is not None:
+            said[0] = f"{self.simulated}. {said[0]}"
         if self.holdout is not None:
             said += [f"Hold-out: {line}" for line in self.holdout.lines(self.options)]
         return said
@@ -72,6 +76,7 @@ class Report:
         document = {
             "liqtrend": __version__,
             "made_ms": self.made_ms,
+            "simulated": self.simulated,
             "sentences": self.lines(),
             "limits": list(LIMITS),
             "options": asdict(self.options),

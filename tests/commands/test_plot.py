@@ -62,7 +62,8 @@ def test_the_last_day_by_default_and_without_candles(
     assert main(["plot", "--pair", "BTC/USDC:USDC"]) == 0
     said = capsys.readouterr().out
     assert "2026-03-04 00:0" in said and "to 2026-03-0" in said
-    assert "No candles (see freqtrade download-data): prices are of liquidations." in said
+    assert "NO candles" in said.splitlines()[0]
+    assert "freqtrade download-data gets them): prices are of liquidations." in said
     assert (base / "user_data" / "plot" / "liqtrend-BTC_USDC_USDC-1m.html").is_file()
 
 

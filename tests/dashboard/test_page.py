@@ -174,8 +174,15 @@ async def visit(seen: Seen, stage: Stage, found: Browser, url: str) -> None:
     page = await context.new_page()
     page.set_default_timeout(15_000)
     seen.witness.watch(page)
+    # What the page says before anything came.
+    await page.route("**/api/stream*", lambda route: route.abort())
     await page.goto(url)
-    await page.get_by_text("binance live").wait_for()
+    await page.locator("#market .empty").wait_for()
+    seen.texts["before"] = await page.locator("main").inner_text()
+    await page.unroute("**/api/stream*")
+    seen.witness.errors.clear()
+    await page.reload()
+    await page.get_by_text("binance (simulated) live").wait_for()
     await stage.settle(START)
     await see_a_wave(seen, stage, page)
     await see_the_record(seen, stage, page)
@@ -281,7 +288,13 @@ async def see_narrow_and_light(seen: Seen, page: Page) -> None:
         await page.set_viewport_size(DESK)  # type: ignore[arg-type]
     await page.fill("#filter", "eth")
     seen.lists["filtered"] = await page.locator("#market tbody tr").all_inner_texts()
+    await page.fill("#filter", "no such coin")
+    seen.texts["no match"] = await page.locator("#market .empty").inner_text()
     await page.fill("#filter", "")
+    seen.texts["known"] = await page.locator("#known").inner_text()
+    await page.select_option("#minimum", "250000")
+    seen.texts["none so large"] = await page.locator("#tape .empty").inner_text()
+    await page.select_option("#minimum", "0")
 
 
 async def use_the_keyboard(seen: Seen, page: Page) -> None:
@@ -318,7 +331,7 @@ async def see_a_restart(seen: Seen, stage: Stage, page: Page, url: str) -> None:
     await page.get_by_text("Sidecar not reachable").wait_for()
     seen.texts["gone"] = await page.locator("#verdict").inner_text()
     await stage.restart(url)
-    await page.get_by_text("binance live").wait_for()
+    await page.get_by_text("binance (simulated) live").wait_for()
     await page.locator("#verdict:not(:has-text('not reachable'))").wait_for()
     seen.flags["stayed"] = await page.evaluate("window.stayed")
 
@@ -336,8 +349,10 @@ def test_a_wave_is_seen_within_two_seconds_of_being_sent(seen: Seen) -> None:
 
 def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: Seen) -> None:
     assert "strong ▼ SHORT" in seen.texts["market"] and "100% of 20" in seen.texts["market"]
-    assert "ready, running" in seen.texts["market"] and "bybit $1" in seen.texts["market"]
-    assert "▼ long" in seen.texts["tape"] and "bybit" in seen.texts["tape"]
+    assert (
+        "ready, running" in seen.texts["market"] and "bybit (simulated) $1" in seen.texts["market"]
+    )
+    assert "▼ long" in seen.texts["tape"] and "bybit (simulated)" in seen.texts["tape"]
 
 
 def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen) -> None:
@@ -379,6 +394,15 @@ def test_the_filter_leaves_what_it_says(seen: Seen) -> None:
     assert seen.lists["filtered"] and all("ETH" in row for row in seen.lists["filtered"])
 
 
+def test_what_is_not_known_is_not_said_to_be_nothing(seen: Seen) -> None:
+    before = seen.texts["before"]
+    assert before.count("Not loaded yet.") == 4 and "was liquidated in" not in before
+    assert "No wave" not in before and "No verdict" not in before
+    assert seen.texts["no match"] == "None of the 3 coins of this window matches the filter."
+    assert "known of it: binance (simulated) " in seen.texts["known"]
+    assert seen.texts["none so large"].startswith("None of the latest")
+
+
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: Seen) -> None:
     visited = {name for name, _ in seen.lists["visited"]}
     assert set(seen.lists["usable"]) - visited == set()
@@ -389,9 +413,9 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: Seen) -> No
 def test_a_dead_feed_turns_the_strip_red_with_words(seen: Seen) -> None:
     assert seen.numbers["dead_s"] < 10
     assert (
-        "okx DOWN" in seen.texts["strip"]
-        or "okx REFUSED" in seen.texts["strip"]
-        or ("okx CONNECTING" in seen.texts["strip"])
+        "okx (simulated) DOWN" in seen.texts["strip"]
+        or "okx (simulated) REFUSED" in seen.texts["strip"]
+        or ("okx (simulated) CONNECTING" in seen.texts["strip"])
     )
 
 

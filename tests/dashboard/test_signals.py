@@ -119,9 +119,8 @@ def test_readiness_is_said_in_words(state: State, said: str) -> None:
         "base_asset": "BTC", "pair": "BTC/USDT:USDT", "z": None, "robust_z": None, "purity": 1.0,
         "count": 1, "state": int(state), "baseline_n": 41, "active_n": 7,
     }  # fmt: skip
-    table._sums[0] = {("BTC", "okx"): (5.0, 0.0, 1, "BTC/USDT:USDT")}
     table.take(Running(60_000, 0, (), {"BTC": features}, {"BTC": "BTC/USDT:USDT"}))
-    (found,) = table.rows(0)
+    found = table._row("BTC", {"okx": (5.0, 0.0, 1, "BTC/USDT:USDT")})
     assert found["ready"] == said and found["venues"] == {"okx": [5, 0]}
 
 

@@ -19,11 +19,11 @@ export function showAccount(account) {
   const currency = account.stake_currency;
   const { profit, stops, count, profit_open: open } = account;
   place.replaceChildren(facts([
-    ["Bot", `${account.name ?? none}, ${account.strategy} on ${account.exchange}, ${account.state}`],
+    ["Bot", `${account.name ?? none}, ${account.strategy} on ${account.exchange}${account.exchange_simulated ? " (simulated)" : ""}, ${account.state}`],
     ["Balance", money(account.balance, currency) + (account.balance_bot < account.balance ? `, of which the bot may use ${money(account.balance_bot, currency)}` : "")],
     ["Open positions", count === null ? `not told while the bot is ${account.state}` : `${count.current} of ${count.max < 0 ? "any number" : count.max}`],
-    ["Closed profit", signed(rounded(profit.profit_closed_coin ?? 0, 2), `${money(profit.profit_closed_coin, currency)} in ${counted(profit.closed_trade_count ?? 0, "trade")} (${profit.winning_trades ?? 0} won, ${profit.losing_trades ?? 0} lost)`)],
-    ["Open profit", signed(rounded(open, 2), money(open, currency))],
+    ["Closed profit", signed(rounded(profit.profit_closed_coin ?? 0, 2), `${money(profit.profit_closed_coin, currency)} in ${profit.closed_trade_count === null ? "an unknown number of trades" : counted(profit.closed_trade_count, "trade")} (${profit.winning_trades ?? none} won, ${profit.losing_trades ?? none} lost)`)],
+    ["Open profit", open === null ? none : signed(rounded(open, 2), money(open, currency))],
     ["Stops", `trailing ${pct(stops.trailing_pct)} from best, armed at ${pct(stops.trailing_arm_pct)} profit; fallback ${pct(stops.fallback_pct)} against entry`],
     ["", old(account)],
   ]));
@@ -55,6 +55,6 @@ function card(item, now, currency) {
 export function showPositions(account, now) {
   const place = into("positions");
   if (account.positions === undefined) place.replaceChildren(empty("Not known while the bot does not answer."));
-  else if (!account.positions.length) place.replaceChildren(empty("No open position."));
+  else if (!account.positions.length) place.replaceChildren(old(account) ?? "", empty(account.error ? "No position was open then." : "No open position."));
   else place.replaceChildren(old(account) ?? "", h("div", { class: "cards" }, account.positions.map((item) => card(item, now, account.stake_currency))));
 }

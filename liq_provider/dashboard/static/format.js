@@ -22,6 +22,17 @@ export function percent(fraction, digits = 2) {
 
 export const share = (value) => (value === null || value === undefined ? none : `${Math.round(100 * value)}%`);
 
+// Of what is known: 100% only if it is all, and not 0% if it is something.
+export function knownShare(value) {
+  if (value === null || value === undefined) return "not known yet";
+  if (value > 0 && value < 0.01) return "<1%";
+  return `${Math.floor(100 * value + 1e-9)}%`;
+}
+
+// Venues that are no exchanges; whatever is shown of them is marked.
+export const simulated = new Set();
+export const venueName = (name) => (simulated.has(name) ? `${name} (simulated)` : name);
+
 export function price(value) {
   if (value === null || value === undefined) return none;
   return Number(value.toPrecision(7)).toLocaleString("en-US", { maximumSignificantDigits: 7 });
@@ -46,6 +57,13 @@ export function age(ms) {
 }
 
 export const clock = (ms) => (ms ? new Date(ms).toISOString().slice(11, 19) : none);
+// With its date, unless it is of today.
+export function soon(ms, now) {
+  if (!ms) return none;
+  const text = new Date(ms).toISOString();
+  return text.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? `${text.slice(11, 16)} UTC` : `${text.slice(0, 16).replace("T", " ")} UTC`;
+}
+
 export const moment = (ms) => (ms ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC` : none);
 
 export function bytes(value) {

@@ -1,7 +1,7 @@
 // One stream of events from the sidecar feeds every part of the page; it reconnects by itself.
 import { showAccount, showPositions } from "./account.js";
 import { empty, h, into } from "./dom.js";
-import { moment } from "./format.js";
+import { moment, simulated } from "./format.js";
 import { Market, Tape } from "./market.js";
 import { draw, offer, openPair } from "./pair.js";
 import { signalsTable, wavesTable } from "./signals.js";
@@ -31,7 +31,7 @@ async function showEvidence() {
       return;
     }
     const [first, ...rest] = found.sentences;
-    place.replaceChildren(h("p", { class: "said" }, h("b", {}, first)), ...rest.map((line) => h("p", { class: "said" }, line)),
+    place.replaceChildren(found.simulated ? h("p", { class: "chip mode sim" }, found.simulated) : "", h("p", { class: "said" }, h("b", {}, first)), ...rest.map((line) => h("p", { class: "said" }, line)),
       h("h3", {}, "What it cannot say"), h("ul", {}, found.limits.map((line) => h("li", {}, line))),
       h("p", { class: "dim" }, found.made_ms ? `Made ${moment(found.made_ms)}; the whole report: user_data/study/${found.file}` : ""));
   } catch {
@@ -46,16 +46,28 @@ const signals = signalsTable();
 const market = new Market(openPair);
 const tape = new Tape();
 const handlers = {
-  status: (found) => strip.take(found),
+  status: (found) => { markSimulated(found.simulated.venues); strip.take(found); },
   account: (found) => { strip.takeAccount(found); showAccount(found); showPositions(found, strip.now); },
-  waves: (found) => waves.show(found),
-  signals: (found) => signals.show(found),
-  market: (found) => { market.show(found); if (found.length) offer(found[0].pair); },
+  waves: (found) => waves.show(found.rows, more(found)),
+  signals: (found) => signals.show(found.rows, more(found)),
+  market: (found) => { market.show(found); if (found.rows?.length) offer(found.rows[0].pair); },
   tape: (found) => tape.take(found),
   beat: (found) => strip.beat(found),
   "problem store": (found) => strip.trouble("store", found),
   "problem bot": (found) => strip.trouble("bot", found),
 };
+
+function more(found) {
+  return found.more ? `The newest ${found.rows.length} of the last 24 hours; there are older ones.` : "";
+}
+
+// Names of venues stand in cells that are drawn already.
+function markSimulated(venues) {
+  if (venues.length === simulated.size && venues.every((name) => simulated.has(name))) return;
+  simulated.clear();
+  for (const name of venues) simulated.add(name);
+  for (const shown of [market, tape]) shown.table.redraw();
+}
 
 let stream = null;
 let heard = Date.now();

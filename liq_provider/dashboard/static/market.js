@@ -1,6 +1,6 @@
 // The market table and the tape.
 import { h, into } from "./dom.js";
-import { clock, directionText, number, price, share, sideText, usd } from "./format.js";
+import { clock, counted, directionText, knownShare, number, price, share, sideText, soon, usd, venueName } from "./format.js";
 import { Table } from "./table.js";
 
 const KEPT = 200;
@@ -8,8 +8,9 @@ const KEPT = 200;
 export class Market {
   constructor(openPair) {
     this.largest = 1;
+    this.known = {};
     this.table = new Table(into("market"), {
-      label: "Liquidations by coin", missing: "Nothing was liquidated in this window, as far as is known.",
+      label: "Liquidations by coin", missing: (rows) => this.nothing(rows),
       key: (row) => row.coin, sort: { name: "total", down: true },
       columns: [
         { name: "coin", title: "Coin", value: (row) => row.coin, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.coin) },
@@ -22,7 +23,7 @@ export class Market {
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
         { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}`) : "") },
         { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.running ? ", running" : "") },
-        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${name} ${usd(long)} / ${usd(short)}`).join(", ") },
+        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueName(name)} ${usd(long)} / ${usd(short)}`).join(", ") },
       ],
     });
     const filter = document.getElementById("filter");
@@ -39,12 +40,36 @@ export class Market {
       h("span", { class: "left", width: width(row.long) }), h("span", { class: "right", width: width(row.short) }));
   }
 
-  show(rows) {
+  // Why there is no row: a filter, a window in which nobody listened, or none.
+  nothing(rows) {
+    if (rows.length) return `None of the ${counted(rows.length, "coin")} of this window matches the filter.`;
+    const shares = Object.values(this.known);
+    if (!shares.some((one) => one > 0)) return "Not known: no feed was heard in this window.";
+    if (shares.every((one) => one === 1)) return "No liquidation was heard in this window, though all feeds were; Binance and OKX send a sample.";
+    return "No liquidation was heard in what is known of this window; the rest is unknown, not zero.";
+  }
+
+  // What the sums are of; of minutes that nobody heard nothing is known.
+  caption(found) {
+    if (!found.rows) return "";
+    const known = Object.entries(found.known).map(([name, value]) => `${venueName(name)} ${knownShare(value)}`);
+    const heard = known.length ? `known of it: ${known.join(", ")}` : "nothing of it is settled yet";
+    return `${soon(found.from_ms, found.to_ms)} to now; ${heard}`;
+  }
+
+  show(found) {
+    this.known = found.known ?? {};
+    document.getElementById("known").textContent = this.caption(found);
+    if (!found.rows) {
+      this.table.show(null);
+      return;
+    }
+    const rows = found.rows;
     const largest = Math.max(1, ...rows.map((row) => Math.max(row.long, row.short)));
     // Bars are drawn anew only when the scale moved visibly.
     if (Math.abs(largest / this.largest - 1) > 0.05) {
       this.largest = largest;
-      for (const line of this.table.known.values()) line.text = "";
+      this.table.redraw();
     }
     this.table.show(rows);
     document.getElementById("pairs").replaceChildren(...rows.map((row) => h("option", { value: row.pair })));
@@ -53,30 +78,36 @@ export class Market {
 
 export class Tape {
   constructor() {
-    this.items = [];
+    this.items = null;
     this.minimum = document.getElementById("minimum");
     this.table = new Table(into("tape"), {
-      label: "Live liquidations", missing: "No liquidation of this size yet.", key: (row) => row.id,
+      label: "Live liquidations", missing: () => this.nothing(), key: (row) => row.id,
       columns: [
         { name: "time", title: "Time", cell: (row) => clock(row.ms) },
         { name: "pair", title: "Pair", cell: (row) => row.pair.split("/")[0] },
         { name: "side", title: "Liquidated", tight: true, cell: (row) => h("span", { class: row.side }, sideText(row.side)) },
         { name: "usd", title: "Size", num: true, cell: (row) => usd(row.usd) },
         { name: "price", title: "Price", num: true, cell: (row) => price(row.price) },
-        { name: "venue", title: "Venue", cell: (row) => row.venue },
+        { name: "venue", title: "Venue", cell: (row) => venueName(row.venue) },
       ],
     });
     this.minimum.addEventListener("change", () => this.draw());
   }
 
+  nothing() {
+    if (!this.items.length) return "No liquidation was heard in the hour before the sidecar's start, nor since.";
+    return `None of the latest ${counted(this.items.length, "liquidation")} is that large.`;
+  }
+
   take(items) {
     // After a restart of the sidecar its numbers begin anew.
-    if (items.length && this.items.length && items[0].id <= this.items[0].id) this.items = [];
-    this.items = [...items.reverse(), ...this.items].slice(0, KEPT * 5);
+    if (items.length && this.items?.length && items[0].id <= this.items[0].id) this.items = [];
+    this.items = [...items.reverse(), ...(this.items ?? [])].slice(0, KEPT * 5);
     this.draw();
   }
 
   draw() {
+    if (!this.items) return;
     const least = Number(this.minimum.value);
     this.table.show(this.items.filter((item) => item.usd >= least).slice(0, KEPT));
   }

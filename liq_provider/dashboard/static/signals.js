@@ -7,7 +7,7 @@ const direction = (row) => h("span", { class: directionClass(row.direction) }, d
 
 export function wavesTable(openPair) {
   return new Table(into("waves"), {
-    label: "Waves of the last day", missing: "No wave was seen live in the last 24 hours.",
+    label: "Waves of the last day", missing: "No wave of the last 24 hours is on record. In minutes that no feed heard there may have been some.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.start_ms}`,
     columns: [
       { name: "time", title: "Since", cell: (row) => clock(row.start_ms) },
@@ -23,7 +23,7 @@ export function wavesTable(openPair) {
 
 export function signalsTable() {
   return new Table(into("signals"), {
-    label: "Latest verdicts", missing: "No verdict in the last 24 hours.",
+    label: "Latest verdicts", missing: "No verdict of the last 24 hours is on record.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
     columns: [
       { name: "time", title: "Time", cell: (row) => clock(row.available_at) },
@@ -34,7 +34,7 @@ export function signalsTable() {
       { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
       { name: "action", title: "Decision", cell: (row) => h("b", { class: row.action === "enter" ? "good" : "" }, row.action) },
       { name: "confidence", title: "Confidence", cell: (row) => row.confidence },
-      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}`)] },
+      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}${row.stand_in ? ", a STAND-IN, not an AI" : ""}`)] },
       { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none failed" },
     ],
   });
@@ -61,7 +61,7 @@ function recordParts(found) {
   const { signal, inputs, call } = found;
   const parts = [
     facts([
-      ["Judge", signal.judge], ["Available", moment(signal.available_at)], ["Expires", moment(signal.expires_at)],
+      ["Judge", signal.stand_in ? `${signal.judge}: a STAND-IN, not an AI` : signal.judge], ["Available", moment(signal.available_at)], ["Expires", moment(signal.expires_at)],
       ["Minute", moment(signal.close_ms)], ["Wave since", moment(signal.wave_start_ms)],
       ["Liquidations", signal.liq_note], ["Candles", signal.trend_note], ["News", `${signal.news}: ${signal.news_note}`],
       ["Reason", signal.action_reason], ["First gate that failed", signal.refused_by ?? "none"],
@@ -73,9 +73,9 @@ function recordParts(found) {
       : empty(found.news ? "None was found." : found.asked && !call ? "Not on record any more." : "News was not asked."),
   ];
   if (call) {
-    parts.push(h("h3", {}, "Question to the model"), facts([
+    parts.push(h("h3", {}, signal.stand_in ? "Question to the stand-in, which is no model" : "Question to the model"), facts([
       ["Asked", moment(call.asked_ms)], ["Took", `${call.latency_ms} ms in ${call.requests} request(s)`], ["Outcome", `${call.outcome} ${call.detail}`.trim()],
-      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}`], ["Cost", call.cost_usd === null ? "not known: llm.price_in_usd is not set" : `$${call.cost_usd.toFixed(6)}`],
+      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}${signal.stand_in ? ", made up by the stand-in" : ""}`], ["Cost", call.cost_usd === null ? "not known: llm.price_in_usd is not set" : `$${call.cost_usd.toFixed(6)}`],
     ]), ...call.prompt.map((text) => h("pre", { tabindex: "0" }, text)), h("h3", {}, "Its answer, as it came"), h("pre", { tabindex: "0" }, call.answer || none));
   } else parts.push(empty(found.asked ? "The question to the model is not on record any more." : "No model was asked about it."));
   return parts;

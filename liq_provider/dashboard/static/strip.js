@@ -1,6 +1,6 @@
 // The status strip: what is live and what is not, in words first.
 import { h } from "./dom.js";
-import { age, bytes, clock, counted, share } from "./format.js";
+import { age, bytes, clock, counted, knownShare, soon, venueName } from "./format.js";
 
 const OLD_S = 10;
 const STARTING_MS = 120_000;
@@ -10,8 +10,8 @@ const verdict = document.getElementById("verdict");
 function feedChip(name, feed, coverage, now) {
   const live = feed.state === "live";
   const heard = feed.last_liquidation_ms ? `last ${age(now - feed.last_liquidation_ms)} ago` : "nothing yet";
-  const words = live ? `${name} live, ${heard}` : `${name} ${feed.state.toUpperCase()}: ${feed.detail}`;
-  return h("span", { class: `chip ${live ? "good" : "bad"}` }, `${words}, 24 h ${share(coverage ?? 0)} known`);
+  const words = live ? `${venueName(name)} live, ${heard}` : `${venueName(name)} ${feed.state.toUpperCase()}: ${feed.detail}`;
+  return h("span", { class: `chip ${live ? "good" : "bad"}` }, `${words}; of 24 h ${knownShare(coverage)}${coverage === undefined ? "" : " known"}`);
 }
 
 function judgeChips(judge) {
@@ -20,7 +20,7 @@ function judgeChips(judge) {
   const calls = budget?.spent?.calls_per_day;
   const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, cost not known (no llm prices set)` : "costs nothing";
   const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
-    `judge ${judge.name}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
+    `judge ${judge.name}${judge.stand_in ? " (a STAND-IN, not an AI; its calls are made up)" : ""}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
   if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
   const news = judge.news?.budget;
   if (news) chips.push(h("span", { class: `chip ${news.reached ? "bad" : ""}` }, `news: ${news.calls_per_day.used} of ${news.calls_per_day.limit} requests, $${news.usd.toFixed(3)} today` + (news.reached ? ", NOT ASKED until midnight UTC" : "")));
@@ -81,7 +81,8 @@ export class Strip {
 
   modes() {
     const chips = [];
-    if (this.status?.simulated) chips.push(h("span", { class: "chip mode sim" }, "SIMULATED market"));
+    const said = this.status?.simulated.words;
+    if (said) chips.push(h("span", { class: "chip mode sim", title: said }, said.split(":")[0] + (said.startsWith("SIMULATED in part") ? `: ${this.status.simulated.venues.join(", ")}` : "")));
     const account = this.account;
     const modes = new Set((this.status?.sidecar.bots ?? []).map((bot) => bot.dry_run));
     modes.add(account?.dry_run);
@@ -114,7 +115,7 @@ export class Strip {
       : dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}`
         : "Data is live";
     const base = status.baseline;
-    const warm = base && base.segments < base.needed ? h("span", { class: "chip warn" }, `baseline warming up: ${base.segments} of ${base.needed} segments; first signal possible ${clock(base.first_signal_ms)} UTC`) : null;
+    const warm = base && base.segments < base.needed ? h("span", { class: "chip warn" }, `baseline warming up: ${base.segments} of ${base.needed} segments; first signal possible ${soon(base.first_signal_ms, this.now)}`) : null;
     const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${counted(status.sidecar.lost, "liquidation")} lost`) : null;
     document.getElementById("strip").replaceChildren(...[
       ...feeds.map(([name, feed]) => feedChip(name, feed, status.coverage_24h?.[name], this.now)),

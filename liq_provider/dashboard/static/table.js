@@ -5,18 +5,21 @@ const sortValue = (value) => (value === null || value === undefined ? -Infinity 
 
 export class Table {
   // columns: {name, title, value(row), cell(row) -> text or element, num, wide, long, tight}
+  // missing: what is said when there is no row, or a function of the rows that a filter hides
   constructor(place, { columns, key, missing, sort = null, label, rowClass = null }) {
     this.columns = columns;
     this.key = key;
     this.missing = missing;
     this.sort = sort;
     this.rowClass = rowClass;
-    this.rows = [];
+    this.rows = null;
+    this.aside = "";
     this.filter = () => true;
     this.known = new Map();
     this.headers = columns.map((column) => this.header(column));
     this.body = h("tbody");
-    this.note = h("p", { class: "empty" }, missing);
+    // Nothing is known before it was read, which is another thing than nothing.
+    this.note = h("p", { class: "empty", "aria-live": "polite" }, "Not loaded yet.");
     this.element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
       h("table", { class: "stack" }, h("thead", {}, h("tr", {}, this.headers)), this.body), this.note);
     place.replaceChildren(this.element);
@@ -44,13 +47,27 @@ export class Table {
     });
   }
 
-  show(rows) {
+  // aside: said below the rows, such as that there are more
+  show(rows, aside = "") {
     this.rows = rows;
+    this.aside = aside;
     this.draw();
   }
 
+  // Cells may say something else now although their rows are the same.
+  redraw() {
+    for (const line of this.known.values()) line.text = "";
+    this.draw();
+  }
+
+  say(rows) {
+    if (this.rows === null) return "Not loaded yet.";
+    if (rows.length) return this.aside;
+    return typeof this.missing === "function" ? this.missing(this.rows) : this.missing;
+  }
+
   draw() {
-    let rows = this.rows.filter(this.filter);
+    let rows = (this.rows ?? []).filter(this.filter);
     if (this.sort) {
       const column = this.columns.find((item) => item.name === this.sort.name);
       const turn = this.sort.down ? -1 : 1;
@@ -75,7 +92,9 @@ export class Table {
         this.known.delete(key);
       }
     }
-    this.note.hidden = rows.length > 0;
+    const said = this.say(rows);
+    if (this.note.textContent !== said) this.note.textContent = said;
+    this.note.hidden = !said;
   }
 
   line(key, row) {
