@@ -31,21 +31,26 @@ def entries(
     """
     states = reader.states(["sidecar", "computed_ms"])
     sidecar, computed_ms = states.get("sidecar") or {}, int(states.get("computed_ms") or 0)
-    alive = running and now_ms - int(sidecar.get("now_ms") or 0) <= _ALIVE_MS
-    feeds = told(sidecar) if alive else {}
+    speaks = running and alive(sidecar, now_ms)
+    feeds = told(sidecar) if speaks else {}
     report = assess(reader, settings, feeds, computed_ms or minute_of(now_ms)).report
     if coins is not None:
         report = report.for_coins(coins, windows_for(settings))
-    if alive and not computed_ms:
+    if speaks and not computed_ms:
         return replace(report, whole=before_first_minute(report.whole, report.close_ms))
     problem = other_minutes(reader, settings)
     if problem is None and not running:
         problem = "no sidecar is running on this machine"
-    elif problem is None and not alive:
+    elif problem is None and not speaks:
         problem = "the sidecar does not answer"
     elif problem is None:
         problem = Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
     return replace(report, whole=at_once(report.whole, problem))
+
+
+def alive(sidecar: Mapping[str, Any], now_ms: int) -> bool:
+    """:return: whether a sidecar's status is of just now"""
+    return now_ms - int(sidecar.get("now_ms") or 0) <= _ALIVE_MS
 
 
 def traded_coins(config: Mapping[str, Any]) -> set[str] | None:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.commands.common import Context, context, show_time
-from liq_provider.commands.entries import entries, traded_coins
+from liq_provider.commands.entries import alive, entries, traded_coins
 from liq_provider.health import coverage_shares
+from liq_provider.moments import moment
 from liq_provider.provenance import is_stand_in
 from liq_provider.readiness import Report
 from liq_provider.store.origins import mark_of
@@ -45,7 +46,7 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     states = reader.states(["sidecar", "watermark_ms", "computed_ms"])
     sidecar = states.get("sidecar") or {}
     computed_ms = int(states.get("computed_ms") or 0)
-    running = found.files.running()
+    running = found.files.running() or _elsewhere(found.store_url, sidecar, now_ms)
     report = entries(reader, settings, now_ms, running, traded_coins(found.config))
     waves = reader.waves(now_ms - _DAY_MS, limit=1)
     return {
@@ -65,6 +66,11 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
         "coins": report.counts(),
         "last_wave": waves[0] if waves else None,
     }
+
+
+def _elsewhere(store_url: str, sidecar: Mapping[str, Any], now_ms: int) -> bool:
+    """A store that is no file may be served by another machine; what it tells is all there is."""
+    return not store_url.startswith("sqlite") and alive(sidecar, now_ms)
 
 
 def _print(report: Mapping[str, Any]) -> None:
@@ -90,7 +96,8 @@ def _print(report: Mapping[str, Any]) -> None:
     if wave:
         console.print(
             f"Last wave: {wave['pair']} {wave['direction']} ({wave['strength']}), peak z "
-            f"{wave['peak_z']:.1f}, ${wave['peak_usd']:,.0f}, until {show_time(wave['last_ms'])}",
+            f"{wave['peak_z']:.1f}, ${wave['peak_usd']:,.0f}, from {moment(wave['start_ms'])} to "
+            f"{moment(wave['last_ms'])}",
             markup=False,
         )
 

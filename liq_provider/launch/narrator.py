@@ -16,7 +16,6 @@ from sqlalchemy.pool import NullPool
 from liq_provider.commands.entries import entries
 from liq_provider.errors import StoreError
 from liq_provider.features import State
-from liq_provider.readiness import Readiness
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, qualifies, strengths
@@ -70,10 +69,10 @@ class Narrator:
         self._closed: set[int] = set()
         self._feeds: dict[str, str] = {}
         self._page: str | None = None
-        self._readiness: Readiness | None = None
+        self._kind: tuple[str, bool] | None = None
         self._said_s = 0.0
         self._look_s = 0.0
-        self._blind: dict[str, str] = {}
+        self._blind: dict[str, bool] = {}
 
     def news(self) -> Iterator[str]:
         """:return: what happened since the last call, one line each"""
@@ -99,21 +98,26 @@ class Narrator:
 
     def _readiness_changes(self) -> Iterator[str]:
         """A change at once; while nothing changes but the numbers, the countdown now and then."""
-        if time.monotonic() < self._look_s:
+        # Before there is a sidecar there is nothing to be told that is not about to change.
+        if time.monotonic() < self._look_s or not self._feeds:
             return
         self._look_s = time.monotonic() + _LOOK_S
         now_ms = round(time.time() * 1000)
-        report, before = entries(self._reader, self._settings, now_ms), self._readiness
-        whole = self._readiness = report.whole
+        report = entries(self._reader, self._settings, now_ms)
+        whole = report.whole
+        kind = (whole.condition, whole.from_ms is None)
         due = not whole.ready and time.monotonic() - self._said_s >= _COUNTDOWN_S
-        if due or before is None or before.condition != whole.condition:
-            self._said_s = time.monotonic()
+        if due or kind != self._kind:
+            self._kind, self._said_s = kind, time.monotonic()
             yield f"entries    {whole.words(now_ms)}"
         for name, venue in report.venues.items():
-            blind = venue.reason if venue.condition == "unknown" else ""
-            if self._blind.get(name, "") != blind:
-                self._blind[name] = blind
-                yield f"venue      {blind or f'{name} counts again'}"
+            blind, before = venue.condition == "unknown", self._blind.get(name)
+            # One that was not heard yet is no news: its feed is told of as it connects.
+            if blind and before is None:
+                continue
+            self._blind[name] = blind
+            if before is not None and blind != before:
+                yield f"venue      {venue.words(now_ms) if blind else f'{name} counts again'}"
 
     def _new_verdicts(self) -> Iterator[str]:
         for row in self._reader.verdicts(self._verdicts_ms, 2**62):

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from liq_provider.commands.apiserver import api_remarks
 from liq_provider.launch import demo as launcher
 from liq_provider.launch.processes import Ending
 from tests.dashboard.browser import CHROMIUM, needs_browser
@@ -165,3 +166,18 @@ def test_the_demo_names_whoever_judges(tmp_path: Path, monkeypatch: pytest.Monke
     assert demo._judge_words() == "a real model, some-model"
     monkeypatch.setenv("LIQ_PROVIDER__JUDGE__BY", "matrix")
     assert demo._judge_words() == "the matrix"
+
+
+def test_each_demo_signs_logins_with_a_key_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher.Demo, "_simulator_state", lambda demo: {"symbols": ["BTCUSDT"]})
+    (tmp_path / "config.json.example").symlink_to(ROOT / "config.json.example")
+    configs = []
+    for _ in range(2):
+        one = launcher.Demo(tmp_path, None, Ending())
+        one._usual.release()
+        configs.append(one._config())
+    keys = {config["api_server"]["jwt_secret_key"] for config in configs}
+    assert len(keys) == 2
+    assert all([*api_remarks(config)] == [] for config in configs)

@@ -1,11 +1,14 @@
 """What the launchers say of a trade."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from liq_provider.launch import narrator as narrator_module
 from liq_provider.launch.narrator import Narrator
+from liq_provider.readiness import READY, Readiness, Report
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 
@@ -33,6 +36,39 @@ def test_the_stop_is_told_once_the_strategy_has_set_it(
         monkeypatch.setattr(narrator, "trades", lambda stop=stop: [trade(stop_loss=stop)])
         told.append([line.split(maxsplit=1)[0] for line in narrator._trade_changes()])
     assert told == [["entry"], ["stop"], [], ["stop"]]
+
+
+def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = round(time.time() * 1000) + 90 * 60_000
+    cold = Readiness("warming_up", "warming up: 3 of 72", soon)
+    lost = Readiness("unknown", "okx is silent: nothing comes")
+    narrator = make(tmp_path)
+    narrator._feeds["okx"] = "live"
+    elapsed_s = 0.0
+    monkeypatch.setattr(narrator_module.time, "monotonic", lambda: elapsed_s)
+    told = []
+    for whole, okx in ((cold, READY), (cold, READY), (cold, lost), (READY, lost), (READY, READY)):
+        elapsed_s += 60
+        report = Report(0, whole, {"okx": okx}, {})
+        monkeypatch.setattr(narrator_module, "entries", lambda *_, report=report: report)
+        told.append(list(narrator._readiness_changes()))
+    assert told[0][0].startswith("entries    warming up: 3 of 72; possible from 20")
+    assert told[0][0].endswith("UTC (in 1 h 29 min)") or told[0][0].endswith("(in 1 h 30 min)")
+    assert told[1:] == [
+        [],
+        ["venue      okx is silent: nothing comes"],
+        ["entries    entries are possible"],
+        ["venue      okx counts again"],
+    ]
+    elapsed_s += 400
+    assert list(narrator._readiness_changes()) == []
+    report = Report(0, cold, {"okx": READY}, {})
+    monkeypatch.setattr(narrator_module, "entries", lambda *_: report)
+    for waited_s, lines in ((10, 1), (100, 0), (201, 1)):
+        elapsed_s += waited_s
+        assert len(list(narrator._readiness_changes())) == lines
 
 
 def make(tmp_path: Path) -> Narrator:

@@ -50,6 +50,16 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         assert "nothing overrides what LiqTrend relies on" in out
         assert "all 2 have a liquidation feed" in out
         assert "network to okx" in out
+
+        # A plain `freqtrade trade` has nothing but its log.
+        logged = until(place / "user_data" / "freqtrade.log", "LiqTrend: no entries before 20", 90)
+        line = next(line for line in logged.splitlines() if "no entries before" in line)
+        assert "of 72 baseline segments of 5 min are known" in line
+        assert " UTC (in 6 h " in line or " UTC (in 5 h " in line
+        until(told, "entries    warming up: ", 20)
+        capsys.readouterr()
+        assert main(["status"]) == 1
+        assert "warming up: " in " ".join(capsys.readouterr().out.split())
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
