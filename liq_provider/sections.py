@@ -269,7 +269,7 @@ class MessageSettings(Section):
     :param waves: judged waves above the strategy's thresholds: all, or those that are entered
     :param trades: why a trade was closed
     :param data: liquidation data that goes stale or comes back, and settings that do not fit
-    :param budget: the model may not be asked any more today
+    :param budget: the model, or the news, may not be asked any more today
     """
 
     waves: Literal["all", "enter", "none"] = "all"

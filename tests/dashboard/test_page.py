@@ -145,7 +145,7 @@ async def play(base_dir: Path) -> Seen:
             sim,
             base_dir,
             llm={"base_url": model.url},
-            news={"provider": "rss", "feeds": [feed]},
+            news={"provider": "rss", "feeds": [feed, feed.replace("/feed", "/nowhere")]},
             dashboard={"port": 0},
             fill_gaps=False,
         )
@@ -417,6 +417,10 @@ def test_a_dead_feed_turns_the_strip_red_with_words(seen: Seen) -> None:
         or "okx (simulated) REFUSED" in seen.texts["strip"]
         or ("okx (simulated) CONNECTING" in seen.texts["strip"])
     )
+
+
+def test_a_feed_of_news_that_fails_is_named_in_the_strip(seen: Seen) -> None:
+    assert "/nowhere: HTTP 404" in seen.texts["strip"]
 
 
 def test_the_page_survives_a_restart_of_the_sidecar(seen: Seen) -> None:

@@ -41,7 +41,7 @@ async def read_feed(body: bytes) -> tuple[str, list[Story]]:
     environment["PYTHONPATH"] = os.pathsep.join(path or os.curdir for path in sys.path)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "liq_provider.enrich.reading"),
+        *("-P", "-m", "liq_provider.enrich.reading"),  # nothing of the working directory
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

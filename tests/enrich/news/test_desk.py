@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from aiohttp import web
 from liq_provider.enrich.news import NewsDesk, NewsItem
 from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.enrich.news.spelling import spelling_of
+from liq_provider.errors import StoreBusy
 from liq_provider.sections import NewsSettings
-from liq_provider.store.spending import Spending
+from liq_provider.store.engine import open_engine
+from liq_provider.store.spending import Spending, take_call
+from liq_provider.store.writer import Writer
 
 KEY = "brave-planted-key"
 
@@ -208,6 +212,41 @@ async def test_over_the_rate_news_is_not_asked(stand: Stand) -> None:
     found = await desk.get("ETH")
     assert found.found is None and "calls_per_minute" in found.note
     assert len(stand.seen) == 1
+
+
+async def test_over_the_days_budget_brave_is_not_asked_also_after_a_restart(
+    stand: Stand, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = Writer(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
+
+    def take(day: int, limit: int, usd: float) -> tuple[bool, Spending]:
+        return take_call(writer.engine, "brave", day, limit, usd)
+
+    stand.take = take  # type: ignore[method-assign]
+    desk = stand.desk(budget={"calls_per_day": 2})
+    assert [(await desk.get(coin)).found for coin in ("BTC", "ETH")] == [False, False]
+    for coin in ("SOL", "XRP"):
+        found = await desk.get(coin)
+        assert found.found is None and found.key == ""
+        assert found.note == "news was not asked: over news.budget.calls_per_day"
+    again = stand.desk(budget={"calls_per_day": 2})
+    assert (await again.get("ADA")).found is None
+    assert len(stand.seen) == 2
+    budget = desk.report()["budget"]
+    assert budget["calls_per_day"] == {"used": 2, "limit": 2} and budget["reached"]
+    assert (budget["usd"], budget["refused"], desk.stats.asked) == (0.01, 2, 2)
+    said = [record for record in caplog.records if "calls_per_day" in record.getMessage()]
+    assert len(said) == 2, "once by each"
+    writer.close()
+
+
+async def test_brave_is_not_asked_if_the_store_cannot_tell(stand: Stand) -> None:
+    def locked(day: int, limit: int, usd: float) -> tuple[bool, Spending]:
+        raise StoreBusy("locked")
+
+    stand.take = locked  # type: ignore[method-assign]
+    found = await stand.desk().get("BTC")
+    assert found.found is None and "the store does not say" in found.note and not stand.seen
 
 
 async def test_without_a_key_brave_is_not_asked(

@@ -2,16 +2,20 @@
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from liq_provider.enrich.news import reach
+from liq_provider.enrich.news import http, reach
 from liq_provider.enrich.news.http import NewsError, get
+from tests.integration.telegram_api import NAME, make_certificate
 
 
 class Server:
@@ -286,6 +290,54 @@ async def test_ways_to_write_an_address_that_only_resolvers_know_are_refused() -
         assert not own.gone.is_set()
     finally:
         own.close()
+
+
+class Encrypted:
+    """An encrypted server of a public name that is looked up here."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self.location = ""
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(certificate, key)
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        if self.location:
+            raise web.HTTPFound(self.location)
+        return web.Response(text="whole")
+
+    async def __aenter__(self) -> "Encrypted":
+        app = web.Application()
+        app.router.add_get("/feed", self._serve)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._context).start()
+        self.url = f"https://{NAME}:{self._runner.addresses[0][1]}/feed"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+
+async def test_an_address_that_was_checked_must_still_prove_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def here(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(reach, "_addresses", here)
+    monkeypatch.setattr(reach, "is_public", lambda address: True)
+    certificate, key = make_certificate(tmp_path)
+    async with Encrypted(certificate, key) as server:
+        with pytest.raises(NewsError, match="ConnectError"):
+            await get(server.url, 20)  # nobody vouches for it
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        monkeypatch.setattr(http, "_trusted", lambda: trusted)
+        assert (await get(server.url, 20)).body == b"whole"
+        with pytest.raises(NewsError, match="ConnectError"):
+            await get(server.url.replace(NAME, "other.example"), 20)
+        server.location = "http://other.example/feed"
+        with pytest.raises(NewsError, match="from https to plain http"):
+            await get(server.url, 20)
 
 
 def test_addresses_of_the_public_internet_are_public() -> None:
