@@ -12,7 +12,7 @@ import numpy as np
 from liq_provider.baseline import BaselineCounts, mask_of
 from liq_provider.coverage import Interval, whole_minutes
 from liq_provider.errors import StoreError
-from liq_provider.features import FeatureParams, FeatureRows, State
+from liq_provider.features import FeatureParams, FeatureRows, State, windows_of
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.readiness import (
     FeedFacts,
@@ -54,10 +54,11 @@ def feed_facts(feed: Mapping[str, Any]) -> FeedFacts:
     """
     :param feed: what the sidecar tells of it
     """
-    hole = feed.get("hole")
+    hole, state = feed.get("hole"), feed.get("state", "not told of")
+    live = state == "live"
     return FeedFacts(
-        None if feed["state"] == "live" else f"{feed['state']}: {feed['detail']}",
-        feed.get("since_ms") if feed["state"] == "live" else None,
+        None if live else f"{state}: {feed.get('detail', '')}",
+        feed.get("since_ms") if live else None,
         Hole(*hole) if hole else None,
     )
 
@@ -107,7 +108,10 @@ def assess(
     busy = reader.segment_counts(start_ms, close_ms - segment_ms, segment_ms)
     coins = sorted({*busy, *reader.active(close_ms - segment_ms, close_ms)})
     known = reader.known_minutes(coins, names, start_ms, close_ms)
-    computed = reader.features(None, close_ms, close_ms)
+    theirs = (reader.states(["sidecar"]).get("sidecar") or {}).get("windows")
+    # Features of other windows than the asker's say nothing of what it will decide.
+    same = theirs is None or theirs == windows_of(settings)
+    computed = reader.features(None, close_ms, close_ms) if same else {}
     alike: dict[bytes, _Alike] = {}
     states: dict[str, tuple[State, int, int]] = {}
     readiness: dict[str, Readiness] = {}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from liq_provider.assessing import assess, told
 from liq_provider.bot.clockwatch import elapsed_s
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.errors import StoreError
@@ -89,13 +90,16 @@ class StoreReading:
             computed_ms=int(facts.get("computed_ms") or 0),
             verdict_ms=int(facts.get("verdict_ms") or 0),
             sidecar=sidecar,
-            readiness=facts.get("readiness"),
+            readiness=before.readiness if self._own else facts.get("readiness"),
             heard=_heard(before, sidecar),
         )
         yield draft
         if draft.computed_ms > draft.loaded_ms:
             for loaded in self._with_features(draft):
                 draft = loaded
+                yield draft
+            if self._own:
+                draft = replace(draft, readiness=self._readiness(draft))
                 yield draft
         news = draft.verdict_ms != before.verdict_ms
         if news or draft.again:
@@ -155,6 +159,11 @@ class StoreReading:
             )
         self._own = own
         return own
+
+    def _readiness(self, draft: Snapshot) -> dict[str, Any]:
+        """By this bot's windows."""
+        feeds = told(draft.sidecar)
+        return assess(self._reader, self._settings, feeds, draft.computed_ms).report.as_json()
 
     # -- verdicts and market lists --------------------------------------------------------
 

@@ -44,7 +44,7 @@ def entries(
     elif problem is None and not speaks:
         problem = "the sidecar does not answer"
     elif problem is None:
-        problem = Snapshot(computed_ms, 0, sidecar).problem(now_ms, settings)
+        problem = Snapshot(computed_ms, sidecar=sidecar).problem(now_ms, settings)
     return replace(report, whole=at_once(report.whole, problem))
 
 

@@ -228,6 +228,22 @@ def test_other_windows_are_computed_here_and_equal_what_the_sidecar_would_write(
             assert rows.z[row] == pytest.approx(expected["z"], rel=1e-9)
 
 
+def test_with_other_windows_readiness_is_this_bots_own(store: Store) -> None:
+    close_ms = _fill(store)
+    store.writer.put_readiness({"close_ms": close_ms, "whole": {"condition": "ready"}}, [], 0)
+    store.settle(close_ms)
+    for needed, condition in ((20, "ready"), (110, "ready"), (200, "warming_up")):
+        own = settings(segment_min=3, baseline_hours=12, min_baseline_segments=needed)
+        live = live_source(store.url, own)
+        live.refresh()
+        told = live.snapshot.readiness
+        assert told is not None
+        assert told["coins"]["BTC"]["condition"] == condition
+    live = source(store)
+    live.refresh()
+    assert live.snapshot.readiness == {"close_ms": close_ms, "whole": {"condition": "ready"}}
+
+
 def test_with_the_sidecars_windows_its_features_are_taken(store: Store) -> None:
     close_ms = _fill(store)
     live = source(store)
