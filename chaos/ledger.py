@@ -146,7 +146,7 @@ def minutes(truth: Truth, books: Books, settle_ms: int) -> list[Line]:
             absent.add(_told(order))
         for row in own:
             if row.minute_ms != minute_ms and not _came_late(order, settle_ms, row):
-                elsewhere.add(f"{_told(order)}, counted in {_clock(row.minute_ms)}")
+                elsewhere.add(f"{_told(order)}, counted in {clock_text(row.minute_ms)}")
     return [
         Line("coin-minutes that are known", f"{len(books.known):,}"),
         absent.line(),
@@ -179,7 +179,7 @@ def _sums(books: Books) -> Line:
         have, want = books.sums.get(cell, _NOTHING), counted.get(cell, _NOTHING)
         pairs = zip(have, want, strict=True)
         if not all(abs(h - w) <= _TOLERANCE * max(1.0, abs(w)) for h, w in pairs):
-            wrong.add(f"{cell[0]} {cell[1]} {_clock(cell[2])}: {have} instead of {want}")
+            wrong.add(f"{cell[0]} {cell[1]} {clock_text(cell[2])}: {have} instead of {want}")
     return wrong.line()
 
 
@@ -201,7 +201,7 @@ def unknown(
             if gone and not any(_explains(span, venue, minute_ms) for span in spans):
                 idle[venue, minute_ms] = gone
     texts = [
-        f"{venue} {_clock(ms)}: {'all coins' if len(gone) == len(coins) else ', '.join(gone)}"
+        f"{venue} {clock_text(ms)}: {'all coins' if len(gone) == len(coins) else ', '.join(gone)}"
         for (venue, ms), gone in idle.items()
     ]
     count = sum(map(len, idle.values()))
@@ -260,7 +260,8 @@ def causes_of(
     return found
 
 
-def _clock(ms: int | None) -> str:
+def clock_text(ms: int | None) -> str:
+    """:return: the time of day in UTC"""
     if ms is None:
         return "no minute"
     second = ms // 1000 % 86_400
@@ -268,12 +269,14 @@ def _clock(ms: int | None) -> str:
 
 
 def _told(order: Order) -> str:
-    ways = ", ".join(f"{w.who} at {_clock(w.at_ms)}" for w in order.deliveries) or "nobody"
-    return f"{order.venue} {order.coin} ${order.usd:,.0f} of {_clock(order.event_ms)} (to {ways})"
+    ways = ", ".join(f"{w.who} at {clock_text(w.at_ms)}" for w in order.deliveries) or "nobody"
+    return (
+        f"{order.venue} {order.coin} ${order.usd:,.0f} of {clock_text(order.event_ms)} (to {ways})"
+    )
 
 
 def _said(row: Row) -> str:
     return (
-        f"{row.key[0]} {row.coin} ${row.usd:,.0f} of {_clock(row.key[3])}, received "
-        f"{_clock(row.received_ms)}"
+        f"{row.key[0]} {row.coin} ${row.usd:,.0f} of {clock_text(row.key[3])}, received "
+        f"{clock_text(row.received_ms)}"
     )

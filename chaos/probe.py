@@ -2,8 +2,9 @@
 The real bot with a stopwatch: ``freqtrade trade``, and a line for each of its loops.
 
 The loop is timed where Freqtrade calls it, around everything that it does but its own pause, on
-the machine's monotonic clock, which no jump of the wall clock moves. What the exchange took to
-answer is timed, too: that is Freqtrade's and the exchange's business.
+the machine's monotonic clock, which no jump of the wall clock moves. Timed besides are what the
+exchange took to answer, which is the same without LiqTrend, and how long the thread was ready to
+run while other processes had the machine.
 """
 
 import os
@@ -37,8 +38,22 @@ def _trades() -> list[dict[str, Any]]:
     ]
 
 
+_SCHEDULED = Path("/proc/thread-self/schedstat")
+
+
+def starved_s() -> float:
+    """:return: how long this thread has waited for a processor; 0 where the system cannot tell"""
+    try:
+        return int(_SCHEDULED.read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 class Stopwatch:
-    """Adds up what calls of a kind take, those within another one not twice."""
+    """
+    Adds up what calls of a kind take, those within another one not twice, nor the time in which
+    the thread waited for a processor.
+    """
 
     def __init__(self) -> None:
         self.taken_s = 0.0
@@ -57,13 +72,13 @@ class Stopwatch:
 
         def timed(*args: Any, **kwargs: Any) -> Any:
             self._depth += 1
-            begin_s = time.monotonic()
+            begin_s = time.monotonic() - starved_s()
             try:
                 return plain(*args, **kwargs)
             finally:
                 self._depth -= 1
                 if not self._depth:
-                    self.taken_s += time.monotonic() - begin_s
+                    self.taken_s += time.monotonic() - starved_s() - begin_s
 
         setattr(owner, name, timed)
 
@@ -77,7 +92,7 @@ def install(path: Path) -> None:
 
     def timed(self: Worker) -> None:
         strategy.of(type(self.freqtrade.strategy), ("bot_loop_start", "analyze"))
-        begin_s, cpu_s = time.monotonic(), time.thread_time()
+        begin_s, before_s = time.monotonic(), starved_s()
         exchange.taken_s = strategy.taken_s = 0.0
         try:
             plain(self)
@@ -86,7 +101,7 @@ def install(path: Path) -> None:
                 "pid": os.getpid(),
                 "begin_s": begin_s,
                 "end_s": time.monotonic(),
-                "cpu_s": time.thread_time() - cpu_s,
+                "starved_s": starved_s() - before_s,
                 "exchange_s": exchange.taken_s,
                 "strategy_s": strategy.taken_s,
                 "trades": _trades(),

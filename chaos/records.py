@@ -107,6 +107,7 @@ class Loop:
     One loop of the bot, in the machine's time.
 
     :param exchange_ms: of it, how long the exchange took to answer
+    :param starved_ms: of the rest, how long others had the machine
     """
 
     pid: int
@@ -114,6 +115,7 @@ class Loop:
     end_ms: int
     positions: tuple[Position, ...] = ()
     exchange_ms: int = 0
+    starved_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ def read_loops(path: Path, wall_minus_monotonic_s: float) -> list[Loop]:
                 if t["filled"]
             ),
             round(line["exchange_s"] * 1000),
+            round(line["starved_s"] * 1000),
         )
         for line in _lines(path)
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chaos.books import Books
-from chaos.ledger import Complaints, Line
+from chaos.ledger import Complaints, Line, clock_text
 from chaos.records import Loop, Order, Position, Span, Truth, symbol_of
 from liq_provider.coverage import Interval, merge
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
@@ -71,9 +71,8 @@ def check_entries(
     for entry in made:
         coin = base_asset_of_pair(entry.position.pair)
         close_ms = minute_of(entry.to_ms)
-        said = f"{entry.position.pair} #{entry.position.trade_id} {entry.position.tag} at "
-        said += f"{entry.to_ms // 1000 % 86_400 // 3600:02d}:{entry.to_ms // 60_000 % 60:02d}"
-        said += f":{entry.to_ms // 1000 % 60:02d}"
+        said = f"{entry.position.pair} #{entry.position.trade_id} {entry.position.tag}"
+        said += f" at {clock_text(entry.to_ms)}"
         # A loop that spans a candle's close acted on the one or the other.
         delay_ms = min(entry.from_ms - minute_of(entry.from_ms), entry.to_ms - close_ms)
         if delay_ms > rules.max_entry_delay_ms + _ORDER_MS:
@@ -140,7 +139,7 @@ def check_stops(loops: Sequence[Loop], truth: Truth, rules: Rules) -> list[Line]
             if _crossed(known, truth.prices.get(symbol_of(position.pair), ()), loop):
                 beyond[position.trade_id] += 1
                 if beyond[position.trade_id] == 3:
-                    held.add(f"{position.pair} #{position.trade_id} at {loop.begin_ms}")
+                    held.add(f"{position.pair} #{position.trade_id} at {clock_text(loop.begin_ms)}")
             else:
                 beyond[position.trade_id] = 0
     return [bare.line(), held.line()]
@@ -168,18 +167,18 @@ def check_loops(
     loops: Sequence[Loop], faults: Sequence[Span], stalls: Sequence[Span], rules: Rules
 ) -> list[Line]:
     """
-    No loop takes long, the time not counted in which the bot was frozen by the plan, the whole
-    machine stood still, or the exchange was asked, which is the same without LiqTrend.
+    No loop takes long, the time not counted in which the bot was frozen by the plan, others had
+    the machine, or the exchange was asked, which is the same without LiqTrend.
     """
     slow = Complaints(f"loops longer than {rules.loop_ms / 1000:g} s")
     away = [f for f in faults if f.target == "bot" and f.kind == "freeze"]
     lengths = []
     for loop in loops:
         taken_ms = loop.end_ms - loop.begin_ms - _overlap(loop, [*away, *stalls])
-        taken_ms -= loop.exchange_ms
+        taken_ms -= loop.exchange_ms + loop.starved_ms
         lengths.append(taken_ms)
         if taken_ms > rules.loop_ms:
-            slow.add(f"{taken_ms / 1000:.2f} s at {loop.begin_ms}")
+            slow.add(f"{taken_ms / 1000:.2f} s at {clock_text(loop.begin_ms)}")
     lengths.sort()
     median = lengths[len(lengths) // 2] if lengths else 0
     return [

@@ -47,7 +47,14 @@ def test_a_line_that_a_killed_process_left_half_written_is_passed_over(tmp_path:
         **{"id": 7, "pair": "BTC/USDT:USDT", "short": True, "tag": None},
         **{"open_rate": 100.0, "stop": 102.0, "filled": True},
     }
-    line = {"pid": 1, "begin_s": 5.0, "end_s": 5.25, "exchange_s": 0.1, "trades": [trade]}
+    line = {
+        "pid": 1,
+        "begin_s": 5.0,
+        "end_s": 5.25,
+        "exchange_s": 0.1,
+        "starved_s": 0,
+        "trades": [trade],
+    }
     path = write(tmp_path / "loops.jsonl", line)
     with path.open("ab") as file:
         file.write(b'{"pid":1,"beg')

@@ -119,5 +119,11 @@ def test_a_long_loop_is_told_unless_the_bot_or_the_machine_was_stopped() -> None
     assert slow(stalls=[Span("stall", "machine", M0 + 1_500, M0 + 3_900)]) == set()
 
 
+def test_a_loop_is_not_charged_with_what_the_exchange_or_other_processes_took() -> None:
+    lone = Loop(1, M0, M0 + 3_000, (), 1_500, 800)
+    assert wrong(check_loops([lone], [], [], RULES)) == set()
+    assert wrong(check_loops([replace(lone, exchange_ms=1_000)], [], [], RULES))
+
+
 def test_a_bot_without_a_loop_does_not_balance() -> None:
     assert wrong(check_loops([], [], [], RULES)) == {"loops of the bot"}
