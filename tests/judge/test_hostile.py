@@ -346,6 +346,22 @@ async def test_the_same_text_on_other_domains_raises_no_decision_either() -> Non
     assert (found.news, found.action) == (News.NONE, Action.SKIP)
 
 
+async def test_what_the_limit_cannot_do_is_known() -> None:
+    """It counts who was there, not who said it; what is left is one row of the matrix."""
+    items = []
+    for n, title in enumerate((UNRECOGNISED[-1], "Analysts watch Bitcoin's quiet weekend")):
+        place = f"https://site{n}.example/"
+        item = Entry.of(title, "", place, "", NOW - n, origins(place)).item
+        assert item is not None
+        items.append(item)
+    async with StandIn(handler=believe) as server:
+        for about in FACTS:
+            found, _ = await judged(server, about, NewsSet(tuple(items), "beside"))
+            at_most(found, about, News.SUPPORTS)
+            assert found.news is News.SUPPORTS
+            assert (found.action is Action.ENTER) == about.aligned, "price has the last word"
+
+
 async def test_two_independent_sources_support_and_one_alone_contradicts() -> None:
     items = []
     for n, title in enumerate(("BTC exchange halted by outage", "Withdrawals of BTC in trouble")):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,7 +16,11 @@ from aiohttp import web
 
 from liq_provider.enrich.news import NewsDesk, NewsSet
 from liq_provider.enrich.news.worker import read_feed
-from liq_provider.sections import NewsSettings
+from liq_provider.judge.matrix import Action, News
+from liq_provider.judge.model import ModelJudge
+from liq_provider.sections import LlmSettings, NewsSettings
+from liq_provider.simulator.model import StandIn
+from tests.judge.facts import CANDLES, NOW, facts
 from tests.sidecars import until
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -125,6 +130,25 @@ async def test_a_feed_that_takes_forever_to_read_costs_its_deadline_and_nothing_
     assert [one.title for one in found.items] == ["Bitcoin exchange halted by hack"]
     assert said == f"not read within {TIMEOUT_S:g} s"
     assert workers() == [], "the process that read it has ended"
+
+
+async def test_a_hostile_feed_does_not_hide_what_an_honest_one_says_against_a_wave(
+    feeds: Feeds,
+) -> None:
+    feeds.texts = {"/a": SLOW, "/b": feed(item("Bitcoin listing approved everywhere"))}
+    news = await feeds.desk("/a", "/b", timeout_s=5).get("BTC")
+    kept: list[dict[str, Any]] = []
+
+    async def keep(row: dict[str, Any]) -> None:
+        kept.append(row)
+
+    async with StandIn() as server:
+        judge = ModelJudge(LlmSettings(base_url=server.url), "1m", lambda: NOW, keep)
+        judge.prepare()
+        answer = await judge.judge(facts(), CANDLES, news)
+        await judge.close()
+    assert (answer.guarded.news, answer.guarded.action) == (News.CONTRADICTS, Action.SKIP)
+    assert "listing approved" in kept[0]["prompt"]
 
 
 async def test_the_event_loop_runs_on_while_a_hostile_feed_is_read(feeds: Feeds) -> None:

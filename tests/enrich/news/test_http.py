@@ -1,5 +1,6 @@
 """A GET ends in time, whatever the other side does."""
 
+import asyncio
 import gzip
 import socket
 import ssl
@@ -338,6 +339,43 @@ async def test_an_address_that_was_checked_must_still_prove_its_name(
         server.location = "http://other.example/feed"
         with pytest.raises(NewsError, match="from https to plain http"):
             await get(server.url, 20)
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await reader.read(65_536):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+async def test_a_proxy_of_the_environment_sees_nothing_of_what_is_encrypted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head)
+        port = int(head.split()[1].rpartition(":")[2])
+        there, thither = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_pipe(reader, thither), _pipe(there, writer))
+
+    certificate, key = make_certificate(tmp_path)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(http, "_trusted", lambda: trusted)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+    async with proxy, Encrypted(certificate, key) as server:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("https_proxy", f"http://user:word@127.0.0.1:{port}")
+        sent = {"X-Subscription-Token": "planted"}
+        assert (await get(server.url, 20, headers=sent)).body == b"whole"
+    (head,) = asked
+    assert head.startswith(f"CONNECT {NAME}:") and "Proxy-Authorization: Basic" in head
+    assert "planted" not in head
 
 
 def test_addresses_of_the_public_internet_are_public() -> None:
