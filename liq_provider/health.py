@@ -11,6 +11,7 @@ from liq_provider.features import FeatureParams
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.rolling import strided_count, trailing_count
 from liq_provider.settings import Settings
+from liq_provider.store.booking import other_minutes_words
 from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000
@@ -30,18 +31,9 @@ def coverage_shares(reader: Reader, venues: Sequence[str], now_ms: int) -> dict[
 
 
 def other_minutes(reader: Reader, settings: Settings) -> str | None:
-    """
-    Minutes without the orders that ``min_event_usd`` leaves out are another series.
-
-    :return: that the store's minutes were made with another ``min_event_usd``, and the remedy
-    """
+    """:return: see ``other_minutes_words``"""
     made_with = reader.states(["min_event_usd"]).get("min_event_usd", settings.min_event_usd)
-    if made_with == settings.min_event_usd:
-        return None
-    return (
-        f"liq_provider.min_event_usd: {settings.min_event_usd:g}, but the store's minutes were "
-        f"made with {made_with:g}; set it to that, or run `liq-provider rebuild`"
-    )
+    return other_minutes_words(settings.min_event_usd, made_with)
 
 
 def refuse_other_minutes(reader: Reader, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from liq_provider.errors import StoreUnusable, UsageError
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import Market
 from liq_provider.store import fills, schema, statements, upkeep, verdicts
-from liq_provider.store.booking import BookingRules, Incoming
+from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
 from liq_provider.store.engine import migrate, store_errors
 from liq_provider.store.rows import (
     IDENTITY_COLUMNS,
@@ -67,7 +67,7 @@ class Writer:
         self._engine = engine
         self.rules = rules or BookingRules()
         self.min_event_usd = min_event_usd
-        self.needs_rebuild = False
+        self._made_with_usd = min_event_usd
         self.opened = False
         if at_once:
             self.open()
@@ -225,7 +225,7 @@ class Writer:
         :return: number of minutes
         """
         made = upkeep.rebuild(self.engine, self.min_event_usd, self.rules.settle_ms)
-        self.needs_rebuild = False
+        self._made_with_usd = self.min_event_usd
         return made
 
     def prune(self, before_ms: int) -> dict[str, int]:
@@ -357,17 +357,15 @@ class Writer:
             if stored is None or (stored != self.min_event_usd and _is_empty(connection)):
                 write_state(connection, "min_event_usd", self.min_event_usd, 0)
                 return
-        self.needs_rebuild = stored != self.min_event_usd
+        self._made_with_usd = stored
 
     def refuse_if_stale(self) -> None:
         """
         :raises UsageError: the minutes were made with another ``min_event_usd``
         """
-        if self.needs_rebuild:
-            raise UsageError(
-                "liq_provider.min_event_usd differs from what the store's minutes were made "
-                "with; run `liq-provider rebuild`, or set it back"
-            )
+        other = other_minutes_words(self.min_event_usd, self._made_with_usd)
+        if other is not None:
+            raise UsageError(other)
 
 
 def _is_empty(connection: Connection) -> bool:
