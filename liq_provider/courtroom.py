@@ -15,6 +15,7 @@ from liq_provider.enrich.news import NewsDesk, NewsItem
 from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.errors import StoreError
 from liq_provider.judge.budget import DAY_MS, Spent
+from liq_provider.judge.docket import Docket
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judging import Judging
@@ -60,7 +61,8 @@ class Courtroom:
         since_ms = now_ms() - DAY_MS
         if wants_model(settings):
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
-            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past)
+            docket = Docket(writer, writing, settings.llm, now_ms)
+            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
             self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
         candles = Candles(
             exchange,

@@ -214,6 +214,7 @@ def _print_model(
         failures = ", ".join(f"{kind} {n}" for kind, n in sorted(model["failures"].items()))
         console.print(
             f"Model: {model['answered']} of {model['asked']} questions answered, "
+            f"{model.get('shared', 0)} of them asked by another sidecar, "
             f"circuit {model['circuit']}; failures: {failures or 'none'}; spent: {spent}",
             markup=False,
         )

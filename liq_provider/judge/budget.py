@@ -2,7 +2,8 @@
 What a model may cost: calls per minute, hour and day, tokens and money per UTC day.
 
 A call reserves the most that it can cost before it is sent, so that calls at the same time
-cannot overspend together; what it really took replaces that afterwards.
+cannot overspend together; what it really took replaces that afterwards. Where sidecars share a
+store, the store grants what all of them spend together (``store/docket.py``), and this keeps count.
 """
 
 import math
@@ -14,6 +15,7 @@ from typing import Any
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.rate import Rate
 from liq_provider.sections import LlmSettings
+from liq_provider.store.docket import Totals
 
 DAY_MS = 86_400_000
 
@@ -47,10 +49,13 @@ class Reserved:
 
 class Budget:
     """
-    :param past: questions of the last day, so that a restart does not refill anything
+    :param past: questions of the last day, so that a restart does not refill anything; None:
+        nobody knows, and nothing may be spent until ``told``
     """
 
-    def __init__(self, settings: LlmSettings, now_ms: int, past: Sequence[Spent] = ()) -> None:
+    def __init__(
+        self, settings: LlmSettings, now_ms: int, past: Sequence[Spent] | None = ()
+    ) -> None:
         limits = settings.budget
         self._settings = settings
         self._rates = {
@@ -62,7 +67,10 @@ class Budget:
         self._held: list[Reserved] = []
         # The status is told in another thread than the one that spends.
         self._lock = Lock()
-        for call in sorted(past, key=lambda item: item.at_ms):
+        self._known = past is not None
+        self._shared: tuple[int, Totals] | None = None
+        self._unwritten = Spent(0, 0, 0, 0.0)
+        for call in sorted(past or (), key=lambda item: item.at_ms):
             for rate in self._rates.values():
                 rate.note(call.at_ms, call.calls)
             if call.at_ms // DAY_MS == self._day:
@@ -75,18 +83,50 @@ class Budget:
         :param characters: length of the prompt
         :raises ModelFailure: over budget; the message names the limit
         """
+        asked = self.most(characters, now_ms)
+        with self._lock:
+            self._turn(now_ms)
+            if not self._known:
+                raise ModelFailure("over budget", "nobody knows what was spent today")
+            limit = self._reached(asked, now_ms)
+            if limit is not None:
+                raise self.refusal(limit)
+            self._hold(asked, now_ms)
+        return asked
+
+    def most(self, characters: int, now_ms: int) -> Reserved:
+        """
+        :param characters: length of the prompt
+        :return: the most that a request can take
+        """
         prompt = math.ceil(characters / _CHARACTERS_PER_TOKEN)
         answer = self._settings.most_answer_tokens
         cost = self.cost_usd(prompt, answer) or 0.0
+        return Reserved(prompt + answer, cost, now_ms // DAY_MS)
+
+    def hold(self, asked: Reserved, now_ms: int) -> None:
+        """What the store has granted already."""
         with self._lock:
             self._turn(now_ms)
-            asked = Reserved(prompt + answer, cost, self._day)
-            self._refuse(self._reached(asked, now_ms))
-            for rate in self._rates.values():
-                rate.take(now_ms)
-            self._calls += 1
-            self._held.append(asked)
-        return asked
+            self._hold(asked, now_ms)
+
+    def told(self, totals: Totals, now_ms: int) -> None:
+        """What all sidecars of the store spent, this one's part included."""
+        with self._lock:
+            self._turn(now_ms)
+            self._known, self._shared = True, (now_ms, totals)
+            unwritten = self._unwritten
+            self._calls = totals.calls + unwritten.calls
+            self._tokens = totals.tokens + unwritten.tokens
+            self._usd = totals.usd + (unwritten.cost_usd or 0.0)
+
+    def unwritten(self, calls: int, tokens: int, usd: float | None, now_ms: int) -> None:
+        """What was spent while the store could not be told."""
+        with self._lock:
+            self._turn(now_ms)
+            old = self._unwritten
+            cost = (old.cost_usd or 0.0) + (usd or 0.0)
+            self._unwritten = Spent(now_ms, old.calls + calls, old.tokens + tokens, cost)
 
     def settle(self, reserved: Reserved, tokens: tuple[int, int] | None) -> float | None:
         """
@@ -95,7 +135,7 @@ class Budget:
         :return: what the call cost, USD; None without configured prices
         """
         total = reserved.tokens if tokens is None else sum(tokens)
-        cost = self.cost_usd(*tokens) if tokens is not None else self._worst(reserved)
+        cost = self.cost_usd(*tokens) if tokens is not None else self.priced(reserved)
         with self._lock:
             self._held = [item for item in self._held if item is not reserved]
             if reserved.day == self._day:
@@ -106,7 +146,7 @@ class Budget:
     def this_minute(self, now_ms: int) -> int:
         """:return: calls of the last 60 s"""
         with self._lock:
-            return self._rates["calls_per_minute"].used(now_ms)
+            return self._used("calls_per_minute", now_ms)
 
     def cost_usd(self, prompt_tokens: int, answer_tokens: int) -> float | None:
         """:return: at the configured prices; None without them"""
@@ -124,7 +164,7 @@ class Budget:
         self._turn(now_ms)
         limits = self._settings.budget
         spent: dict[str, tuple[float, float]] = {
-            name: (rate.used(now_ms), rate.limit) for name, rate in self._rates.items()
+            name: (self._used(name, now_ms), rate.limit) for name, rate in self._rates.items()
         }
         spent["calls_per_day"] = (self._calls, limits.calls_per_day)
         spent["tokens_per_day"] = (self._tokens, limits.tokens_per_day)
@@ -141,7 +181,7 @@ class Budget:
     def _reached(self, asked: Reserved, now_ms: int) -> str | None:
         limits = self._settings.budget
         for name, rate in self._rates.items():
-            if not rate.free(now_ms):
+            if self._used(name, now_ms) >= rate.limit:
                 return name
         held = [item for item in self._held if item.day == self._day]
         if self._calls >= limits.calls_per_day:
@@ -152,15 +192,35 @@ class Budget:
             return "usd_per_day"
         return None
 
-    def _refuse(self, limit: str | None) -> None:
-        if limit is not None:
-            value = getattr(self._settings.budget, limit)
-            raise ModelFailure("over budget", f"llm.budget.{limit} ({value:g}) is reached")
+    def _hold(self, asked: Reserved, now_ms: int) -> None:
+        for rate in self._rates.values():
+            rate.note(now_ms, 1)
+        self._calls += 1
+        self._held.append(asked)
 
-    def _worst(self, reserved: Reserved) -> float | None:
+    def _used(self, name: str, now_ms: int) -> int:
+        """Of a rate: what this sidecar knows of itself, or what the store knew not long ago."""
+        own = self._rates[name].used(now_ms)
+        if self._shared is None:
+            return own
+        at_ms, totals = self._shared
+        span_ms, count = {
+            "calls_per_minute": (60_000, totals.minute),
+            "calls_per_hour": (3_600_000, totals.hour),
+        }[name]
+        return max(own, count) if now_ms - at_ms < span_ms else own
+
+    def refusal(self, limit: str) -> ModelFailure:
+        """:return: a limit that is reached, in words"""
+        value = getattr(self._settings.budget, limit)
+        return ModelFailure("over budget", f"llm.budget.{limit} ({value:g}) is reached")
+
+    def priced(self, reserved: Reserved) -> float | None:
+        """:return: the most that it can cost, USD; None without configured prices"""
         return None if self._settings.price_in_usd is None else reserved.cost_usd
 
     def _turn(self, now_ms: int) -> None:
         if now_ms // DAY_MS > self._day:
             self._day = now_ms // DAY_MS
             self._calls, self._tokens, self._usd = 0, 0, 0.0
+            self._unwritten = Spent(now_ms, 0, 0, 0.0)

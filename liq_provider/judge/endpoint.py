@@ -7,7 +7,7 @@ remembered.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -137,7 +137,7 @@ class Endpoint:
     async def ask(
         self,
         messages: Messages,
-        reserve: Callable[[], _Held],
+        reserve: Callable[[], Awaitable[_Held]],
         settle: Callable[[_Held, tuple[int, int] | None], None],
     ) -> Reply:
         """
@@ -147,7 +147,7 @@ class Endpoint:
         """
         refused = 0
         for attempt in range(_RETRIES + _ADAPTATIONS + 1):
-            held = reserve()
+            held = await reserve()
             tokens: tuple[int, int] | None = None
             try:
                 reply = await self._request(messages)

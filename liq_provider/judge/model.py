@@ -20,8 +20,9 @@ from liq_provider.judge import prompt
 from liq_provider.judge.answer import parse
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
+from liq_provider.judge.docket import Docket, question_of, read_answer, read_verdict, written
 from liq_provider.judge.endpoint import Endpoint
-from liq_provider.judge.failures import NOT_ASKED
+from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded, guard
 from liq_provider.judge.rules import liq_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
@@ -29,6 +30,7 @@ from liq_provider.keys import redact
 from liq_provider.ownloop import OwnLoop
 from liq_provider.rolling import FloatArray
 from liq_provider.sections import LlmSettings
+from liq_provider.store.docket import ASKING, Claim, Question
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class Judgement:
 class ModelStats:
     """
     :param requests: including those that were repeated
+    :param shared: questions that another sidecar of the store had asked
     :param failures: by kind
     :param unavailable: why the latest question went unanswered, None if it did not
     """
@@ -93,14 +96,28 @@ class ModelStats:
     latency_ms: int | None = None
     failures: Counter[str] = field(default_factory=Counter)
     guard_changes: int = 0
+    shared: int = 0
     unavailable: str | None = None
 
 
 @dataclass(slots=True)
 class _Call:
-    """One question while it is being asked."""
+    """
+    One question while it is being asked.
 
+    :param held: what was granted for the first request before it is sent
+    :param entered: the circuit let it in
+    :param shared: the store holds it as taken by this sidecar
+    """
+
+    facts: Facts
+    news_key: str
+    messages: prompt.Messages
     asked_ms: int
+    call_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    held: Reserved | None = None
+    entered: bool = False
+    shared: bool = False
     requests: int = 0
     tokens: tuple[int, int] | None = None
     charged: int = 0
@@ -109,13 +126,19 @@ class _Call:
     outcome: str = "ok"
     detail: str = ""
 
+    @property
+    def size(self) -> int:
+        """Characters of the prompt."""
+        return sum(len(message["content"]) for message in self.messages)
+
 
 class ModelJudge:
     """
     Works in an event loop of its own; call it from any other.
 
     :param keep: writes a row of ``model_calls``; is called in that loop
-    :param past: calls of the last day, for the budget
+    :param past: calls of the last day, for the budget; None if they cannot be read
+    :param docket: shared with the other sidecars of the store; None: there are none
     """
 
     def __init__(
@@ -124,7 +147,8 @@ class ModelJudge:
         timeframe: str,
         now_ms: Callable[[], int],
         keep: Keep,
-        past: Sequence[Spent] = (),
+        past: Sequence[Spent] | None = (),
+        docket: Docket | None = None,
     ) -> None:
         self.stats = ModelStats()
         self.name = f"{settings.model}@{prompt.VERSION}"
@@ -134,6 +158,7 @@ class ModelJudge:
         self._timeframe = timeframe
         self._now_ms = now_ms
         self._keep = keep
+        self._docket = docket
         self._slots = asyncio.Semaphore(settings.concurrency)
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
@@ -173,21 +198,33 @@ class ModelJudge:
         return max(1, self._settings.concurrency // 2) if working else 1
 
     async def judge(
-        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None = None
+        self,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet,
+        until_ms: int | None = None,
+        *,
+        early: bool = False,
     ) -> Judgement:
         """
         :param until_ms: what has not been asked by then is not asked any more
+        :param early: the minute that it is about is not settled yet
         :raises ModelFailure: no usable answer; what happened is on record
         """
-        return await self._own.call(self._judge(facts, candles, news, until_ms))
+        return await self._own.call(self._judge(facts, candles, news, until_ms, early))
 
     async def _judge(
-        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None
+        self,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet,
+        until_ms: int | None,
+        early: bool,
     ) -> Judgement:
         self.stats.asked += 1
+        question = question_of(facts, news.key, self.name, early=early)
         try:
-            async with self._slots:
-                judgement = await self._ask(facts, candles, news, until_ms)
+            judgement = await self._once(question, facts, candles, news, until_ms)
         except ModelFailure as failure:
             self.stats.failures[failure.kind] += 1
             if self.stats.unavailable is None:
@@ -201,17 +238,44 @@ class ModelJudge:
         self.stats.guard_changes += len(judgement.guarded.changes)
         return judgement
 
-    async def _ask(
-        self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None
+    async def _once(
+        self,
+        question: Question,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet,
+        until_ms: int | None,
     ) -> Judgement:
+        """Ask, or wait for what another sidecar hears that asks the same."""
+        while True:
+            async with self._slots:
+                found = await self._ask(question, facts, candles, news, until_ms)
+            if isinstance(found, Judgement):
+                return found
+            # Not in a slot: what others ask must not keep this one from asking.
+            if found.kind != "asked" or self._docket is None:
+                self.stats.shared += 1
+                return _heard(found, facts)
+            latest_ms = found.lease_ms if until_ms is None else min(found.lease_ms, until_ms)
+            await self._docket.wait(question, latest_ms)
+
+    async def _ask(
+        self,
+        question: Question,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet,
+        until_ms: int | None,
+    ) -> Judgement | Claim:
         # Made here, after waiting for a slot: the news has the age that it has now.
         asked_ms = self._now_ms()
         messages = prompt.messages(facts, candles, self._timeframe, news, asked_ms)
-        call, call_id = _Call(asked_ms), uuid.uuid4().hex
+        call, guarded = _Call(facts, news.key, messages, asked_ms), None
         try:
-            if until_ms is not None and asked_ms >= until_ms:
-                raise ModelFailure("too late", "its turn came after the verdict's last moment")
-            await self._request(call, messages)
+            others = await self._take(call, question, until_ms)
+            if others is not None:
+                return others
+            await self._request(call)
             guarded = guard(
                 parse(call.answer),
                 facts,
@@ -221,26 +285,70 @@ class ModelJudge:
             )
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
-            self._blame(failure)
-            raise ModelFailure(failure.kind, failure.detail, call_id) from None
+            self._blame(failure, call)
+            await self._record(call, question, None)
+            raise ModelFailure(failure.kind, failure.detail, call.call_id) from None
         except BaseException:
             call.outcome = "cancelled"
-            self.breaker.abandoned()
+            if call.entered:
+                self.breaker.abandoned()
+            await self._record(call, question, None)
             raise
+        self.breaker.succeeded()
+        await self._record(call, question, guarded)
+        return Judgement(facts, guarded, news.key, call.call_id)
+
+    async def _take(self, call: _Call, question: Question, until_ms: int | None) -> Claim | None:
+        """
+        :return: what another sidecar asks or heard; None if this one is to ask
+        :raises ModelFailure: it is to, and cannot
+        """
+        problem = self._problem_now(call, until_ms)
+        most = self.budget.most(call.size, call.asked_ms)
+        claim = None
+        if self._docket is not None:
+            row = None if problem is not None else self._claimed(call, most)
+            call.shared = row is not None
+            claim = await self._docket.claim(question, row)
+            call.shared = claim is not None and claim.kind == "mine"
+        if claim is not None and claim.totals is not None:
+            self.budget.told(claim.totals, self._now_ms())
+        if claim is not None and claim.kind in ("asked", "answered", "failed", "judged"):
+            if call.entered:
+                self.breaker.abandoned()
+            if claim.kind != "asked" or problem is None or problem.kind != "too late":
+                return claim
+        if problem is not None:
+            raise problem
+        if claim is not None and claim.kind == "limit":
+            raise self.budget.refusal(claim.limit)
+        if claim is None:
+            call.held = self.budget.reserve(call.size, self._now_ms())
         else:
-            self.breaker.succeeded()
-            return Judgement(facts, guarded, news.key, call_id)
-        finally:
-            await self._record(call_id, call, facts, news, messages)
+            self.budget.hold(most, self._now_ms())
+            call.held = most
+        return None
 
-    async def _request(self, call: _Call, messages: prompt.Messages) -> None:
+    def _problem_now(self, call: _Call, until_ms: int | None) -> ModelFailure | None:
+        """Why this sidecar cannot ask, whatever others do; else the circuit lets it in."""
+        if until_ms is not None and call.asked_ms >= until_ms:
+            return ModelFailure("too late", "its turn came after the verdict's last moment")
         if self._endpoint is None:
-            raise self._problem or ModelFailure("no key", "no endpoint")
-        self.breaker.enter()
-        size = sum(len(message["content"]) for message in messages)
+            return self._problem or ModelFailure("no key", "no endpoint")
+        try:
+            self.breaker.enter()
+        except ModelFailure as failure:
+            return failure
+        call.entered = True
+        return None
 
-        def reserve() -> Reserved:
-            held = self.budget.reserve(size, self._now_ms())
+    async def _request(self, call: _Call) -> None:
+        assert self._endpoint is not None
+
+        async def reserve() -> Reserved:
+            held, call.held = call.held, None
+            if held is None:
+                held = await self._reserve_more(call)
             call.requests += 1
             self.stats.requests += 1
             return held
@@ -253,46 +361,79 @@ class ModelJudge:
 
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                reply = await self._endpoint.ask(messages, reserve, settle)
+                reply = await self._endpoint.ask(call.messages, reserve, settle)
         except TimeoutError:
             raise ModelFailure(
                 "timeout", f"no complete answer within {self._settings.timeout_s:g} s"
             ) from None
         call.answer = reply.text
 
-    def _blame(self, failure: ModelFailure) -> None:
-        if failure.kind in NOT_ASKED:
-            # A circuit that is open lets nobody in, so there is nothing to give back.
-            if failure.kind != "circuit open":
-                self.breaker.abandoned()
-        else:
-            self.breaker.failed()
+    async def _reserve_more(self, call: _Call) -> Reserved:
+        """For a request that repeats another one."""
+        if self._docket is None or not call.shared:
+            return self.budget.reserve(call.size, self._now_ms())
+        most = self.budget.most(call.size, self._now_ms())
+        granted = await self._docket.charge(call.call_id, most.tokens, self.budget.priced(most))
+        if granted is None:
+            return self.budget.reserve(call.size, self._now_ms())
+        if isinstance(granted, str):
+            raise self.budget.refusal(granted)
+        self.budget.told(granted, self._now_ms())
+        self.budget.hold(most, self._now_ms())
+        return most
 
-    async def _record(
-        self,
-        call_id: str,
-        call: _Call,
-        facts: Facts,
-        news: NewsSet,
-        messages: prompt.Messages,
-    ) -> None:
+    def _blame(self, failure: ModelFailure, call: _Call) -> None:
+        if failure.kind not in NOT_ASKED:
+            self.breaker.failed()
+        elif call.entered:
+            self.breaker.abandoned()
+
+    async def _record(self, call: _Call, question: Question, guarded: Guarded | None) -> None:
+        if call.held is not None:
+            self.budget.settle(call.held, (0, 0))  # granted, and never sent
         latency_ms = max(0, self._now_ms() - call.asked_ms)
         if call.requests:
             self.stats.latency_ms = latency_ms
+        row = self._row(call, latency_ms)
+        if self._docket is None or not call.shared:
+            await self._keep(row)
+            if self._docket is not None:
+                now_ms = self._now_ms()
+                self.budget.unwritten(call.requests, call.charged, call.cost_usd, now_ms)
+            return
+        answer = None if guarded is None else written(guarded, call.facts)
+        tell = guarded is not None or call.outcome in HEARD
+        totals = await self._docket.finish(question, row, answer, tell=tell)
+        if totals is None:
+            logger.error("A model call is not on record: the store does not answer")
+        else:
+            self.budget.told(totals, self._now_ms())
+
+    def _claimed(self, call: _Call, most: Reserved) -> dict[str, Any]:
+        """The row of a call whose first request is about to be sent, charged in full."""
+        return self._row(call, 0) | {
+            "requests": 1,
+            "charged_tokens": most.tokens,
+            "cost_usd": self.budget.priced(most),
+            "outcome": ASKING,
+        }
+
+    def _row(self, call: _Call, latency_ms: int) -> dict[str, Any]:
+        facts = call.facts
         prompt_tokens, answer_tokens = call.tokens or (None, None)
-        row = {
-            "call_id": call_id,
+        return {
+            "call_id": call.call_id,
             "base_asset": facts.base_asset,
             "symbol": facts.symbol,
             "direction": facts.direction,
             "wave_start_ms": facts.wave_start_ms,
             "close_ms": facts.close_ms,
             "judge": self.name,
-            "news_key": news.key,
+            "news_key": call.news_key,
             "asked_ms": call.asked_ms,
             "latency_ms": latency_ms,
             "requests": call.requests,
-            "prompt": redact(json.dumps(messages)),
+            "prompt": redact(json.dumps(call.messages)),
             "answer": _recorded(call.answer),
             "prompt_tokens": prompt_tokens,
             "answer_tokens": answer_tokens,
@@ -301,7 +442,6 @@ class ModelJudge:
             "outcome": call.outcome,
             "detail": redact(call.detail),
         }
-        await self._keep(row)
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""
@@ -313,10 +453,26 @@ class ModelJudge:
             "latency_ms": stats.latency_ms,
             "failures": dict(stats.failures),
             "guard_changes": stats.guard_changes,
+            "shared": stats.shared,
             "unavailable": stats.unavailable,
             "circuit": self.breaker.state,
             "budget": self.budget.report(self._now_ms()),
         }
+
+
+def _heard(found: Claim, facts: Facts) -> Judgement:
+    """
+    What another sidecar was answered.
+
+    :raises ModelFailure: nothing that can be used
+    """
+    row = found.row
+    if found.kind == "failed":
+        raise ModelFailure(row["outcome"], row["detail"], row["call_id"])
+    judged = found.kind == "judged"
+    guarded, details = read_verdict(row) if judged else read_answer(row["answer"])
+    call_id = json.loads(row["inputs"]).get("call_id", "") if judged else row["call_id"]
+    return Judgement(replace(facts, details=details), guarded, row["news_key"], call_id)
 
 
 def _recorded(answer: str) -> str:

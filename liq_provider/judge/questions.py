@@ -99,7 +99,7 @@ class Questions:
         if known is None or known.close_ms < facts.close_ms:
             self.early.asked += 1
             self._rate.take(self._now_ms())
-            self._ask(key, facts, candles, news)
+            self._ask(key, facts, candles, news, early=True)
 
     async def answer(
         self, facts: Facts, candles: FloatArray, news: NewsSet, until_ms: int | None = None
@@ -153,8 +153,10 @@ class Questions:
         candles: FloatArray,
         news: NewsSet,
         until_ms: int | None = None,
+        *,
+        early: bool = False,
     ) -> _Question:
-        task = asyncio.create_task(self.model.judge(facts, candles, news, until_ms))
+        task = asyncio.create_task(self.model.judge(facts, candles, news, until_ms, early=early))
         # Nobody may be waiting for it; the failure is counted by the model judge.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._asked[key] = asked = _Question(facts.close_ms, task)

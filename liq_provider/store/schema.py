@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0005"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISION = "0006"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 metadata = MetaData()
 
@@ -237,6 +237,30 @@ spending = Table(
     Column("day", BigInteger, primary_key=True),
     Column("calls", Integer, nullable=False),
     Column("usd", Float(53), nullable=False),
+)
+
+# What a model is being asked, or was asked, by whichever sidecar: one row per state of a wave.
+# Until lease_ms it is left to the asker; answer is JSON, NULL if there is none.
+questions = Table(
+    "questions",
+    metadata,
+    Column("base_asset", String, primary_key=True),
+    Column("direction", String, primary_key=True),
+    Column("wave_start_ms", BigInteger, primary_key=True),
+    Column("strength", String, primary_key=True),
+    Column("aligned", String, primary_key=True),
+    Column("news_key", String, primary_key=True),
+    Column("judge", String, primary_key=True),
+    Column("close_ms", BigInteger, nullable=False),
+    Column("early", Boolean, nullable=False),
+    Column("asker", String, nullable=False),
+    Column("lease_ms", BigInteger, nullable=False),
+    Column("call_id", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("answer", Text),
+    Index("ix_questions_close_ms", "close_ms"),
+    Index("ix_questions_call_id", "call_id"),
 )
 
 # Headlines as they were let through, with the time at which they were first seen. origins are

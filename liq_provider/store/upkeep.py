@@ -23,6 +23,7 @@ _AGES = {
     "waves": schema.waves.c.last_ms,
     "verdicts": schema.verdicts.c.expires_at,
     "model_calls": schema.model_calls.c.asked_ms,
+    "questions": schema.questions.c.close_ms,
     "news": schema.news.c.available_at,
 }
 
