@@ -14,16 +14,19 @@ from typing import Any
 
 import orjson
 
+from liq_provider.assessing import told as feeds_told
+from liq_provider.assessing import windows_for
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN, MarketTable
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import signal
 from liq_provider.dashboard.tape import Tape
+from liq_provider.dashboard.windows import known_shares
 from liq_provider.errors import LiqError
-from liq_provider.health import baseline, coverage_shares
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.provenance import is_here, mark, within
+from liq_provider.readiness import Readiness, Report, at_once, venues_now
 from liq_provider.running import Running
 from liq_provider.settings import Settings
 from liq_provider.store.origins import simulated_spans
@@ -193,9 +196,9 @@ class Board:
         if not self._remembered:
             self.tape.remember(self.reader.newest_liquidations(now_ms - 3_600_000, _TAPE))
             self._remembered = True
-        found = self.reader.states(["computed_ms", "verdict_ms"])
-        computed_ms = int(found.get("computed_ms") or 0)
-        self._put("status", self._status(now_ms, computed_ms))
+        facts = self.reader.states(["computed_ms", "readiness"])
+        computed_ms = int(facts.get("computed_ms") or 0)
+        self._put("status", self._status(now_ms, computed_ms, facts.get("readiness")))
         self._take_running(close_ms)
         self.market.refresh(close_ms, computed_ms)
         for minutes in self._looked_at():
@@ -253,16 +256,22 @@ class Board:
         ]
         return {"rows": rows, "more": more}
 
-    def _status(self, now_ms: int, computed_ms: int) -> dict[str, Any]:
+    def _status(
+        self, now_ms: int, computed_ms: int, readiness: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         if time.monotonic() >= self._slow_s:
             venues = self.settings.venues.enabled
             self._slow = {
-                "coverage_24h": coverage_shares(self.reader, venues, now_ms),
+                # Up to what is settled: of what is younger nobody claims to know all.
+                "coverage_24h": known_shares(
+                    self.reader, venues, computed_ms - _DAY_MS, computed_ms
+                )
+                if computed_ms
+                else {},
                 "totals_24h": {
                     venue: {"count": count, "usd": round(usd)}
                     for venue, (count, usd) in self.reader.venue_totals(now_ms - _DAY_MS).items()
                 },
-                "baseline": baseline(self.reader, self.settings, computed_ms or now_ms),
                 "store_bytes": self._store_bytes(),
             }
             baseline_ms = max(self.settings.baseline_ms, _DAY_MS)
@@ -273,9 +282,29 @@ class Board:
         return {
             "sidecar": self._sidecar,
             "computed_ms": computed_ms,
-            "problem": Snapshot(computed_ms, 0, self._sidecar).problem(now_ms, self.settings),
+            "readiness": self._ready(now_ms, computed_ms, readiness),
             "simulated": self._simulated(),
             **self._slow,
+        }
+
+    def _ready(
+        self, now_ms: int, computed_ms: int, told: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """What is possible now: the newest settled minute's report, and what came since."""
+        problem = Snapshot(computed_ms, 0, self._sidecar).problem(now_ms, self.settings)
+        if told is None:
+            unknown = Readiness("unknown", "no minute was judged yet")
+            return {"whole": at_once(unknown, problem).as_json(), "venues": {}, "coins": {}}
+        report = Report.of_json(told)
+        coins = {base_asset_of_pair(pair) for pair in self.whitelist}
+        if coins:
+            report = report.for_coins(coins, windows_for(self.settings))
+        facts = feeds_told(self._sidecar)
+        venues = venues_now(report.venues, {name: fact.trouble for name, fact in facts.items()})
+        return {
+            "whole": at_once(report.whole, problem).as_json(),
+            "venues": {name: one.as_json() for name, one in venues.items()},
+            "coins": report.counts(),
         }
 
     def _simulated(self) -> dict[str, Any]:

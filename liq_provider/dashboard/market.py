@@ -136,7 +136,7 @@ class MarketTable:
         if state == State.READY:
             return "ready"
         if state == State.WARMING_UP:
-            return f"warming up {known['baseline_n']} of {self._params.baseline_segments}"
+            return f"warming up {known['baseline_n']} of {self._params.min_baseline_segments}"
         if state == State.TOO_THIN:
             return f"too thin {known['active_n']} of {self._params.min_active_segments}"
         return "not covered"

@@ -56,7 +56,7 @@ def notes(view: PairView) -> list[str]:
     said.append(NOTE)
     if len(view.heat.price):
         said.append(
-            f"Heat map: where liquidations did happen, in cells of {cell}; measured, not modelled."
+            f"Heat map: liquidations as they were received, in cells of {cell}; not modelled."
         )
     if view.heat.outside_usd:
         said.append(

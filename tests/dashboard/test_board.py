@@ -1,15 +1,20 @@
 """How the page is filled, and what that costs others."""
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from liq_provider.coverage import Interval
 from liq_provider.dashboard import board
+from liq_provider.store.origins import note_simulated
 from tests.dashboard.test_account import Api, answers
 from tests.dashboard.test_server import served
 from tests.sidecars import until
+from tests.store.helpers import MINUTE, T0
 
 
 async def test_a_bot_is_left_in_peace_while_nobody_looks(
@@ -44,3 +49,63 @@ async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
         ):
             page.take_status({"feeds": {}, "bots": bots})
             assert found.settings_in_force.z_threshold == z_threshold
+
+
+FEED = {"state": "live", "detail": "", "since_ms": 0, "url": "wss://fstream.binance.com/ws"}
+
+
+async def test_the_page_says_what_the_newest_settled_minute_says(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, _, store):
+        shown = page.board
+
+        def status() -> dict[str, Any]:
+            return dict(json.loads(shown.section("status")[1]) or {})
+
+        waiting = {"condition": "warming_up", "reason": "warming up: 3 of 72", "from_ms": T0 + 9}
+        report = {
+            "close_ms": T0 + MINUTE,
+            "whole": waiting,
+            "venues": {"okx": {"condition": "ready"}, "bybit": waiting},
+            "coins": {"BTC": waiting, "ETH": waiting},
+        }
+        store.settle(1, (0, 1))
+        store.writer.put_state("readiness", report, T0)
+        page.take_status({"feeds": {"okx": FEED}, "skew_ms": 0})
+        await until(lambda: status().get("readiness", {}).get("coins"), "readiness is shown")
+        assert status()["readiness"]["whole"] == waiting
+        assert status()["readiness"]["coins"]["warming_up"] == 2
+        # A feed that was just lost is not ready for what comes next, whatever was settled.
+        page.take_status({"feeds": {"okx": FEED | {"state": "down", "detail": "x"}}, "skew_ms": 0})
+        await until(
+            lambda: status()["readiness"]["venues"]["okx"]["condition"] == "unknown",
+            "the lost feed is shown",
+        )
+        page.take_status({"feeds": {"okx": FEED}, "skew_ms": 9_000})
+        await until(
+            lambda: "max_skew_ms" in status()["readiness"]["whole"].get("reason", ""),
+            "the clock is named",
+        )
+
+
+async def test_one_simulated_venue_beside_real_ones_is_marked(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, _, _store):
+
+        def simulated() -> dict[str, Any]:
+            return dict((json.loads(page.board.section("status")[1]) or {}).get("simulated", {}))
+
+        here = FEED | {"url": "ws://127.0.0.1:18900/ws/v5/public"}
+        page.take_status({"feeds": {"okx": here, "binance": FEED, "bybit": FEED}})
+        await until(lambda: simulated().get("venues") == ["okx"], "the venue is marked")
+        assert simulated()["words"].startswith("SIMULATED in part: what is of okx")
+        page.take_status({"feeds": {"okx": FEED, "binance": FEED, "bybit": FEED}})
+        await until(lambda: simulated() == {"venues": [], "words": None}, "nothing is marked")
+
+
+async def test_what_the_store_has_of_a_simulator_stays_marked(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, _, store):
+        note_simulated(store.writer.engine, "okx", Interval(T0 - MINUTE, T0), T0)
+        page.board._slow_s = 0.0
+        page.take_status({"feeds": {"okx": FEED, "binance": FEED}})
+        await until(
+            lambda: b'"venues":["okx"]' in page.board.section("status")[1], "the venue is marked"
+        )

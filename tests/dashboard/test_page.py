@@ -22,6 +22,7 @@ from liq_provider.sidecarconfig import SidecarConfig
 from liq_provider.simulator.model import StandIn
 from liq_provider.simulator.server import Simulator
 from liq_provider.store.engine import open_engine
+from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.sidecars import (
@@ -192,6 +193,8 @@ async def visit(seen: Seen, stage: Stage, found: Browser, url: str) -> None:
     await see_a_dead_feed(seen, stage, page)
     seen.lists["quiet"] = list(seen.witness.errors)
     await see_a_restart(seen, stage, page, url)
+    seen.lists["simulated"] = sorted(simulated_spans(stage.reader))
+    seen.texts["verdict"] = await page.locator("#verdict").inner_text()
     seen.flags["pwned"] = await page.evaluate("window.pwned")
 
 
@@ -349,10 +352,8 @@ def test_a_wave_is_seen_within_two_seconds_of_being_sent(seen: Seen) -> None:
 
 def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: Seen) -> None:
     assert "strong ▼ SHORT" in seen.texts["market"] and "100% of 20" in seen.texts["market"]
-    assert (
-        "ready, running" in seen.texts["market"] and "bybit (simulated) $1" in seen.texts["market"]
-    )
-    assert "▼ long" in seen.texts["tape"] and "bybit (simulated)" in seen.texts["tape"]
+    assert "ready, running" in seen.texts["market"] and "sim bybit $1" in seen.texts["market"]
+    assert "▼ long" in seen.texts["tape"] and "sim bybit" in seen.texts["tape"]
 
 
 def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen) -> None:
@@ -392,6 +393,17 @@ def test_a_phone_does_not_scroll_sideways_in_either_theme(seen: Seen) -> None:
 
 def test_the_filter_leaves_what_it_says(seen: Seen) -> None:
     assert seen.lists["filtered"] and all("ETH" in row for row in seen.lists["filtered"])
+
+
+def test_a_sidecar_that_is_fed_from_this_machine_marks_its_store_and_its_page(seen: Seen) -> None:
+    assert seen.lists["simulated"] == ["binance", "bybit", "okx"]
+    assert "SIMULATED market" in seen.texts["modes"]
+    assert "binance (simulated) live" in seen.texts["strip"]
+
+
+def test_whether_an_entry_is_possible_is_said_and_not_that_data_is_live(seen: Seen) -> None:
+    said = seen.texts["verdict"]
+    assert said.startswith(("Entries are possible", "No entries: "))
 
 
 def test_what_is_not_known_is_not_said_to_be_nothing(seen: Seen) -> None:

@@ -108,7 +108,7 @@ def test_a_tape_forgets_what_is_old() -> None:
     ("state", "said"),
     [
         (State.READY, "ready"),
-        (State.WARMING_UP, "warming up 41 of 288"),
+        (State.WARMING_UP, "warming up 41 of 72"),
         (State.TOO_THIN, "too thin 7 of 20"),
         (State.UNCOVERED, "not covered"),
     ],

@@ -60,7 +60,7 @@ def test_the_worst_day_is_below_a_megabyte(view: PairView) -> None:
 
 def test_the_note_and_the_units_are_there(drawn: go.Figure, view: PairView) -> None:
     said = drawn.layout.annotations[0].text
-    assert said.startswith(NOTE) and "measured, not modelled" in said
+    assert said.startswith(NOTE) and "not modelled" in said
     assert "Known: 95.8% of the span; the rest is unknown, not zero." in said
     assert drawn.layout.yaxis.title.text == "price (USDT)"
     assert "USD per 1m" in drawn.layout.yaxis2.title.text

@@ -32,6 +32,7 @@ export function knownShare(value) {
 // Venues that are no exchanges; whatever is shown of them is marked.
 export const simulated = new Set();
 export const venueName = (name) => (simulated.has(name) ? `${name} (simulated)` : name);
+export const venueInCell = (name) => (simulated.has(name) ? `sim ${name}` : name);
 
 export function price(value) {
   if (value === null || value === undefined) return none;
@@ -62,6 +63,16 @@ export function soon(ms, now) {
   if (!ms) return none;
   const text = new Date(ms).toISOString();
   return text.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? `${text.slice(11, 16)} UTC` : `${text.slice(0, 16).replace("T", " ")} UTC`;
+}
+
+// How long it takes until then; what is due is due any moment.
+export function countdown(ms) {
+  if (ms <= 0) return "any moment";
+  const minutes = Math.floor(ms / 60000);
+  if (ms < 120000) return `in ${Math.ceil(ms / 1000)} s`;
+  if (minutes < 60) return `in ${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `in ${hours} h ${minutes % 60} min` : `in ${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 export const moment = (ms) => (ms ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC` : none);

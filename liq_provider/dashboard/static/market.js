@@ -1,6 +1,6 @@
 // The market table and the tape.
 import { h, into } from "./dom.js";
-import { clock, counted, directionText, knownShare, number, price, share, sideText, soon, usd, venueName } from "./format.js";
+import { clock, counted, directionText, knownShare, number, price, share, sideText, soon, usd, venueInCell, venueName } from "./format.js";
 import { Table } from "./table.js";
 
 const KEPT = 200;
@@ -23,7 +23,7 @@ export class Market {
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
         { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}`) : "") },
         { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.running ? ", running" : "") },
-        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueName(name)} ${usd(long)} / ${usd(short)}`).join(", ") },
+        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueInCell(name)} ${usd(long)} / ${usd(short)}`).join(", ") },
       ],
     });
     const filter = document.getElementById("filter");
@@ -88,7 +88,7 @@ export class Tape {
         { name: "side", title: "Liquidated", tight: true, cell: (row) => h("span", { class: row.side }, sideText(row.side)) },
         { name: "usd", title: "Size", num: true, cell: (row) => usd(row.usd) },
         { name: "price", title: "Price", num: true, cell: (row) => price(row.price) },
-        { name: "venue", title: "Venue", cell: (row) => venueName(row.venue) },
+        { name: "venue", title: "Venue", cell: (row) => venueInCell(row.venue) },
       ],
     });
     this.minimum.addEventListener("change", () => this.draw());

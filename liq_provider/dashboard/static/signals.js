@@ -34,7 +34,7 @@ export function signalsTable() {
       { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
       { name: "action", title: "Decision", cell: (row) => h("b", { class: row.action === "enter" ? "good" : "" }, row.action) },
       { name: "confidence", title: "Confidence", cell: (row) => row.confidence },
-      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}${row.stand_in ? ", a STAND-IN, not an AI" : ""}`)] },
+      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}`)] },
       { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none failed" },
     ],
   });
@@ -75,7 +75,7 @@ function recordParts(found) {
   if (call) {
     parts.push(h("h3", {}, signal.stand_in ? "Question to the stand-in, which is no model" : "Question to the model"), facts([
       ["Asked", moment(call.asked_ms)], ["Took", `${call.latency_ms} ms in ${call.requests} request(s)`], ["Outcome", `${call.outcome} ${call.detail}`.trim()],
-      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}${signal.stand_in ? ", made up by the stand-in" : ""}`], ["Cost", call.cost_usd === null ? "not known: llm.price_in_usd is not set" : `$${call.cost_usd.toFixed(6)}`],
+      ["Tokens", call.prompt_tokens === null ? "not told" : `${call.prompt_tokens} + ${call.answer_tokens}${signal.stand_in ? ", made up by the stand-in" : ""}`], ["Cost", signal.stand_in ? "nothing: no model was asked" : call.cost_usd === null ? "not known: llm.price_in_usd is not set" : `$${call.cost_usd.toFixed(6)}`],
     ]), ...call.prompt.map((text) => h("pre", { tabindex: "0" }, text)), h("h3", {}, "Its answer, as it came"), h("pre", { tabindex: "0" }, call.answer || none));
   } else parts.push(empty(found.asked ? "The question to the model is not on record any more." : "No model was asked about it."));
   return parts;

@@ -1,26 +1,44 @@
 // The status strip: what is live and what is not, in words first.
 import { h } from "./dom.js";
-import { age, bytes, clock, counted, knownShare, soon, venueName } from "./format.js";
+import { age, bytes, clock, countdown, counted, knownShare, soon, venueName } from "./format.js";
 
 const OLD_S = 10;
 const STARTING_MS = 120_000;
 const header = document.querySelector("header");
 const verdict = document.getElementById("verdict");
 
-function feedChip(name, feed, coverage, now) {
+// Why, and from when it is possible if nothing fails.
+function because(readiness, now) {
+  if (!readiness.from_ms) return readiness.reason;
+  return `${readiness.reason}; possible from ${soon(readiness.from_ms, now)} (${countdown(readiness.from_ms - now)})`;
+}
+
+function coinsChip(coins) {
+  const said = Object.entries(coins).filter(([, n]) => n).map(([name, n]) => `${n} ${name.replace("_", " ")}`);
+  return h("span", { class: "chip" }, `coins: ${said.join(", ") || "none seen yet"}`);
+}
+
+function feedChip(name, feed, readiness, coverage, now, whole) {
   const live = feed.state === "live";
   const heard = feed.last_liquidation_ms ? `last ${age(now - feed.last_liquidation_ms)} ago` : "nothing yet";
   const words = live ? `${venueName(name)} live, ${heard}` : `${venueName(name)} ${feed.state.toUpperCase()}: ${feed.detail}`;
-  return h("span", { class: `chip ${live ? "good" : "bad"}` }, `${words}; of 24 h ${knownShare(coverage)}${coverage === undefined ? "" : " known"}`);
+  // A feed that is live may not count yet; that is said with its own reason.
+  let counts = "";
+  if (live && readiness && readiness.condition !== "ready") {
+    // What is said of the whole need not be said of each.
+    const same = readiness.reason === whole.reason;
+    counts = `; does not count yet: ${same ? readiness.condition.replace("_", " ") : because(readiness, now).replace(`${name}: `, "")}`;
+  }
+  return h("span", { class: `chip ${live ? (counts ? "warn" : "good") : "bad"}` }, `${words}${counts}; of 24 h ${knownShare(coverage)}${coverage === undefined ? "" : " known"}`);
 }
 
 function judgeChips(judge) {
   const budget = judge.model?.budget;
   const spent = budget?.spent?.usd_per_day;
   const calls = budget?.spent?.calls_per_day;
-  const money = spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, cost not known (no llm prices set)` : "costs nothing";
+  const money = judge.stand_in ? "no AI and no cost: what it says is made up" : spent ? `$${spent.used.toFixed(4)} of $${spent.limit} today` : calls ? `${calls.used} of ${calls.limit} calls today, cost not known (no llm prices set)` : "costs nothing";
   const chips = [h("span", { class: `chip ${judge.model?.unavailable ? "bad" : ""}` },
-    `judge ${judge.name}${judge.stand_in ? " (a STAND-IN, not an AI; its calls are made up)" : ""}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
+    `judge ${judge.name}: ${counted(judge.judged, "verdict")}, ${money}` + (judge.model?.unavailable ? `, UNAVAILABLE: ${judge.model.unavailable}` : ""))];
   if (budget?.reached?.length) chips.push(h("span", { class: "chip bad" }, `budget spent: ${budget.reached.join(", ")}`));
   const news = judge.news?.budget;
   if (news) chips.push(h("span", { class: `chip ${news.reached ? "bad" : ""}` }, `news: ${news.calls_per_day.used} of ${news.calls_per_day.limit} requests, $${news.usd.toFixed(3)} today` + (news.reached ? ", NOT ASKED until midnight UTC" : "")));
@@ -106,23 +124,25 @@ export class Strip {
     }
     const feeds = Object.entries(status.sidecar.feeds ?? {});
     const dead = feeds.filter(([, feed]) => feed.state !== "live");
-    const problem = this.stale ?? status.problem ?? status.sidecar.store_error;
-    // Just started: no minute can have been settled yet, which is nothing to be alarmed about.
-    const starting = !this.stale && !status.computed_ms && !dead.length && this.now - status.sidecar.started_ms < STARTING_MS;
-    header.classList.toggle("bad", (Boolean(problem) && !starting) || dead.length > 0);
-    verdict.className = `chip ${starting ? "warn" : problem || dead.length ? "bad" : "good"}`;
-    verdict.textContent = this.stale ? this.stale : problem ? `No entries: ${problem}`
-      : dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}`
-        : "Data is live";
-    const base = status.baseline;
-    const warm = base && base.segments < base.needed ? h("span", { class: "chip warn" }, `baseline warming up: ${base.segments} of ${base.needed} segments; first signal possible ${soon(base.first_signal_ms, this.now)}`) : null;
+    const { whole, venues } = status.readiness;
+    const problem = this.stale ?? status.sidecar.store_error;
+    // Warming up, and a sidecar that has just started, are nothing to be alarmed about.
+    const starting = !status.computed_ms && !dead.length && this.now - status.sidecar.started_ms < STARTING_MS;
+    const waiting = !problem && (starting || whole.condition === "warming_up" || whole.condition === "too_thin");
+    const ready = !problem && whole.condition === "ready";
+    header.classList.toggle("bad", !(ready || waiting) || dead.length > 0);
+    verdict.className = `chip ${ready && !dead.length ? "good" : waiting && !dead.length ? "warn" : "bad"}`;
+    const notLive = dead.length ? `${dead.length} of ${feeds.length} feeds not live: ${dead.map(([name]) => name).join(", ")}` : "";
+    verdict.textContent = this.stale ? this.stale
+      : !ready ? `No entries: ${problem ?? because(whole, this.now)}` + (notLive ? `; ${notLive}` : "")
+        : notLive ? `${notLive}; entries are possible with the others` : "Entries are possible";
     const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${counted(status.sidecar.lost, "liquidation")} lost`) : null;
     document.getElementById("strip").replaceChildren(...[
-      ...feeds.map(([name, feed]) => feedChip(name, feed, status.coverage_24h?.[name], this.now)),
+      ...feeds.map(([name, feed]) => feedChip(name, feed, venues[name], status.coverage_24h?.[name], this.now, whole)),
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
       h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
       h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
-      warm, lost,
+      coinsChip(status.readiness.coins), lost,
     ].filter(Boolean));
   }
 }
