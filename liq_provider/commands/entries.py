@@ -14,6 +14,7 @@ from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 
 _ALIVE_MS = 20_000
+_COMPUTING_MS = 3_000
 _PAIR = re.compile(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+")
 
 
@@ -33,11 +34,13 @@ def entries(
     sidecar, computed_ms = states.get("sidecar") or {}, int(states.get("computed_ms") or 0)
     speaks = running and alive(sidecar, now_ms)
     feeds = told(sidecar) if speaks else {}
-    report = assess(reader, settings, feeds, computed_ms or minute_of(now_ms)).report
+    # Without a settled minute: as of the newest one that would be by now.
+    close_ms = computed_ms or minute_of(now_ms - settings.settle_ms - _COMPUTING_MS)
+    report = assess(reader, settings, feeds, close_ms).report
     if coins is not None:
         report = report.for_coins(coins, windows_for(settings))
     if speaks and not computed_ms:
-        return replace(report, whole=before_first_minute(report.whole, report.close_ms))
+        return Report(close_ms, before_first_minute(report.whole, close_ms), {}, {})
     problem = other_minutes(reader, settings)
     if problem is None and not running:
         problem = "no sidecar is running on this machine"

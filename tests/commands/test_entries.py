@@ -67,10 +67,12 @@ def test_a_minute_that_nobody_heard_says_until_when(store: Store) -> None:
 def test_before_the_first_minute_is_settled_it_says_when_that_is(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.past(40)
-    speaks(store, T0 + 20_000)
-    found = whole(store, T0 + 20_000)
-    assert found.reason == "the sidecar has not settled a minute yet"
-    assert found.from_ms == T0 + MINUTE
+    # Also a moment after its close, when nobody has settled it yet.
+    for now_ms in (T0 + 20_000, T0 + MINUTE + 1_000):
+        speaks(store, now_ms)
+        found = whole(store, now_ms)
+        assert found.reason == "the sidecar has not settled a minute yet"
+        assert found.from_ms == T0 + MINUTE
     store.writer.close()
 
 
