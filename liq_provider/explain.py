@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
-from liq_provider.features import FeatureParams, Features, State
+from liq_provider.features import FeatureParams, FeatureRows, Features, State
 from liq_provider.judge.matrix import NEWS_CODES, Confidence
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.pipeline import compute
@@ -16,7 +17,15 @@ from liq_provider.rolling import FloatArray
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.trend import trend_inputs, trend_word
-from liq_provider.wave import Strength, direction_word
+from liq_provider.wave import (
+    SCORES,
+    Strength,
+    begins_seen,
+    direction_word,
+    score,
+    score_words,
+    signs,
+)
 
 # Enough candles before the asked one to know whether its wave began earlier.
 HISTORY_CANDLES = 120
@@ -73,7 +82,7 @@ def explain(
         from_ms,
         close_ms,
     )[0]
-    rows = computed.rows("all" if settings.zscore == "robust" else "none")
+    rows = computed.rows((settings.zscore,))
     change, noise = trend_inputs(closes, settings.trend_candles)
     if not len(closes):
         change = noise = np.array([np.nan])
@@ -85,6 +94,7 @@ def explain(
     gates = [
         *_data_gates(computed.features, last, settings),
         *_wave_gates(found, settings),
+        _beginning(found, rows, rules),
         *_judge_gates(found, change, noise, said, settings, mode),
     ]
     return Explanation(gates, None if said is None else json.loads(said["inputs"]).get("call_id"))
@@ -152,7 +162,7 @@ def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
         Gate(
             "z",
             bool(z >= settings.z_threshold) if np.isfinite(z) else None,
-            f"{settings.zscore} z {z:.2f}" if np.isfinite(z) else f"no {settings.zscore} z",
+            score_words(settings.zscore, z) if np.isfinite(z) else f"no {SCORES[settings.zscore]}",
             f"z_threshold {settings.z_threshold:g}, strong from {settings.z_strong:g}",
         ),
         Gate(
@@ -163,6 +173,37 @@ def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
         ),
         Gate("wave", strength > Strength.NONE, f"strength {strength.word}", "medium or strong"),
     ]
+
+
+def _beginning(found: Decisions, rows: FeatureRows, rules: Rules) -> Gate:
+    """A wave may be entered only if nobody missed how it began."""
+    needed = "its beginning was seen"
+    if not found.wave_ms[-1]:
+        return Gate("beginning", None, "no wave", needed)
+    first = int(np.searchsorted(rows.close_ms, found.wave_ms[-1]))
+    began = f"its first minute, {_clock(int(found.wave_ms[-1]))} UTC, follows"
+    if rows.steady[first]:
+        words = f"{began} one that was known and quiet"
+    else:
+        words = f"{began} minutes that were not known for the same venues, and without its newest "
+        words += f"minute the segment {_before(rows, first, rules)}"
+    return Gate("beginning", bool(found.seen[-1]), words, needed)
+
+
+def _before(rows: FeatureRows, row: int, rules: Rules) -> str:
+    before = rows.before
+    usd = float(before.long_usd[row] + before.short_usd[row])
+    if not usd > 0:
+        return "is empty"
+    sign = signs(rows, rules.thresholds)
+    measured = f"({score_words(rules.thresholds.zscore, score(before, rules.thresholds)[row])}, "
+    measured += f"${usd:,.0f})"
+    quiet = begins_seen(rows, rules.thresholds, sign)[row]
+    return f"does not stand out {measured}" if quiet else f"already stands out {measured}"
+
+
+def _clock(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M")
 
 
 def _judge_gates(

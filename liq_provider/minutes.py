@@ -35,6 +35,14 @@ class FeatureParams:
         """Minutes before t that can influence the features at t."""
         return self.segment_min * (self.baseline_segments + 1)
 
+    def before_ms(self, step_min: int = 1) -> int:
+        """
+        :param step_min: length of one column of a grid
+        :return: how long before a close its grid begins: the look-back, and one column more, for
+            what the close before it knew
+        """
+        return (self.lookback_min + step_min) * MINUTE_MS
+
     def in_steps(self, step_min: int) -> "FeatureParams":
         """
         :param step_min: length of one column of a grid

@@ -7,14 +7,14 @@ commands and the study see it through there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureParams, FeatureRows, Features, compute_features
+from liq_provider.features import FeatureParams, FeatureRows, Features, Score, compute_features
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import IntArray
 from liq_provider.settings import Settings
@@ -25,12 +25,11 @@ from liq_provider.wave import (
     Thresholds,
     direction_word,
     score,
-    signs,
-    strengths,
     wave_goes_on,
+    waves_of,
 )
 
-Robust = Literal["all", "none"]
+EVERY_SCORE: tuple[Score, ...] = ("classic", "robust", "percentile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +40,13 @@ class Computed:
     features: Features
     wanted: IntArray
 
-    def rows(self, robust: Robust = "none", min_usd: float = 0.0) -> FeatureRows:
+    def rows(self, scores: Collection[Score] = (), min_usd: float = 0.0) -> FeatureRows:
         """
-        :param robust: ``none`` leaves ``robust_z`` NaN, which is fast
-        :param min_usd: robust z only where the segment is worth at least this
+        :param scores: that are wanted; those besides the classic one take their time
+        :param min_usd: those only where the segment is worth at least this
         """
-        if robust == "none":
-            robust_z = np.full(len(self.features), np.nan)
-        else:
-            rich = self.features.notional_usd[self.wanted] >= max(min_usd, 1e-9)
-            robust_z = self.features.robust_z(self.wanted[rich])
-        return self.features.at(self.wanted, robust_z)
+        compared = self.features.compared(self.wanted, scores, max(min_usd, 1e-9))
+        return self.features.at(self.wanted, compared)
 
 
 def compute(
@@ -67,7 +62,7 @@ def compute(
 
     :param venues: the enabled venues
     """
-    start_ms = from_close_ms - params.lookback_min * MINUTE_MS
+    start_ms = from_close_ms - params.before_ms()
     grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
     wanted = np.arange(
         (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
@@ -97,7 +92,7 @@ def history(
     bar_min = _bar_length(reader, base_asset, settings, timeframe_min)
     bar_ms = bar_min * MINUTE_MS
     first_ms = -(-from_close_ms // bar_ms) * bar_ms
-    start_ms = first_ms - params.lookback_min * MINUTE_MS
+    start_ms = first_ms - params.before_ms(bar_min)
     end_ms = max(to_close_ms // bar_ms * bar_ms, first_ms - bar_ms)
     grid = reader.bar_grid(base_asset, settings.backtest_source, bar_min, start_ms, end_ms)
     wanted = np.arange((first_ms - start_ms) // bar_ms - 1, (end_ms - start_ms) // bar_ms)
@@ -122,7 +117,12 @@ def _bar_length(reader: Reader, base_asset: str, settings: Settings, timeframe_m
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One anomalous minute of one coin, as the sidecar sees it above the judge's floor."""
+    """
+    One anomalous minute of one coin, as the sidecar sees it above the judge's floor.
+
+    :param seen: if its wave began in this minute, the beginning would be seen; once the wave is
+        known, whether its beginning was
+    """
 
     base_asset: str
     close_ms: int
@@ -135,13 +135,15 @@ class Anomaly:
     short_usd: float
     count: int
     wave_start_ms: int = 0
+    seen: bool = True
 
 
 def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
     """:return: the columns of the table ``features`` for the last wanted minute"""
     features, row = item.features, int(item.wanted[-1])
-    # Like every other row: a segment without money has no robust z.
-    last = Computed(item.base_asset, features, item.wanted[-1:]).rows("all")
+    # Like every other row: a segment without money has no robust z and no percentile.
+    last = Computed(item.base_asset, features, item.wanted[-1:]).rows(EVERY_SCORE)
+    measured = np.isfinite(last.before_long_usd[0])
     return {
         "close_ms": int(features.close_ms[row]),
         "base_asset": item.base_asset,
@@ -152,6 +154,7 @@ def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
         "count": int(features.count[row]),
         "z": _or_none(features.z[row]),
         "robust_z": _or_none(last.robust_z[0]),
+        "percentile": _or_none(last.percentile[0]),
         "long_ratio": float(features.long_ratio[row]),
         "purity": float(features.purity[row]),
         "mean_usd": _or_none(features.mean_usd[row]),
@@ -161,22 +164,29 @@ def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
         "active_n": int(features.active_n[row]),
         "venues": ",".join(features.venues_at(row)),
         "available_at": available_at,
+        "steady": bool(last.steady[0]),
+        "before_long_usd": _or_none(last.before_long_usd[0]),
+        "before_short_usd": _or_none(last.before_short_usd[0]),
+        "before_count": int(last.before_count[0]) if measured else None,
+        "before_z": _or_none(last.before_z[0]),
+        "before_robust_z": _or_none(last.before_robust_z[0]),
+        "before_percentile": _or_none(last.before_percentile[0]),
     }
 
 
 def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
     """:return: the last wanted minute if it is anomalous under these thresholds"""
-    robust: Robust = "all" if thresholds.zscore == "robust" else "none"
     last = Computed(item.base_asset, item.features, item.wanted[-1:])
-    rows = last.rows(robust, thresholds.min_segment_usd)
-    strength = Strength(int(strengths(rows, thresholds)[0]))
+    rows = last.rows((thresholds.zscore,), thresholds.min_segment_usd)
+    alone = waves_of(rows, thresholds, item.features.params.segment_min)
+    strength = Strength(int(alone.strength[0]))
     if strength is Strength.NONE:
         return None
     long_usd, short_usd = float(rows.long_usd[0]), float(rows.short_usd[0])
     return Anomaly(
         base_asset=item.base_asset,
         close_ms=int(rows.close_ms[0]),
-        direction=direction_word(int(signs(rows, thresholds)[0])),
+        direction=direction_word(int(alone.sign[0])),
         strength=strength,
         z=float(score(rows, thresholds)[0]),
         purity=max(long_usd, short_usd) / (long_usd + short_usd),
@@ -184,6 +194,7 @@ def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
         long_usd=long_usd,
         short_usd=short_usd,
         count=int(rows.count[0]),
+        seen=bool(alone.seen[0]),
     )
 
 
@@ -207,6 +218,7 @@ def wave_row(
         "peak_z": found.z,
         "peak_usd": found.notional_usd,
         "available_at": now_ms,
+        "seen": found.seen,
     }
     if previous is None or not wave_goes_on(previous["last_ms"], found.close_ms, segment_min):
         return row
@@ -219,6 +231,7 @@ def wave_row(
         "peak_z": max(found.z, previous["peak_z"]),
         "peak_usd": max(found.notional_usd, previous["peak_usd"]),
         "available_at": previous["available_at"],
+        "seen": bool(previous["seen"]),
     }
 
 

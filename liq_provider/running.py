@@ -102,19 +102,19 @@ class RunningMinute:
             rows[item.base_asset] = feature_row(item, pair, close_ms)
             found = anomaly(item, self._floor)
             if found is not None:
-                anomalies.append(replace(found, wave_start_ms=self._wave_start(found, pair)))
+                anomalies.append(self._of_its_wave(found, pair))
         return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs)
 
     def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
         (settled_ms, close_ms), enabled = self._bounds, self._settings.venues.enabled
-        start_ms = close_ms - self._params.lookback_min * MINUTE_MS
+        start_ms = close_ms - self._params.before_ms()
         new = [base for base in coins if base not in self._past]
         if new:
             # Piece by piece, so that no other thread waits long for its turn.
             for first in range(0, len(new), _AT_ONCE):
                 some = new[first : first + _AT_ONCE]
                 self._past |= self._reader.grids(some, enabled, start_ms, settled_ms)
-        last = np.array([self._params.lookback_min - 1])
+        last = np.array([self._params.before_ms() // MINUTE_MS - 1])
         found = []
         for base, running in self._reader.grids(coins, enabled, settled_ms, close_ms).items():
             covering = np.array([[name in venues] for name in running.venues])
@@ -123,10 +123,10 @@ class RunningMinute:
             found.append(Computed(base, compute_features(grid, self._params), last))
         return found
 
-    def _wave_start(self, found: Anomaly, pair: str) -> int:
+    def _of_its_wave(self, found: Anomaly, pair: str) -> Anomaly:
         previous = self._reader.wave(found.base_asset, found.direction)
         row = wave_row(found, previous, pair, self._settings.segment_min, found.close_ms)
-        return int(row["start_ms"])
+        return replace(found, wave_start_ms=int(row["start_ms"]), seen=row["seen"])
 
 
 class RunningLoop:

@@ -105,6 +105,25 @@ def score_venues(
     return Scored(long_usd[skipped:], short_usd[skipped:], count[skipped:], z, mean, std, active_n)
 
 
+def without_newest(
+    grid: MinuteGrid, segment_min: int, mask: int, rows: IntArray
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """
+    :param mask: venues, as bits
+    :param rows: positions whose whole segment is within the grid
+    :return: long and short USD and count of their segments without the newest minute
+    """
+    members = members_of(mask)
+    long_usd, short_usd = np.zeros(len(rows)), np.zeros(len(rows))
+    count = np.zeros(len(rows), dtype=np.int64)
+    for venue in members:
+        for back in range(1, segment_min):
+            long_usd += grid.long_usd[venue, rows - back]
+            short_usd += grid.short_usd[venue, rows - back]
+            count += grid.count[venue, rows - back]
+    return long_usd, short_usd, count
+
+
 def _divide(excess: FloatArray, std: FloatArray) -> None:
     """Divide in place; 0 where std is 0."""
     if std.all():

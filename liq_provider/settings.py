@@ -68,7 +68,7 @@ class Settings(Section):
     min_segment_usd: float = Field(25_000, ge=0)
 
     # Thresholds
-    zscore: Literal["classic", "robust"] = "classic"
+    zscore: Literal["classic", "robust", "percentile"] = "classic"
     z_threshold: float = Field(3.0, gt=0, le=100)
     z_strong: float = Field(5.0, gt=0, le=100)
     purity_threshold: Purity = 0.75

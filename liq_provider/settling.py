@@ -16,6 +16,10 @@ from liq_provider.wave import Thresholds
 
 logger = logging.getLogger(__name__)
 
+# Minutes that are final but were not computed, as the store was busy or another sidecar that did
+# it went away. Without their rows the bot would take a wave that goes on for one that begins.
+_CATCH_UP_MIN = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -60,10 +64,20 @@ class Settler:
 
     def compute(self, close_ms: int, now_ms: int) -> Settled:
         """
-        Features and waves of a settled minute.
+        Features and waves of a settled minute, and of those before it that nobody has computed.
 
         :param now_ms: exchange time; when they became available
         """
+        for missed_ms in self._missed(close_ms):
+            self._compute(missed_ms, now_ms)
+        return self._compute(close_ms, now_ms)
+
+    def _missed(self, close_ms: int) -> list[int]:
+        computed_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or close_ms)
+        first_ms = max(computed_ms + MINUTE_MS, close_ms - _CATCH_UP_MIN * MINUTE_MS)
+        return [ms for ms in range(first_ms, close_ms, MINUTE_MS) if self._covered(ms)]
+
+    def _compute(self, close_ms: int, now_ms: int) -> Settled:
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
         pairs = {base: pair_of(base, found, self.pairs) for base, found in active.items()}
@@ -83,7 +97,7 @@ class Settler:
             if found is not None:
                 wave = self._wave(found, pair, now_ms)
                 waves.append(wave)
-                anomalies.append(replace(found, wave_start_ms=wave["start_ms"]))
+                anomalies.append(replace(found, wave_start_ms=wave["start_ms"], seen=wave["seen"]))
         self._writer.put_results(features, waves, close_ms, now_ms)
         covered = self._covered(close_ms)
         return Settled(close_ms, tuple(anomalies), pairs, covered)

@@ -3,6 +3,13 @@ From features to waves: how strong, which way, and which minutes belong together
 
 A wave is a run of anomalous minutes of one coin and one direction, ended by ``segment_min``
 minutes without one. Signs are +1 for LONG and -1 for SHORT throughout.
+
+A wave is entered only if its beginning was seen. Usually it was: the minute before its first one
+was known for the same venues, and was no part of it. After unknown minutes, or when the venues
+are others than a minute ago, money that nobody looked at in time may show for the first time,
+minutes after it came. The beginning is then seen only if the segment without its newest minute
+would not be anomalous in that direction: what makes it a wave came in the newest minute. A
+segment of one minute (or bar) has nothing else in it, so its beginning is always seen.
 """
 
 from dataclasses import dataclass
@@ -11,12 +18,28 @@ from typing import Literal, overload
 
 import numpy as np
 
-from liq_provider.features import FeatureRows, purity
+from liq_provider.features import FeatureRows, Score, purity
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.rows import Measured
 from liq_provider.settings import Settings
 
 Direction = Literal["LONG", "SHORT"]
+
+
+# What each score is called in a sentence.
+SCORES: dict[Score, str] = {
+    "classic": "classic z",
+    "robust": "robust z",
+    "percentile": "percentile",
+}
+
+
+def score_words(zscore: Score, value: float) -> str:
+    """:return: a score with its name, such as ``classic z 6.10``"""
+    if zscore == "percentile":
+        return f"larger than {value:.1%} of its baseline"
+    return f"{SCORES[zscore]} {value:.2f}"
 
 
 class Strength(IntEnum):
@@ -42,7 +65,7 @@ class Thresholds:
     purity_strong: float = 0.90
     min_count: int = 3
     min_segment_usd: float = 25_000
-    zscore: Literal["classic", "robust"] = "classic"
+    zscore: Score = "classic"
     direction_mode: Literal["follow", "fade"] = "follow"
 
     @classmethod
@@ -75,12 +98,14 @@ class Thresholds:
         )
 
 
-def score(rows: FeatureRows, thresholds: Thresholds) -> FloatArray:
-    """:return: the z that is thresholded, classic or robust; NaN where missing"""
+def score(rows: Measured, thresholds: Thresholds) -> FloatArray:
+    """:return: what is thresholded: z, robust z or percentile; NaN where missing"""
+    if thresholds.zscore == "percentile":
+        return rows.percentile
     return rows.robust_z if thresholds.zscore == "robust" else rows.z
 
 
-def qualifies(rows: FeatureRows, thresholds: Thresholds) -> BoolArray:
+def qualifies(rows: Measured, thresholds: Thresholds) -> BoolArray:
     """Enough orders and enough money to be more than one accident."""
     rich: BoolArray = rows.long_usd + rows.short_usd >= thresholds.min_segment_usd
     if rows.has_counts:
@@ -88,7 +113,7 @@ def qualifies(rows: FeatureRows, thresholds: Thresholds) -> BoolArray:
     return rich
 
 
-def strengths(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
+def strengths(rows: Measured, thresholds: Thresholds) -> IntArray:
     """
     :return: a ``Strength`` per segment: medium needs z >= z_threshold and purity strictly above
         purity_threshold, strong z >= z_strong and purity >= purity_strong as well
@@ -105,7 +130,7 @@ def strengths(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
     return medium.astype(np.int64) + strong
 
 
-def signs(rows: FeatureRows, thresholds: Thresholds) -> IntArray:
+def signs(rows: Measured, thresholds: Thresholds) -> IntArray:
     """
     Direction of the trade: long liquidations -> -1 (SHORT), short ones -> +1 (LONG), ``fade``
     the other way round, 0 where no side is pure enough.
@@ -152,6 +177,49 @@ def wave_starts(
         first[1:] = ~wave_goes_on(times[:-1], times[1:], segment_min)
         starts[rows] = times[first][np.cumsum(first) - 1]
     return starts
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """
+    The waves of some minutes, one value per minute.
+
+    :param strength: a ``Strength``
+    :param sign: direction; also of minutes that are not anomalous
+    :param start_ms: close of the first minute of the wave, 0 where a minute is not anomalous
+    :param seen: the beginning of that wave was seen
+    """
+
+    strength: IntArray
+    sign: IntArray
+    start_ms: IntArray
+    seen: BoolArray
+
+
+def waves_of(rows: FeatureRows, thresholds: Thresholds, segment_min: int) -> Waves:
+    """
+    :param rows: ascending; minutes that are left out were not anomalous
+    """
+    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
+    starts = wave_starts(rows.close_ms, strength, sign, segment_min)
+    seen = begins_seen(rows, thresholds, sign)
+    # All minutes of a wave say what its first one does.
+    first = np.minimum(np.searchsorted(rows.close_ms, starts), max(len(rows) - 1, 0))
+    return Waves(strength, sign, starts, (starts > 0) & seen[first])
+
+
+def begins_seen(rows: FeatureRows, thresholds: Thresholds, sign: IntArray) -> BoolArray:
+    """
+    :param sign: direction per minute
+    :return: would the beginning of a wave be seen, if it began in this minute?
+    """
+    before = rows.before
+    # Rows that have neither, of older stores, say nothing.
+    measured = np.isfinite(before.long_usd)
+    stood_out = strengths(before, thresholds) > Strength.NONE
+    part = stood_out & (signs(before, thresholds) == sign)
+    seen: BoolArray = rows.steady | (measured & ~part)
+    return seen
 
 
 def direction_word(sign: int) -> Direction:

@@ -40,10 +40,23 @@ BATCH_MS = 200
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong: venue by venue, in minutes since the start, None for nothing."""
+    """
+    What goes wrong: venue by venue, in minutes since the start, None for nothing.
+
+    :param standstill: the whole sidecar hears nothing, as one that is frozen or restarted
+    """
 
     disconnected: tuple[str, float, float] | None = ("okx", 20.5, 22.2)
     unproven: tuple[str, int] | None = ("bybit", 40)
+    standstill: tuple[float, float] | None = None
+
+    @property
+    def outages(self) -> list[tuple[str, float, float]]:
+        """Each venue's, apart from each other."""
+        found = [] if self.disconnected is None else [self.disconnected]
+        if self.standstill is not None:
+            found += [(venue, *self.standstill) for venue in VENUES]
+        return found
 
 
 @dataclass
@@ -119,17 +132,15 @@ class LiveHour:
             self.writer.cover(venue, [Interval(first_ms, START_MS)], "import", START_MS)
 
     def _connections(self, now_ms: int) -> None:
-        if self.trouble.disconnected is None:
-            return
-        venue, lost, back = self.trouble.disconnected
-        tracker = self._trackers[venue]
-        lost_ms, back_ms = (START_MS + int(m * MINUTE_MS) for m in (lost, back))
-        if lost_ms <= now_ms < back_ms and tracker.covering:
-            tracker.prove(lost_ms)
-            tracker.lose()
-        elif now_ms >= back_ms and not tracker.covering:
-            tracker.begin(back_ms)
-            self._since[venue] = back_ms
+        for venue, lost, back in self.trouble.outages:
+            tracker = self._trackers[venue]
+            lost_ms, back_ms = (START_MS + int(m * MINUTE_MS) for m in (lost, back))
+            if lost_ms <= now_ms < back_ms and tracker.covering:
+                tracker.prove(lost_ms)
+                tracker.lose()
+            elif back_ms <= now_ms and self._since[venue] < back_ms and not tracker.covering:
+                tracker.begin(back_ms)
+                self._since[venue] = back_ms
 
     def _parsed(self, row: TapeRow) -> Iterator[Incoming]:
         if not self._trackers[row.venue].covering:
@@ -193,5 +204,8 @@ def disturbed(tape: list[TapeRow], seed: int) -> list[TapeRow]:
 
 def decided(found: Decisions, row: int) -> dict[str, Any]:
     """:return: everything that is decided about one candle, verdict level and all"""
-    names = ("strength", "sign", "wave_ms", "trend", "aligned", "judged", "level", "candidate")
-    return {name: getattr(found, name)[row].item() for name in (*names, "entry")}
+    names = (
+        *("strength", "sign", "wave_ms", "seen", "trend", "aligned"),
+        *("judged", "level", "sure", "candidate", "entry"),
+    )
+    return {name: getattr(found, name)[row].item() for name in names}

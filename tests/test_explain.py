@@ -29,6 +29,7 @@ NAMES = [
     "z",
     "purity",
     "wave",
+    "beginning",
     "trend",
     "verdict",
     "matrix",
@@ -46,6 +47,7 @@ class Scene:
 
     :param background_every: minutes between background orders
     :param orders: (side, usd) in the last minute before the close
+    :param hole: first and end of unknown minutes, counted back from the close
     """
 
     hours: int = 26
@@ -53,6 +55,7 @@ class Scene:
     orders: tuple[tuple[PositionSide, float], ...] = (("long", 30_000.0),) * 6
     earlier: tuple[tuple[PositionSide, float], ...] = ()
     covered_until: int | None = None
+    hole: tuple[int, int] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     closes: Any = field(default_factory=lambda: FALLING)
     mode: Any = "matrix"
@@ -73,7 +76,11 @@ class Scene:
                 items.append(self._order(self.close_ms - back * MINUTE_MS + number, side, usd))
         writer.append([Incoming(item) for item in items])
         end_ms = T0 + self.covered_until * MINUTE_MS if self.covered_until else self.close_ms
-        writer.cover("binance", [Interval(T0, end_ms)], "live", end_ms)
+        spans = [Interval(T0, end_ms)]
+        if self.hole is not None:
+            first, end = (self.close_ms - back * MINUTE_MS for back in self.hole)
+            spans = [Interval(T0, first), Interval(end, end_ms)]
+        writer.cover("binance", spans, "live", end_ms)
         return Reader(url)
 
     def _order(self, event_ms: int, side: PositionSide, usd: float) -> Liquidation:
@@ -126,6 +133,12 @@ FAILURES: list[tuple[str, Scene, str]] = [
         "classic z",
     ),
     ("purity", Scene(orders=(("long", 30_000.0),) * 3 + (("short", 30_001.0),) * 3), "50.0%"),
+    (
+        "beginning",
+        Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6),
+        "follows minutes that were not known for the same venues, and without its newest minute "
+        "the segment already stands out (classic z",
+    ),
     ("trend", Scene(closes=RISING), "up"),
     ("trend", Scene(closes=np.full(40, 100.0)), "flat"),
     ("trend", Scene(closes=[]), "unknown"),
@@ -142,6 +155,23 @@ def test_the_first_gate_that_fails_is_named_with_its_number(
     assert [item.name for item in gates] == NAMES
     assert first_failed(gates) == name
     assert found in gate(gates, name).found
+
+
+@pytest.mark.parametrize(
+    ("scene", "words"),
+    [
+        (Scene(), "follows one that was known and quiet"),
+        (Scene(hole=(6, 5)), "without its newest minute the segment is empty"),
+        (
+            Scene(hole=(6, 5), earlier=(("long", 300.0),) * 6),
+            "the segment does not stand out (classic z 1.83, $1,800)",
+        ),
+    ],
+)
+def test_a_beginning_that_was_seen_says_how(tmp_path: Path, scene: Scene, words: str) -> None:
+    found = gate(scene.explain(tmp_path), "beginning")
+    assert found.passed
+    assert words in found.found
 
 
 def test_the_matrix_gate_fails_for_a_row_that_does_not_enter(tmp_path: Path) -> None:
@@ -161,7 +191,7 @@ def test_the_second_candle_of_a_wave_was_offered_before(tmp_path: Path) -> None:
 def test_gates_behind_no_wave_are_not_reached(tmp_path: Path) -> None:
     gates = Scene(orders=()).explain(tmp_path)
     reached = {item.name: item.passed for item in gates}
-    for name in ("trend", "verdict", "matrix", "confidence", "once per wave"):
+    for name in ("beginning", "trend", "verdict", "matrix", "confidence", "once per wave"):
         assert reached[name] is None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from liq_provider.compared import percentile
 from liq_provider.features import (
     FeatureParams,
     FeatureRows,
@@ -16,6 +17,7 @@ from liq_provider.features import (
     purity,
     windows_of,
 )
+from liq_provider.pipeline import EVERY_SCORE
 from liq_provider.settings import Settings
 
 from .two_pass import SMALL, START_MS, Reference, assert_equal, check
@@ -256,7 +258,7 @@ def test_bars_without_counts_say_so() -> None:
     )
     features = compute_features(bars, SMALL)
     assert not features.has_counts
-    assert not features.at(np.arange(30), features.robust_z()).has_counts
+    assert not features.at(np.arange(30)).has_counts
 
 
 @pytest.mark.parametrize(
@@ -292,9 +294,73 @@ def test_windows_name_everything_that_a_stored_feature_depends_on() -> None:
     assert windows_of(Settings(z_threshold=4.0)) == known
 
 
+# -- the close before, and the segment without its newest minute --------------------------------
+
+
+def test_the_close_before_speaks_only_if_it_was_scored_for_the_same_venues() -> None:
+    size = 200
+    covered = np.ones((2, size), dtype=bool)
+    covered[1, 100:110] = False  # one venue goes and comes back
+    covered[:, 150:152] = False  # both do
+    features = compute_features(
+        grid_of(np.full((2, size), 100.0), np.full((2, size), 50.0), covered), SMALL
+    )
+    ready = features.state == State.READY
+    first = int(np.argmax(ready))
+    assert ready[first:150].all()
+    # The first that is READY; two venues to one; one to two; the first after the hole.
+    unsteady = [first, 100, 111, 153]
+    assert np.flatnonzero(ready & ~features.steady).tolist() == unsteady
+    assert np.flatnonzero(np.isfinite(features.before_long_usd)).tolist() == unsteady
+    # Segments of two minutes: one minute of the venues that both know now.
+    assert features.before_long_usd[unsteady].tolist() == [200.0, 100.0, 200.0, 200.0]
+    assert features.before_short_usd[unsteady].tolist() == [100.0, 50.0, 100.0, 100.0]
+    assert features.before_z[100] == 0.0, "a constant baseline"
+
+
+def test_a_segment_of_one_minute_has_nothing_before_its_newest() -> None:
+    params = FeatureParams(1, 20, 8, 3)
+    covered = np.ones((1, 60), dtype=bool)
+    covered[0, 40] = False
+    features = compute_features(grid_of(np.arange(60.0), np.zeros(60), covered), params)
+    assert not features.steady[41]
+    assert features.before_long_usd[41] == features.before_short_usd[41] == 0.0
+    assert features.before_count[41] == 0
+
+
+def test_a_long_recording_says_of_each_close_what_a_short_one_does() -> None:
+    """Long ones are computed in pieces, and the first row of a piece follows one of another."""
+    size = 70_000
+    covered = np.ones((2, size), dtype=bool)
+    rng = np.random.default_rng(5)
+    edges = np.array([32_767, 32_768, 32_769, 65_535, 65_536])
+    covered[1, edges - 1] = False
+    sides = rng.exponential(1e4, (2, 2, size))
+    grid = grid_of(sides[0], sides[1], covered)
+    features = compute_features(grid, SMALL)
+    for row in (*edges, *(edges + 1), *(edges + 2)):
+        start = row - SMALL.lookback_min
+        alone = compute_features(grid.between(start, row + 1), SMALL)
+        for name in ("steady", "before_long_usd", "before_count", "before_z", "z", "venue_mask"):
+            assert np.array_equal(
+                getattr(alone, name)[-1], getattr(features, name)[row], equal_nan=True
+            ), (row, name)
+
+
+# The examples that the percentile is specified by.
+SPECIFIED = np.array([0.0] * 70 + [10.0] * 20 + [50.0] * 2 + [100.0] * 8)
+
+
+@pytest.mark.parametrize(("usd", "expected"), [(50, 0.91), (0, 0.35), (101, 1.0)])
+def test_the_percentile_is_the_share_that_is_smaller_with_ties_half(
+    usd: float, expected: float
+) -> None:
+    assert percentile(usd, SPECIFIED) == expected
+
+
 def test_rows_are_joined_without_repeats_and_cut_by_time() -> None:
     features = compute_features(grid_of(np.ones(20)), SMALL)
-    rows = features.at(np.arange(20), features.robust_z())
+    rows = features.at(np.arange(20), features.compared(None, EVERY_SCORE))
     first, second = rows.since(rows.close_ms[0]), rows.since(int(rows.close_ms[8]))
     assert len(second) == 12
     joined = FeatureRows.empty().then(first).then(second)

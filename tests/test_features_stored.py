@@ -99,9 +99,7 @@ def test_recorded_files_equal_the_two_pass_calculation(
         rows = [*busy[:: max(1, len(busy) // 40)].tolist(), int(item.wanted[-1])]
         assert len(rows) > 3
         robust_z = features.robust_z(np.array(rows))
-        grids = reader.grids(
-            [item.base_asset], [venue], from_ms - params.lookback_min * MINUTE_MS, end_ms
-        )
+        grids = reader.grids([item.base_asset], [venue], from_ms - params.before_ms(), end_ms)
         reference = Reference(grids[item.base_asset], params)
         for row in rows:
             assert_equal(features, reference.row(row), row, float(robust_z[row]))

@@ -67,7 +67,7 @@ def market(seed: int, days: int, sizes: np.ndarray | None) -> list[MinuteGrid]:
 def strong_waves(grid: MinuteGrid, thresholds: Thresholds) -> int:
     """Waves that are strong at some time, after the first day, which is the baseline's."""
     features = compute_features(grid, FeatureParams())
-    rows = features.at(np.arange(DAY_MIN, len(features)), features.z)
+    rows = features.at(np.arange(DAY_MIN, len(features)))
     strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
     starts = wave_starts(rows.close_ms, strength, sign, 5)
     strong = strength == Strength.STRONG
@@ -114,7 +114,7 @@ def test_a_planted_cascade_is_found_at_the_close_of_its_first_minute(seed: int, 
         planted[0, minute] += max(50_000.0, total) * rng.uniform(1, 2)
         grid.count[0, minute] += 12
         features = compute_features(grid, FeatureParams())
-        rows = features.at(np.arange(len(features)), features.z)
+        rows = features.at(np.arange(len(features)))
         assert strengths(rows, Thresholds())[minute] == Strength.STRONG
         assert signs(rows, Thresholds())[minute] == (-1 if side == "long" else 1)
         starts = wave_starts(

@@ -13,7 +13,8 @@ from liq_provider.coverage import Interval
 from liq_provider.features import FeatureParams, FeatureRows
 from liq_provider.history.importer import import_files
 from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import EVERY_SCORE, compute
+from liq_provider.rows import COLUMNS
 from liq_provider.settings import Settings
 from liq_provider.simulator.market import TapeRow
 from liq_provider.store.booking import Incoming
@@ -22,11 +23,10 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.trend import trend_inputs
 from liq_provider.venues import VENUES
-from liq_provider.wave import Thresholds, direction_word, score, signs, strengths, wave_starts
+from liq_provider.wave import Thresholds, direction_word, score, signs, strengths, waves_of
 
 from .live_hour import CANDLES_BEFORE, COINS, MINUTES, START_MS, LiveHour, Trouble, decided
 
-COLUMNS = [name for name in FeatureRows.__dataclass_fields__ if name != "has_counts"]
 CALM = Trouble(None, None)
 
 
@@ -44,7 +44,7 @@ def replay(reader: Reader, hour: LiveHour) -> dict[str, FeatureRows]:
     params, venues = FeatureParams.of(hour.settings), hour.settings.venues.enabled
     first_ms, last_ms = int(hour.closes[0]), int(hour.closes[-1])
     computed = compute(reader, sorted(COINS), venues, params, first_ms, last_ms)
-    return {item.base_asset: item.rows("all") for item in computed}
+    return {item.base_asset: item.rows(EVERY_SCORE) for item in computed}
 
 
 def decide_all(hour: LiveHour, base: str, rows: FeatureRows) -> Decisions:
@@ -77,7 +77,8 @@ def assert_same_waves(reader: Reader, hour: LiveHour, rows: Mapping[str, Feature
     expected = {}
     for base, of in rows.items():
         strength, sign = strengths(of, floor), signs(of, floor)
-        starts = wave_starts(of.close_ms, strength, sign, hour.settings.segment_min)
+        waves = waves_of(of, floor, hour.settings.segment_min)
+        starts = waves.start_ms
         for wave_sign, start_ms in set(zip(sign[starts > 0], starts[starts > 0], strict=True)):
             own = (starts == start_ms) & (sign == wave_sign)
             expected[base, direction_word(wave_sign), int(start_ms)] = (
@@ -85,6 +86,7 @@ def assert_same_waves(reader: Reader, hour: LiveHour, rows: Mapping[str, Feature
                 int(own.sum()),
                 int(strength[own].max()),
                 pytest.approx(float(score(of, floor)[own].max()), rel=1e-12),
+                {bool(seen) for seen in waves.seen[own]},
             )
     words = {"medium": 1, "strong": 2}
     assert {
@@ -93,6 +95,7 @@ def assert_same_waves(reader: Reader, hour: LiveHour, rows: Mapping[str, Feature
             row["minutes"],
             words[row["strength"]],
             row["peak_z"],
+            {row["seen"]},
         )
         for row in reader.waves(0)
     } == expected
@@ -136,13 +139,40 @@ def test_features_waves_and_levels_are_identical_live_and_replayed(hour: LiveHou
     assert_same_decisions(hour, rows)
 
 
+@pytest.mark.parametrize(
+    ("seed", "trouble"),
+    [
+        (1, Trouble(None, None, standstill=(32.5, 35.6))),
+        (2, Trouble(("okx", 24.5, 27.5), None, standstill=(39.2, 40.6))),
+    ],
+    ids=["frozen for three minutes", "a venue comes back, then a restart"],
+)
+def test_a_wave_whose_beginning_nobody_saw_is_the_same_one_live_and_replayed(
+    tmp_path: Path, seed: int, trouble: Trouble
+) -> None:
+    live = LiveHour(f"sqlite:///{tmp_path / 'live.sqlite'}", seed, trouble)
+    live.run()
+    rows = replay(live.reader, live)
+    stored = live.reader.features(None, int(live.closes[0]), int(live.closes[-1]))
+    assert_same_features(stored, rows)
+    assert_same_waves(live.reader, live, rows)
+    assert_same_decisions(live, rows)
+    found = [decide_all(live, base, rows[base]) for base in COINS]
+    missed = [of.sure & ~of.seen for of in found]
+    assert sum(of.sum() for of in missed) > 0, "waves that would have been entered"
+    assert not any(of.entry[late].any() for of, late in zip(found, missed, strict=True))
+    assert any(of.entry.any() for of in found)
+    of_floor = {row["seen"] for row in live.reader.waves(0)}
+    assert of_floor == {True, False}
+
+
 def test_any_part_of_the_hour_gives_the_same_as_the_whole(hour: LiveHour) -> None:
     params, venues = FeatureParams.of(hour.settings), hour.settings.venues.enabled
     whole = replay(hour.reader, hour)
     for first, last in ((1, 1), (7, 8), (22, 45), (60, 60)):
         span = int(hour.closes[first - 1]), int(hour.closes[last - 1])
         for item in compute(hour.reader, sorted(COINS), venues, params, *span):
-            part = item.rows("all")
+            part = item.rows(EVERY_SCORE)
             for name in COLUMNS:
                 expected = getattr(whole[item.base_asset], name)[first - 1 : last]
                 assert np.array_equal(getattr(part, name), expected, equal_nan=True)

@@ -11,7 +11,7 @@ from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.features import FeatureParams, FeatureRows
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import EVERY_SCORE, compute
 from liq_provider.settings import Settings
 from liq_provider.settling import Settler
 from liq_provider.simulator.server import Simulator
@@ -137,7 +137,7 @@ async def test_features_from_real_sockets_equal_the_replay(tmp_path: Path) -> No
     params, venues = FeatureParams(), sidecar.settings.venues.enabled
     rows = covered = 0
     for item in compute(sidecar.reader, COINS, venues, params, from_ms, to_ms):
-        replayed, live = item.rows("all"), stored.get(item.base_asset, FeatureRows.empty())
+        replayed, live = item.rows(EVERY_SCORE), stored.get(item.base_asset, FeatureRows.empty())
         at = np.isin(replayed.close_ms, live.close_ms)
         assert at.sum() == len(live)
         for name in COLUMNS:

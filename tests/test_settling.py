@@ -99,6 +99,55 @@ def test_computing_a_minute_again_changes_nothing(store: Store) -> None:
     assert (store.reader.waves(0), store.reader.count("features")) == before
 
 
+def test_a_wave_is_on_record_with_whether_its_beginning_was_seen(tmp_path: Path) -> None:
+    store = Store(tmp_path, SETTINGS.model_copy(update={"segment_min": 2}))
+    store.past(60)
+    # Minute 0 is unknown, minute 1 brings the wave and minute 2 nothing more.
+    cascade(store, 1)
+    assert store.settle(2, (1, 2)).anomalies == (), "half of its segment is unknown"
+    settled = store.settle(3, (1, 3))
+    assert [found.seen for found in settled.anomalies] == [False]
+    cascade(store, 3)
+    assert [found.seen for found in store.settle(4, (1, 4)).anomalies] == [False]
+    for close in range(5, 9):
+        store.settle(close, (1, close))
+    for n in range(5):
+        store.put(8, 5e6, ordinal=n)
+    settled = store.settle(9, (1, 9))
+    assert [found.seen for found in settled.anomalies] == [True]
+    waves = sorted(store.reader.waves(0), key=lambda row: row["start_ms"])
+    assert [(row["minutes"], row["seen"]) for row in waves] == [(3, False), (1, True)]
+    store.writer.close()
+
+
+def test_minutes_that_nobody_computed_are_made_up_for(store: Store) -> None:
+    """Or a wave that goes on would look like one that begins, live only."""
+    store.past(40)
+    store.settle(1, (0, 1))
+    cascade(store, 1)
+    # The store was busy: the minute is final, but its features were not computed.
+    store.settler.settle(T0 + 2 * MINUTE, {"bybit": [Interval(T0, T0 + 2 * MINUTE)]}, T0)
+    cascade(store, 2, position_side="long")
+    settled = store.settle(3, (0, 3))
+    assert [found.wave_start_ms for found in settled.anomalies] == [T0 + 2 * MINUTE]
+    rows = store.reader.features(["BTC"], T0, T0 + 3 * MINUTE)["BTC"]
+    assert rows.close_ms.tolist() == [T0 + n * MINUTE for n in (2, 3)]
+    (wave,) = store.reader.waves(0)
+    assert wave["minutes"] == 2
+
+
+def test_a_long_standstill_is_not_computed_minute_by_minute(store: Store) -> None:
+    store.past(40)
+    store.settle(1, (0, 1))
+    for minute in range(20, 100):
+        store.put(minute, 1_000.0 + 100 * (minute % 7))
+    cascade(store, 100)
+    settled = store.settle(101, (0, 101))
+    assert [found.close_ms for found in settled.anomalies] == [T0 + 101 * MINUTE]
+    closes = store.reader.features(["BTC"], T0, T0 + 101 * MINUTE)["BTC"].close_ms
+    assert closes.tolist() == [T0 + n * MINUTE for n in range(71, 102)]
+
+
 def test_a_minute_whose_close_is_not_proven_stays_uncovered_for_good(store: Store) -> None:
     tracker = CoverageTracker("bybit")
     tracker.begin(T0 - MINUTE)

@@ -1,5 +1,6 @@
 """What is anomalous, which way, and which minutes are one wave."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from liq_provider.wave import (
     signs,
     strengths,
     wave_starts,
+    waves_of,
 )
+
+from .bot.helpers import begun
 
 T0 = 1_735_689_600_000
 NONE, MEDIUM, STRONG = Strength.NONE, Strength.MEDIUM, Strength.STRONG
@@ -39,6 +43,8 @@ def rows(*segments: tuple[float, float, float], count: int = 5, **changes: Any) 
         "state": np.full(size, int(State.READY)),
         "baseline_n": np.full(size, 288),
         "active_n": np.full(size, 100),
+        "percentile": np.full(size, np.nan),
+        **begun(np.ones(size, dtype=bool)),
     }
     return FeatureRows(**values | changes)
 
@@ -179,6 +185,85 @@ def test_no_rows_no_waves() -> None:
 
 def test_direction_words() -> None:
     assert (direction_word(1), direction_word(-1)) == ("LONG", "SHORT")
+
+
+# -- was the beginning seen? -------------------------------------------------------------------
+
+
+def late(*minutes: tuple[float, float, float], **changes: Any) -> FeatureRows:
+    """
+    Rows of 1 million of longs each, z 9, the first of which follows unknown minutes.
+
+    :param minutes: of the first, its segment without the newest minute: long, short, z
+    """
+    size = 4
+    columns: dict[str, Any] = {name: np.full(size, np.nan) for name in begun(np.ones(size))}
+    columns |= {"steady": np.array([False, True, True, True])}
+    columns |= {"before_count": np.full(size, 5)}
+    for name, value in zip(("long_usd", "short_usd", "z"), minutes[0], strict=True):
+        columns[f"before_{name}"] = np.array([value, np.nan, np.nan, np.nan])
+    return rows(*((1e6, 0.0, 9.0),) * size, **columns | changes)
+
+
+def test_a_beginning_is_seen_after_a_known_minute_and_all_minutes_of_the_wave_say_so() -> None:
+    found = waves_of(rows(*((1e6, 0.0, 9.0),) * 3), Thresholds(), 5)
+    assert found.start_ms.tolist() == [T0] * 3
+    assert found.seen.tolist() == [True] * 3
+
+
+def test_money_that_was_there_before_the_newest_minute_is_no_beginning() -> None:
+    found = waves_of(late((9e5, 0.0, 8.0)), Thresholds(), 5)
+    assert found.seen.tolist() == [False] * 4, "of no minute of that wave, upgrades included"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [(0.0, 0.0, -0.2), (2e5, 0.0, 2.9), (2e4, 0.0, 9.0), (5e5, 4e5, 8.0), (1e4, 9e5, 8.0)],
+    ids=["empty", "below z", "too small", "mixed", "the other direction"],
+)
+def test_what_the_newest_minute_made_a_wave_is_a_beginning(
+    before: tuple[float, float, float],
+) -> None:
+    assert waves_of(late(before), Thresholds(), 5).seen.all()
+
+
+def test_the_strategys_own_thresholds_say_what_stood_out_before() -> None:
+    found = late((9e5, 0.0, 4.0))
+    assert not waves_of(found, Thresholds(), 5).seen.any()
+    assert waves_of(found, Thresholds(z_threshold=4.5), 5).seen.all()
+
+
+@pytest.mark.parametrize("zscore", ["robust", "percentile"])
+def test_every_score_has_its_own_segment_without_the_newest_minute(zscore: Any) -> None:
+    name = {"robust": "robust_z", "percentile": "percentile"}[zscore]
+    own = Thresholds(z_threshold=0.98, z_strong=0.99, zscore=zscore)
+    for value, seen in ((0.985, False), (0.97, True)):
+        columns = {name: np.full(4, 0.985), f"before_{name}": np.full(4, value)}
+        found = waves_of(late((9e5, 0.0, 0.0), **columns), own, 5)
+        assert found.start_ms.all()
+        assert (found.seen == seen).all()
+
+
+def test_a_wave_after_one_whose_beginning_was_missed_is_judged_by_its_own_beginning() -> None:
+    found = late((9e5, 0.0, 8.0), close_ms=T0 + MINUTE_MS * np.array([0, 1, 7, 8]))
+    assert waves_of(found, Thresholds(), 5).seen.tolist() == [False, False, True, True]
+
+
+def test_rows_that_do_not_say_how_they_began_are_not_seen() -> None:
+    older = late((np.nan, np.nan, np.nan))
+    assert not waves_of(older, Thresholds(), 5).seen.any()
+
+
+def test_no_wave_has_no_beginning() -> None:
+    assert not waves_of(rows((100.0, 0.0, 0.1)), Thresholds(), 5).seen.any()
+    assert waves_of(FeatureRows.empty(), Thresholds(), 5).seen.tolist() == []
+
+
+def test_a_wave_row_keeps_what_its_first_minute_said() -> None:
+    first = wave_row(replace(minute(0, "LONG", STRONG, 6.0, 1e5), seen=False), None, "p", 5, T0)
+    later = wave_row(minute(1, "LONG", STRONG, 9.0, 2e5), first, "p", 5, T0 + MINUTE_MS)
+    other = wave_row(minute(9, "LONG", STRONG, 9.0, 2e5), later, "p", 5, T0 + MINUTE_MS)
+    assert [row["seen"] for row in (first, later, other)] == [False, False, True]
 
 
 # -- the sidecar, minute by minute, against the strategy, all at once ---------------------------

@@ -34,6 +34,9 @@ class Expected:
     std_usd: float | None = None
     z: float | None = None
     robust_z: float | None = None
+    percentile: float | None = None
+    steady: bool = False
+    before: tuple[float, float, int, float] | None = None  # long, short, count, z
 
 
 class Reference:
@@ -80,21 +83,21 @@ class Reference:
                     parts += [self.long[venue][minute], self.short[venue][minute]]
         return math.fsum(parts)
 
-    def _baseline(self, venues: list[int], row: int) -> list[float]:
+    def _baseline(self, venues: list[int], row: int, at: int) -> list[float]:
         ends = [
             row - k * self.params.segment_min for k in range(1, self.params.baseline_segments + 1)
         ]
         return [
-            self._worth(venues, end, row)
+            self._worth(venues, end, at)
             for end in ends
-            if all(self._knows(v, end, row) for v in venues)
+            if all(self._knows(v, end, at) for v in venues)
         ]
 
-    def _choose(self, covering: list[int], row: int) -> tuple[list[int], int]:
-        alone = {v: len(self._baseline([v], row)) for v in covering}
+    def _choose(self, covering: list[int], row: int, at: int) -> tuple[list[int], int]:
+        alone = {v: len(self._baseline([v], row, at)) for v in covering}
         left, best = list(covering), 0
         while left:
-            n = len(self._baseline(left, row))
+            n = len(self._baseline(left, row, at))
             best = max(best, n)
             if n >= self.params.min_baseline_segments:
                 return left, n
@@ -104,11 +107,33 @@ class Reference:
 
     def row(self, row: int) -> Expected:
         """:return: what the features of one minute should be"""
+        found = self._measured(row, row)
+        if found.state is State.READY:
+            # With what is known now, and not what was known then.
+            last = self._measured(row - 1, row)
+            found.steady = last.state is State.READY and last.venues == found.venues
+            if not found.steady:
+                found.before = self._before(row, found)
+        return found
+
+    def _before(self, row: int, found: Expected) -> tuple[float, float, int, float]:
+        venues = [self.venues.index(name) for name in found.venues]
+        earlier = self._minutes(row)[:-1]
+        long_usd = math.fsum(self.long[v][m] for v in venues for m in earlier)
+        short_usd = math.fsum(self.short[v][m] for v in venues for m in earlier)
+        count = sum(self.count[v][m] for v in venues for m in earlier)
+        assert found.mean_usd is not None
+        excess = long_usd + short_usd - found.mean_usd
+        flat = not found.std_usd or found.std_usd <= 1e-12 * found.mean_usd
+        return long_usd, short_usd, count, 0.0 if flat else excess / found.std_usd
+
+    def _measured(self, row: int, at: int) -> Expected:
+        """:param at: the row at whose close it is known"""
         covering = [v for v in range(len(self.venues)) if self._covers(v, row)]
         if not covering:
             return Expected(State.UNCOVERED)
-        venues, baseline_n = self._choose(covering, row)
-        baseline = self._baseline(venues, row)
+        venues, baseline_n = self._choose(covering, row, at)
+        baseline = self._baseline(venues, row, at)
         found = Expected(State.READY, tuple(self.venues[v] for v in venues))
         found.long_usd = math.fsum(self.long[v][m] for v in venues for m in self._minutes(row))
         found.short_usd = math.fsum(self.short[v][m] for v in venues for m in self._minutes(row))
@@ -123,10 +148,13 @@ class Reference:
         elif found.active_n < self.params.min_active_segments:
             found.state = State.TOO_THIN
         else:
-            value = self._worth(venues, row, row)
+            value = self._worth(venues, row, at)
             excess = value - found.mean_usd
             found.z = excess / found.std_usd if found.std_usd > 1e-12 * found.mean_usd else 0.0
             found.robust_z = _robust_z(value, baseline)
+            below = sum(x < value * (1 - 1e-12) for x in baseline)
+            equal = sum(abs(x - value) <= 1e-12 * value for x in baseline)
+            found.percentile = (below + equal / 2) / n
         return found
 
 
@@ -153,6 +181,16 @@ def assert_equal(features: Features, expected: Expected, row: int, robust_z: flo
     _close(features.std_usd[row], expected.std_usd, abs_tol=1e-12 * scale)
     _close(features.z[row], expected.z)
     _close(robust_z, expected.robust_z)
+    _close(features.percentile(np.array([row]))[row], expected.percentile)
+    if expected.state is State.READY:
+        assert features.steady[row] == expected.steady
+    before = expected.before
+    assert np.isnan(features.before_long_usd[row]) == (before is None)
+    if before is not None:
+        _close(features.before_long_usd[row], before[0])
+        _close(features.before_short_usd[row], before[1])
+        assert features.before_count[row] == before[2]
+        _close(features.before_z[row], before[3], abs_tol=1e-9)
 
 
 def _close(found: float, expected: float | None, abs_tol: float = 1e-12) -> None:

@@ -44,6 +44,7 @@ def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]
         "liq_strength": found.strength,
         "liq_sign": found.sign,
         "liq_wave": found.wave_ms,
+        "liq_seen": found.seen.astype(np.int64),
         "liq_aligned": found.aligned,
         "liq_judged": found.judged.astype(np.int64),
         "liq_news": found.news,
@@ -73,9 +74,12 @@ def entry_columns(found: Decisions, entry: BoolArray, late: int) -> dict[str, An
 
 
 def exit_columns(found: Decisions, late: int) -> dict[str, Any]:
-    """:return: Freqtrade's exit columns: a candidate closes a position of the other side"""
-    against_long = found.candidate & (found.sign < 0)
-    against_short = found.candidate & (found.sign > 0)
+    """
+    :return: Freqtrade's exit columns: a sure wave closes a position of the other side, also one
+        that may not be entered as its beginning was not seen
+    """
+    against_long = found.sure & (found.sign < 0)
+    against_short = found.sure & (found.sign > 0)
     columns = {
         "exit_long": against_long.astype(np.int64),
         "exit_short": against_short.astype(np.int64),

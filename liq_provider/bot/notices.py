@@ -6,7 +6,7 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
-from liq_provider.bot.words import wave_words
+from liq_provider.bot.words import UNSEEN, wave_words
 from liq_provider.judge.matrix import Confidence
 from liq_provider.sections import MessageSettings
 from liq_provider.wave import Strength
@@ -141,7 +141,9 @@ class Notices:
         self._said.add((*state, refused is None))
         head = f"{code(pair, 40)}: {wave_words(decisions, row)}: "
         said, reason = _decision(level, candidate, verdict)
-        if refused is not None:
+        if not decisions.seen[row]:
+            said, reason = UNSEEN, None
+        elif refused is not None:
             said, reason = "not entered", refused
         entering = candidate and refused is None
         return _Told(wave, entering, float(decisions.z[row]), _sentence(head + said, reason))

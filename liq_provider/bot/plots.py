@@ -44,7 +44,7 @@ PLOT_CONFIG: dict[str, Any] = {
 
 _COLORS = {1: "rgba(46, 158, 107, 0.15)", -1: "rgba(209, 73, 91, 0.15)"}
 _NEEDED = (
-    *("date", "liq_wave", "liq_sign", "liq_strength", "liq_z", "liq_purity"),
+    *("date", "liq_wave", "liq_seen", "liq_sign", "liq_strength", "liq_z", "liq_purity"),
     *("liq_judged", "liq_aligned", "liq_news", "liq_level", "liq_candidate"),
 )
 
@@ -99,4 +99,5 @@ def _verdict(rows: Sequence[_Row]) -> str:
         news=int(row["liq_news"]),
         level=int(row["liq_level"]),
         candidate=bool(row["liq_candidate"]),
+        seen=bool(row["liq_seen"]),
     )

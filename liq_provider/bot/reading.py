@@ -11,7 +11,7 @@ from liq_provider.bot.snapshot import Snapshot
 from liq_provider.errors import StoreError
 from liq_provider.features import FeatureParams, FeatureRows, windows_of
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import Robust, compute
+from liq_provider.pipeline import compute
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 
@@ -136,7 +136,7 @@ class StoreReading:
         from_ms = max(draft.loaded_ms + MINUTE_MS, computed_ms - _OWN_HISTORY_MS)
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = sorted(self._reader.active(from_ms - segment_ms, computed_ms))
-        robust = robust_of(self._settings)
+        scores, min_usd = (self._settings.zscore,), self._settings.min_segment_usd
         for first in range(0, len(active), _COINS_AT_ONCE):
             computed = compute(
                 self._reader,
@@ -146,7 +146,7 @@ class StoreReading:
                 from_ms,
                 computed_ms,
             )
-            found = {c.base_asset: c.rows(robust, self._settings.min_segment_usd) for c in computed}
+            found = {c.base_asset: c.rows(scores, min_usd) for c in computed}
             yield found, draft.loaded_ms
         yield {}, computed_ms
 
@@ -198,8 +198,3 @@ def _heard(before: Snapshot, sidecar: Mapping[str, Any]) -> tuple[float, ...]:
     if not before.sidecar:
         return before.heard  # nobody knows how old the first one is
     return (*before.heard, said_ms - elapsed_s() * 1000)[-_KEPT_STATUSES:]
-
-
-def robust_of(settings: Settings) -> Robust:
-    """:return: whether robust z is needed"""
-    return "all" if settings.zscore == "robust" else "none"

@@ -20,7 +20,7 @@ from liq_provider.judge.rules import JUDGE
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.settings import Settings
 from liq_provider.trend import trend_signs
-from liq_provider.wave import Strength, Thresholds, score, signs, strengths, wave_starts
+from liq_provider.wave import Strength, Thresholds, score, waves_of
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
@@ -74,11 +74,13 @@ class Decisions:
 
     :param sign: +1 LONG, -1 SHORT, 0 no direction
     :param wave_ms: close of the wave's first minute, 0 if the candle's minute is not anomalous
+    :param seen: the wave's beginning was, see ``wave``; False if there is no wave
     :param aligned: 1 yes, 0 no, 2 unknown
     :param judged: there is a verdict (always, where the matrix stands in for it)
     :param news: position in ``NEWS_CODES``
     :param level: 0 for no entry, else a ``Confidence``, whatever ``min_confidence`` says
-    :param candidate: ``level`` reaches ``min_confidence``
+    :param sure: ``level`` reaches ``min_confidence``; that closes a position of the other side
+    :param candidate: sure, and of a wave whose beginning was seen
     :param entry: the candidate is its wave's first, or surer than every one before, or
         confirms such an upgrade one candle later
     """
@@ -93,12 +95,14 @@ class Decisions:
     strength: IntArray
     sign: IntArray
     wave_ms: IntArray
+    seen: BoolArray
     trend: IntArray
     aligned: IntArray
     judged: BoolArray
     verdict: IntArray
     news: IntArray
     level: IntArray
+    sure: BoolArray
     candidate: BoolArray
     entry: BoolArray
 
@@ -120,18 +124,13 @@ def decide(
         back to the matrix without news in waves of which nothing was recorded
     """
     thresholds = rules.thresholds
-    strength_by_minute = strengths(rows, thresholds)
-    sign_by_minute = signs(rows, thresholds)
-    wave_by_minute = wave_starts(
-        rows.close_ms, strength_by_minute, sign_by_minute, rules.segment_min
-    )
+    waves = waves_of(rows, thresholds, rules.segment_min)
     at, there = _rows_at(rows.close_ms, close_ms)
 
     def pick(values: Any, missing: Any) -> Any:
         return np.where(there, values[at], missing) if len(values) else np.full(len(at), missing)
 
-    strength = pick(strength_by_minute, 0)
-    sign = pick(sign_by_minute, 0)
+    strength, sign = pick(waves.strength, 0), pick(waves.sign, 0)
     trend_sign = trend_signs(trend.change, trend.noise, rules.trend_k)
     aligned = (trend_sign == sign).astype(np.int64)
     aligned[~np.isfinite(trend.change)] = UNKNOWN_ALIGNMENT
@@ -148,8 +147,9 @@ def decide(
             judged |= anomalous & ~_recorded(close_ms, sign, verdicts)
     level = np.where(judged, entry_levels(strength, aligned, news) - downgrade, 0)
     level = np.maximum(level, 0)
-    wave_ms = pick(wave_by_minute, 0)
-    candidate = level >= rules.min_confidence
+    wave_ms, seen = pick(waves.start_ms, 0), pick(waves.seen, False)
+    sure = level >= rules.min_confidence
+    candidate = sure & seen
     long_usd, short_usd = pick(rows.long_usd, 0.0), pick(rows.short_usd, 0.0)
     return Decisions(
         close_ms=close_ms,
@@ -162,12 +162,14 @@ def decide(
         strength=strength,
         sign=sign,
         wave_ms=wave_ms,
+        seen=seen,
         trend=trend_sign,
         aligned=aligned,
         judged=judged,
         verdict=verdict,
         news=news,
         level=level,
+        sure=sure,
         candidate=candidate,
         entry=_entries(candidate, level, sign, wave_ms),
     )

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from liq_provider.bot.background import Background
 from liq_provider.bot.clockwatch import ClockWatch
-from liq_provider.bot.reading import StoreReading, robust_of
+from liq_provider.bot.reading import StoreReading
 from liq_provider.bot.snapshot import READING, Snapshot
 from liq_provider.bot.windows import CONFIGURED, settings_with
 from liq_provider.features import FeatureRows
@@ -128,7 +128,7 @@ class HistorySource:
             from_close_ms,
             to_close_ms,
         )
-        return computed.rows(robust_of(self._settings), self._settings.min_segment_usd)
+        return computed.rows((self._settings.zscore,), self._settings.min_segment_usd)
 
     def verdicts(self, base_asset: str, from_ms: int, to_ms: int) -> Sequence[dict[str, Any]]:
         """:return: recorded verdicts for candles that close in the span, by ``available_at``"""

@@ -4,6 +4,9 @@ from liq_provider.bot.signals import UNKNOWN_ALIGNMENT, Decisions
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News, decide
 from liq_provider.wave import Strength, direction_word
 
+# Of a wave that may be over: what it consists of came in minutes that nobody knew in time.
+UNSEEN = "skip: its beginning was not seen"
+
 
 def wave_words(found: Decisions, row: int) -> str:
     """:return: such as ``strong wave SHORT, z 9.0, purity 98%, $1,000,000``"""
@@ -23,17 +26,20 @@ def decision_words_at(found: Decisions, row: int) -> str:
         news=int(found.news[row]),
         level=int(found.level[row]),
         candidate=bool(found.candidate[row]),
+        seen=bool(found.seen[row]),
     )
 
 
 def decision_words(
-    *, judged: bool, strength: int, aligned: int, news: int, level: int, candidate: bool
+    *, judged: bool, strength: int, aligned: int, news: int, level: int, candidate: bool, seen: bool
 ) -> str:
     """
     What the bot makes of a wave's candle, from the numbers of ``Decisions``.
 
     :return: such as ``enter (medium)`` or ``skip: price does not follow``
     """
+    if not seen:
+        return UNSEEN
     if not judged:
         return "not judged"
     if candidate:

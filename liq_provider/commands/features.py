@@ -11,11 +11,11 @@ from liq_provider.commands.common import coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import EVERY_SCORE, compute
 from liq_provider.provenance import within
 from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
-from liq_provider.wave import Strength, Thresholds, direction_word, signs, strengths, wave_starts
+from liq_provider.wave import Strength, Thresholds, Waves, direction_word, waves_of
 
 
 def features(arguments: argparse.Namespace) -> int:
@@ -43,10 +43,9 @@ def features(arguments: argparse.Namespace) -> int:
         from_ms,
         to_ms,
     )[0]
-    rows = computed.rows("all")
+    rows = computed.rows(EVERY_SCORE)
     thresholds = Thresholds.of(settings)
-    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
-    waves = wave_starts(rows.close_ms, strength, sign, settings.segment_min)
+    waves = waves_of(rows, thresholds, settings.segment_min)
     dense = computed.features
     spans = simulated_spans(reader)
     tell_mark(reader, settings, from_ms - settings.segment_min * MINUTE_MS, to_ms)
@@ -61,12 +60,14 @@ def features(arguments: argparse.Namespace) -> int:
             "count": _known(known[i], int(rows.count[i])),
             "z": _number(rows.z[i]),
             "robust_z": _number(rows.robust_z[i]),
+            "percentile": _number(rows.percentile[i]),
             "purity": _known(known[i], round(float(dense.purity[row]), 6)),
             "baseline": int(rows.baseline_n[i]),
             "active": int(rows.active_n[i]),
-            "strength": Strength(int(strength[i])).word,
-            "direction": direction_word(int(sign[i])) if strength[i] else "",
-            "wave": show_time(int(waves[i])) if waves[i] else "",
+            "strength": Strength(int(waves.strength[i])).word,
+            "direction": direction_word(int(waves.sign[i])) if waves.strength[i] else "",
+            "wave": show_time(int(waves.start_ms[i])) if waves.start_ms[i] else "",
+            "seen": _seen(waves, i),
             "simulated": "+".join(
                 name
                 for name in within(spans, *_segment(int(rows.close_ms[i]), settings.segment_min))
@@ -88,6 +89,12 @@ def _newest(reader: Reader, last_ms: int) -> int:
     settled_ms = int(reader.states(["computed_ms"]).get("computed_ms") or 0)
     end_ms = last_ms + MINUTE_MS
     return settled_ms if 0 <= end_ms - settled_ms <= 2 * MINUTE_MS else end_ms
+
+
+def _seen(waves: Waves, row: int) -> str:
+    if not waves.start_ms[row]:
+        return ""
+    return "yes" if waves.seen[row] else "no"
 
 
 def _known(known: bool, value: float) -> float | None:

@@ -18,7 +18,7 @@ from liq_provider.errors import StoreError
 from liq_provider.features import State
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
-from liq_provider.wave import Strength, Thresholds, qualifies, strengths
+from liq_provider.wave import Strength, Thresholds, qualifies, score, strengths
 
 _TRADES = text(
     "SELECT id, pair, is_short, enter_tag, open_rate, stop_loss, is_stop_loss_trailing, "
@@ -145,8 +145,8 @@ class Narrator:
         self._features_ms = computed_ms
         floor = Thresholds.floor_of(self._settings)
         for base, rows in found.items():
-            score = rows.robust_z if self._thresholds.zscore == "robust" else rows.z
-            high = (rows.state == State.READY) & (score >= self._thresholds.z_threshold)
+            measured = score(rows, self._thresholds)
+            high = (rows.state == State.READY) & (measured >= self._thresholds.z_threshold)
             turned_away = high & (strengths(rows, floor) == Strength.NONE)
             for row in turned_away.nonzero()[0]:
                 usd = rows.long_usd[row] + rows.short_usd[row]
@@ -156,7 +156,7 @@ class Narrator:
                 key = (base, "-", int(rows.close_ms[row]) // 600_000)
                 if key not in self.tally.refused:
                     self.tally.refused[key] = why
-                    yield f"refused    {base}: z {score[row]:.1f}, ${usd:,.0f}, but {why}"
+                    yield f"refused    {base}: z {measured[row]:.1f}, ${usd:,.0f}, but {why}"
 
     def _trade_changes(self) -> Iterator[str]:
         for trade in self.trades():

@@ -71,6 +71,7 @@ class Wave:
     :param last_ms: close of the last one
     :param peak_usd: largest segment
     :param below: only above the judge's floor, not above the settings' thresholds
+    :param seen: whether its beginning was; else it is never entered
     """
 
     start_ms: int
@@ -80,6 +81,7 @@ class Wave:
     peak_z: float
     peak_usd: float
     below: bool = False
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

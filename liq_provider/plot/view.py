@@ -7,15 +7,15 @@ same thresholds, what was recorded of verdicts. What was not known stays unknown
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureRows, MinuteGrid
+from liq_provider.features import FeatureRows, MinuteGrid, Score
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import Computed, history
+from liq_provider.pipeline import EVERY_SCORE, Computed, history
 from liq_provider.plot.heat import HeatMap, Prints, heat_map
 from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, Verdict, Wave
 from liq_provider.rolling import BoolArray, FloatArray
@@ -27,9 +27,7 @@ from liq_provider.wave import (
     Thresholds,
     direction_word,
     score,
-    signs,
-    strengths,
-    wave_starts,
+    waves_of,
 )
 
 MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
@@ -69,7 +67,7 @@ class PairView:
     heat: HeatMap
     z_threshold: float
     z_strong: float
-    zscore: Literal["classic", "robust"]
+    zscore: Score
     source: str
     simulated: str | None
     without_candles: str
@@ -120,7 +118,7 @@ def pair_view(
     computed = history(
         reader, base, settings, timeframe_ms // MINUTE_MS, from_ms - before_ms + MINUTE_MS, to_ms
     )
-    rows = computed.rows("all")
+    rows = computed.rows(EVERY_SCORE)
     grid = _grid(reader, settings, base, computed, from_ms, to_ms)
     prints = Prints.of(reader.liquidations(base, settings.venues.enabled, from_ms, to_ms), pair)
     candles = candles.between(from_ms, to_ms)
@@ -229,8 +227,8 @@ def _waves(
     to_ms: int,
 ) -> tuple[Wave, ...]:
     """Waves above the thresholds, and those that the sidecar recorded although they are not."""
-    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
-    starts = wave_starts(rows.close_ms, strength, sign, segment_min)
+    waves = waves_of(rows, thresholds, segment_min)
+    strength, sign, starts = waves.strength, waves.sign, waves.start_ms
     z, usd = score(rows, thresholds), rows.long_usd + rows.short_usd
     found = []
     for start_ms, way in sorted({(int(a), int(b)) for a, b in zip(starts, sign, strict=True) if a}):
@@ -239,7 +237,10 @@ def _waves(
         if last_ms > from_ms:
             word = Strength(int(strength[of].max())).word
             peak_z, peak_usd = float(z[of].max()), float(usd[of].max())
-            found.append(Wave(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd))
+            seen = bool(waves.seen[of[0]])
+            found.append(
+                Wave(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd, seen=seen)
+            )
     for row in reader.waves_of(base, from_ms + 1, to_ms):
         if not any(_overlap(wave, row) for wave in found):
             keys = ("start_ms", "last_ms", "direction", "strength", "peak_z", "peak_usd")

@@ -8,24 +8,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
-from liq_provider.features import FeatureRows
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
+from liq_provider.rows import COLUMNS, FeatureRows
 from liq_provider.store import schema
 from liq_provider.store.grids import GridReader
-
-_FEATURE_COLUMNS = (
-    "close_ms",
-    "long_usd",
-    "short_usd",
-    "count",
-    "z",
-    "robust_z",
-    "state",
-    "baseline_n",
-    "active_n",
-)
-_FLOAT_COLUMNS = frozenset({"long_usd", "short_usd", "z", "robust_z"})
 
 
 class Reader(GridReader):
@@ -92,7 +79,7 @@ class Reader(GridReader):
         """
         table = schema.features.c
         query = (
-            select(table.base_asset, *(table[name] for name in _FEATURE_COLUMNS))
+            select(table.base_asset, *(table[name] for name in COLUMNS))
             .where(table.close_ms >= from_ms)
             .where(table.close_ms <= to_ms)
             .order_by(table.close_ms)
@@ -252,10 +239,10 @@ class Reader(GridReader):
 
 def feature_rows(rows: Sequence[Any]) -> FeatureRows:
     """:return: rows with the columns of ``FeatureRows``, as arrays"""
-    columns: Any = zip(*rows, strict=True) if rows else [()] * len(_FEATURE_COLUMNS)
+    columns: Any = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
     arrays: dict[str, Any] = {}
-    for name, values in zip(_FEATURE_COLUMNS, columns, strict=True):
-        # A NULL becomes NaN; integers are never NULL.
-        kind = np.float64 if name in _FLOAT_COLUMNS else np.int64
-        arrays[name] = np.array(values, dtype=kind)
+    for (name, kind), values in zip(COLUMNS.items(), columns, strict=True):
+        # A NULL becomes NaN, or False; but for a count that nobody asked for, no integer is NULL.
+        known = [value or 0 for value in values] if name == "before_count" else values
+        arrays[name] = np.array(known, dtype=kind)
     return FeatureRows(**arrays)

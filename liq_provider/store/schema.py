@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0006"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISION = "0007"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 metadata = MetaData()
 
@@ -104,7 +104,9 @@ holdouts = Table(
     Column("detail", Text, nullable=False),
 )
 
-# Features of a coin at a settled minute close whose segment is not empty.
+# Features of a coin at a settled minute close whose segment is not empty. steady: the close before
+# was READY for the same venues. Where it was not, before_* measures the segment without its newest
+# minute; elsewhere they are NULL. Rows of versions before schema 0007 have neither.
 features = Table(
     "features",
     metadata,
@@ -117,6 +119,7 @@ features = Table(
     Column("count", Integer, nullable=False),
     Column("z", Float(53)),
     Column("robust_z", Float(53)),
+    Column("percentile", Float(53)),
     Column("long_ratio", Float(53), nullable=False),
     Column("purity", Float(53), nullable=False),
     Column("mean_usd", Float(53)),
@@ -126,6 +129,13 @@ features = Table(
     Column("active_n", Integer, nullable=False),
     Column("venues", String, nullable=False),
     Column("available_at", BigInteger, nullable=False),
+    Column("steady", Boolean),
+    Column("before_long_usd", Float(53)),
+    Column("before_short_usd", Float(53)),
+    Column("before_count", Integer),
+    Column("before_z", Float(53)),
+    Column("before_robust_z", Float(53)),
+    Column("before_percentile", Float(53)),
     Index("ix_features_base_asset", "base_asset", "close_ms"),
     sqlite_with_rowid=False,
 )
@@ -155,7 +165,8 @@ coverage = Table(
     Column("available_at", BigInteger, nullable=False),
 )
 
-# Waves above the judge's floor. last_ms is the close of the last confirming minute.
+# Waves above the judge's floor. last_ms is the close of the last confirming minute; seen says
+# whether the beginning was, NULL in versions before schema 0007.
 waves = Table(
     "waves",
     metadata,
@@ -169,6 +180,7 @@ waves = Table(
     Column("peak_z", Float(53), nullable=False),
     Column("peak_usd", Float(53), nullable=False),
     Column("available_at", BigInteger, nullable=False),
+    Column("seen", Boolean),
     Index("ix_waves_last_ms", "last_ms"),
 )
 

@@ -4,7 +4,8 @@ Waves of the past as events: when a live bot would first have seen each, and wha
 An event is the first candle of a wave whose close is anomalous. All its attributes are those
 of that moment; what the wave became later is not looked at. Its direction is always the one
 that FOLLOWS the liquidations, whatever ``direction_mode`` says: a positive return means that
-price ran on, a negative one that it reverted.
+price ran on, a negative one that it reverted. A wave whose beginning was not seen is no event:
+it may be over when it is known, and nobody trades on it.
 """
 
 from collections.abc import Sequence
@@ -85,13 +86,15 @@ def _at(times_ms: IntArray, wanted_ms: IntArray, values: FloatArray) -> FloatArr
 @dataclass(frozen=True, slots=True)
 class PairWaves:
     """
-    :param events: one row per wave, see ``find_waves``
+    :param events: one row per wave whose beginning was seen, see ``find_waves``
+    :param unseen: the other waves: nothing could have been entered there
     :param quiet: candles with a z that no wave is near; where placebos may be drawn from
     :param known: candles whose segment was covered
     """
 
     data: PairData
     events: pd.DataFrame
+    unseen: int
     quiet: BoolArray
     known: BoolArray
 
@@ -106,7 +109,8 @@ def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
     found = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
     anomalous = np.flatnonzero(found.wave_ms > 0)
     waves = pd.DataFrame({"sign": found.sign[anomalous], "wave_ms": found.wave_ms[anomalous]})
-    first = anomalous[~waves.duplicated().to_numpy()]
+    every = anomalous[~waves.duplicated().to_numpy()]
+    first = every[found.seen[every]]
     known = found.state != State.UNCOVERED
     events = pd.DataFrame(
         {
@@ -123,7 +127,8 @@ def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
         }
     )
     near = _near(data.close_ms, found.close_ms[anomalous], rules.segment_min * MINUTE_MS)
-    return PairWaves(data, events, (found.state == State.READY) & ~near, known)
+    quiet = (found.state == State.READY) & ~near
+    return PairWaves(data, events, len(every) - len(first), quiet, known)
 
 
 def _trend_words(found: Decisions, rows: IntArray) -> list[str]:

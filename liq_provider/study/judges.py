@@ -50,7 +50,7 @@ from liq_provider.wave import Strength
 
 Answer = Literal["helped", "no difference", "hurt", "not enough data"]
 Said = Literal["entered", "unsure", "held", "skipped"]
-Fate = Literal["in time", "late", "unseen", "bare"]
+Fate = Literal["in time", "late", "unseen", "over", "bare"]
 
 _WAVE = ["pair", "sign", "wave_ms"]
 _SAID: dict[Said, str] = {
@@ -116,6 +116,7 @@ class Judges:
     :param late: those of them that came too late for any entry
     :param unseen: those of them about what is no wave by the settings of now, or one of the
         other direction
+    :param over: those of them about waves whose beginning was not seen
     :param bare: those of them at candles that are missing here
     """
 
@@ -125,6 +126,7 @@ class Judges:
     said: int
     late: int
     unseen: int
+    over: int
     bare: int
     tables: list[JudgeTable]
     comparisons: list[Comparison]
@@ -166,6 +168,7 @@ def run_judges(
         fates.total(),
         fates["late"],
         fates["unseen"],
+        fates["over"],
         fates["bare"],
         [compare.table(name, part) for name, part in by_judge.items()],
         [compare.model(name, by_judge[name], recorded.bills.get(name)) for name in models],
@@ -200,7 +203,7 @@ def _judged(
     :return: candles with a verdict that a bot could have acted on, with the columns pair,
         close_ms, sign, wave_ms, judge, said, confidence, enters, matrix_enters, gross
     """
-    rows = np.flatnonzero((found.verdict >= 0) & (found.aligned != _NO_CANDLES))
+    rows = np.flatnonzero((found.verdict >= 0) & (found.aligned != _NO_CANDLES) & found.seen)
     heard = [verdicts[found.verdict[row]] for row in rows]
     answers = [
         _answer(found, int(row), verdict, rules) for row, verdict in zip(rows, heard, strict=True)
@@ -254,6 +257,9 @@ def _fate(verdict: Mapping[str, Any], found: Decisions, rules: Rules) -> Fate:
     within = within[(found.wave_ms[within] > 0) & (found.sign[within] == sign)]
     if not len(within):
         return "unseen"
+    within = within[found.seen[within]]
+    if not len(within):
+        return "over"
     within = within[found.close_ms[within] + rules.delay_ms >= verdict["available_at"]]
     if not len(within):
         return "late"

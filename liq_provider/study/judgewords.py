@@ -52,6 +52,7 @@ def _lost(judges: Judges) -> str:
     parts = [
         (judges.late, "came too late for any entry"),
         (judges.unseen, "are about no wave of these settings, or another direction"),
+        (judges.over, "are about waves whose beginning was not seen"),
         (judges.bare, "are at candles that are missing here"),
     ]
     return "".join(f"; {number:,} {what}" for number, what in parts if number)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import Robust, history
+from liq_provider.pipeline import history
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.study.events import PairData
@@ -87,8 +87,7 @@ def pair_data(
     first_close, last_close = int(opened[0]) + MINUTE_MS, int(opened[-1]) + timeframe_ms
     base = base_asset_of_pair(pair)
     computed = history(reader, base, settings, timeframe_min, first_close, last_close)
-    robust: Robust = "all" if settings.zscore == "robust" else "none"
-    rows = computed.rows(robust, settings.min_segment_usd)
+    rows = computed.rows((settings.zscore,), settings.min_segment_usd)
     names: dict[int, str] = {}
     masks = computed.features.venue_mask[computed.wanted]
     for row, mask in zip(computed.wanted, masks, strict=True):

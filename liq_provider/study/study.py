@@ -127,7 +127,11 @@ class PairShare:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that the report says about one span."""
+    """
+    Everything that the report says about one span.
+
+    :param unseen: waves that are left out, as their beginning was not seen
+    """
 
     from_ms: int
     to_ms: int
@@ -135,6 +139,7 @@ class Study:
     horizon_min: int
     pairs: list[PairShare]
     events: int
+    unseen: int
     clusters: int
     days: int
     hypotheses: list[Hypothesis]
@@ -194,6 +199,7 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
         horizon_min=horizon,
         pairs=[_share(found) for found in waves.values()],
         events=len(events),
+        unseen=sum(found.unseen for found in waves.values()),
         clusters=int(events["cluster"].nunique()),
         days=int(events["day"].nunique()),
         hypotheses=[_test(way, events, waves, horizon, options, rng) for way in ("follow", "fade")],

@@ -49,6 +49,12 @@ def sentences(study: Study, options: Options) -> list[str]:
         f"confidence, and beyond random times and random signs (p <= "
         f"{ALPHA / options.trials:g}, {options.trials} setting(s) declared as tried)?",
     ]
+    if study.unseen:
+        said.insert(
+            2,
+            f"{study.unseen:,} more wave(s) are left out: their beginning was not seen, and no bot "
+            "would have entered them.",
+        )
     return said + [line for found in study.hypotheses for line in _about(found, study)]
 
 

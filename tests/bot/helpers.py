@@ -1,7 +1,7 @@
 """Feature rows, verdicts and stores in a few words."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,14 @@ def rules(**section: Any) -> Rules:
 
 
 def feature_rows(
-    minutes: Mapping[int, tuple[float, float]], usd: float = 1e6, count: int = 10
+    minutes: Mapping[int, tuple[float, float]],
+    usd: float = 1e6,
+    count: int = 10,
+    unknown_before: Collection[int] = (),
 ) -> FeatureRows:
     """
     :param minutes: by minute z and the share of long liquidations
+    :param unknown_before: minutes that follow unknown ones, with all their money before them
     """
     order = sorted(minutes)
     size = len(order)
@@ -55,10 +59,27 @@ def feature_rows(
         count=np.full(size, count, dtype=np.int64),
         z=z,
         robust_z=np.full(size, np.nan),
+        percentile=np.full(size, np.nan),
         state=np.full(size, int(State.READY), dtype=np.int64),
         baseline_n=np.full(size, 288, dtype=np.int64),
         active_n=np.full(size, 100, dtype=np.int64),
+        **begun(np.array([minute not in unknown_before for minute in order], dtype=bool)),
     )
+
+
+def begun(steady: np.ndarray) -> dict[str, np.ndarray]:
+    """
+    The columns that say how a wave began.
+
+    :param steady: the minute before was known; where it was not, nothing is on record of the
+        segment without its newest minute
+    """
+    floats = ("long_usd", "short_usd", "z", "robust_z", "percentile")
+    return {
+        "steady": steady,
+        "before_count": np.zeros(len(steady), dtype=np.int64),
+        **{f"before_{name}": np.full(len(steady), np.nan) for name in floats},
+    }
 
 
 def trend(sign: int | None, size: int) -> CandleTrend:
@@ -132,6 +153,7 @@ def stored(base: str, close_ms: int, z: float, long_share: float, **values: Any)
         "active_n": 100,
         "venues": "binance,bybit,okx",
         "available_at": close_ms + 2_000,
+        "steady": True,
     } | values
 
 

@@ -12,6 +12,7 @@ from liq_provider.bot.columns import (
     level_of_tag,
 )
 from liq_provider.bot.signals import decide
+from liq_provider.bot.words import decision_words_at
 from liq_provider.rows import State
 
 from .helpers import at, feature_rows, rules, trend
@@ -62,6 +63,20 @@ def test_a_candidate_closes_the_other_side_only() -> None:
     assert columns["exit_long"][3] == 1
     assert not columns["exit_short"].any()
     assert columns["exit_tag"][3] == REVERSAL
+
+
+def test_a_wave_whose_beginning_was_not_seen_closes_a_position_but_opens_none() -> None:
+    close_ms = np.array([at(minute) for minute in range(8)], dtype=np.int64)
+    rows = feature_rows({3: (9.0, 0.98)}, unknown_before=[3])
+    found = decide(close_ms, rows, trend(-1, 8), [], rules(), "matrix")
+    assert not entry_columns(found, found.entry, 0)["enter_short"].any()
+    assert exit_columns(found, 0)["exit_long"][3] == 1
+    columns = decision_columns(found, rules().thresholds)
+    assert (columns["liq_seen"][3], columns["liq_candidate"][3], columns["liq_level"][3]) == (
+        *(0, 0),
+        2,
+    )
+    assert decision_words_at(found, 3) == "skip: its beginning was not seen"
 
 
 def test_longs_are_drawn_downwards() -> None:

@@ -1,20 +1,23 @@
 """How much of a backtest is known is said, and said loudly where it is little."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from liq_provider.bot.known import CoverageReport, KnownCandles, candles_tested
 from liq_provider.features import FeatureRows, State
 from liq_provider.liquidation import MINUTE_MS
+from liq_provider.rows import COLUMNS
 
 CLOSES = np.arange(1, 11, dtype=np.int64) * MINUTE_MS
 
 
 def rows(*states: State) -> FeatureRows:
     size = len(states)
-    money, whole = np.ones(size), np.ones(size, dtype=np.int64)
+    columns: dict[str, Any] = {name: np.ones(size, dtype=kind) for name, kind in COLUMNS.items()}
     state = np.array([int(found) for found in states])
-    return FeatureRows(CLOSES[:size], money, money, whole, money, money, state, whole, whole)
+    return FeatureRows(**columns | {"close_ms": CLOSES[:size], "state": state})
 
 
 def test_candles_are_told_apart_by_what_is_known_of_them() -> None:

@@ -1,7 +1,7 @@
 """From features, trend and verdicts to entries."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,13 @@ def decided(
     sign: int | None = -1,
     candles: int = 20,
     every: int = 1,
+    unknown_before: Collection[int] = (),
     **section: Any,
 ) -> Decisions:
     close_ms = np.array([at(minute) for minute in range(0, candles, every)], dtype=np.int64)
     return decide(
         close_ms,
-        feature_rows(minutes),
+        feature_rows(minutes, unknown_before=unknown_before),
         trend(sign, len(close_ms)),
         verdicts,
         rules(**section),
@@ -40,6 +41,35 @@ def decided(
 
 def entered(found: Decisions) -> list[int]:
     return [int(row) for row in np.flatnonzero(found.entry)]
+
+
+# -- was the beginning seen? --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["live", "recorded", "matrix", "both"])
+def test_a_wave_whose_beginning_was_not_seen_is_never_entered(mode: VerdictMode) -> None:
+    wave = {5: MILD, 6: MILD, 7: LONGS_WIPED}
+    said = [verdict(5, 6, strength="medium", news="supports"), verdict(5, 7, news="supports")]
+    seen = decided(wave, said, mode, min_confidence="low")
+    unseen = decided(wave, said, mode, min_confidence="low", unknown_before=[5])
+    assert seen.seen[5:8].all() and entered(seen)
+    assert unseen.strength[5:8].tolist() == [1, 1, 2]
+    assert unseen.level.tolist() == seen.level.tolist(), "shown with what it would have been"
+    assert not unseen.seen.any()
+    assert not unseen.candidate.any()
+    assert entered(unseen) == [], "an upgrade neither"
+
+
+def test_the_next_wave_is_entered_again() -> None:
+    found = decided({5: LONGS_WIPED, 15: LONGS_WIPED}, [], "matrix", unknown_before=[5])
+    assert entered(found) == [15]
+
+
+def test_a_candle_of_several_minutes_takes_the_word_of_the_waves_first() -> None:
+    wave = dict.fromkeys(range(8, 11), LONGS_WIPED)
+    assert entered(decided(wave, [], "matrix", every=5)) == [2]
+    assert entered(decided(wave, [], "matrix", every=5, unknown_before=[8])) == []
+    assert entered(decided(wave, [], "matrix", every=5, unknown_before=[9, 10])) == [2]
 
 
 # -- where verdicts come from -------------------------------------------------------------

@@ -32,10 +32,21 @@ def test_a_decision_is_told_with_its_reason(
         news=NEWS_CODES.index(news),
         level=level,
         candidate=candidate,
+        seen=True,
     )
     assert said == words
 
 
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_beginning_that_was_not_seen_is_the_reason_whatever_else_there_is(judged: bool) -> None:
+    said = decision_words(
+        judged=judged, strength=2, aligned=1, news=0, level=2, candidate=False, seen=False
+    )
+    assert said == "skip: its beginning was not seen"
+
+
 def test_without_a_verdict_there_is_no_decision() -> None:
-    said = decision_words(judged=False, strength=2, aligned=1, news=0, level=0, candidate=False)
+    said = decision_words(
+        judged=False, strength=2, aligned=1, news=0, level=0, candidate=False, seen=True
+    )
     assert said == "not judged"

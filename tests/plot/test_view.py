@@ -8,7 +8,7 @@ import pytest
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import EVERY_SCORE, compute
 from liq_provider.plot.records import Candles
 from liq_provider.plot.view import PairView, pair_view, runs
 from liq_provider.store.bars import put_bars
@@ -40,7 +40,7 @@ NO_CANDLES = Candles.of_rows([])
 def test_features_are_those_of_the_pipeline(reader: Reader, view: PairView) -> None:
     params = FeatureParams.of(SETTINGS)
     venues = SETTINGS.venues.enabled
-    computed = compute(reader, ["BTC"], venues, params, at(1), at(DAY))[0].rows("all")
+    computed = compute(reader, ["BTC"], venues, params, at(1), at(DAY))[0].rows(EVERY_SCORE)
     assert np.array_equal(view.rows.close_ms, at(1) + MINUTE * np.arange(DAY))
     for name in ("z", "robust_z", "long_usd", "short_usd", "count", "state"):
         assert np.array_equal(getattr(view.rows, name), getattr(computed, name), equal_nan=True)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,10 +15,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from liq_provider.errors import StoreBusy, StoreTooNew, StoreUnusable
+from liq_provider.store import engine as engine_module
 from liq_provider.store import schema
 from liq_provider.store.engine import check_revision, migrate, open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.wave import Thresholds, waves_of
+from tests.bot.helpers import stored
 
 from .helpers import T0, headline, incoming
 
@@ -55,6 +59,41 @@ def test_migrating_from_nothing_gives_the_declared_tables(store_url: str) -> Non
     migrate(engine)
     assert check_revision(engine, must_be_current=True) == schema.REVISION
     engine.dispose()
+
+
+def test_features_and_waves_of_an_older_store_stay_and_do_not_say_how_they_began(
+    store_url: str,
+) -> None:
+    engine = open_engine(store_url)
+    config = Config()
+    scripts = Path(engine_module.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(scripts))
+    row = stored("BTC", T0, 9.0, 0.98)
+    del row["steady"]
+    wave = {
+        **{"base_asset": "BTC", "direction": "SHORT", "start_ms": T0, "pair": "BTC/USDT:USDT"},
+        **{"last_ms": T0, "minutes": 1, "strength": "strong", "peak_z": 9.0, "peak_usd": 1e6},
+        "available_at": T0,
+    }
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        for table, values in (("features", row), ("waves", wave)):
+            names = ", ".join(values)
+            slots = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({slots})"), values)
+    migrate(engine)
+    engine.dispose()
+    reader = Reader(store_url)
+    rows = reader.features(["BTC"], T0, T0)["BTC"]
+    assert rows.z.tolist() == [9.0]
+    assert rows.steady.tolist() == [False]
+    assert np.isnan(rows.percentile).all() and np.isnan(rows.before_long_usd).all()
+    found = waves_of(rows, Thresholds(), 5)
+    assert (found.start_ms.tolist(), found.seen.tolist()) == ([T0], [False])
+    (older,) = reader.waves(0)
+    assert older["seen"] is None
+    reader._engine.dispose()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(path: Path) -> None:
