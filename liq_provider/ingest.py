@@ -108,6 +108,7 @@ class Ingest:
         self._call: asyncio.Future[bool] | None = None
         self._saving: asyncio.Future[None] | None = None
         self._advanced_s = 0.0
+        self._told_errors: set[str] = set()
         self._told_replaced = self._told_lost = 0
         self._lost_s: float | None = None
         self._missed: set[tuple[str, int]] = set()
@@ -250,11 +251,15 @@ class Ingest:
         if self.stats.error is not None:
             logger.info("The store takes liquidations again.")
         self.stats.error = None
+        self._told_errors.clear()
         return True
 
     def _failed(self, error: str) -> None:
-        if self.stats.error is None:
+        if error == _HANGS and self.stats.error is not None:
+            return  # what was said before tells more
+        if error not in self._told_errors:
             logger.error("%s. Liquidations wait on disk.", error)
+            self._told_errors.add(error)
         self.stats.error = error
 
     def _store_queued(self) -> None:

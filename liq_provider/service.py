@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liq_provider import __version__, provenance
@@ -26,6 +27,7 @@ from liq_provider.features import windows_of
 from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.lockkeeper import LockKeeper
 from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
 from liq_provider.onethread import OneThread
@@ -54,6 +56,21 @@ _STORED_STATUS_S = 5.0
 _RETRY_S = 1.0
 # What the end may take, for each of: the workers, the last liquidations, all the rest.
 _END_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """
+    What the files beside the store tell.
+
+    :param bots: that are there
+    :param beat_s: age of the newest heartbeat, None if there was none
+    :param alone: no other sidecar serves this store
+    """
+
+    bots: list[dict[str, Any]]
+    beat_s: float | None
+    alone: bool
 
 
 class Sidecar:
@@ -141,9 +158,10 @@ class Sidecar:
             self._writing,
             self._asking,
         )
-        self._beats = OneThread("beats")
-        self._bots: list[dict[str, Any]] = []
-        self._reading_beats: asyncio.Future[tuple[list[dict[str, Any]], float | None]] | None = None
+        self._lock = LockKeeper(config.files)
+        self._beside = _Beside([], None, True)
+        self._looking_beside: asyncio.Future[_Beside] | None = None
+        self._looking_thread = OneThread("beside")
         self._writing_status: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -300,7 +318,7 @@ class Sidecar:
     async def _status_loop(self) -> None:
         stored_s = 0.0
         while True:
-            await self._look_for_bots()
+            await self._look_beside()
             if self._dashboard is not None:
                 self._dashboard.take_status(self.status())
             if time.monotonic() - stored_s >= _STORED_STATUS_S:
@@ -308,25 +326,30 @@ class Sidecar:
                 self._write_status()
             await asyncio.sleep(_STATUS_S)
 
-    async def _look_for_bots(self) -> None:
-        """Their heartbeats lie beside the store, on a disk that may hang."""
-        if self._reading_beats is None:
+    async def _look_beside(self) -> None:
+        """At files beside the store, on a disk that may hang."""
+        if self._looking_beside is None:
             loop = asyncio.get_running_loop()
-            self._reading_beats = loop.run_in_executor(self._beats, self._read_beats)
-        await asyncio.wait({self._reading_beats}, timeout=_STATUS_S)
-        if not self._reading_beats.done():
+            self._looking_beside = loop.run_in_executor(self._looking_thread, self._read_files)
+        await asyncio.wait({self._looking_beside}, timeout=_STATUS_S)
+        if not self._looking_beside.done():
             return
-        reading, self._reading_beats = self._reading_beats, None
-        self._bots, beat_s = reading.result()
-        since_start_s = (self._clock.now_ms() - self._started_ms) / 1000
-        idle_s = since_start_s if beat_s is None else min(beat_s, since_start_s)
+        looking, self._looking_beside = self._looking_beside, None
+        self._beside = found = looking.result()
+        idle_s = (self._clock.now_ms() - self._started_ms) / 1000
+        if found.beat_s is not None:
+            idle_s = min(found.beat_s, idle_s)
         if self._config.idle_exit and idle_s > self._settings.idle_exit_min * 60:
             logger.info("No bot for %g minutes; ending", self._settings.idle_exit_min)
             self.stop()
+        if not found.alone:
+            logger.error("Another sidecar serves this store now; ending")
+            self.stop()
 
-    def _read_beats(self) -> tuple[list[dict[str, Any]], float | None]:
+    def _read_files(self) -> _Beside:
         files = self._config.files
-        return files.bots(), files.last_beat_s() if self._config.idle_exit else None
+        beat_s = files.last_beat_s() if self._config.idle_exit else None
+        return _Beside(files.bots(), beat_s, self._lock.keep())
 
     def _write_status(self) -> asyncio.Future[None]:
         """Only one at a time: the store may not come back from the last one."""
@@ -369,7 +392,7 @@ class Sidecar:
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
             "dashboard": None if self._dashboard is None else self._dashboard.report(),
-            "bots": self._bots,
+            "bots": self._beside.bots,
             "looks_failed": self._running.failures,
             "judge": nobody_judges() if self._court is None else self._court.report(),
         }
@@ -387,7 +410,7 @@ class Sidecar:
         loop = asyncio.get_running_loop()
         await _end([loop.run_in_executor(self._writing, self._writer.close)], _END_S)
         self._writing.shutdown(wait=False)
-        self._beats.shutdown(wait=False)
+        self._looking_thread.shutdown(wait=False)
         self._ingest.close()
         self._looking.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import NoReturn
 
 from liq_provider.bot.autostart import sidecar_config
@@ -25,6 +26,16 @@ _LOG_BYTES = 10 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
+class _Log(RotatingFileHandler):
+    """A log that is begun anew when somebody removes its file."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream is not None and not Path(self.baseFilename).exists():
+            self.stream.close()
+            self.stream = self._open()
+        super().emit(record)
+
+
 def run(arguments: argparse.Namespace) -> NoReturn:
     """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
     if not arguments.config_from_stdin:
@@ -34,7 +45,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     handler: logging.Handler = (
         logging.StreamHandler(sys.stdout)
         if arguments.foreground
-        else RotatingFileHandler(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
+        else _Log(config.files.log, maxBytes=_LOG_BYTES, backupCount=3)
     )
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=config.settings.log_level, handlers=[handler])

@@ -81,9 +81,9 @@ def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
     path = Path(url.database or "")
 
     def connect() -> sqlite3.Connection:
-        # A reader must be able to create WAL's shared memory file, so it opens for writing
-        # and then forbids itself to write.
-        mode = "rw" if read_only else "rwc"
+        # Not even a reader that closes last may write: were the file replaced a moment ago, the
+        # log that lies beside it is another store's, and would be written into this one.
+        mode = "ro" if read_only else "rwc"
         return sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,

@@ -32,16 +32,17 @@ def _version(path: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def server(bin_dir: Path) -> Iterator[str]:
+def server(bin_dir: Path, port: int | None = None) -> Iterator[str]:
     """
     Run a server until the end.
 
+    :param port: a free one by default
     :return: its address, without a database
     """
     directory = Path(tempfile.mkdtemp(prefix="liq-pg-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port = port or probe.getsockname()[1]
     try:
         user = _other_user(directory)
         data = directory / "data"
