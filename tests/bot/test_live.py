@@ -16,6 +16,8 @@ from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.markets import Market
+from liq_provider.moments import moment
+from liq_provider.readiness import READY, Readiness, Report
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import sidecar_settings
 
@@ -82,6 +84,31 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     files = RuntimeFiles(store.path)
     assert files.last_beat_s() is not None
     assert files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
+
+
+def test_the_sidecars_report_of_each_minute_is_told_as_it_changes(store: Store) -> None:
+    live = loop(store)
+    soon = at(10) + 90 * MINUTE_MS
+    cold = Readiness("warming_up", "warming up: 3 of 72", soon)
+    silent = Readiness("unknown", "okx is silent: nothing comes")
+    told = []
+    for minute, (coin, okx) in enumerate(
+        ((cold, cold), (cold, cold), (READY, READY), (READY, silent), (READY, READY))
+    ):
+        store.settle(at(10), [])
+        report = Report(at(6 + minute), coin, {"okx": okx, "bybit": coin}, {"BTC": coin})
+        store.writer.put_readiness(report.as_json(), [], NOW)
+        told.append(texts(live))
+    assert told == [
+        [f"LiqTrend: no entries before {moment(soon)} (in 1 h 29 min), `warming up: 3 of 72`."],
+        [],
+        ["LiqTrend: entries are possible."],
+        [
+            "LiqTrend: a venue does not count. The other venues go on. "
+            "`okx is silent: nothing comes`"
+        ],
+        ["LiqTrend: `okx` counts again."],
+    ]
 
 
 def test_a_sidecar_that_cannot_be_watched_is_logged_once_and_reading_goes_on(
