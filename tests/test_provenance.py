@@ -1,5 +1,6 @@
 """What never happened is marked wherever it is shown or exported."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from liq_provider.coverage import Interval
 from liq_provider.history.importer import import_files
 from liq_provider.settings import load_settings
 from liq_provider.simulator.run import SimulateOptions, build_market
+from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.urls import freqtrade_exchange_config
+from liq_provider.simulator.world import World
 from liq_provider.store.engine import open_engine
 from liq_provider.store.origins import mark_of, note_simulated, simulated_spans
 from liq_provider.store.reader import Reader
@@ -151,3 +155,27 @@ def test_a_span_only_grows(tmp_path: Path) -> None:
 def test_a_stand_in_is_told_from_a_model() -> None:
     assert provenance.is_stand_in("stand-in-not-an-AI@v3")
     assert not provenance.is_stand_in("gpt-6-luna@v3") and not provenance.is_stand_in("matrix")
+
+
+def test_a_plot_takes_the_candles_that_its_title_promises_from_the_bots_exchange(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Freqtrade downloaded none, and the exchange is a simulated one."""
+    asyncio.run(_plot_beside_an_exchange(base))
+    said = capsys.readouterr().out
+    assert said.startswith("SIMULATED: BTC/USDT:USDT, 1m candles, ")
+    assert "No candles" not in said and "Candles of" not in said
+    assert '"candlestick"' in (base / "p.html").read_text()
+
+
+async def _plot_beside_an_exchange(base: Path) -> None:
+    world = World(at(1_440), volatility=0.0, background=0.0, history_h=26)
+    async with Simulator(world, clock=lambda: at(1_440) / 1000) as sim:
+        config = {
+            "timeframe": "1m",
+            "exchange": freqtrade_exchange_config(sim.url),
+            "liq_provider": SECTION,
+        }
+        (base / "config.json").write_text(json.dumps(config))
+        words = ["plot", "--pair", PAIR, "--out", str(base / "p.html")]
+        assert await asyncio.to_thread(main, words) == 0

@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Stre
 from fastapi.staticfiles import StaticFiles
 
 from liq_provider import __version__
+from liq_provider.dashboard.aside import Aside
 from liq_provider.dashboard.auth import COOKIE, DAYS, Door
 from liq_provider.dashboard.board import Board
 from liq_provider.dashboard.charts import library
@@ -24,7 +25,7 @@ from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN
 from liq_provider.dashboard.protocol import ENDLESS
 from liq_provider.dashboard.shield import Shield, too_many
 from liq_provider.dashboard.signals import record
-from liq_provider.errors import LiqError
+from liq_provider.errors import LiqError, UsageError
 
 _STATIC = Path(__file__).parent / "static"
 _SECTIONS = ("status", "account", "signals", "waves", "problem store", "problem bot")
@@ -61,7 +62,7 @@ def make_app(
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     guesses = Guesses()
     _pages(app, door, guesses)
-    _data(app, board, draw_pair, study_dir)
+    _data(app, board, draw_pair, study_dir, Aside())
 
     @app.get("/api/stream")
     async def stream(request: Request, window: _Ms = SEGMENT) -> StreamingResponse:
@@ -69,7 +70,7 @@ def make_app(
         chosen = window if window in (SEGMENT, *WINDOWS_MIN) else SEGMENT
         return StreamingResponse(events(board, chosen, ending), media_type="text/event-stream")
 
-    return Shield(app, door, guesses, hosts)
+    return Shield(app, door, guesses, ending, hosts)
 
 
 def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
@@ -113,7 +114,7 @@ def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
         return answer
 
 
-def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> None:
+def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path, aside: Aside) -> None:
     @app.exception_handler(LiqError)
     async def explain(_: Request, error: LiqError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
@@ -127,19 +128,21 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> N
         return JSONResponse({"error": f"{first['loc'][-1]}: {said}"}, 400)
 
     @app.get("/api/record")
-    def found_record(
+    async def stored_record(
         coin: _Coin, direction: Literal["LONG", "SHORT"], start: _Ms, at: _Ms
     ) -> Response:
-        row = board.reader.verdict(coin, direction, start, at)
+        row = await aside.ask(board.reader.verdict, coin, direction, start, at)
         if row is None:
             return _json({"error": "no such verdict is stored"}, 404)
-        return _json(record(board.reader, row, board.settings_in_force, board.whitelist))
+        settings, whitelist = board.settings_in_force, board.whitelist
+        return _json(await aside.ask(record, board.reader, row, settings, whitelist))
 
     @app.get("/api/pair")
-    def pair_view(pair: _Pair, hours: _Hours = 6, theme: str = "dark") -> Response:
+    async def pair_view(pair: _Pair, hours: _Hours = 6, theme: str = "dark") -> Response:
         try:
-            text = draw_pair(pair, hours, "light" if theme == "light" else "dark")
-        except LiqError as error:
+            shown = "light" if theme == "light" else "dark"
+            text = await aside.ask(draw_pair, pair, hours, shown)
+        except UsageError as error:
             # A name that was mistyped is no failure of the page.
             return _json({"error": str(error)})
         return Response(text, media_type="application/json")
@@ -150,7 +153,9 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path) -> N
 
     @app.get("/pairlist")
     def pairlist(limit: int = Query(_PAIRS, ge=1, le=_PAIRS)) -> Response:
-        return _json({"pairs": board.market.ranked()[:limit], "refresh_period": 60})
+        pairs = board.market.ranked()[:limit]
+        said = {"simulated": board.simulated} if board.simulated else {}
+        return _json({"pairs": pairs, "refresh_period": 60, **said})
 
     @app.get("/api/version")
     async def version() -> Response:

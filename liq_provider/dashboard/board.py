@@ -130,6 +130,12 @@ class Board:
         return self._account.whitelist
 
     @property
+    def simulated(self) -> str | None:
+        """What is to be said of data that never happened, None if all of it did."""
+        words: str | None = self._simulated()["words"]
+        return words
+
+    @property
     def settings_in_force(self) -> Settings:
         """With the bot's parameters, perhaps hyperopted; the configured ones if several differ."""
         told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]

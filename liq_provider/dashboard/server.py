@@ -158,6 +158,8 @@ class Dashboard:
                 await asyncio.wait(state.tasks, timeout=_LAST_WORDS_S)
             for connection in list(state.connections):
                 connection.transport.abort()
+            for task in list(state.tasks):
+                task.cancel()
             await self._serving
 
     def report(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What stands before every request: host, login, and the headers of every answer."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Collection
@@ -39,16 +40,23 @@ class Shield:
     """
     :param door: who may look
     :param guesses: wrong tokens so far, of each client
+    :param ending: set when what still runs is to be given up
     :param hosts: names under which the page is asked for; empty for any. On loopback a page of
         somebody else, whose name was made to point here, must not read ours.
     """
 
     def __init__(
-        self, app: ASGIApp, door: Door, guesses: Guesses, hosts: Collection[str] = ()
+        self,
+        app: ASGIApp,
+        door: Door,
+        guesses: Guesses,
+        ending: asyncio.Event,
+        hosts: Collection[str] = (),
     ) -> None:
         self._app = app
         self._door = door
         self._guesses = guesses
+        self._ending = ending
         self._hosts = hosts
         policy = _POLICY.format(styles=style_sources())
         self._headers = {"Content-Security-Policy": policy, **_HEADERS}
@@ -72,6 +80,9 @@ class Shield:
         except ClientDisconnect:
             # Whoever breaks off gets no answer, and the log no line.
             return
+        except asyncio.CancelledError:
+            if not self._ending.is_set():
+                raise
         except Exception as error:
             # Answered with 500 already; a fault of ours, of which one line a minute is enough.
             place = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,6 +192,33 @@ async def test_what_breaks_off_and_what_is_open_at_the_end_leaves_no_trace(
             assert b"retry: 2000" in await asyncio.wait_for(reader.read(), 5)
         for _, writer in streams:
             writer.close()
+    assert [r for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR] == []
+
+
+async def test_what_hangs_holds_up_neither_the_page_nor_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(PairPainter, "draw", lambda *_: str(hangs.wait(120)))
+    monkeypatch.setattr("liq_provider.dashboard.aside._PATIENCE_S", 0.5)
+    caplog.set_level(logging.INFO)
+    try:
+        async with served(tmp_path, host="0.0.0.0") as (page, url, _):
+            async with session_from("127.0.0.1", headers=OWNER) as owner:
+                pair = f"{url}/api/pair?pair=BTC/USDT:USDT"
+                asked = [asyncio.create_task(owner.get(pair)) for _ in range(10)]
+                await until(lambda: sum(task.done() for task in asked) == 2, "the rest is told")
+                for task in asked:
+                    if task.done():
+                        assert task.result().status == 503
+                async with owner.get(f"{url}/pairlist") as answer:
+                    assert answer.status == 200
+                begun_s = time.monotonic()
+                await page.close()
+                assert time.monotonic() - begun_s < 10
+                await asyncio.gather(*asked, return_exceptions=True)
+    finally:
+        hangs.set()
     assert [r for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR] == []
 
 
