@@ -1,6 +1,7 @@
 """The sections of LiqTrend's settings, each for one part of it."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -196,6 +197,7 @@ class LlmSettings(Section):
 
     :param base_url: up to and with ``/v1``; OpenAI's own if empty
     :param reasoning_effort: sent as it is; None: not sent
+    :param knowledge_cutoff: the last day that it has read about, if its maker states it
     :param reasoning_tokens: that a model may think before the ``max_answer_tokens`` of an answer
     :param timeout_s: for one verdict, retries included
     :param concurrency: waves judged at the same time
@@ -207,6 +209,7 @@ class LlmSettings(Section):
     model: str = Field("gpt-6-luna", min_length=1, max_length=100)
     reasoning_effort: Effort | None = "none"
     reasoning_tokens: int = Field(0, ge=0, le=100_000)
+    knowledge_cutoff: date | None = None
     timeout_s: float = Field(20, ge=1, le=300)
     concurrency: int = Field(16, ge=1, le=200)
     max_answer_tokens: int = Field(600, ge=100, le=32_000)

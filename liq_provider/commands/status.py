@@ -215,6 +215,7 @@ def _print_model(
         console.print(
             f"Model: {model['answered']} of {model['asked']} questions answered, "
             f"{model.get('shared', 0)} of them asked by another sidecar, "
+            f"{model.get('notes_replaced', 0)} notes with made-up figures replaced, "
             f"circuit {model['circuit']}; failures: {failures or 'none'}; spent: {spent}",
             markup=False,
         )

@@ -171,7 +171,8 @@ def read_verdict(row: Any) -> tuple[Guarded, dict[str, Any]]:
     """:return: the same of a row of ``verdicts``"""
     notes = (row["liq_note"], row["trend_note"], row["news_note"], row["action_reason"])
     details = json.loads(row["inputs"])
-    details.pop("call_id", None)
+    for own in ("call_id", "knowledge_cutoff"):
+        details.pop(own, None)
     return _guarded(row, json.loads(row["guard"]), notes), details
 
 

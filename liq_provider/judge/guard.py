@@ -16,7 +16,7 @@ from liq_provider.plaintext import plain
 
 NOTE_LIMIT = 200
 
-_NOTES = ("liq_note", "trend_note", "news_note", "action_reason")
+NOTES = ("liq_note", "trend_note", "news_note", "action_reason")
 _LESS_TO_MORE = (Action.SKIP, Action.HOLD, Action.ENTER)
 
 
@@ -103,7 +103,7 @@ def guard(
     downgrade = len(Confidence) if vetoed else max(0, row - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
     notes = [plain(redact(text), NOTE_LIMIT) for text in opinion.notes]
-    for name, said, kept in zip(_NOTES, opinion.notes, notes, strict=True):
+    for name, said, kept in zip(NOTES, opinion.notes, notes, strict=True):
         if kept != said.strip():
             changes.append(f"{name} cleaned, {len(said)} -> {len(kept)} characters")
     liq, trend, on_news, reason = notes

@@ -12,11 +12,12 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from liq_provider.enrich.news import NewsSet
 from liq_provider.errors import ModelFailure
-from liq_provider.judge import prompt
+from liq_provider.judge import figures, prompt
 from liq_provider.judge.answer import parse
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
@@ -24,7 +25,7 @@ from liq_provider.judge.docket import Docket, question_of, read_answer, read_ver
 from liq_provider.judge.endpoint import Endpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded, guard
-from liq_provider.judge.rules import liq_note, trend_note
+from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.keys import redact
 from liq_provider.ownloop import OwnLoop
@@ -47,12 +48,14 @@ class Judgement:
 
     :param asked: the facts that it was asked about
     :param call_id: of the question in ``model_calls``
+    :param knowledge_cutoff: of the model, if the user states it
     """
 
     asked: Facts
     guarded: Guarded
     news_key: str
     call_id: str
+    knowledge_cutoff: date | None = None
 
     def verdict(self, facts: Facts, judge: str, available_at: int, expires_at: int) -> Verdict:
         """
@@ -63,8 +66,13 @@ class Judgement:
         if self.asked.details != facts.details:
             # Asked while the minute ran: the numbers in its words are not those that count.
             liq = trend = ""
+            if any(character.isdigit() for character in reason):
+                reason = reason_note(facts, said.news)
+        record: dict[str, Any] = {"call_id": self.call_id}
+        if self.knowledge_cutoff is not None:
+            record["knowledge_cutoff"] = self.knowledge_cutoff.isoformat()
         return Verdict(
-            facts=replace(facts, details={**facts.details, "call_id": self.call_id}),
+            facts=replace(facts, details={**facts.details, **record}),
             judge=judge,
             news=said.news,
             action=said.action,
@@ -86,6 +94,7 @@ class ModelStats:
     """
     :param requests: including those that were repeated
     :param shared: questions that another sidecar of the store had asked
+    :param notes_replaced: that held a figure of the model's own making
     :param failures: by kind
     :param unavailable: why the latest question went unanswered, None if it did not
     """
@@ -97,6 +106,7 @@ class ModelStats:
     failures: Counter[str] = field(default_factory=Counter)
     guard_changes: int = 0
     shared: int = 0
+    notes_replaced: int = 0
     unavailable: str | None = None
 
 
@@ -255,7 +265,8 @@ class ModelJudge:
             # Not in a slot: what others ask must not keep this one from asking.
             if found.kind != "asked" or self._docket is None:
                 self.stats.shared += 1
-                return _heard(found, facts)
+                heard = _heard(found, facts)
+                return replace(heard, knowledge_cutoff=self._settings.knowledge_cutoff)
             latest_ms = found.lease_ms if until_ms is None else min(found.lease_ms, until_ms)
             await self._docket.wait(question, latest_ms)
 
@@ -283,6 +294,9 @@ class ModelJudge:
                 steered=news.steered,
                 uncarried=news.uncarried,
             )
+            told = prompt.data(facts, candles, self._timeframe, news, asked_ms)
+            guarded = figures.measured(guarded, facts, told)
+            self.stats.notes_replaced += sum(figures.REPLACED in c for c in guarded.changes)
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
             self._blame(failure, call)
@@ -296,7 +310,8 @@ class ModelJudge:
             raise
         self.breaker.succeeded()
         await self._record(call, question, guarded)
-        return Judgement(facts, guarded, news.key, call.call_id)
+        cutoff = self._settings.knowledge_cutoff
+        return Judgement(facts, guarded, news.key, call.call_id, cutoff)
 
     async def _take(self, call: _Call, question: Question, until_ms: int | None) -> Claim | None:
         """
@@ -454,6 +469,7 @@ class ModelJudge:
             "failures": dict(stats.failures),
             "guard_changes": stats.guard_changes,
             "shared": stats.shared,
+            "notes_replaced": stats.notes_replaced,
             "unavailable": stats.unavailable,
             "circuit": self.breaker.state,
             "budget": self.budget.report(self._now_ms()),

@@ -155,3 +155,21 @@ def trend_note(facts: Facts) -> str:
     """:return: the candles in one line"""
     wanted = "up" if facts.direction == "LONG" else "down"
     return f"candles {facts.details['trend']}, wanted {wanted}"
+
+
+def news_note(headlines: int | None) -> str:
+    """
+    :param headlines: that the judge was given; None: news was not asked
+    :return: the news in one line
+    """
+    if headlines is None:
+        return "news was not asked"
+    return f"{headlines} headline(s) were read" if headlines else "no news was found"
+
+
+def reason_note(facts: Facts, news: News) -> str:
+    """:return: what was measured, in one line, with what the judge says of the news"""
+    if facts.aligned is None:
+        return "no candles to compare with"
+    wave = _REASONS.get((facts.strength, facts.aligned), "a wave below the thresholds")
+    return f"{wave}; news: {news.value.replace('_', ' ')}"

@@ -31,6 +31,7 @@ from liq_provider.judge.rules import is_model
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.settings import Settings
 from liq_provider.study.events import DAY_MS, PairData, clustered
+from liq_provider.study.foreknown import without_foreknown
 from liq_provider.study.recorded import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
 from liq_provider.study.study import (
@@ -118,6 +119,7 @@ class Judges:
         other direction
     :param over: those of them about waves whose beginning was not seen
     :param bare: those of them at candles that are missing here
+    :param foreknown: others, left out: the model may have read about their waves
     """
 
     horizon_min: int
@@ -131,6 +133,7 @@ class Judges:
     tables: list[JudgeTable]
     comparisons: list[Comparison]
     cells: int = 0
+    foreknown: int = 0
 
 
 def run_judges(
@@ -140,6 +143,7 @@ def run_judges(
     :param pairs: at least one, all of one timeframe
     :param recorded: what was said of their coins within their candles
     """
+    recorded, foreknown = without_foreknown(recorded, settings)
     horizon = primary_of(pairs[0].timeframe_ms // 60_000)
     rules = Rules.of(settings)
     fates: Counter[Fate] = Counter()
@@ -173,6 +177,7 @@ def run_judges(
         [compare.table(name, part) for name, part in by_judge.items()],
         [compare.model(name, by_judge[name], recorded.bills.get(name)) for name in models],
         compare.cells.made,
+        foreknown,
     )
 
 

@@ -15,11 +15,13 @@ _NAME_LIMIT = 80
 def judge_sentences(judges: Judges) -> list[str]:
     """:return: what was compared, then a few sentences for each model"""
     if not judges.said:
-        return ["Did the AI help? No model's verdict of these waves is recorded; nobody can say."]
+        nobody = "Did the AI help? No model's verdict of these waves is recorded; nobody can say."
+        return [nobody, *_foreknown(judges)]
     waves = sum(found.waves for found in judges.comparisons)
     said = [
         f"Did the AI help? {judges.said:,} verdict(s) of models are recorded, {waves:,} wave(s) "
-        f"have one that a bot could act on{_lost(judges)}."
+        f"have one that a bot could act on{_lost(judges)}.",
+        *_foreknown(judges),
     ]
     if judges.comparisons:
         said.append(
@@ -30,6 +32,15 @@ def judge_sentences(judges: Judges) -> list[str]:
             f"signs (p <= {judges.alpha:.3g})? Both pay the same costs."
         )
     return said + [line for found in judges.comparisons for line in _about(found, judges)]
+
+
+def _foreknown(judges: Judges) -> list[str]:
+    if not judges.foreknown:
+        return []
+    return [
+        f"{judges.foreknown:,} verdict(s) are left out: their waves are older than what the model "
+        "knows (llm.knowledge_cutoff), so it may have read how they ended."
+    ]
 
 
 def judge_name(judge: str) -> str:

@@ -105,6 +105,17 @@ async def test_a_good_answer_is_a_judgement_on_record() -> None:
     assert json.loads(row["inputs"])["call_id"] == call["call_id"]
 
 
+async def test_what_the_user_says_that_the_model_knew_is_in_the_record() -> None:
+    found, _, _ = await ask(says(answer()), knowledge_cutoff="2026-05-18")
+    assert isinstance(found, Judgement)
+    inputs = json.loads(found.verdict(facts(), "m@v1", NOW, NOW + 1).row()["inputs"])
+    assert inputs["knowledge_cutoff"] == "2026-05-18"
+    found, _, _ = await ask(says(answer()))
+    assert isinstance(found, Judgement)
+    row = found.verdict(facts(), "m@v1", NOW, NOW + 1).row()
+    assert "knowledge_cutoff" not in json.loads(row["inputs"])
+
+
 async def test_the_prompt_holds_facts_candles_and_news_as_data() -> None:
     _, call, server = await ask(says(answer()))
     data = asked(server.requests[0])
