@@ -1,10 +1,12 @@
 """What Freqtrade trades on."""
 
 import numpy as np
+import pytest
 
 from liq_provider.bot.columns import (
     REVERSAL,
     UPGRADE,
+    by_hand,
     decision_columns,
     entry_columns,
     entry_tag,
@@ -119,3 +121,25 @@ def test_a_tag_tells_its_confidence() -> None:
     assert level_of_tag("liq_short_strong_low") == 1
     assert level_of_tag("force_entry") == level_of_tag(None) == level_of_tag("") == 0
     assert level_of_tag(UPGRADE) == 0
+
+
+def test_a_tag_of_somebody_else_tells_no_confidence() -> None:
+    for tag in ("mine_high", "liq_high", "liq_long_medium_highest", "xliq_long_medium_high"):
+        assert level_of_tag(tag) == 0
+
+
+@pytest.mark.parametrize("tag", ["force_entry", "my own view", "mine_high"])
+def test_what_is_no_signals_tag_was_entered_by_hand(tag: str) -> None:
+    assert by_hand(tag, "")
+    assert by_hand(tag, None)
+    assert by_hand(tag, "liq_short_strong_medium")
+
+
+@pytest.mark.parametrize("tag", [None, "", "liq_short_strong_medium", "liq_anything"])
+def test_what_might_be_a_signals_tag_was_not_entered_by_hand(tag: str | None) -> None:
+    assert not by_hand(tag, "")
+    assert not by_hand(tag, None)
+
+
+def test_what_a_derived_strategy_signals_was_not_entered_by_hand() -> None:
+    assert not by_hand("its own tag", "its own tag")

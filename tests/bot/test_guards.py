@@ -27,6 +27,7 @@ class FakeBook:
         self.slots = slots
         self.opened: set[str] = set()
         self.locks: set[str] = set()
+        self.held: dict[str, LastTrade] = {}
         self.traded = {f"{base}/USDT:USDT": trade for base, trade in last.items()}
 
     def open_pairs(self) -> set[str]:
@@ -40,6 +41,9 @@ class FakeBook:
 
     def last(self, pair: str) -> LastTrade | None:
         return self.traded.get(pair)
+
+    def position(self, pair: str) -> LastTrade | None:
+        return self.held.get(pair)
 
 
 def last_trade(minute: int, **values: Any) -> LastTrade:
@@ -106,6 +110,69 @@ def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
     book = FakeBook()
     reason = guards.deny_repeat(bot.engine, book, "SOL/USDT:USDT", True, NOW)
     assert reason == "there is no decision for this candle"
+
+
+# -- who is told of a wave ----------------------------------------------------------------
+
+
+def refused(bot: Bot, book: FakeBook, now_ms: int = NOW) -> str | None:
+    return guards.not_entered(bot.engine, book, BTC, CLOSE, now_ms)  # type: ignore[arg-type]
+
+
+def test_a_wave_that_may_enter_has_no_reason_not_to(bot: Bot) -> None:
+    assert refused(bot, FakeBook()) is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "now_ms", "reason"),
+    [
+        ("this machine's clock jumped by +600.0 s", NOW, "this machine's clock jumped by +600.0 s"),
+        (None, CLOSE + 30_001, "the signal is older than max_entry_delay_s"),
+    ],
+)
+def test_what_keeps_an_order_back_is_what_is_told(
+    bot: Bot, problem: str | None, now_ms: int, reason: str
+) -> None:
+    bot.engine.problem = problem
+    assert refused(bot, FakeBook(), now_ms) == reason
+    assert guards.deny_live(bot.engine, BTC, True, now_ms) == reason
+
+
+def test_a_lock_a_lack_of_slots_and_an_order_that_failed_are_told(store: Store) -> None:
+    wave(store, BTC=9, ETH=10)
+    made = Bot(store)
+    made.loop([BTC, ETH], slots=1)
+    book = FakeBook()
+    assert "no slot is free" in str(refused(made, book))
+    book.locks = {BTC}
+    assert "locked" in str(refused(made, book))
+    made.loop([BTC, ETH], slots=1)
+    reason = guards.not_entered(made.engine, book, ETH, CLOSE, NOW)  # type: ignore[arg-type]
+    assert reason == "no order came of its signal"
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [
+        (last_trade(40), None),  # by this wave
+        (last_trade(39), "a position of this pair is open"),
+        (last_trade(39, level=1), None),  # an upgrade closes it first
+        (last_trade(39, is_short=False), None),  # a reversal does
+        (last_trade(40, level=0), "a position of this pair is open"),  # by hand
+    ],
+)
+def test_a_position_is_a_reason_unless_this_wave_opened_or_will_close_it(
+    bot: Bot, held: LastTrade, reason: str | None
+) -> None:
+    book = FakeBook()
+    book.held = {BTC: held}
+    assert refused(bot, book) == reason
+
+
+def test_a_wave_that_was_traded_is_not_told_as_refused(bot: Bot) -> None:
+    bot.engine.problem = "the store does not answer (for 5 s)"
+    assert refused(bot, FakeBook(BTC=last_trade(40))) is None
+    assert refused(bot, FakeBook(BTC=last_trade(40, level=0))) is not None, "by hand"
 
 
 # -- one entry per wave -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the bot says, and that it says it once."""
 
+import math
 from typing import Any
 
 import pytest
@@ -240,3 +241,29 @@ def test_a_spent_budget_of_the_news_is_told_once_a_day() -> None:
     )
     assert own.news_budget(news(200), 1_000) is None
     assert own.news_budget(news(200), DAY_MS) is not None
+
+
+def test_a_wave_that_is_refused_is_told_with_the_reason_and_as_entering_only_when_it_enters(
+    store: Store,
+) -> None:
+    wave(store, BTC=9)
+    made = Bot(store)
+    made.loop([BTC])
+    own = notices()
+    reasons = ["the clock jumped by +600.0 s", "the clock jumped by +602.0 s", None, None, "late"]
+    found = [own.waves(made.engine, [BTC], CLOSE, lambda _, why=why: why) for why in reasons]
+    told = [shown(message.sendable) for messages in found for message in messages]
+    assert len(told) == 2
+    assert told[0].endswith("$1,000,000: not entered, the clock jumped by +600.0 s")
+    assert "enter (medium), " in told[1]
+    assert "enter (" not in told[0]
+
+
+def test_a_wave_that_is_told_as_refused_counts_as_none_to_enter(store: Store) -> None:
+    coins = {f"C{n}": 9.0 + n for n in range(7)}
+    wave(store, **coins)
+    pairs = [pair(base) for base in coins]
+    made = Bot(store)
+    made.loop(pairs, slots=math.inf)
+    told = notices().waves(made.engine, pairs, CLOSE, lambda _: "the store does not answer")
+    assert "2 more waves at once, 0 of them to enter" in told[-1].text

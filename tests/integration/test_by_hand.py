@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from freqtrade.enums import SignalDirection
+from freqtrade.persistence import PairLocks
 from freqtrade.rpc import RPC, RPCException
 
 from liq_provider.simulator.server import Simulator
@@ -155,7 +156,8 @@ def test_no_upgrade_closes_it_and_it_is_no_entry_of_the_wave(
     RPC(bot.freqtrade)._rpc_force_exit(str(bot.open[BTC].id))
     bot.loop()
     assert bot.open == {}
-    bot.strategy.unlock_pair(BTC)
+    # Freqtrade locks a pair that was closed until the next candle, which takes too long here.
+    PairLocks.unlock_pair(BTC, None, side="short")
     bot.loop()
     assert bot.open[BTC].enter_tag == "liq_short_strong_high", "the wave was not traded yet"
 

@@ -90,9 +90,9 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
 ) -> None:
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
     with running(bot_config(sim, tmp_path, **section(sim)), tmp_path) as bot:
-        autostart = bot.strategy.live.autostart
-        autostart._restart_s = 1e9
         until(lambda: live(reader, files.running_pid()), 40)
+        _, autostart = bot.strategy.live.watch._keeper._place
+        autostart._restart_s = 1e9
         import_history(sim, tmp_path, reader)
         # The minute before now must be covered to its end by the live feed.
         close_s = ((time.time() + 12) // 60 + 1) * 60

@@ -1,0 +1,144 @@
+"""Work that blocks for ever holds up nobody, and goes on by itself."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from liq_provider.bot import background as module
+from liq_provider.bot.background import Background
+
+
+class Counting:
+    """Counts its turns; hangs while it is told to."""
+
+    def __init__(self, hangs: threading.Event, frees: threading.Event) -> None:
+        self._hangs = hangs
+        self._frees = frees
+        self.closed = 0
+
+    def __call__(self, before: int, answered: Callable[[], None]) -> int:
+        if self._hangs.is_set():
+            self._frees.wait(60)
+        answered()
+        return before + 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Bench:
+    """A ``Background`` of such works."""
+
+    def __init__(self, give_up_s: float | None = None) -> None:
+        self.hangs, self.frees = threading.Event(), threading.Event()
+        self.made: list[Counting] = []
+        self.background = Background("counting", self._make, 0, 0.01, give_up_s)
+
+    def _make(self) -> Counting:
+        self.made.append(Counting(self.hangs, self.frees))
+        return self.made[-1]
+
+    def until(self, true: Callable[[int], Any], seconds: float = 20) -> int:
+        deadline = time.monotonic() + seconds
+        while not true(value := self.background.take()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return value
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Bench]]:
+    benches: list[Bench] = []
+
+    def new(**how: Any) -> Bench:
+        benches.append(Bench(**how))
+        return benches[-1]
+
+    yield new
+    for bench in benches:
+        bench.frees.set()
+        bench.background.end()
+        bench.until(lambda _, bench=bench: not bench.background.threads)  # type: ignore[misc]
+
+
+def test_nothing_runs_before_it_is_asked_for(make: Callable[..., Bench]) -> None:
+    bench = make()
+    assert bench.background.threads == 0
+    assert bench.made == []
+    assert bench.until(lambda value: value > 3) > 3
+    assert bench.background.threads == 1
+
+
+def test_who_takes_does_not_wait_and_sees_how_old_it_is(make: Callable[..., Bench]) -> None:
+    bench = make()
+    bench.until(lambda value: value > 1)
+    bench.hangs.set()
+    bench.until(lambda _: bench.background.unanswered_s > 0.5)
+    stays = bench.background.take()
+    begun_s = time.perf_counter()
+    assert all(bench.background.take() == stays for _ in range(100))
+    assert time.perf_counter() - begun_s < 1
+    bench.hangs.clear()
+    bench.frees.set()
+    bench.until(lambda value: value > stays + 1)
+    assert bench.background.unanswered_s < 0.5
+
+
+def test_a_thread_that_hangs_is_replaced_and_what_it_brings_later_is_not_read(
+    make: Callable[..., Bench],
+) -> None:
+    bench = make(give_up_s=0.3)
+    bench.until(lambda value: value > 1)
+    bench.hangs.set()
+    bench.until(lambda _: bench.background.threads == 2)
+    bench.hangs.clear()  # such as a connection that is half open, beside new ones that work
+    before = bench.until(lambda _: bench.background.unanswered_s < 0.1)
+    bench.until(lambda value: value > before + 2)
+    bench.frees.set()
+    bench.until(lambda _: bench.background.threads == 1)
+    assert bench.made[0].closed == 1, "it came back and gave back what it held"
+    assert bench.background.take() > before
+
+
+def test_threads_that_do_not_come_back_are_few(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_THREADS", 3)
+    bench = make(give_up_s=0.05)
+    bench.hangs.set()
+    bench.until(lambda _: bench.background.threads == 3)
+    for _ in range(30):
+        bench.background.take()
+        time.sleep(0.01)
+    assert bench.background.threads == 3
+    assert bench.background.unanswered_s > 0.3, "as long as nobody answered"
+
+
+def test_work_that_fails_is_done_again(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make()
+    failures = iter([True, True])
+    original = Counting.__call__
+
+    def fails(self: Counting, before: int, answered: Callable[[], None]) -> int:
+        if next(failures, False):
+            raise ValueError("planted")
+        return original(self, before, answered)
+
+    monkeypatch.setattr(Counting, "__call__", fails)
+    assert bench.until(lambda value: value > 2) > 2
+
+
+def test_the_thread_ends_with_whom_it_works_for() -> None:
+    bench = Bench()
+    bench.until(lambda value: value > 1)
+    thread = next(t for t in threading.enumerate() if t.name == "counting")
+    del bench.background
+    gc.collect()
+    thread.join(20)
+    assert not thread.is_alive()
