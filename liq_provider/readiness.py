@@ -228,7 +228,7 @@ def venue_readiness(
     # What is last to come is the reason: the baseline of a recorder that has just started.
     heard = replace(windows, min_baseline_segments=0)
     if missing and from_ms == first_possible_ms(known, close_ms, feed.heard_ms, heard):
-        return Readiness("unknown", f"{name}: {_hole_words(missing, feed.hole)}", from_ms)
+        return Readiness("unknown", f"{name}: {_hole_words(missing, feed)}", from_ms)
     return Readiness(
         "warming_up", _warming(segments_known(known.baseline, windows), windows), from_ms
     )
@@ -349,12 +349,17 @@ def _unheard(scored: BoolArray, close_ms: int, windows: Windows) -> list[int]:
     return [from_ms + i * MINUTE_MS for i in unknown]
 
 
-def _hole_words(missing: list[int], hole: Hole | None) -> str:
-    first, last = missing[0], missing[-1]
+def _hole_words(missing: list[int], feed: FeedFacts) -> str:
+    first, end = missing[0], missing[-1] + MINUTE_MS
     if len(missing) == 1:
-        text = f"minute {moment(first)} was not heard"
+        text, is_ = f"minute {moment(first)}", "is"
     else:
-        text = f"{len(missing)} minutes from {moment(first)} on were not heard"
-    if hole is None or hole.to_ms <= first or hole.from_ms >= last + MINUTE_MS:
-        return text
-    return f"{text} ({hole.why}, not connected for {duration(hole.to_ms - hole.from_ms)})"
+        text, is_ = f"{len(missing)} minutes from {moment(first)} on", "are"
+    hole = feed.hole
+    if hole is not None and hole.to_ms > first and hole.from_ms < end:
+        why = f"{hole.why}, not connected for {duration(hole.to_ms - hole.from_ms)}"
+    elif feed.heard_ms is not None and feed.heard_ms > first:
+        why = f"heard since {moment(feed.heard_ms)}"
+    else:
+        why = "something may be missing"
+    return f"{text} {is_} not known ({why})"

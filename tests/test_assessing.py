@@ -65,7 +65,7 @@ def test_a_venue_after_a_hole_is_back_when_its_whole_segment_is_covered(store: S
     store.settle(1)
     found = assessed(store, 1).report
     assert found.venues["bybit"].from_ms == T0 + 2 * MINUTE
-    assert "was not heard" in found.venues["bybit"].reason
+    assert "is not known" in found.venues["bybit"].reason
     assert found.coins["BTC"].from_ms == T0 + 2 * MINUTE
     assert found.venues["okx"].reason == "okx is not heard: no sidecar listens to it"
 

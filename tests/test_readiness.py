@@ -92,7 +92,7 @@ def test_a_minute_that_was_not_heard_says_which_why_and_until_when() -> None:
     hole = Hole(lost_ms, lost_ms + 200, "connection reset")
     found = venue(minutes(3), FeedFacts(heard_ms=lost_ms + 200, hole=hole))
     assert found.reason == (
-        "okx: minute 2026-11-27 23:57 UTC was not heard (connection reset, not connected for 0.2 s)"
+        "okx: minute 2026-11-27 23:57 UTC is not known (connection reset, not connected for 0.2 s)"
     )
     assert found.from_ms == CLOSE + 3 * MINUTE
     assert [venue(minutes(back)).ready for back in (6, 5)] == [True, False]
@@ -111,7 +111,16 @@ def test_a_coin_that_is_late_on_venues_that_are_ready_gives_the_time() -> None:
 
 def test_a_hole_of_another_time_is_not_named_as_the_reason() -> None:
     hole = Hole(CLOSE - 90 * MINUTE, CLOSE - 89 * MINUTE, "connection reset")
-    assert "reset" not in venue(minutes(3), FeedFacts(heard_ms=0, hole=hole)).reason
+    found = venue(minutes(3), FeedFacts(heard_ms=0, hole=hole))
+    assert found.reason.endswith("23:57 UTC is not known (something may be missing)")
+
+
+def test_minutes_before_it_was_heard_at_all_say_since_when_it_is() -> None:
+    found = venue(minutes(3, 4, 5), FeedFacts(heard_ms=CLOSE - 2 * MINUTE - 1))
+    assert found.reason == (
+        "okx: 3 minutes from 2026-11-27 23:55 UTC on are not known (heard since 2026-11-27 "
+        "23:57 UTC)"
+    )
 
 
 def test_a_feed_that_is_not_live_has_no_time() -> None:

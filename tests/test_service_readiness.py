@@ -70,9 +70,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_sidecar_that_joined_in_mid_minute_says_from_when_entries_are_possible(run: Run) -> None:
     whole = run[0].whole
     assert (whole.condition, whole.from_ms) == ("unknown", START + 2 * MINUTE)
-    assert f"minute {words_of(START)} was not heard (just started, not connected for" in (
-        whole.reason
-    )
+    assert f"minute {words_of(START)} is not known (heard since {words_of(START)})" in whole.reason
     assert run[0].coins["BTC"].from_ms == START + 2 * MINUTE
 
 
@@ -86,7 +84,7 @@ def test_a_socket_that_was_down_for_a_moment_is_told_with_its_minute_and_its_ret
 ) -> None:
     okx: Readiness = run[2].venues["okx"]
     assert okx.condition == "unknown"
-    assert okx.reason.startswith(f"okx: minute {words_of(START + 2 * MINUTE)} was not heard (")
+    assert okx.reason.startswith(f"okx: minute {words_of(START + 2 * MINUTE)} is not known (")
     assert "not connected for 0." in okx.reason or "not connected for 1." in okx.reason
     assert okx.from_ms == START + 4 * MINUTE
     assert run[2].whole.ready, "the other venues go on"

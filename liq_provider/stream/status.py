@@ -35,7 +35,7 @@ class FeedStatus:
     :param rollovers: connections replaced in time without a hole
     :param last_error: the newest error of any kind
     :param latency_ms: how long the last ping took
-    :param hole: begin and end of the newest time in which it was not live, and why
+    :param hole: begin and end of the newest time in which it was no longer live, and why
     """
 
     venue: str
@@ -86,7 +86,7 @@ class FeedRecord:
         self.last_error: str | None = None
         self.latency_ms: float | None = None
         self.hole: tuple[int, int, str] | None = None
-        self._left = (now_ms, "just started")
+        self._left: tuple[int, str] | None = None
 
     def enter(self, state: FeedState, detail: str, now_ms: int) -> None:
         """Change the state, or only its words."""
@@ -94,7 +94,7 @@ class FeedRecord:
             self.state_since_ms = now_ms
             if self.state == "live":
                 self._left = (now_ms, detail)
-            elif state == "live":
+            elif state == "live" and self._left is not None:
                 self.hole = (self._left[0], now_ms, self._left[1])
         self.state = state
         self.detail = detail

@@ -13,7 +13,7 @@ from .markdown import shown
 MINUTE = 60_000
 CLOSE = 1_795_824_000_000  # 2026-11-28 00:00 UTC
 COLD = Readiness("warming_up", "warming up: 1 of 72 baseline segments", CLOSE + 90 * MINUTE)
-HOLE = Readiness("unknown", "okx: minute 2026-11-27 23:59 UTC was not heard", CLOSE + 5 * MINUTE)
+HOLE = Readiness("unknown", "okx: minute 2026-11-27 23:59 UTC is not known", CLOSE + 5 * MINUTE)
 SILENT = Readiness("unknown", "okx is silent: no liquidations while there should be some")
 THIN = Readiness("too_thin", "too thin")
 
@@ -96,7 +96,7 @@ def test_a_short_hole_says_from_when_the_venue_counts_again() -> None:
     told = Told()
     told(READY)
     assert told(READY, okx=HOLE) == [
-        "LiqTrend: okx: minute 2026-11-27 23:59 UTC was not heard. Its waves count again from "
+        "LiqTrend: okx: minute 2026-11-27 23:59 UTC is not known. Its waves count again from "
         "2026-11-28 00:05 UTC. The other venues go on."
     ]
     assert told(READY) == ["LiqTrend: `okx` counts again."]
