@@ -212,7 +212,8 @@ class Board:
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS + 1)
         settings, pairs = self.settings_in_force, self.whitelist
-        signals = [signal(row, settings, pairs) for row in rows[:_SIGNALS]]
+        unseen = self.reader.unseen_waves(now_ms - _DAY_MS)
+        signals = [signal(row, settings, pairs, unseen) for row in rows[:_SIGNALS]]
         self._put("signals", {"rows": signals, "more": len(rows) > _SIGNALS})
         self._made_s = time.monotonic()
 
@@ -237,6 +238,7 @@ class Board:
                     "last_ms": item.close_ms,
                     "peak_z": item.z,
                     "peak_usd": item.notional_usd,
+                    "seen": item.seen,
                 }
         self._anomalies = {
             key: row for key, row in self._anomalies.items() if row["last_ms"] >= close_ms
@@ -250,7 +252,7 @@ class Board:
         begun = {(row["base_asset"], row["direction"], row["start_ms"]) for row in settled}
         names = (
             *("base_asset", "pair", "direction", "strength", "start_ms", "last_ms"),
-            *("peak_z", "peak_usd"),
+            *("peak_z", "peak_usd", "seen"),
         )
         rows = [
             *(

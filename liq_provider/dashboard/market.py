@@ -35,7 +35,7 @@ class MarketTable:
         self._readiness: dict[str, dict[str, Any]] = {}
         self._running: dict[str, Mapping[str, Any]] = {}
         self._running_ms = 0
-        self._waves: dict[str, tuple[str, str]] = {}
+        self._waves: dict[str, tuple[str, str, bool]] = {}
 
     def take(self, running: Running) -> None:
         """What the running minute shows so far."""
@@ -45,7 +45,7 @@ class MarketTable:
         for base in running.rows:
             self._waves.pop(base, None)
         for found in running.anomalies:
-            self._waves[found.base_asset] = (found.direction, found.strength.word)
+            self._waves[found.base_asset] = (found.direction, found.strength.word, found.seen)
 
     def refresh(self, close_ms: int, computed_ms: int) -> None:
         """
@@ -125,7 +125,9 @@ class MarketTable:
             "count": shown.get("count"),
             "running": running is not None,
             "ready": self._ready(shown, ready),
-            "wave": None if wave is None else {"direction": wave[0], "strength": wave[1]},
+            "wave": None
+            if wave is None
+            else {"direction": wave[0], "strength": wave[1], "seen": wave[2]},
         }
 
     def _ready(self, shown: Mapping[str, Any], ready: Mapping[str, Any]) -> str:

@@ -21,15 +21,20 @@ _SHOWN = (
 
 
 def signal(
-    row: Mapping[str, Any], settings: Settings, whitelist: AbstractSet[str] = frozenset()
+    row: Mapping[str, Any],
+    settings: Settings,
+    whitelist: AbstractSet[str] = frozenset(),
+    unseen: AbstractSet[tuple[str, str, int]] = frozenset(),
 ) -> dict[str, Any]:
     """
     :param row: of the table ``verdicts``
     :param whitelist: the bot's pairs of this moment; empty if it did not tell them
+    :param unseen: waves whose beginning was not seen
     :return: what a line of the table shows
     """
     inputs = json.loads(row["inputs"])
-    refused = refused_by(row, inputs, settings)
+    wave = row["base_asset"], row["direction"], row["wave_start_ms"]
+    refused = refused_by(row, inputs, settings, seen=wave not in unseen)
     if refused is None and whitelist and row["symbol"] not in whitelist:
         refused = "not in the bot's whitelist now"
     return {
@@ -42,8 +47,11 @@ def signal(
     }
 
 
-def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Settings) -> str | None:
+def refused_by(
+    row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Settings, *, seen: bool = True
+) -> str | None:
     """
+    :param seen: the beginning of its wave was
     :return: the first gate that the settings in force would close, None if none; a bot
         without a free slot or with stale data may refuse for reasons of its own
     """
@@ -51,6 +59,8 @@ def refused_by(row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Sett
         return f"z {inputs['z']:.1f} is below z_threshold {settings.z_threshold:g}"
     if inputs["purity"] <= settings.purity_threshold:
         return f"purity {inputs['purity']:.0%} is not above {settings.purity_threshold:.0%}"
+    if not seen:
+        return "the wave's beginning was not seen"
     if row["aligned"] == "unknown":
         return "no candles to compare with"
     if row["aligned"] == "no":
@@ -89,7 +99,7 @@ def record(
     inputs = json.loads(row["inputs"])
     call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
     return {
-        "signal": signal(row, settings, whitelist),
+        "signal": signal(row, settings, whitelist, reader.unseen_waves(row["wave_start_ms"])),
         "inputs": inputs,
         "guard": json.loads(row["guard"]),
         "downgrade": row["downgrade"],

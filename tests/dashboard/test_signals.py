@@ -16,6 +16,7 @@ from liq_provider.judge.prompt import messages
 from liq_provider.liquidation import Liquidation
 from liq_provider.running import Running
 from liq_provider.settings import Settings
+from liq_provider.store import schema
 from liq_provider.store.engine import open_engine
 from liq_provider.store.writer import Writer
 from tests.commands.test_verdicts import call
@@ -82,6 +83,35 @@ def test_a_pair_that_the_bot_does_not_trade_is_no_open_gate() -> None:
     assert first == "price does not follow"
     # A bot that did not tell its list is not said to have an empty one.
     assert signal(row(), SETTINGS)["refused_by"] is None
+
+
+def test_a_wave_whose_beginning_was_not_seen_is_no_open_gate() -> None:
+    said = "the wave's beginning was not seen"
+    assert signal(row(), SETTINGS, frozenset(), {("x", "x", 1)})["refused_by"] == said
+    assert signal(row(), SETTINGS, frozenset(), {("x", "x", 2)})["refused_by"] is None
+    # What the measured gates say comes first, as a bot asks them in that order.
+    low = signal(row(z=2.7), SETTINGS, frozenset(), {("x", "x", 1)})["refused_by"]
+    assert low == "z 2.7 is below z_threshold 3"
+
+
+def test_waves_whose_beginning_was_not_seen_are_told_from_those_nobody_knows(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    writer = Writer(open_engine(url))
+    base = {
+        "direction": "SHORT", "start_ms": 60_000, "pair": "p", "last_ms": 60_000, "minutes": 1,
+        "strength": "strong", "peak_z": 9.0, "peak_usd": 1.0, "available_at": 1,
+    }  # fmt: skip
+    rows = [
+        {**base, "base_asset": name, "seen": seen}
+        for name, seen in (("A", True), ("B", False), ("C", None))
+    ]
+    with writer.engine.begin() as connection:
+        connection.execute(schema.waves.insert(), rows)
+    assert PageReader(url).unseen_waves(0) == {("B", "SHORT", 60_000)}
+    assert PageReader(url).unseen_waves(60_001) == set()
+    writer.close()
 
 
 def test_a_tape_gives_each_viewer_each_item_once() -> None:
@@ -175,6 +205,6 @@ def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:
         base: {"base_asset": base, "pair": names[base], "z": z}
         for base, z in (("BTC", 1.0), ("ETH", 2.0), ("ADA", None))
     }
-    table._waves = {"BTC": ("SHORT", "strong")}
+    table._waves = {"BTC": ("SHORT", "strong", True)}
     coins = [pair.partition("/")[0] for pair in table.ranked()]
     assert coins == ["BTC", "ETH", "SOL", "XRP", "ADA"]

@@ -21,7 +21,7 @@ export class Market {
         { name: "z", title: "z", num: true, value: (row) => row.z, cell: (row) => number(row.z) },
         { name: "robust", title: "Robust z", num: true, value: (row) => row.robust_z, cell: (row) => number(row.robust_z) },
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
-        { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}`) : "") },
+        { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}${row.wave.seen ? "" : ", beginning not seen"}`) : "") },
         { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.running ? ", running" : "") },
         { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueInCell(name)} ${usd(long)} / ${usd(short)}`).join(", ") },
       ],

@@ -16,7 +16,7 @@ export function wavesTable(openPair) {
       { name: "strength", title: "Strength", cell: (row) => row.strength },
       { name: "z", title: "Peak z", num: true, cell: (row) => number(row.peak_z) },
       { name: "usd", title: "Peak segment", num: true, cell: (row) => usd(row.peak_usd) },
-      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") },
+      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") + (row.seen === false ? "; its beginning was not seen: never entered" : "") },
     ],
   });
 }
