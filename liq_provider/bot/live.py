@@ -123,8 +123,10 @@ class LiveLoop:
         if self.engine.problem == READING:
             return ()  # the first answer is due any moment
         coins = {base_asset_of_pair(pair) for pair in pairs}
-        readiness = source.snapshot.readiness
-        return self._ready.changes(readiness, self.engine.problem, coins, now_ms)
+        snapshot = source.snapshot
+        return self._ready.changes(
+            snapshot.readiness, self.engine.problem, coins, now_ms, snapshot.computed_ms
+        )
 
     def _compare_with_settings(self, parameters: Mapping[str, Any]) -> None:
         """Parameters are loaded after bot_start, so their first use is here."""

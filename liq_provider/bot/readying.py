@@ -15,6 +15,9 @@ from liq_provider.settings import Settings
 # How often the log says that there are no entries yet, and from when.
 _REPEAT_MS = 3_600_000
 
+# A sidecar whose reports do not come any more is taken for one that writes none.
+_BEHIND_MS = 90_000
+
 _REST = "Stops and exits go on."
 
 
@@ -32,6 +35,7 @@ class ReadyNotices:
         self._kind: str | None = None
         self._was_ready = False
         self._said_ms = 0
+        self._behind_ms = 0
         # Per venue: why it is not heard, empty if it is, None while it only starts.
         self._blind: dict[str, str | None] = {}
 
@@ -41,13 +45,24 @@ class ReadyNotices:
         problem: str | None,
         coins: Collection[str],
         now_ms: int,
+        computed_ms: int = 0,
     ) -> list[Message]:
         """
         :param told: the sidecar's newest report, None if it wrote none yet
         :param problem: why this bot would enter nothing whatever the minutes say
         :param coins: of the whitelist
+        :param computed_ms: close of the newest minute whose features are complete
         :return: what changed
         """
+        if problem is None and told is not None and int(told["close_ms"]) < computed_ms:
+            # A minute's report comes a moment after its features; before a restart's first one
+            # the old one would say what was.
+            self._behind_ms = self._behind_ms or now_ms
+            if now_ms - self._behind_ms < _BEHIND_MS:
+                return []
+            told = None
+        else:
+            self._behind_ms = 0
         report = self._parsed(told, frozenset(coins))
         whole = at_once(READY if report is None else report.whole, problem)
         found = self._whole(whole, now_ms)

@@ -96,7 +96,7 @@ def test_the_sidecars_report_of_each_minute_is_told_as_it_changes(store: Store) 
         ((cold, cold), (cold, cold), (READY, READY), (READY, silent), (READY, READY))
     ):
         store.settle(at(10), [])
-        report = Report(at(6 + minute), coin, {"okx": okx, "bybit": coin}, {"BTC": coin})
+        report = Report(at(10 + minute), coin, {"okx": okx, "bybit": coin}, {"BTC": coin})
         store.writer.put_readiness(report.as_json(), [], NOW)
         told.append(texts(live))
     assert told == [

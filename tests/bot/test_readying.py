@@ -132,6 +132,24 @@ def test_a_sidecar_that_tells_nothing_of_it_is_believed_to_be_ready() -> None:
     assert told(None) == ["LiqTrend: entries are possible."]
 
 
+def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None:
+    notices = ReadyNotices(settings())
+    old = Report(CLOSE, READY, {"okx": READY}, {"BTC": READY}).as_json()
+
+    def told(report: Any, after_ms: int, computed_ms: int = CLOSE + 9 * MINUTE) -> list[str]:
+        found = notices.changes(report, None, {"BTC"}, CLOSE + after_ms, computed_ms)
+        return [message.text for message in found]
+
+    # A sidecar came back after nine minutes; its features are there, its report in a moment.
+    assert told(old, 0) == told(old, 2_000) == []
+    new = Report(CLOSE + 9 * MINUTE, COLD, {"okx": COLD}, {"BTC": COLD}).as_json()
+    assert "no entries before 2026-11-28 01:30 UTC" in told(new, 2_500)[0]
+    # One that writes reports no longer keeps nobody waiting.
+    later = CLOSE + 10 * MINUTE
+    assert told(new, 60_000, later) == []
+    assert told(new, 160_000, later) == ["LiqTrend: entries are possible."]
+
+
 def test_a_long_problem_is_cut_in_the_message_and_whole_in_the_log() -> None:
     problem = "the store does not answer: " + "_very*[long] " * 40
     told = Told()
