@@ -31,6 +31,8 @@ _RETRY_S = 1.0
 # A call that takes longer is taken for one that may never return.
 _OVERDUE_S = 3.0
 _PATIENCE_S = 10.0
+_HANG_UP_S = 20.0
+_SET_UP_S = 1_800.0
 _DISK_S = 1.0
 # What was stored a short while ago is kept, for a store whose file is replaced.
 _RECENT_S = 120.0
@@ -74,6 +76,7 @@ class Ingest:
     :param max_queue: liquidations held in memory, where there is no room on disk either
     :param opening: opens the store; None: the writer is open and stays so
     :param on_another: called, in the feeds' loop, when the store became another one
+    :param hang_up: breaks off what the executor's thread waits for
     :ivar serving: set while the store takes liquidations
     """
 
@@ -85,6 +88,7 @@ class Ingest:
         max_queue: int = 200_000,
         opening: Opening | None = None,
         on_another: Callable[[], None] | None = None,
+        hang_up: Callable[[], None] | None = None,
     ) -> None:
         self.stats = IngestStats(spooled=spool.waiting, spool_error=spool.error)
         self.serving = asyncio.Event()
@@ -94,6 +98,8 @@ class Ingest:
         self._spool = spool
         self._opening = opening
         self._on_another = on_another
+        self._hang_up = hang_up
+        self._hung_up_s = 0.0
         self._queue: deque[Incoming] = deque()
         self._taken = 0
         self._max_queue = max_queue
@@ -212,7 +218,9 @@ class Ingest:
             overdue_s = time.monotonic() - self._advanced_s - _OVERDUE_S
             if overdue_s >= 0:
                 self._failed(_HANGS)
+                self.serving.clear()
                 await self._to_disk()
+                self._break_off()
                 if overdue_s >= patience_s:
                     return False
             await asyncio.wait({call}, timeout=-overdue_s if overdue_s < 0 else _RETRY_S)
@@ -231,6 +239,17 @@ class Ingest:
             # All of it: the next attempt may have to wait for somebody's lock again.
             await self._to_disk()
         return stored
+
+    def _break_off(self) -> None:
+        """
+        A call that hangs for so long is of no use any more: through a new connection the store
+        may answer. Setting up a large store takes its time, and may have it.
+        """
+        now_s = time.monotonic()
+        limit_s = _HANG_UP_S if self._writer.opened else _SET_UP_S
+        if self._hang_up and now_s - max(self._advanced_s, self._hung_up_s) > limit_s:
+            self._hung_up_s = now_s
+            self._hang_up()
 
     def _store(self) -> bool:
         """Runs in the executor's thread."""

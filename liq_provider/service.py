@@ -106,6 +106,7 @@ class Sidecar:
             Spool(config.files.spool),
             opening=Opening(self._writer, config.store_url),
             on_another=self._begin_anew,
+            hang_up=self._hang_up,
         )
         self._settler = Settler(self._writer, self._reader, settings)
         self._court: Courtroom | None = None
@@ -243,6 +244,10 @@ class Sidecar:
             if kept and not venue.markets:
                 venue.feed.update_markets(MarketTable(name, kept))
                 venue.markets = len(kept)
+
+    def _hang_up(self) -> None:
+        self._writer.hang_up()
+        self._reader.hang_up()
 
     def _begin_anew(self) -> None:
         """The store is another one, which knows nothing of what was heard before."""
@@ -404,6 +409,8 @@ class Sidecar:
         # What the connections delivered while they were being closed. Their coverage ended
         # with the last settled minute: on what came later nothing was decided.
         await self._ingest.finish(_END_S)
+        if not self._ingest.serving.is_set():
+            self._hang_up()
         closing = [self._write_status()] if self._ingest.serving.is_set() else []
         closing += [asyncio.ensure_future(part.close()) for part in self._parts()]
         await _end(closing, _END_S)

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine, Select
 
+from liq_provider.errors import StoreError
 from liq_provider.store.engine import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
+from liq_provider.store.hangup import Hangup
 
 
 class Readable:
@@ -29,6 +31,11 @@ class Readable:
     def _engine(self) -> Engine:
         return open_engine(self.url, read_only=True, busy_timeout_s=self.busy_timeout_s)
 
+    @cached_property
+    def hang_up(self) -> Hangup:
+        """Breaks off a call that may never return, from another thread."""
+        return Hangup(self._engine)
+
     def close(self) -> None:
         """Give pooled connections back (PostgreSQL); the reader stays usable."""
         self._engine.dispose()
@@ -37,5 +44,10 @@ class Readable:
         if not self._checked:
             check_revision(self._engine, must_be_current=True)
             self._checked = True
-        with store_errors("Reading the store"), self._engine.connect() as connection:
-            return connection.execute(query).all()
+        try:
+            with store_errors("Reading the store"), self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except StoreError:
+            # It may be another store by now.
+            self._checked = False
+            raise

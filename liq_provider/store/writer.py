@@ -15,6 +15,7 @@ from liq_provider.markets import Market
 from liq_provider.store import fills, schema, statements, upkeep, verdicts
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
 from liq_provider.store.engine import migrate, store_errors
+from liq_provider.store.hangup import Hangup
 from liq_provider.store.rows import (
     IDENTITY_COLUMNS,
     Identity,
@@ -69,6 +70,7 @@ class Writer:
         self.min_event_usd = min_event_usd
         self._made_with_usd = min_event_usd
         self.opened = False
+        self.hang_up = Hangup(engine)
         if at_once:
             self.open()
 
