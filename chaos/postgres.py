@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -64,13 +66,11 @@ class Server:
 
     def hang(self) -> None:
         """Stop it and all its processes; connections stay open and nobody answers."""
-        for process in self._processes():
-            process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """Let it continue."""
-        for process in self._processes():
-            process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End it and delete its data."""
@@ -81,14 +81,18 @@ class Server:
             pass  # it is down already
         shutil.rmtree(self._dir, ignore_errors=True)
 
-    def _processes(self) -> list[psutil.Process]:
-        try:
+    def _signal(self, number: signal.Signals) -> None:
+        # The postmaster first, or it would start new ones meanwhile.
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):  # a backend whose client just left
+                process.send_signal(number)
+
+    def _processes(self) -> Iterator[psutil.Process]:
+        with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
             number = int((self._data / "postmaster.pid").read_text().splitlines()[0])
             postmaster = psutil.Process(number)
-            # The postmaster first, or it would start new ones meanwhile.
-            return [postmaster, *postmaster.children(recursive=True)]
-        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return []
+            yield postmaster
+            yield from postmaster.children(recursive=True)
 
     def _owner(self) -> str | None:
         """PostgreSQL refuses to run as root."""
