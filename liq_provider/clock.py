@@ -11,39 +11,63 @@ _MAX_ROUND_TRIP_MS = 2_000
 _MAX_AGE_MS = 900_000
 
 
+def steady_clock_ms() -> int:
+    """
+    :return: milliseconds since some moment; nobody can set this clock, and where the system
+        has such a one, it goes on while the machine sleeps
+    """
+    which = getattr(time, "CLOCK_BOOTTIME", None)
+    steady_ns = time.monotonic_ns() if which is None else time.clock_gettime_ns(which)
+    return steady_ns // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     offset_ms: int
     round_trip_ms: int
-    wall_ms: int
+    steady_ms: int
 
 
 class ExchangeClock:
     """
+    Once compared, it goes by a clock that nobody can set: a jump of the machine's own moves no
+    liquidation into another minute, and shows at once in ``skew_ms``.
+
     :param wall_ms: the machine's clock, milliseconds since the epoch
+    :param steady_ms: a clock that only goes forward; if only ``wall_ms`` is given, that
     """
 
-    def __init__(self, wall_ms: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        wall_ms: Callable[[], int] | None = None,
+        steady_ms: Callable[[], int] | None = None,
+    ) -> None:
         self._wall_ms = wall_ms or (lambda: time.time_ns() // 1_000_000)
+        self._steady_ms = steady_ms or wall_ms or steady_clock_ms
         self._sample: _Sample | None = None
 
     def now_ms(self) -> int:
         """Exchange time as far as it is known, else the machine's."""
-        return self._wall_ms() + (self._sample.offset_ms if self._sample else 0)
+        if self._sample is None:
+            return self._wall_ms()
+        return self._steady_ms() + self._sample.offset_ms
 
     @property
     def skew_ms(self) -> int | None:
-        """Exchange clock minus machine clock; None if not measured in the last 15 minutes."""
+        """
+        Exchange clock minus machine clock, as both are now; None if not compared in the last
+        15 minutes.
+        """
         if self._sample is None:
             return None
-        # Both ways: a machine clock that was set back makes the measurement as worthless.
-        age_ms = abs(self._wall_ms() - self._sample.wall_ms)
-        return self._sample.offset_ms if age_ms < _MAX_AGE_MS else None
+        # Both ways: a clock that went back makes the comparison as worthless.
+        age_ms = abs(self._steady_ms() - self._sample.steady_ms)
+        return self.now_ms() - self._wall_ms() if age_ms < _MAX_AGE_MS else None
 
     @property
     def measured_ms(self) -> int | None:
         """Exchange time of the newest measurement; None before the first."""
-        return self._sample.wall_ms + self._sample.offset_ms if self._sample else None
+        return self._sample.steady_ms + self._sample.offset_ms if self._sample else None
 
     def measure(self, fetch_time_ms: Callable[[], int | None], tries: int = 3) -> None:
         """
@@ -66,9 +90,8 @@ class ExchangeClock:
             self._sample = best
 
     def _ask(self, fetch_time_ms: Callable[[], int | None]) -> _Sample | None:
-        sent_s, sent_ms = time.monotonic(), self._wall_ms()
+        sent_s, sent_ms = time.monotonic(), self._steady_ms()
         exchange_ms = fetch_time_ms()
-        # The machine's clock may be set meanwhile; how long it took is another clock's business.
         trip_ms = round((time.monotonic() - sent_s) * 1000)
         if exchange_ms is None or trip_ms > _MAX_ROUND_TRIP_MS:
             return None

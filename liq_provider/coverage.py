@@ -1,16 +1,24 @@
 """
-Which spans of time a venue's feed was connected and proven alive.
+Which minutes of a venue's feed were heard: the feed was connected and proven alive throughout.
 
-A span grows only by proof: a ping that was answered shows that everything the venue sent
-before answering has arrived, so it proves the time at which the ping was SENT. When a minute
-is settled and its close is not proven yet, the span is cut there, because the decision of
-that minute was made without it and settled minutes are never restated.
+A proof is a ping that was answered: everything the venue sent before answering has arrived, so
+it proves the time at which the ping was SENT. A minute is heard if one unbroken connection was
+proven from its open to its close, and in time: what is proven only after a minute was settled,
+as after a standstill of the process, may have been counted elsewhere, and the decision of that
+minute was made without it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from liq_provider.liquidation import MINUTE_MS
+
+# An order that comes after the settling time is counted where it arrives, so a proof may be as
+# late as that and a little more without anything being missing.
+_GRACE_MS = 1_000
+
+# Nobody asks about older minutes.
+_KEPT = 10
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,17 +31,17 @@ class Interval:
 
 class CoverageTracker:
     """
-    The coverage of one venue's live feed.
+    What one venue's live feed heard.
 
-    ``changed()`` hands the writer every interval that is new or longer than when it was last
-    handed over; an interval is identified by its start.
+    :param settle_ms: a minute is settled this long after its close
     """
 
-    def __init__(self, venue: str) -> None:
+    def __init__(self, venue: str, settle_ms: int) -> None:
         self.venue = venue
+        self._in_time_ms = settle_ms + _GRACE_MS
         self._start_ms: int | None = None
         self._proven_ms = 0
-        self._changed: dict[int, int] = {}
+        self._heard: list[int] = []
 
     @property
     def covering(self) -> bool:
@@ -56,50 +64,31 @@ class CoverageTracker:
             self._start_ms = max(ms, self._proven_ms)
             self._proven_ms = self._start_ms
 
-    def prove(self, ms: int) -> None:
-        """Everything up to ``ms`` has arrived."""
-        if self._start_ms is not None and ms > self._proven_ms:
-            self._proven_ms = ms
-            self._changed[self._start_ms] = ms
+    def prove(self, sent_ms: int, handled_ms: int) -> None:
+        """
+        :param sent_ms: everything up to then has arrived
+        :param handled_ms: when that was known, with all of it handled
+        """
+        if self._start_ms is None or sent_ms <= self._proven_ms:
+            return
+        self._proven_ms = sent_ms
+        close_ms = sent_ms - sent_ms % MINUTE_MS
+        while handled_ms <= close_ms + self._in_time_ms and self._is_new(close_ms):
+            self._heard.append(close_ms)
+            close_ms -= MINUTE_MS
+        del self._heard[:-_KEPT]
 
     def lose(self) -> None:
         """The feed is gone or not to be believed; the span ends at its last proof."""
         self._start_ms = None
 
-    def seal(self, close_ms: int) -> bool:
-        """
-        Settle a minute: what is not proven up to its close now stays uncovered for good.
+    def heard(self, close_ms: int) -> bool:
+        """:return: whether all of the minute that closes then was heard, and proven in time"""
+        return close_ms in self._heard
 
-        :param close_ms: close of the minute that is being settled
-        :return: True if the minute's close was proven
-        """
-        if self._start_ms is None:
-            return False
-        if self._proven_ms >= close_ms:
-            return True
-        self._start_ms = self._proven_ms = close_ms
-        return False
-
-    def void(self, minute_ms: int, close_ms: int) -> None:
-        """
-        Give up a minute that could not be settled in time: nothing was decided on it, so it
-        must not look as if it had been known.
-
-        :param minute_ms: open of the first minute to give up
-        :param close_ms: close of the last one
-        """
-        self._changed = {
-            start: min(end, minute_ms) for start, end in self._changed.items() if start < minute_ms
-        }
-        if self._start_ms is not None:
-            self._start_ms = max(close_ms, self._start_ms)
-            self._proven_ms = max(self._start_ms, self._proven_ms)
-
-    def changed(self) -> list[Interval]:
-        """:return: the intervals that were new or grew since the last call"""
-        found = [Interval(start, end) for start, end in self._changed.items() if end > start]
-        self._changed.clear()
-        return found
+    def _is_new(self, close_ms: int) -> bool:
+        assert self._start_ms is not None
+        return close_ms - MINUTE_MS >= self._start_ms and close_ms not in self._heard
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
@@ -114,8 +103,40 @@ def merge(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
+def without(spans: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:
+    """
+    :return: what is left of spans
+
+    >>> without([Interval(0, 10)], [Interval(2, 3), Interval(8, 12)])
+    [Interval(start_ms=0, end_ms=2), Interval(start_ms=3, end_ms=8)]
+    """
+    holes = merge(taken)
+    left: list[Interval] = []
+    for span in spans:
+        start_ms = span.start_ms
+        for hole in holes:
+            if start_ms < hole.end_ms and hole.start_ms < span.end_ms:
+                if hole.start_ms > start_ms:
+                    left.append(Interval(start_ms, hole.start_ms))
+                start_ms = max(start_ms, hole.end_ms)
+        if start_ms < span.end_ms:
+            left.append(Interval(start_ms, span.end_ms))
+    return left
+
+
 def whole_minutes(interval: Interval) -> Interval:
     """The part of an interval that consists of whole minutes; may be empty."""
     start = -(-interval.start_ms // MINUTE_MS) * MINUTE_MS
     end = interval.end_ms // MINUTE_MS * MINUTE_MS
     return Interval(start, max(start, end))
+
+
+def minutes_around(span: Interval) -> Interval:
+    """The whole minutes that an interval touches."""
+    start = span.start_ms // MINUTE_MS * MINUTE_MS
+    return Interval(start, max(start + MINUTE_MS, -(-span.end_ms // MINUTE_MS) * MINUTE_MS))
+
+
+def covers(spans: Sequence[Interval], wanted: Interval) -> bool:
+    """:return: whether one of the spans holds all of an interval"""
+    return any(s.start_ms <= wanted.start_ms and s.end_ms >= wanted.end_ms for s in spans)

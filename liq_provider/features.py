@@ -113,7 +113,7 @@ class Features:
     def baseline_at(self, row: int) -> FloatArray:
         """:return: notional of the covered baseline segments of one row, newest first"""
         mask, params = int(self.venue_mask[row]), self.params.in_steps(self._grid.step_min)
-        if self._grid.fills is not None:
+        if self._grid.fills is not None or self._grid.doubted_ms is not None:
             # What is known differs from row to row.
             start = max(0, row + 1 - params.lookback_min)
             piece = self._grid.between(start, row + 1).as_of(int(self.close_ms[row]))
@@ -254,7 +254,7 @@ def _pieces(grid: MinuteGrid) -> list[int]:
     """:return: bounds of spans of rows that are short, and within which the same is known"""
     bounds = {*range(0, grid.minutes, _PIECE_MIN), grid.minutes}
     # The first row whose close is not before the time.
-    known = -(-(grid.fill_times_ms - grid.start_ms) // grid.step_ms) - 1
+    known = -(-(grid.changes_ms - grid.start_ms) // grid.step_ms) - 1
     bounds.update(int(row) for row in known if 0 < row < grid.minutes)
     return sorted(bounds)
 

@@ -4,7 +4,7 @@ Between the feeds and the store: a queue that survives a store that does not ans
 Feeds never wait. While the store cannot be written, or does not come back from a call,
 liquidations go to a bounded file beside it, by a thread of its own, and are stored, with their
 own receive times, when it answers again. What fits neither there nor in memory is counted as
-lost, and the minutes it belonged to are reported, so that nobody takes them for known.
+lost, and its coin's minutes are put in doubt, so that nobody takes them for known.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from threading import Lock
 
+from liq_provider.doubts import Doubts
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
-from liq_provider.liquidation import Liquidation, minute_of
+from liq_provider.liquidation import Liquidation
 from liq_provider.onethread import OneThread
 from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
@@ -73,6 +74,7 @@ class Ingest:
     :param executor: a single thread, so that appends and settling keep their order; a call in
         it may never return
     :param spool: where liquidations wait while the store does not answer
+    :param doubts: is told what was lost
     :param max_queue: liquidations held in memory, where there is no room on disk either
     :param opening: opens the store; None: the writer is open and stays so
     :param on_another: called, in the feeds' loop, when the store became another one
@@ -85,6 +87,7 @@ class Ingest:
         writer: Writer,
         executor: Executor,
         spool: Spool,
+        doubts: Doubts,
         max_queue: int = 200_000,
         opening: Opening | None = None,
         on_another: Callable[[], None] | None = None,
@@ -117,7 +120,7 @@ class Ingest:
         self._told_errors: set[str] = set()
         self._told_replaced = self._told_lost = 0
         self._lost_s: float | None = None
-        self._missed: set[tuple[str, int]] = set()
+        self._doubts = doubts
         # Losses are counted by the feeds' thread and by the executor's.
         self._counting = Lock()
 
@@ -177,21 +180,6 @@ class Ingest:
     def close(self) -> None:
         """End the disk's thread; what it still writes it may finish."""
         self._disk.shutdown(wait=False)
-
-    def missed(self, close_ms: int) -> set[str]:
-        """
-        Say, once, which venues' minutes are incomplete because something was lost or came too
-        late to count.
-
-        :param close_ms: close of the minute that is being settled
-        :return: venues of which that minute is not known
-        """
-        minute_ms = minute_of(close_ms - 1)
-        with self._counting:
-            missed = {venue for venue, minute in self._missed if minute == minute_ms}
-            # Later minutes are asked about later; earlier ones are settled and stay as they are.
-            self._missed = {found for found in self._missed if found[1] > minute_ms}
-        return missed
 
     @property
     def in_memory(self) -> int:
@@ -326,8 +314,6 @@ class Ingest:
         # A copy that is there already is the order itself.
         self.stats.duplicates += 0 if copies else done.duplicates
         self.stats.booked.update(done.booked)
-        with self._counting:
-            self._missed |= done.missed
 
     def _begin_anew(self) -> None:
         """The store is another one: what the old one took lately is given to it, too."""
@@ -420,5 +406,5 @@ class Ingest:
             for incoming in items:
                 item = incoming.liquidation
                 self.stats.lost += 1
-                self._missed.add((item.venue, minute_of(item.event_ms)))
-                self._missed.add((item.venue, minute_of(item.received_ms)))
+                for at_ms in (item.event_ms, item.received_ms):
+                    self._doubts.add(item.venue, item.base_asset, at_ms, at_ms + 1)

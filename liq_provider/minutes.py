@@ -122,6 +122,8 @@ class MinuteGrid:
     :param step_min: length of one column
     :param known: what baselines may use, shape as ``covered``; None: what is covered
     :param fills: what else baselines may use, each from its own time on
+    :param doubted_ms: shape as ``covered``; the first close at which a covered minute is not
+        known any more, because an order of it came to light; 0 for never
     """
 
     start_ms: int
@@ -134,6 +136,7 @@ class MinuteGrid:
     step_min: int = 1
     known: BoolArray | None = None
     fills: Fills | None = None
+    doubted_ms: IntArray | None = None
 
     @property
     def minutes(self) -> int:
@@ -151,11 +154,14 @@ class MinuteGrid:
         return self.covered if self.known is None else self.known
 
     @property
-    def fill_times_ms(self) -> IntArray:
-        """The closes from which on more is known than before, ascending."""
-        if self.fills is None:
+    def changes_ms(self) -> IntArray:
+        """The closes from which on something else is known than before, ascending."""
+        found = [] if self.fills is None else [self.fills.known_ms.ravel()]
+        if self.doubted_ms is not None:
+            found.append(self.doubted_ms.ravel())
+        if not found:
             return np.array([], dtype=np.int64)
-        times = np.unique(self.fills.known_ms)
+        times = np.unique(np.concatenate(found))
         return times[times > 0]
 
     def between(self, first: int, end: int) -> "MinuteGrid":
@@ -169,6 +175,7 @@ class MinuteGrid:
             covered=self.covered[:, first:end],
             known=None if self.known is None else self.known[:, first:end],
             fills=None if self.fills is None else self.fills.between(first, end),
+            doubted_ms=None if self.doubted_ms is None else self.doubted_ms[:, first:end],
         )
 
     def followed_by(self, later: "MinuteGrid") -> "MinuteGrid":
@@ -182,19 +189,30 @@ class MinuteGrid:
 
         names = ("long_usd", "short_usd", "count", "covered")
         fills = None if self.fills is None else self.fills.padded(later.minutes)
-        return replace(self, **{name: joined(name) for name in names}, fills=fills)
+        doubted_ms = self.doubted_ms
+        if doubted_ms is not None:
+            doubted_ms = np.pad(doubted_ms, ((0, 0), (0, later.minutes)))
+        changed = {name: joined(name) for name in names}
+        return replace(self, **changed, fills=fills, doubted_ms=doubted_ms)
 
     def as_of(self, close_ms: int) -> "MinuteGrid":
-        """:return: with those fills in place that a decision at ``close_ms`` may know"""
-        if self.fills is None:
+        """:return: with what a decision at ``close_ms`` may know: later fills and doubts apart"""
+        if self.fills is None and self.doubted_ms is None:
             return self
+        covered = self.covered
+        if self.doubted_ms is not None:
+            covered = covered & ~((self.doubted_ms > 0) & (self.doubted_ms <= close_ms))
+        if self.fills is None:
+            return replace(self, covered=covered, doubted_ms=None)
         fills = self.fills
-        there = (fills.known_ms > 0) & (fills.known_ms <= close_ms) & ~self.covered
+        there = (fills.known_ms > 0) & (fills.known_ms <= close_ms) & ~covered
         return replace(
             self,
             long_usd=np.where(there, fills.long_usd, self.long_usd),
             short_usd=np.where(there, fills.short_usd, self.short_usd),
             count=np.where(there, fills.count, self.count),
-            known=self.covered | there,
+            covered=covered,
+            known=covered | there,
             fills=None,
+            doubted_ms=None,
         )

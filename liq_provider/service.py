@@ -14,12 +14,14 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from liq_provider import __version__, provenance
 from liq_provider.assessing import Assessor, told
 from liq_provider.clock import ExchangeClock
 from liq_provider.courtroom import Courtroom
 from liq_provider.coverage import CoverageTracker, Interval
+from liq_provider.doubts import ANY_COIN, Doubts
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.errors import StoreError
 from liq_provider.exchangework import ExchangeWork
@@ -29,7 +31,7 @@ from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.lockkeeper import LockKeeper
 from liq_provider.markets import MarketTable
-from liq_provider.minuteloop import MinuteLoop, VenueFeed, next_close
+from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.onethread import OneThread
 from liq_provider.running import Running, RunningLoop, RunningMinute
 from liq_provider.settings import sidecar_settings
@@ -98,12 +100,14 @@ class Sidecar:
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
         engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
         # It is opened while the feeds record already; until then everything waits on disk.
-        self._writer = Writer(engine, rules, settings.min_event_usd, at_once=False)
+        self._writer = Writer(engine, rules, settings.min_event_usd, uuid4().hex, at_once=False)
         self._reader = Reader(config.store_url)
+        self._doubts = Doubts(settings.settle_ms)
         self._ingest = Ingest(
             self._writer,
             self._writing,
             Spool(config.files.spool),
+            self._doubts,
             opening=Opening(self._writer, config.store_url),
             on_another=self._begin_anew,
             hang_up=self._hang_up,
@@ -118,7 +122,9 @@ class Sidecar:
             self._settler,
             self._writing,
             self._clock.now_ms,
+            self._doubts,
             settings.settle_ms,
+            settings.max_entry_delay_ms,
             self._judge,
         )
         self._assessor = Assessor(
@@ -251,9 +257,9 @@ class Sidecar:
 
     def _begin_anew(self) -> None:
         """The store is another one, which knows nothing of what was heard before."""
-        close_ms = next_close(self._clock.now_ms())
-        for venue in self._venues.values():
-            venue.tracker.void(0, close_ms)
+        now_ms = self._clock.now_ms()
+        for name in self._venues:
+            self._doubts.unread(name, (ANY_COIN,), now_ms)
 
     # -- judge ----------------------------------------------------------------------------
 
@@ -311,10 +317,13 @@ class Sidecar:
         found = {}
         for name in self._settings.venues.enabled:
             venue = VENUES[name]
-            tracker = CoverageTracker(name)
+            tracker = CoverageTracker(name, self._settings.settle_ms)
             table = MarketTable(name, [])
             url = getattr(self._settings.venues, name).url or venue.url
-            feed = Feed(venue, url, table, self._clock.now_ms, sink, tracker, silence, timing)
+            feed = Feed(
+                *(venue, url, table, self._clock.now_ms, sink, tracker),
+                *(self._doubts, silence, timing),
+            )
             found[name] = VenueFeed(feed, tracker, len(table))
         return found
 
@@ -409,9 +418,11 @@ class Sidecar:
         # What the connections delivered while they were being closed. Their coverage ended
         # with the last settled minute: on what came later nothing was decided.
         await self._ingest.finish(_END_S)
-        if not self._ingest.serving.is_set():
+        closing: list[asyncio.Future[None]] = []
+        if self._ingest.serving.is_set():
+            closing += [asyncio.ensure_future(self._minutes.tell_doubts()), self._write_status()]
+        else:
             self._hang_up()
-        closing = [self._write_status()] if self._ingest.serving.is_set() else []
         closing += [asyncio.ensure_future(part.close()) for part in self._parts()]
         await _end(closing, _END_S)
         loop = asyncio.get_running_loop()

@@ -1,11 +1,12 @@
 """Settling a minute: make it final, compute its features, find its waves."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt
 from liq_provider.features import FeatureParams
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.pipeline import Anomaly, anomaly, compute, feature_row, wave_row
@@ -52,15 +53,23 @@ class Settler:
         self.pairs: dict[str, str] = {}
 
     def settle(
-        self, close_ms: int, coverage: Mapping[str, Sequence[Interval]], now_ms: int
+        self, close_ms: int, heard: Collection[str], now_ms: int, doubts: Sequence[Doubt] = ()
     ) -> None:
         """
         Make the minute that closes at ``close_ms`` final.
 
-        :param coverage: per venue the intervals that are new or grew
+        :param heard: venues whose feeds were heard for all of it
         :param now_ms: exchange time; when this became known
+        :param doubts: what may be missing in it, or in earlier ones
         """
-        self._writer.settle(close_ms, coverage, now_ms)
+        minute = Interval(close_ms - MINUTE_MS, close_ms)
+        self._writer.settle(close_ms, {venue: [minute] for venue in heard}, now_ms, doubts)
+
+    def doubt(self, doubts: Sequence[Doubt], now_ms: int) -> None:
+        """
+        :param doubts: what may be missing in minutes that are final already
+        """
+        self._writer.put_doubts(doubts, now_ms)
 
     def compute(self, close_ms: int, now_ms: int) -> Settled:
         """

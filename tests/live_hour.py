@@ -84,7 +84,9 @@ class LiveHour:
         for venue, table in self.markets.items():
             self.writer.put_markets(venue, table)
         self._settler = Settler(self.writer, self.reader, self.settings)
-        self._trackers = {venue: CoverageTracker(venue) for venue in VENUES}
+        self._trackers = {
+            venue: CoverageTracker(venue, self.settings.settle_ms) for venue in VENUES
+        }
         self._since = dict.fromkeys(VENUES, START_MS)
 
     @property
@@ -136,7 +138,7 @@ class LiveHour:
             tracker = self._trackers[venue]
             lost_ms, back_ms = (START_MS + int(m * MINUTE_MS) for m in (lost, back))
             if lost_ms <= now_ms < back_ms and tracker.covering:
-                tracker.prove(lost_ms)
+                tracker.prove(lost_ms, lost_ms)
                 tracker.lose()
             elif back_ms <= now_ms and self._since[venue] < back_ms and not tracker.covering:
                 tracker.begin(back_ms)
@@ -152,14 +154,13 @@ class LiveHour:
 
     def _settle(self, number: int, close_ms: int) -> None:
         self._connections(close_ms)
-        coverage = {}
         for venue, tracker in self._trackers.items():
             if self.trouble.unproven != (venue, number):
-                tracker.prove(close_ms + self.settings.settle_ms // 2)
-            tracker.seal(close_ms)
-            coverage[venue] = tracker.changed()
+                at_ms = close_ms + self.settings.settle_ms // 2
+                tracker.prove(at_ms, at_ms)
+        heard = [venue for venue, tracker in self._trackers.items() if tracker.heard(close_ms)]
         now_ms = close_ms + self.settings.settle_ms
-        self._settler.settle(close_ms, coverage, now_ms)
+        self._settler.settle(close_ms, heard, now_ms)
         self._settler.compute(close_ms, now_ms)
 
     def _look(self, number: int, close_ms: int) -> None:

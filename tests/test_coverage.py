@@ -1,88 +1,99 @@
-"""Coverage grows by proof and never reaches into minutes that were settled without it."""
+"""A minute is heard by one unbroken connection that was proven in time."""
 
 import pytest
 
-from liq_provider.coverage import CoverageTracker, Interval, merge, whole_minutes
+from liq_provider.coverage import CoverageTracker, Interval, merge, whole_minutes, without
+
+MINUTE = 60_000
 
 
 @pytest.fixture
 def tracker() -> CoverageTracker:
-    return CoverageTracker("binance")
+    return CoverageTracker("binance", settle_ms=2_000)
 
 
-def test_a_span_grows_with_every_proof(tracker: CoverageTracker) -> None:
-    tracker.begin(1_000)
-    assert tracker.covering and tracker.since_ms == 1_000
-    assert tracker.changed() == []
-    tracker.prove(2_000)
-    assert tracker.changed() == [Interval(1_000, 2_000)]
-    assert tracker.changed() == []
-    tracker.prove(5_000)
-    tracker.prove(4_000)
-    assert tracker.proven_ms == 5_000
-    assert tracker.changed() == [Interval(1_000, 5_000)]
+def heard(tracker: CoverageTracker, last: int = 6) -> list[int]:
+    """Numbers of the closes, in minutes, whose minutes were heard."""
+    return [close for close in range(1, last + 1) if tracker.heard(close * MINUTE)]
 
 
-def test_what_was_not_proven_is_not_covered(tracker: CoverageTracker) -> None:
-    tracker.begin(1_000)
-    tracker.prove(2_000)
+def test_a_minute_is_heard_once_its_close_is_proven(tracker: CoverageTracker) -> None:
+    tracker.begin(0)
+    assert tracker.covering and tracker.since_ms == 0
+    tracker.prove(59_999, 60_100)
+    assert heard(tracker) == []
+    tracker.prove(60_000, 60_200)
+    assert heard(tracker) == [1]
+    assert tracker.proven_ms == 60_000
+
+
+def test_a_minute_that_was_not_heard_from_its_open_is_not_heard(tracker: CoverageTracker) -> None:
+    tracker.begin(1)
+    tracker.prove(61_000, 61_100)
+    tracker.prove(121_000, 121_100)
+    assert heard(tracker) == [2]
+
+
+def test_a_proof_counts_although_the_connection_ends_before_the_minute_is_settled(
+    tracker: CoverageTracker,
+) -> None:
+    tracker.begin(0)
+    tracker.prove(61_000, 61_100)
     tracker.lose()
-    tracker.prove(9_000)
     assert not tracker.covering and tracker.since_ms is None
-    assert tracker.changed() == [Interval(1_000, 2_000)]
+    tracker.begin(61_500)
+    tracker.prove(121_000, 121_100)
+    tracker.prove(181_000, 181_100)
+    assert heard(tracker) == [1, 3]
+
+
+def test_nothing_is_proven_after_the_end(tracker: CoverageTracker) -> None:
+    tracker.begin(0)
+    tracker.prove(30_000, 30_100)
+    tracker.lose()
+    tracker.prove(61_000, 61_100)
+    assert heard(tracker) == [] and tracker.proven_ms == 30_000
 
 
 def test_begin_within_a_span_is_ignored(tracker: CoverageTracker) -> None:
-    tracker.begin(1_000)
-    tracker.begin(3_000)
-    tracker.prove(4_000)
-    assert tracker.changed() == [Interval(1_000, 4_000)]
+    tracker.begin(0)
+    tracker.begin(30_000)
+    tracker.prove(61_000, 61_100)
+    assert heard(tracker) == [1]
 
 
 def test_a_new_span_does_not_overlap_the_old_one(tracker: CoverageTracker) -> None:
-    tracker.begin(1_000)
-    tracker.prove(5_000)
+    tracker.begin(0)
+    tracker.prove(70_000, 70_100)
     tracker.lose()
-    tracker.begin(4_000)
-    tracker.prove(6_000)
-    assert sorted(tracker.changed()) == [Interval(1_000, 5_000), Interval(5_000, 6_000)]
+    tracker.begin(60_000)
+    assert tracker.since_ms == 70_000
 
 
 def test_a_proof_older_than_the_span_proves_nothing(tracker: CoverageTracker) -> None:
-    tracker.begin(5_000)
-    tracker.prove(4_000)
-    assert tracker.changed() == []
-    assert tracker.proven_ms == 5_000
+    tracker.begin(60_000)
+    tracker.prove(59_000, 60_500)
+    assert tracker.proven_ms == 60_000
 
 
-def test_a_proven_minute_keeps_its_span_when_sealed(tracker: CoverageTracker) -> None:
+def test_a_process_that_stood_still_did_not_hear_the_minutes_in_between(
+    tracker: CoverageTracker,
+) -> None:
     tracker.begin(0)
-    tracker.prove(60_000)
-    assert tracker.seal(60_000)
-    tracker.prove(70_000)
-    assert tracker.changed() == [Interval(0, 70_000)]
+    tracker.prove(61_000, 61_100)
+    # Frozen for three minutes; the socket's buffer held everything, and the ping is answered.
+    tracker.prove(100_000, 270_000)
+    tracker.prove(271_000, 271_100)
+    tracker.prove(301_000, 301_100)
+    assert heard(tracker) == [1, 5]
 
 
-def test_an_unproven_minute_is_cut_out_for_good(tracker: CoverageTracker) -> None:
+def test_a_proof_that_is_a_little_late_still_counts(tracker: CoverageTracker) -> None:
     tracker.begin(0)
-    tracker.prove(59_000)
-    assert not tracker.seal(60_000)
-    tracker.prove(130_000)
-    assert sorted(tracker.changed()) == [Interval(0, 59_000), Interval(60_000, 130_000)]
-
-
-def test_sealing_without_a_feed_is_not_covered(tracker: CoverageTracker) -> None:
-    assert not tracker.seal(60_000)
-
-
-def test_a_minute_that_was_given_up_is_not_covered(tracker: CoverageTracker) -> None:
-    tracker.begin(0)
-    tracker.prove(65_000)
-    tracker.void(60_000, 120_000)
-    tracker.prove(130_000)
-    covered = merge(tracker.changed())
-    assert Interval(0, 60_000) in covered
-    assert all(item.end_ms <= 60_000 or item.start_ms >= 120_000 for item in covered)
+    tracker.prove(60_500, 63_000)
+    assert heard(tracker) == [1]
+    tracker.prove(120_500, 123_001)
+    assert heard(tracker) == [1]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +108,21 @@ def test_a_minute_that_was_given_up_is_not_covered(tracker: CoverageTracker) -> 
 )
 def test_union(given: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
     assert merge(Interval(*item) for item in given) == [Interval(*item) for item in expected]
+
+
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ([], [(0, 10), (20, 30)]),
+        ([(0, 30)], []),
+        ([(5, 25)], [(0, 5), (25, 30)]),
+        ([(2, 3), (8, 21), (29, 40)], [(0, 2), (3, 8), (21, 29)]),
+        ([(10, 20)], [(0, 10), (20, 30)]),
+    ],
+)
+def test_what_is_left(taken: list[tuple[int, int]], left: list[tuple[int, int]]) -> None:
+    spans = [Interval(0, 10), Interval(20, 30)]
+    assert without(spans, [Interval(*item) for item in taken]) == [Interval(*x) for x in left]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt, Doubts
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import Liquidation
 from liq_provider.onethread import OneThread
 from liq_provider.store import schema
 from liq_provider.store.booking import Incoming
 from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Appended, Writer
 
@@ -63,7 +66,7 @@ def writer(path: Path) -> Iterator[Writer]:
 
 @pytest.fixture
 def ingest(writer: Writer, executor: ThreadPoolExecutor, path: Path) -> Ingest:
-    return Ingest(writer, executor, Spool(path.with_suffix(".spool")))
+    return Ingest(writer, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))
 
 
 @pytest.fixture
@@ -133,18 +136,19 @@ async def test_the_next_run_stores_what_the_last_one_left_on_disk(
     lock.execute("ROLLBACK")
     with path.with_suffix(".spool").open("ab") as file:
         file.write(b'{"liqui')  # killed while it wrote
-    again = Ingest(writer, executor, Spool(path.with_suffix(".spool")))
+    again = Ingest(writer, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))
     assert again.stats.spooled == 3
     assert await again.flush()
     assert stored(writer) == [(n, n + 500) for n in range(2)]
     assert (again.stats.spooled, again.stats.lost) == (0, 1)
 
 
-async def test_what_fits_nowhere_is_counted_and_its_minutes_are_named(
+async def test_what_fits_nowhere_is_counted_and_its_coins_minute_is_in_doubt(
     writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
 ) -> None:
+    doubts = Doubts(2_000)
     spool = Spool(path.with_suffix(".spool"), max_bytes=1_000)
-    ingest = Ingest(writer, executor, spool, max_queue=10)
+    ingest = Ingest(writer, executor, spool, doubts, max_queue=10)
     lock.execute("BEGIN IMMEDIATE")
     ingest.put(orders(10), 0)
     assert not await ingest.flush()
@@ -153,14 +157,14 @@ async def test_what_fits_nowhere_is_counted_and_its_minutes_are_named(
     assert ingest.stats.lost == 0, "there is room in memory"
     ingest.put(orders(10, first=10), 0)
     assert ingest.stats.lost == 10 - spooled
-    assert ingest.missed(T0 + MINUTE) == {"bybit"}
-    assert ingest.missed(T0 + MINUTE) == set()
+    assert doubts.take(T0 + MINUTE) == [Doubt("bybit", "BTC", Interval(T0, T0 + MINUTE))]
+    assert doubts.take(T0 + MINUTE) == []
 
 
 async def test_a_queue_that_overflows_is_counted(
     writer: Writer, executor: ThreadPoolExecutor, path: Path
 ) -> None:
-    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), max_queue=5)
+    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), Doubts(2_000), max_queue=5)
     ingest.put(orders(3), 0)
     ingest.put(orders(4, first=3), 0)
     ingest.put(orders(1, first=7), 0)
@@ -172,19 +176,31 @@ async def test_a_queue_that_overflows_is_counted(
 async def test_a_loss_is_told_for_its_own_minute_only(
     writer: Writer, executor: ThreadPoolExecutor, path: Path
 ) -> None:
-    ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), max_queue=0)
+    doubts = Doubts(2_000)
+    spool = Spool(path.with_suffix(".spool"))
+    ingest = Ingest(writer, executor, spool, doubts, max_queue=0)
     ingest.put(orders(1, first=MINUTE + 1), 0)  # of the minute after the one being settled
-    assert ingest.missed(T0 + MINUTE) == set()
-    assert ingest.missed(T0 + 2 * MINUTE) == {"bybit"}
+    assert doubts.take(T0 + MINUTE) == []
+    second = Doubt("bybit", "BTC", Interval(T0 + MINUTE, T0 + 2 * MINUTE))
+    assert doubts.take(T0 + 2 * MINUTE) == [second]
     ingest.put(orders(1, first=1), 0)  # of a minute that is settled
-    assert ingest.missed(T0 + 3 * MINUTE) == set()
+    assert doubts.take(T0 + 3 * MINUTE) == [Doubt("bybit", "BTC", Interval(T0, T0 + MINUTE))]
 
 
-async def test_what_came_too_late_to_count_makes_an_open_minute_unknown(ingest: Ingest) -> None:
+async def test_an_order_that_fits_only_where_it_came_too_late_is_missing_in_its_minute(
+    ingest: Ingest, writer: Writer, path: Path
+) -> None:
     # The process stood still, so that everything seems to have come a minute and more late.
     ingest.put(orders(1, delay_ms=70_000), 0)
     await ingest.flush()
-    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    writer.settle(T0 + MINUTE, {"bybit": [Interval(T0, T0 + MINUTE)]}, T0 + 62_000)
+    reader = Reader(f"sqlite:///{path}")
+    grids = reader.grids(["BTC", "ETH"], ["bybit"], T0, T0 + MINUTE)
+    assert {base: grid.covered.tolist() for base, grid in grids.items()} == {
+        "BTC": [[False]],
+        "ETH": [[True]],
+    }
+    reader.close()
 
 
 async def test_a_flush_that_is_cancelled_before_its_turn_loses_nothing(
@@ -257,7 +273,7 @@ async def test_while_a_call_does_not_return_all_that_waits_is_on_disk(
     writer: Writer, executor: ThreadPoolExecutor, path: Path
 ) -> None:
     stuck = Stuck(writer)
-    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     ingest.put(orders(3), 0)
     assert not await ingest.flush(patience_s=0)
     assert stuck.begun.is_set()
@@ -279,7 +295,7 @@ async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
     writer: Writer, path: Path
 ) -> None:
     stuck, executor = Stuck(writer), OneThread("stuck")
-    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     running = asyncio.create_task(ingest.run(interval_s=0.01))
     ingest.put(orders(3), 0)
     await asyncio.sleep(0.05)
@@ -289,7 +305,7 @@ async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
         with suppress(asyncio.CancelledError):
             await running
     assert on_disk(path) == 5
-    again = Ingest(writer, OneThread("next run"), Spool(path.with_suffix(".spool")))
+    again = Ingest(writer, OneThread("next run"), Spool(path.with_suffix(".spool")), Doubts(2_000))
     assert await again.flush()
     assert len(stored(writer)) == 5
     stuck.go.set()
@@ -299,7 +315,7 @@ async def test_a_call_that_returns_within_patience_costs_no_minute(
     writer: Writer, executor: ThreadPoolExecutor, path: Path, quick: None
 ) -> None:
     stuck = Stuck(writer)
-    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")))  # type: ignore[arg-type]
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     ingest.put(orders(3), 0)
     flushing = asyncio.create_task(ingest.flush())
     await asyncio.sleep(0.3)
@@ -330,7 +346,7 @@ async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     spool = Spool(path.with_suffix(".spool"), max_bytes=0)
-    ingest = Ingest(writer, executor, spool, max_queue=10)
+    ingest = Ingest(writer, executor, spool, Doubts(2_000), max_queue=10)
     lock.execute("BEGIN IMMEDIATE")
     for n in range(5):
         ingest.put(orders(3, first=3 * n), 0)

@@ -142,9 +142,8 @@ def test_the_sidecar_finds_a_planted_cascade_with_the_minute_it_settles(tmp_path
     for settled_ms in (close_ms - MINUTE_MS, close_ms):
         if settled_ms == close_ms:
             writer.append([Incoming(item) for item in cascade])
-        settler.settle(
-            settled_ms, {"binance": [Interval(START_MS, settled_ms)]}, settled_ms + 2_000
-        )
+        span = Interval(START_MS, settled_ms)
+        writer.settle(settled_ms, {"binance": [span]}, settled_ms + 2_000)
         found[settled_ms] = settler.compute(settled_ms, settled_ms + 2_000)
     assert found[close_ms - MINUTE_MS].anomalies == ()
     (anomaly,) = found[close_ms].anomalies

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from liq_provider.coverage import CoverageTracker, Interval
+from liq_provider.doubts import Doubts
 from liq_provider.features import FeatureParams, FeatureRows
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS
@@ -59,9 +60,12 @@ class Sidecar:
         self._clock = clock
         self._executor = ThreadPoolExecutor(1)
         self._writer = Writer(open_engine(url))
-        self._ingest = Ingest(self._writer, self._executor, Spool(spool))
+        doubts = Doubts(self.settings.settle_ms)
+        self._ingest = Ingest(self._writer, self._executor, Spool(spool), doubts)
         self._settler = Settler(self._writer, self.reader, self.settings)
-        self._trackers = {venue: CoverageTracker(venue) for venue in VENUES}
+        self._trackers = {
+            venue: CoverageTracker(venue, self.settings.settle_ms) for venue in VENUES
+        }
         silence, markets = SilenceJudge(), tables(sim.market)
         timing = Timing(prove_wait_s=0.05)
         self.feeds = {
@@ -72,6 +76,7 @@ class Sidecar:
                 clock.now_ms,
                 self._ingest.put,
                 self._trackers[name],
+                doubts,
                 silence,
                 timing,
             )
@@ -89,13 +94,10 @@ class Sidecar:
             await asyncio.gather(*(feed.prove() for feed in self.feeds.values()))
             await self._clock.until(close_ms + settle_ms)
             await self._ingest.flush()
-            coverage = {}
-            for venue, tracker in self._trackers.items():
-                tracker.seal(close_ms)
-                coverage[venue] = tracker.changed()
+            heard = [venue for venue, tracker in self._trackers.items() if tracker.heard(close_ms)]
             now_ms = self._clock.now_ms()
             await loop.run_in_executor(
-                self._executor, self._settler.settle, close_ms, coverage, now_ms
+                self._executor, self._settler.settle, close_ms, heard, now_ms
             )
             await loop.run_in_executor(self._executor, self._settler.compute, close_ms, now_ms)
         for task in tasks:

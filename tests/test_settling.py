@@ -33,7 +33,7 @@ class Store:
         """Close of minute ``close``; spans in minutes after T0."""
         close_ms = T0 + close * MINUTE
         covered = [Interval(T0 + a * MINUTE, T0 + b * MINUTE) for a, b in spans]
-        self.settler.settle(close_ms, {venue: covered}, close_ms + 2_000)
+        self.writer.settle(close_ms, {venue: covered}, close_ms + 2_000)
         return self.settler.compute(close_ms, close_ms + 2_100)
 
     def put(self, minute: int, usd: float, **changes: Any) -> None:
@@ -149,17 +149,23 @@ def test_a_long_standstill_is_not_computed_minute_by_minute(store: Store) -> Non
 
 
 def test_a_minute_whose_close_is_not_proven_stays_uncovered_for_good(store: Store) -> None:
-    tracker = CoverageTracker("bybit")
+    tracker = CoverageTracker("bybit", settle_ms=2_000)
     tracker.begin(T0 - MINUTE)
-    tracker.prove(T0 + 59_999)
+
+    def settle(close: int) -> None:
+        close_ms = T0 + close * MINUTE
+        heard = ["bybit"] if tracker.heard(close_ms) else []
+        store.settler.settle(close_ms, heard, close_ms + 2_000)
+
+    tracker.prove(T0 + 1_000, T0 + 1_100)
+    settle(0)
+    tracker.prove(T0 + 59_999, T0 + 60_100)
     store.put(0, 1_000.0)
-    assert not tracker.seal(T0 + MINUTE)
-    store.settler.settle(T0 + MINUTE, {"bybit": tracker.changed()}, T0 + 62_000)
+    settle(1)
     # The proof of that very minute comes a moment too late.
-    tracker.prove(T0 + 62_500)
-    tracker.prove(T0 + 2 * MINUTE + 1_000)
-    tracker.seal(T0 + 2 * MINUTE)
-    store.settler.settle(T0 + 2 * MINUTE, {"bybit": tracker.changed()}, T0 + 122_000)
+    tracker.prove(T0 + 62_500, T0 + 63_500)
+    tracker.prove(T0 + 2 * MINUTE + 1_000, T0 + 2 * MINUTE + 1_100)
+    settle(2)
     (grid,) = store.reader.grids(["BTC"], ["bybit"], T0 - MINUTE, T0 + 2 * MINUTE).values()
     assert grid.covered.tolist() == [[True, False, True]]
     assert grid.long_usd.tolist() == [[0.0, 1_000.0, 0.0]]

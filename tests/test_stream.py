@@ -15,7 +15,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from liq_provider.coverage import CoverageTracker, merge
+from liq_provider.coverage import CoverageTracker
+from liq_provider.doubts import ANY_COIN, Doubt, Doubts
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import Market, MarketTable
 from liq_provider.stream import Feed, SilenceJudge, Timing
@@ -151,8 +152,8 @@ class Rig:
         venue = venue or VENUES["binance"]
         self.taken: list[tuple[Liquidation, int]] = []
         self.sink_error: Exception | None = None
-        self.coverage = coverage or CoverageTracker(venue.name)
-        self.spans: list[Any] = []
+        self.coverage = coverage or CoverageTracker(venue.name, settle_ms=2_000)
+        self.doubts = Doubts(settle_ms=2_000)
         self.silence = silence or SilenceJudge()
         self.feed = Feed(
             venue,
@@ -161,6 +162,7 @@ class Rig:
             now_ms,
             self.sink,
             self.coverage,
+            self.doubts,
             self.silence,
             timing,
         )
@@ -174,9 +176,9 @@ class Rig:
     def state(self) -> str:
         return self.feed.status().state
 
-    def covered(self) -> list[Any]:
-        self.spans = merge([*self.spans, *self.coverage.changed()])
-        return self.spans
+    def in_doubt(self) -> list[Doubt]:
+        """All that was noted so far; it is noted no more."""
+        return self.doubts.take(now_ms() + 10 * 60_000)
 
 
 @asynccontextmanager
@@ -235,12 +237,12 @@ async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled
     class Watched(CoverageTracker):
         handled_at_proof: list[int] = []  # noqa: RUF012
 
-        def prove(self, ms: int) -> None:
+        def prove(self, sent_ms: int, handled_ms: int) -> None:
             self.handled_at_proof.append(len(rig.taken))
-            super().prove(ms)
+            super().prove(sent_ms, handled_ms)
 
     async with Exchange(burst) as exchange:
-        rig = Rig(exchange.url, coverage=Watched("binance"))
+        rig = Rig(exchange.url, coverage=Watched("binance", settle_ms=2_000))
         async with running(rig):
             await until(lambda: rig.coverage.proven_ms > 0 and bool(Watched.handled_at_proof), 20)
     assert Watched.handled_at_proof[0] == count
@@ -355,17 +357,18 @@ async def test_nobody_listening_is_ordinary() -> None:
 
 async def test_disconnect_in_mid_stream_leaves_a_hole() -> None:
     async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
-        await until(lambda: rig.state == "live" and bool(rig.covered()))
+        await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         await exchange.say(order())
         await until(lambda: len(rig.taken) == 1)
+        proven_ms = rig.coverage.proven_ms
         exchange.connections[0].transport.abort()
         await until(lambda: rig.feed.status().reconnects == 1 and rig.state == "live")
         await exchange.say(order())
         await until(lambda: len(rig.taken) == 2)
         assert await rig.feed.prove()
-        first, second = rig.covered()
-        assert first.end_ms <= second.start_ms
-        assert rig.taken[1][1] >= second.start_ms
+        since_ms = rig.coverage.since_ms
+        assert since_ms is not None and proven_ms <= since_ms
+        assert rig.taken[1][1] >= since_ms
 
 
 async def test_garbage_is_counted_and_the_feed_goes_on() -> None:
@@ -413,17 +416,61 @@ async def test_errors_of_sink_and_parser_do_not_end_the_feed(
     assert len([row for row in own if row.levelno == logging.ERROR]) == 2
 
 
-async def test_a_lost_delivery_is_not_covered() -> None:
+async def test_a_lost_delivery_puts_its_minute_in_doubt() -> None:
     async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
-        await until(lambda: rig.state == "live" and bool(rig.covered()))
+        await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
+        since_ms = rig.coverage.since_ms
+        assert rig.in_doubt() == []
         rig.sink_error = ValueError("full")
-        event_ms = now_ms() + 1
-        await asyncio.sleep(0.002)
+        event_ms = now_ms()
         await exchange.say(order(event_ms))
         await until(lambda: bool(rig.feed.status().failures))
-        await asyncio.sleep(0.002)
-        assert await rig.feed.prove()
-        assert not [span for span in rig.covered() if span.start_ms <= event_ms < span.end_ms]
+        assert in_doubt_at(rig, event_ms) == {ANY_COIN}
+        # The connection itself is as good as before.
+        assert rig.coverage.since_ms == since_ms
+
+
+def in_doubt_at(rig: Rig, ms: int) -> set[str]:
+    """The coins whose minute at that time may lack something, as far as was noted since."""
+    return {d.base_asset for d in rig.in_doubt() if d.span.start_ms <= ms < d.span.end_ms}
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "coins"),
+    [
+        ("binance", '{"stream":"!forceOrder@arr","data":{"e":"forceOrder","o":{"s":', {ANY_COIN}),
+        ("binance", '{"e":"forceOrder","E":1}', {ANY_COIN}),
+        ("binance", '{"stream":"!forceOrder@arr","data":7}', {ANY_COIN}),
+        ("binance", '{"e":"somethingNew","E":1}', set()),
+        ("binance", "[1,2", {ANY_COIN}),
+        ("bybit", '{"topic":"allLiquidation.BTCUSDT","data":{}}', {ANY_COIN}),
+        ("bybit", '{"topic":"tickers.BTCUSDT","data":{}}', set()),
+        ("okx", '{"arg":{"channel":"liquidation-orders"},"data":5}', {ANY_COIN}),
+        ("okx", '{"arg":{"channel":"announcements"},"data":[]}', set()),
+        ("okx", "pang", {ANY_COIN}),
+    ],
+)
+async def test_only_what_may_have_been_a_liquidation_makes_a_minute_unknown(
+    name: str, frame: str, coins: set[str]
+) -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES[name])) as rig:
+        await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
+        frames = rig.feed.status().frames
+        at_ms = now_ms()
+        await exchange.say(frame)
+        await until(lambda: rig.feed.status().frames > frames)
+        await until(lambda: rig.feed.status().not_understood == 1)
+        assert in_doubt_at(rig, at_ms) == coins
+
+
+async def test_a_refused_record_makes_only_its_own_coins_minute_unknown() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
+        at_ms = now_ms()
+        await exchange.say(order(at_ms).replace('"z":"', '"z":"-'))
+        await until(lambda: bool(rig.feed.status().dropped))
+        assert in_doubt_at(rig, at_ms) == {"BTC"}
+        assert rig.coverage.covering
 
 
 async def test_rollover_leaves_no_hole() -> None:
@@ -442,8 +489,8 @@ async def test_rollover_leaves_no_hole() -> None:
     async with Exchange(stream) as exchange, running(Rig(exchange.url, Short())) as rig:
         await until(lambda: rig.feed.status().rollovers >= 2)
         assert await rig.feed.prove()
-        assert len(rig.covered()) == 1
         status = rig.feed.status()
+        assert rig.coverage.since_ms == status.connected_ms
         assert status.state == "live" and status.reconnects == 0
         # One unbroken connection as far as the store is concerned.
         assert {since_ms for _, since_ms in rig.taken} == {status.connected_ms}
@@ -479,7 +526,7 @@ async def test_rollover_to_a_connection_that_is_dead_keeps_the_old_one() -> None
         assert rig.feed.status().reconnects == 0
         await until(lambda: rig.feed.status().rollovers >= 1)
         assert await rig.feed.prove()
-        assert len(rig.covered()) == 1
+        assert rig.coverage.since_ms == rig.feed.status().connected_ms
 
 
 async def test_cancelling_closes_the_connection() -> None:

@@ -35,11 +35,15 @@ TABLES: dict[str, str | None] = {
     "news": "available_at",
     "holdouts": None,
     "markets": None,
+    "doubts": None,
     "coverage": "start_ms",
 }
 
 # Columns that exports of older versions lack; they are empty then.
-LATER: dict[str, frozenset[str]] = {"verdicts": frozenset({"confirmed"})}
+LATER: dict[str, frozenset[str]] = {
+    "verdicts": frozenset({"confirmed"}),
+    "coverage": frozenset({"heard_by"}),
+}
 
 # Rows that hold whole texts; few of them are as much as many others.
 _LONG = frozenset({"model_calls"})

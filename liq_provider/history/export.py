@@ -25,6 +25,9 @@ _AT_ONCE = 20_000
 _EVER_MS = 2**62
 _OLDEST_NEWS_MS = 7 * _DAY_MS  # the most that news.max_age_hours can be
 
+# Where an empty coin stands for all of them.
+_OF_ALL_COINS = frozenset({"coverage", "doubts"})
+
 Told = Callable[[str, int], None]
 
 
@@ -122,7 +125,7 @@ def _rows(connection: Connection, name: str, wanted: Wanted) -> Iterator[list[Se
 def _query(table: Table, wanted: Wanted) -> Select[Any]:
     query = select(table).order_by(*_order(table))
     if wanted.pairs:
-        coins = [*wanted.coins, ""] if table.name == "coverage" else wanted.coins
+        coins = [*wanted.coins, ""] if table.name in _OF_ALL_COINS else wanted.coins
         query = query.where(table.c.base_asset.in_(coins))
     if wanted.from_ms or wanted.to_ms < _EVER_MS:
         query = query.where(_within(table, wanted))
@@ -144,7 +147,7 @@ def _within(table: Table, wanted: Wanted) -> ColumnElement[bool]:
             columns.event_ms >= first - _DAY_MS,
             or_(columns.event_ms >= first, columns.minute_ms >= first),
         )
-    if table.name in ("coverage", "holdouts"):
+    if table.name in ("coverage", "doubts", "holdouts"):
         return and_(columns.start_ms < last, columns.end_ms > first)
     if table.name == "bars":
         end_ms = columns.start_ms + columns.bar_min * MINUTE_MS

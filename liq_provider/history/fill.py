@@ -12,13 +12,13 @@ from typing import Any
 
 import requests
 
-from liq_provider.coverage import Interval
+from liq_provider.coverage import Interval, without
 from liq_provider.errors import FeedError
 from liq_provider.history.rest import HISTORIES, Fetch
 from liq_provider.liquidation import MINUTE_MS, Liquidation
 from liq_provider.markets import Market
 from liq_provider.settings import Settings
-from liq_provider.store.fills import Filled, without
+from liq_provider.store.fills import Filled
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -48,7 +48,7 @@ def gaps(reader: Reader, venue: str, base_asset: str, span: Interval) -> list[In
     """:return: whole minutes of a span in which nothing is known of a coin on a venue"""
     first = -(-span.start_ms // MINUTE_MS) * MINUTE_MS
     end = max(span.end_ms // MINUTE_MS * MINUTE_MS, first)
-    return without(Interval(first, end), reader.known_spans(venue, base_asset, span))
+    return without([Interval(first, end)], reader.known_spans(venue, base_asset, span))
 
 
 def ask_gap(

@@ -39,38 +39,43 @@ class BookingRules:
         :param watermark_ms: close of the newest settled minute, 0 if none is settled
         :return: open of the minute it counts in, or None, and how that came about
         """
+        minute_ms, booked = self._home(incoming)
+        if minute_ms is None or minute_ms >= watermark_ms:
+            return minute_ms, booked
+        # The writer came to it only after its minute was settled; a spool that another sidecar
+        # has overtaken may even come hours later.
         item = incoming.liquidation
-        if item.event_ms > item.received_ms + _FUTURE_MS:
-            return None, "future"
-        if item.event_ms < incoming.since_ms or (
-            item.received_ms - item.event_ms > self.max_late_ms
-        ):
-            return None, "late"
-        minute = minute_of(item.event_ms)
-        if self._in_time(item) and minute >= watermark_ms:
-            return minute, "event"
-        # The writer may come to it only after the arrival minute, too, was settled; a spool
-        # that another sidecar has overtaken may even come hours later.
         arrival = max(minute_of(item.received_ms), watermark_ms)
         if arrival - item.event_ms > self.max_late_ms:
             return None, "late"
         return arrival, "arrival"
 
-    def doubtful_minute(self, incoming: Incoming, booked: Booked) -> int | None:
+    def owing_minute(self, incoming: Incoming, booked_ms: int | None) -> int | None:
         """
-        :param booked: how it was booked
-        :return: open of the minute that cannot be called known without this order, if any
+        :param booked_ms: open of the minute that it counts in, None for no minute
+        :return: open of the minute that lacks it: the one in which it ought to count. None if
+            it counts there, or in an earlier one, where another sidecar heard it
         """
         item = incoming.liquidation
-        if booked == "future":
-            # Its own minute is anybody's guess; it is from the time at which it came.
-            return minute_of(item.received_ms)
-        if booked == "late" and item.event_ms >= incoming.since_ms:
-            return minute_of(item.event_ms)
-        if booked == "arrival" and self._in_time(item):
-            # Another sidecar had settled the minute before this order was in the store.
-            return minute_of(item.event_ms)
-        return None
+        minute_ms, booked = self._home(incoming)
+        if minute_ms is None:
+            # When a future one happened is anybody's guess; it is from the time it came.
+            of_ms = item.received_ms if booked == "future" else item.event_ms
+            return None if booked_ms is not None else minute_of(of_ms)
+        return None if booked_ms is not None and booked_ms <= minute_ms else minute_ms
+
+    def _home(self, incoming: Incoming) -> tuple[int | None, Booked]:
+        """Where it counts if the store takes it in time."""
+        item = incoming.liquidation
+        if item.event_ms > item.received_ms + _FUTURE_MS:
+            return None, "future"
+        if item.event_ms < incoming.since_ms:
+            return None, "late"
+        if self._in_time(item):
+            return minute_of(item.event_ms), "event"
+        if item.received_ms - item.event_ms > self.max_late_ms:
+            return None, "late"
+        return minute_of(item.received_ms), "arrival"
 
     def _in_time(self, item: Liquidation) -> bool:
         return item.received_ms <= minute_of(item.event_ms) + MINUTE_MS + self.settle_ms

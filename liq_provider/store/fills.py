@@ -10,10 +10,18 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, or_, select
 
-from liq_provider.coverage import Interval, merge, whole_minutes
+from liq_provider.coverage import Interval, whole_minutes, without
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.store import schema
 from liq_provider.store.engine import store_errors
+from liq_provider.store.knowledge import (
+    SCORING_SOURCES,
+    Knowledge,
+    claims_query,
+    doubts_query,
+    gather,
+    together,
+)
 from liq_provider.store.rows import IDENTITY_COLUMNS, MinuteSums, identity, liquidation_row
 from liq_provider.store.statements import cover, insert_into
 from liq_provider.store.statements import replace as write
@@ -70,7 +78,7 @@ def fill(
             statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
             ordered = [rows[key] for key in sorted(rows)]
             new = len(connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered).all())
-        spans = without(whole_minutes(span), _known(connection, venue, base_asset, span))
+        spans = without([whole_minutes(span)], _known(connection, venue, base_asset, span))
         cover(connection, venue, spans, "fill", usable_ms, base_asset)
         complete(connection, venue, base_asset, spans, usable_ms, min_event_usd)
     return Filled(new, len(rows) - new, tuple(spans), usable_ms)
@@ -97,32 +105,15 @@ def _to_the_second(item: Liquidation) -> tuple[object, ...]:
 
 
 def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:
-    table = schema.coverage.c
-    rows = connection.execute(
-        select(table.start_ms, table.end_ms)
-        .where(table.venue == venue)
-        .where(table.base_asset.in_(["", base_asset]))
-        .where(table.end_ms > span.start_ms)
-        .where(table.start_ms < span.end_ms)
+    """What was heard, or filled before, and is not in doubt."""
+    coins, sources = ["", base_asset], (*SCORING_SOURCES, "fill")
+    known = gather(
+        connection.execute(claims_query([venue], coins, span, sources)),
+        connection.execute(doubts_query([venue], coins, span)),
     )
+    own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
     # Joined before they are cut to whole minutes: two imports may share one.
-    return [whole_minutes(item) for item in merge(Interval(*row) for row in rows)]
-
-
-def without(span: Interval, known: Iterable[Interval]) -> list[Interval]:
-    """
-    :return: what is left of a span
-
-    >>> without(Interval(0, 10), [Interval(2, 3), Interval(8, 12)])
-    [Interval(start_ms=0, end_ms=2), Interval(start_ms=3, end_ms=8)]
-    """
-    left, start_ms = [], span.start_ms
-    for item in merge(known):
-        if item.start_ms > start_ms:
-            left.append(Interval(start_ms, min(item.start_ms, span.end_ms)))
-        start_ms = max(start_ms, item.end_ms)
-    left.append(Interval(start_ms, span.end_ms))
-    return [item for item in left if item.end_ms > item.start_ms]
+    return [whole_minutes(item) for item in own.spans()]
 
 
 def complete(

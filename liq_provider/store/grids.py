@@ -6,17 +6,24 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
-from liq_provider.coverage import Interval, merge, whole_minutes
+from liq_provider.coverage import Interval, whole_minutes
 from liq_provider.errors import UsageError
 from liq_provider.features import MinuteGrid
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.minutes import Fills
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.store import schema
+from liq_provider.store.knowledge import (
+    SCORING_SOURCES,
+    Knowledge,
+    claims_query,
+    columns_of,
+    doubted,
+    doubts_query,
+    gather,
+    together,
+)
 from liq_provider.store.readable import Readable
-
-# What may take part in a scored segment; a fill serves baselines only.
-SCORING_SOURCES = ("live", "import")
 
 # The sets of venues are bits of a signed byte, see ``baseline``.
 MAX_MARKETS = 7
@@ -33,42 +40,41 @@ class GridReader(Readable):
         sources: Sequence[str] = SCORING_SOURCES,
     ) -> dict[str, list[Interval]]:
         """
-        :return: per venue the merged spans of the whole venue that overlap
-            ``[from_ms, to_ms)``; what is known of single coins only is left out
+        :return: per venue the merged spans that overlap ``[from_ms, to_ms)`` and are known of
+            the whole venue; what is known of, or in doubt for, single coins only is left out
         """
-        found = self._spans(venues, [""], from_ms, to_ms, sources)
-        return {venue: merge(found.get((venue, ""), ())) for venue in venues}
-
-    def _spans(
-        self,
-        venues: Sequence[str],
-        base_assets: Sequence[str],
-        from_ms: int,
-        to_ms: int,
-        sources: Sequence[str] = SCORING_SOURCES,
-    ) -> dict[tuple[str, str], list[Interval]]:
-        """:return: spans by venue and coin; the coin is empty for the whole venue"""
-        table = schema.coverage.c
-        rows = self._rows(
-            select(table.venue, table.base_asset, table.start_ms, table.end_ms)
-            .where(table.venue.in_(venues))
-            .where(table.base_asset.in_(base_assets))
-            .where(table.source.in_(sources))
-            .where(table.end_ms > from_ms)
-            .where(table.start_ms < to_ms)
-        )
-        found: dict[tuple[str, str], list[Interval]] = {}
-        for venue, base, start_ms, end_ms in rows:
-            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
-        return found
+        known = self._knowledge(venues, [""], Interval(from_ms, to_ms), sources)
+        return {venue: known.get((venue, ""), Knowledge()).spans() for venue in venues}
 
     def known_spans(self, venue: str, base_asset: str, span: Interval) -> list[Interval]:
         """:return: where anything is known of a coin on a venue, heard or filled, merged"""
         sources = (*SCORING_SOURCES, "fill")
         wanted = ["", base_asset] if base_asset else [""]
-        found = self._spans([venue], wanted, span.start_ms, span.end_ms, sources)
-        merged = merge(item for items in found.values() for item in items)
-        return [whole_minutes(item) for item in merged]
+        known = self._knowledge([venue], wanted, span, sources)
+        own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
+        return [whole_minutes(item) for item in own.spans()]
+
+    def doubts(self, venues: Sequence[str], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+        """:return: what may be missing in ``[from_ms, to_ms)``, rows of ``doubts``, oldest first"""
+        table = schema.doubts.c
+        rows = self._rows(
+            select(schema.doubts)
+            .where(table.venue.in_(venues))
+            .where(table.end_ms > from_ms)
+            .where(table.start_ms < to_ms)
+            .order_by(table.start_ms)
+        )
+        return [dict(row._mapping) for row in rows]
+
+    def _knowledge(
+        self,
+        venues: Sequence[str],
+        base_assets: Sequence[str],
+        span: Interval,
+        sources: Sequence[str] = SCORING_SOURCES,
+    ) -> dict[tuple[str, str], Knowledge]:
+        claims = self._rows(claims_query(venues, base_assets, span, sources))
+        return gather(claims, self._rows(doubts_query(venues, base_assets, span)))
 
     def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
         """:return: what imports cover, by venue and coin (empty for the whole venue)"""
@@ -92,7 +98,7 @@ class GridReader(Readable):
         :param venues: the enabled venues; the grid holds them in alphabetical order
         """
         names = tuple(sorted(venues))
-        covered = self._covered(base_assets, names, from_ms, to_ms)
+        until_ms = self._until_ms(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
         booked, filled = self._minutes(base_assets, from_ms, to_ms)
@@ -100,7 +106,7 @@ class GridReader(Readable):
             base: _grid(
                 names,
                 from_ms,
-                _clip(covered[base], names, listed.get(base, {}), from_ms),
+                _clip(until_ms[base], names, listed.get(base, {}), from_ms),
                 booked[base],
                 _fills(names, from_ms, filled_ms[base], filled[base])
                 if base in filled_ms
@@ -113,18 +119,18 @@ class GridReader(Readable):
         self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
     ) -> dict[str, tuple[BoolArray, BoolArray]]:
         """
-        What ``grids`` would know of ``[from_ms, to_ms)``, without the sums.
+        What ``grids`` would know of ``[from_ms, to_ms)`` at ``to_ms``, without the sums.
 
         :return: by coin, shape (venues, minutes), venues in alphabetical order: what may be
             scored, and what the baseline of a decision at ``to_ms`` may use
         """
         names = tuple(sorted(venues))
-        covered = self._covered(base_assets, names, from_ms, to_ms)
+        until_ms = self._until_ms(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
         found = {}
         for base in base_assets:
-            scored = _clip(covered[base], names, listed.get(base, {}), from_ms)
+            scored = _clip(until_ms[base], names, listed.get(base, {}), from_ms) > to_ms
             times = filled_ms.get(base)
             found[base] = (
                 scored,
@@ -180,7 +186,7 @@ class GridReader(Readable):
             if base not in found:
                 size = (to_ms - from_ms) // MINUTE_MS
                 found[base] = np.zeros((len(names), size), dtype=np.int64)
-            columns = _columns(Interval(start_ms, end_ms), from_ms)
+            columns = columns_of(Interval(start_ms, end_ms), from_ms)
             found[base][names.index(venue), columns] = available_at
         return found
 
@@ -263,20 +269,23 @@ class GridReader(Readable):
             step_min=bar_min,
         )
 
-    def _covered(
+    def _until_ms(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
-    ) -> dict[str, BoolArray]:
-        spans = self._spans(names, ["", *base_assets], from_ms, to_ms)
-        special = {base for _, base in spans}
+    ) -> dict[str, IntArray]:
+        """:return: by coin, shape (venues, minutes): see ``Knowledge.until_ms``"""
+        known = self._knowledge(names, ["", *base_assets], Interval(from_ms, to_ms))
+        special = {base for _, base in known}
+        size = (to_ms - from_ms) // MINUTE_MS
 
-        def flags(base: str) -> BoolArray:
-            both = [
-                merge([*spans.get((name, ""), ()), *spans.get((name, base), ())]) for name in names
+        def until(base: str) -> IntArray:
+            rows = [
+                together(known.get((name, ""), Knowledge()), known.get((name, base)))
+                for name in names
             ]
-            return _flags(both, from_ms, to_ms)
+            return np.stack([row.until_ms(from_ms, size) for row in rows])
 
-        common = flags("")
-        return {base: flags(base) if base in special else common for base in base_assets}
+        common = until("")
+        return {base: until(base) if base in special else common for base in base_assets}
 
     def _known_ms(
         self, base_assets: Sequence[str], venues: Sequence[str]
@@ -300,43 +309,29 @@ class GridReader(Readable):
         return found
 
 
-def _flags(spans: Sequence[Sequence[Interval]], from_ms: int, to_ms: int) -> BoolArray:
-    flags = np.zeros((len(spans), (to_ms - from_ms) // MINUTE_MS), dtype=bool)
-    for row, intervals in enumerate(spans):
-        for interval in intervals:
-            flags[row, _columns(interval, from_ms)] = True
-    return flags
-
-
-def _columns(interval: Interval, from_ms: int) -> slice:
-    """The whole minutes of an interval."""
-    whole = whole_minutes(interval)
-    first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
-    return slice(first, max(0, (whole.end_ms - from_ms) // MINUTE_MS))
-
-
 def _clip(
-    covered: BoolArray, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
-) -> BoolArray:
+    until_ms: IntArray, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
+) -> IntArray:
     if not known_ms:
-        return covered
-    clipped = covered.copy()
+        return until_ms
+    clipped = until_ms.copy()
     for row, name in enumerate(names):
         if name in known_ms:
             first = -(-(known_ms[name] - from_ms) // MINUTE_MS)
-            clipped[row, : max(0, first)] = False
+            clipped[row, : max(0, first)] = 0
     return clipped
 
 
 def _grid(
     names: tuple[str, ...],
     from_ms: int,
-    covered: BoolArray,
+    until_ms: IntArray,
     rows: Sequence[Any],
     fills: Fills | None,
 ) -> MinuteGrid:
+    covered, doubted_ms = doubted(until_ms, from_ms)
     sums = _sums(names, from_ms, covered.shape, rows)
-    return MinuteGrid(from_ms, names, *sums, covered, fills=fills)
+    return MinuteGrid(from_ms, names, *sums, covered, fills=fills, doubted_ms=doubted_ms)
 
 
 def _fills(names: tuple[str, ...], from_ms: int, known_ms: IntArray, rows: Sequence[Any]) -> Fills:

@@ -35,7 +35,8 @@ def put_coverage(engine: Engine, rows: Sequence[Row], min_event_usd: float) -> N
         for row in rows:
             spans = [Interval(row["start_ms"], row["end_ms"])]
             venue, coin, known_ms = row["venue"], row["base_asset"], row["available_at"]
-            cover(connection, venue, spans, row["source"], known_ms, coin)
+            heard_by = row.get("heard_by", "")
+            cover(connection, venue, spans, row["source"], known_ms, coin, heard_by)
             if row["source"] == "fill":
                 complete(connection, venue, coin, spans, known_ms, min_event_usd)
 
@@ -43,5 +44,5 @@ def put_coverage(engine: Engine, rows: Sequence[Row], min_event_usd: float) -> N
 def put_watermark(engine: Engine, watermark_ms: int, now_ms: int) -> None:
     """In a store that never settled a minute itself, what was settled elsewhere is final."""
     with store_errors("Restoring the watermark"), engine.begin() as connection:
-        if watermark_ms and not read_state(connection, "watermark_ms", lock=True):
+        if watermark_ms and not read_state(connection, "watermark_ms", lock="shared"):
             write_state(connection, "watermark_ms", watermark_ms, now_ms)

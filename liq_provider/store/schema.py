@@ -17,8 +17,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0007"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISION = "0008"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 metadata = MetaData()
 
@@ -152,17 +152,35 @@ readiness = Table(
     Column("active_n", Integer, nullable=False),
 )
 
-# Spans in which a venue was connected and proven alive; source is live, import or fill.
-# base_asset is the only coin of which that is known, or empty: the whole venue.
+# Minutes that were heard; source is live, import or fill. base_asset is the only coin of which
+# that is known, or empty: the whole venue. heard_by is the run of the sidecar that heard them: a
+# live minute is known if one of them heard all of it. available_at is when it was written; for
+# a fill, the first minute close that may know of it.
 coverage = Table(
     "coverage",
     metadata,
     Column("venue", String, primary_key=True),
     Column("base_asset", String, primary_key=True),
     Column("source", String, primary_key=True),
+    Column("heard_by", String, primary_key=True, server_default=""),
     Column("start_ms", BigInteger, primary_key=True),
     Column("end_ms", BigInteger, nullable=False),
     Column("available_at", BigInteger, nullable=False),
+)
+
+# Whole minutes that are not known although coverage says that they were heard. base_asset is the
+# coin of which something may be missing, or empty: any. heard_by is the run of the sidecar that
+# may have missed something, or empty: an order exists that they do not count. available_at is
+# the first minute close that may know of the doubt; decisions before it were made without.
+doubts = Table(
+    "doubts",
+    metadata,
+    Column("venue", String, primary_key=True),
+    Column("base_asset", String, primary_key=True),
+    Column("heard_by", String, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True),
+    Column("available_at", BigInteger, primary_key=True),
+    Column("end_ms", BigInteger, nullable=False),
 )
 
 # Waves above the judge's floor. last_ms is the close of the last confirming minute; seen says

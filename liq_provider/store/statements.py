@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt
+from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.rows import Row
 
@@ -28,15 +30,18 @@ def replace(connection: Connection, table: Table, rows: list[Row]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
-def read_state(connection: Connection, key: str, *, lock: bool = False) -> Any:
+def read_state(
+    connection: Connection, key: str, *, lock: Literal["shared", "alone"] | None = None
+) -> Any:
     """
-    :param lock: nobody else may change it before this transaction ends
+    :param lock: nobody else may change it before this transaction ends; ``alone``: nor may
+        anybody else hold it
     :return: one of the small facts, None if it was never written
     """
     query = select(schema.state.c.value).where(schema.state.c.key == key)
-    if lock:
+    if lock is not None:
         # SQLite has no such clause and needs none: its writers follow one another.
-        query = query.with_for_update(read=True)
+        query = query.with_for_update(read=lock == "shared")
     value = connection.execute(query).scalar()
     return None if value is None else json.loads(value)
 
@@ -72,18 +77,21 @@ def cover(
     source: str,
     now_ms: int,
     base_asset: str = "",
+    heard_by: str = "",
 ) -> None:
     """
-    Write coverage as it happens; an interval is identified by its start and only grows.
+    Write coverage; an interval is identified by its start and only grows.
 
     :param source: live, import or fill
     :param base_asset: the only coin that this is known of; empty for the whole venue
+    :param heard_by: the sidecar whose feed it was
     """
     rows = [
         {
             "venue": venue,
             "base_asset": base_asset,
             "source": source,
+            "heard_by": heard_by,
             "start_ms": item.start_ms,
             "end_ms": item.end_ms,
             "available_at": now_ms,
@@ -91,15 +99,81 @@ def cover(
         for item in intervals
         if item.end_ms > item.start_ms
     ]
+    _grow(connection, schema.coverage, rows, ("end_ms", "available_at"))
+
+
+def claim(connection: Connection, venue: str, span: Interval, heard_by: str, now_ms: int) -> None:
+    """
+    A sidecar heard all of a span that was settled; it goes on where the last one ended, if that
+    is where it starts.
+    """
+    table = schema.coverage.c
+    longer = connection.execute(
+        update(schema.coverage)
+        .where(table.venue == venue)
+        .where(table.base_asset == "")
+        .where(table.source == "live")
+        .where(table.heard_by == heard_by)
+        .where(table.start_ms <= span.start_ms)
+        .where(table.end_ms >= span.start_ms)
+        .values(end_ms=case((table.end_ms > span.end_ms, table.end_ms), else_=span.end_ms))
+    )
+    if not longer.rowcount:
+        cover(connection, venue, [span], "live", now_ms, heard_by=heard_by)
+
+
+def doubt(
+    connection: Connection, doubts: Iterable[Doubt], heard_by: str, available_at: int
+) -> None:
+    """
+    Of some minutes something may be missing.
+
+    :param heard_by: the sidecar that may have missed it; empty if it is missing whoever heard
+        them
+    :param available_at: the first minute close that may know of it
+    """
+    rows = [
+        {
+            "venue": item.venue,
+            "base_asset": item.base_asset,
+            "heard_by": heard_by,
+            "start_ms": item.span.start_ms,
+            "end_ms": item.span.end_ms,
+            "available_at": available_at,
+        }
+        for item in doubts
+    ]
+    new = [row for row in rows if not _goes_on(connection, row)]
+    _grow(connection, schema.doubts, new, ("end_ms",))
+
+
+def _goes_on(connection: Connection, row: Row) -> bool:
+    """What is in doubt minute by minute, and known to be each time, is one row that grows."""
+    table = schema.doubts.c
+    if row["available_at"] > row["start_ms"] + MINUTE_MS:
+        return False
+    longer = connection.execute(
+        update(schema.doubts)
+        .where(table.venue == row["venue"])
+        .where(table.base_asset == row["base_asset"])
+        .where(table.heard_by == row["heard_by"])
+        .where(table.end_ms == row["start_ms"])
+        .where(table.available_at <= table.start_ms + MINUTE_MS)
+        .values(end_ms=row["end_ms"])
+    )
+    return bool(longer.rowcount)
+
+
+def _grow(connection: Connection, table: Table, rows: list[Row], columns: tuple[str, ...]) -> None:
     if not rows:
         return
-    statement = insert_into(connection, schema.coverage)
+    statement = insert_into(connection, table)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=list(schema.coverage.primary_key),
-            set_={"end_ms": new.end_ms, "available_at": new.available_at},
-            where=new.end_ms > schema.coverage.c.end_ms,
+            index_elements=list(table.primary_key),
+            set_={name: new[name] for name in columns},
+            where=new.end_ms > table.c.end_ms,
         ),
         rows,
     )

@@ -106,7 +106,9 @@ def _cut_coverage(engine: Engine, before_ms: int) -> int:
         gone = connection.execute(delete(schema.coverage).where(table.start_ms < before_ms))
         for row in cut:
             rest = Interval(before_ms, row.end_ms)
-            cover(connection, row.venue, [rest], row.source, row.available_at, row.base_asset)
+            known = (row.source, row.available_at, row.base_asset, row.heard_by)
+            cover(connection, row.venue, [rest], *known)
+        connection.execute(delete(schema.doubts).where(schema.doubts.c.end_ms <= before_ms))
         return gone.rowcount - len(cut)
 
 

@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, select
 
 from liq_provider.confirmation import Confirmed
-from liq_provider.coverage import Interval, whole_minutes
+from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.liquidation import Liquidation
+from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.markets import Market
-from liq_provider.store import fills, schema, statements, upkeep, verdicts
+from liq_provider.store import fills, rebooking, schema, statements, upkeep, verdicts
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
 from liq_provider.store.engine import migrate, store_errors
+from liq_provider.store.final import FinalMinutes
 from liq_provider.store.hangup import Hangup
 from liq_provider.store.rows import (
     IDENTITY_COLUMNS,
@@ -27,7 +29,6 @@ from liq_provider.store.rows import (
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 
 _Spans = Mapping[str, Sequence[Interval]]
-_Settled = Mapping[tuple[str, str], Sequence[Interval]]  # venue and coin, empty for all
 
 
 @dataclass(slots=True)
@@ -39,14 +40,13 @@ class Appended:
     :param duplicates: orders that the store had already
     :param booked: new orders by how they were booked: event, arrival, late, future, and small
         for those below ``min_event_usd``, which no minute counts
-    :param missed: venue and minute of those that count in no minute, or in a later one only
-        because the store was slower than another sidecar
+    :param rebooked: orders that another sidecar had stored in no minute, or in a later one
     """
 
     inserted: int = 0
     duplicates: int = 0
     booked: Counter[str] = field(default_factory=Counter)
-    missed: set[tuple[str, int]] = field(default_factory=set)
+    rebooked: int = 0
 
 
 class Writer:
@@ -54,6 +54,7 @@ class Writer:
     :param engine: opened for writing; the schema is created or migrated here
     :param rules: how liquidations are booked
     :param min_event_usd: smaller orders are stored but count in no minute
+    :param heard_by: the run of the sidecar whose feeds these are; empty for everybody else
     :param at_once: False leaves opening to ``open``
     """
 
@@ -62,12 +63,14 @@ class Writer:
         engine: Engine,
         rules: BookingRules | None = None,
         min_event_usd: float = 0.0,
+        heard_by: str = "",
         *,
         at_once: bool = True,
     ) -> None:
         self._engine = engine
         self.rules = rules or BookingRules()
         self.min_event_usd = min_event_usd
+        self.heard_by = heard_by
         self._made_with_usd = min_event_usd
         self.opened = False
         self.hang_up = Hangup(engine)
@@ -114,8 +117,25 @@ class Writer:
             return result
         with store_errors("Storing liquidations"), self.engine.begin() as connection:
             # Locked: another sidecar must not settle the minute between booking and commit.
-            watermark_ms = int(read_state(connection, "watermark_ms", lock=True) or 0)
-            self._append(connection, items, watermark_ms, {}, result)
+            watermark_ms = int(read_state(connection, "watermark_ms", lock="shared") or 0)
+            rows, how = self._booked(items, watermark_ms)
+            new = self._insert(connection, rows, how, result)
+            first: dict[Identity, Incoming] = {}
+            for incoming in items:
+                first.setdefault(identity(incoming.liquidation), incoming)
+            there = rebooking.rebook(
+                connection,
+                {key: rows[key] for key in rows.keys() - new},
+                watermark_ms,
+                self.min_event_usd,
+                self.rules,
+                result,
+            )
+            booked = {key: rows[key]["minute_ms"] for key in new} | there
+            owing = self._owing(first, booked, watermark_ms)
+            for available_at, doubts in owing.items():
+                statements.doubt(connection, doubts, "", available_at)
+        result.duplicates = len(items) - result.inserted
         return result
 
     def import_batch(self, items: Sequence[Incoming]) -> Appended:
@@ -127,8 +147,16 @@ class Writer:
         if not items:
             return result
         with store_errors("Importing"), self.engine.begin() as connection:
-            settled = _settled_live(connection, {item.liquidation.venue for item in items})
-            self._append(connection, items, 0, settled, result)
+            final = FinalMinutes(connection, {item.liquidation.venue for item in items})
+            rows, how = self._booked(items, 0)
+            too_late = {key for key, row in rows.items() if row["minute_ms"] is None}
+            for key, row in rows.items():
+                minute_ms = row["minute_ms"]
+                if minute_ms is not None and final.has(row, minute_ms):
+                    row["minute_ms"], how[key] = None, "late"
+            new = self._insert(connection, rows, how, result)
+            self._doubt_imported([rows[key] for key in sorted(too_late & new)], connection)
+        result.duplicates = len(items) - result.inserted
         return result
 
     def restore(self, found: Sequence[Row]) -> Appended:
@@ -142,68 +170,88 @@ class Writer:
         rows: dict[Identity, Row] = {}
         how: dict[Identity, str] = {}
         with store_errors("Restoring liquidations"), self.engine.begin() as connection:
-            settled = _settled_live(connection, {row["venue"] for row in found})
+            final = FinalMinutes(connection, {row["venue"] for row in found})
             for row in found:
                 key = tuple(row[column.name] for column in IDENTITY_COLUMNS)
                 minute_ms = row["minute_ms"]
-                if minute_ms is not None and settled and _is_settled(settled, row, minute_ms):
+                if minute_ms is not None and final.has(row, minute_ms):
                     minute_ms = None
                 rows[key] = row if minute_ms == row["minute_ms"] else {**row, "minute_ms": None}
                 how[key] = "late" if minute_ms is None else "event"
-            self._insert(connection, rows, how, {}, result)
+            self._insert(connection, rows, how, result)
         return result
 
-    def _append(
-        self,
-        connection: Connection,
-        items: Sequence[Incoming],
-        watermark_ms: int,
-        settled: _Settled,
-        result: Appended,
-    ) -> None:
+    def _booked(
+        self, items: Sequence[Incoming], watermark_ms: int
+    ) -> tuple[dict[Identity, Row], dict[Identity, str]]:
+        """:return: rows of ``liquidations`` and how they were booked, each order once"""
         rows: dict[Identity, Row] = {}
         how: dict[Identity, str] = {}
-        missed: dict[Identity, int] = {}
         for incoming in items:
-            item = incoming.liquidation
-            key = identity(item)
-            if key in rows:
-                continue
-            minute, booked = self.rules.book(incoming, watermark_ms)
-            row = liquidation_row(item, minute)
-            if minute is not None and settled and _is_settled(settled, row, minute):
-                row["minute_ms"], booked = None, "late"
-            rows[key], how[key] = row, booked
-            doubtful = self.rules.doubtful_minute(incoming, booked)
-            if doubtful is not None:
-                missed[key] = doubtful
-        self._insert(connection, rows, how, missed, result)
-        result.duplicates = len(items) - result.inserted
+            key = identity(incoming.liquidation)
+            if key not in rows:
+                minute_ms, how[key] = self.rules.book(incoming, watermark_ms)
+                rows[key] = liquidation_row(incoming.liquidation, minute_ms)
+        return rows, how
 
     def _insert(
         self,
         connection: Connection,
         rows: Mapping[Identity, Row],
         how: Mapping[Identity, str],
-        missed: Mapping[Identity, int],
         result: Appended,
-    ) -> None:
+    ) -> set[Identity]:
+        """:return: those that were new"""
         statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
         # In the order of the key: two writers that lock rows in the same order never deadlock.
         ordered = [rows[key] for key in sorted(rows)]
         found = connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered)
-        new = [tuple(row) for row in found]
+        new = {tuple(row) for row in found}
         result.inserted, result.duplicates = len(new), len(rows) - len(new)
         sums = MinuteSums(self.rules.settle_ms)
-        for key in new:
+        for key in sorted(new):
             row = rows[key]
             small = row["notional_usd"] < self.min_event_usd
             result.booked["small" if small else how[key]] += 1
             if row["minute_ms"] is not None and not small:
                 sums.add(row)
-            if key in missed:
-                result.missed.add((row["venue"], missed[key]))
         statements.add_to_minutes(connection, sums.rows())
+        return new
+
+    def _doubt_imported(self, too_late: Iterable[Row], connection: Connection) -> None:
+        """A live feed would have known that much of them, and from then on."""
+        for row in too_late:
+            if row["notional_usd"] >= self.min_event_usd:
+                of_ms = min(row["event_ms"], row["received_ms"])
+                doubt = Doubt(row["venue"], row["base_asset"], _minute(minute_of(of_ms)))
+                settled_ms = minute_of(row["received_ms"] - self.rules.settle_ms)
+                statements.doubt(connection, [doubt], "", settled_ms + MINUTE_MS)
+
+    def _owing(
+        self,
+        heard: Mapping[Identity, Incoming],
+        booked: Mapping[Identity, int | None],
+        watermark_ms: int,
+    ) -> dict[int, set[Doubt]]:
+        """
+        Minutes that were settled without an order that belongs to them, by the close from
+        which on that is known.
+
+        :param booked: the minute of each order, whoever stored it
+        """
+        owing: dict[int, set[Doubt]] = {}
+        for key, incoming in heard.items():
+            item = incoming.liquidation
+            if item.notional_usd < self.min_event_usd:
+                continue
+            minute_ms = self.rules.owing_minute(incoming, booked[key])
+            if minute_ms is None:
+                continue
+            if minute_ms >= watermark_ms and minute_ms == minute_of(item.event_ms):
+                continue  # another sidecar may still book it; ``settle`` looks again
+            doubt = Doubt(item.venue, item.base_asset, _minute(minute_ms))
+            owing.setdefault(max(watermark_ms, minute_ms) + MINUTE_MS, set()).add(doubt)
+        return owing
 
     def fill(
         self,
@@ -256,16 +304,41 @@ class Writer:
         with store_errors("Writing coverage"), self.engine.begin() as connection:
             if source == "live":
                 intervals = _not_pruned(connection, intervals)
-            statements.cover(connection, venue, intervals, source, now_ms, base_asset)
+            heard_by = self.heard_by if source == "live" else ""
+            statements.cover(connection, venue, intervals, source, now_ms, base_asset, heard_by)
 
-    def settle(self, close_ms: int, coverage: _Spans, now_ms: int) -> None:
-        """Make a minute final: its coverage and the watermark, in one transaction."""
+    def settle(
+        self, close_ms: int, heard: _Spans, now_ms: int, doubts: Sequence[Doubt] = ()
+    ) -> None:
+        """
+        Make a minute final: who heard it, what may be missing, and the watermark, in one
+        transaction.
+
+        :param heard: per venue the spans, up to ``close_ms``, that this sidecar heard and whose
+            orders are all stored
+        :param doubts: what it may have missed all the same
+        """
         with store_errors("Settling a minute"), self.engine.begin() as connection:
-            if close_ms > int(read_state(connection, "watermark_ms") or 0):
+            # From here on nobody books into this minute any more.
+            if close_ms > int(read_state(connection, "watermark_ms", lock="alone") or 0):
                 write_state(connection, "watermark_ms", close_ms, now_ms)
-            for venue in sorted(coverage):
-                intervals = _not_pruned(connection, coverage[venue])
-                statements.cover(connection, venue, intervals, "live", now_ms)
+            minute_ms = close_ms - MINUTE_MS
+            unbooked = _unbooked(connection, minute_ms, self.min_event_usd)
+            statements.doubt(connection, unbooked, "", close_ms)
+            statements.doubt(connection, doubts, self.heard_by, close_ms)
+            for venue in sorted(heard):
+                for span in _not_pruned(connection, heard[venue]):
+                    statements.claim(connection, venue, span, self.heard_by, now_ms)
+
+    def put_doubts(self, doubts: Sequence[Doubt], now_ms: int) -> None:
+        """
+        What this sidecar may have missed in minutes that are settled already; decisions from
+        the next close on know of it.
+        """
+        with store_errors("Writing doubts"), self.engine.begin() as connection:
+            watermark_ms = int(read_state(connection, "watermark_ms", lock="shared") or 0)
+            available_at = max(watermark_ms, minute_of(now_ms)) + MINUTE_MS
+            statements.doubt(connection, doubts, self.heard_by, available_at)
 
     def put_results(
         self,
@@ -370,37 +443,27 @@ class Writer:
             raise UsageError(other)
 
 
+def _minute(minute_ms: int) -> Interval:
+    return Interval(minute_ms, minute_ms + MINUTE_MS)
+
+
+def _unbooked(connection: Connection, minute_ms: int, min_event_usd: float) -> list[Doubt]:
+    """The coins of a minute with an order that happened in it and counts in none."""
+    table = schema.liquidations.c
+    query = (
+        select(table.venue, table.base_asset)
+        .where(table.event_ms >= minute_ms)
+        .where(table.event_ms < minute_ms + MINUTE_MS)
+        .where(table.minute_ms.is_(None))
+        .where(table.notional_usd >= min_event_usd)
+        .distinct()
+    )
+    return sorted(Doubt(*row, _minute(minute_ms)) for row in connection.execute(query))
+
+
 def _is_empty(connection: Connection) -> bool:
     some = select(schema.minutes.c.minute_ms).limit(1).subquery()
     return not connection.execute(select(func.count()).select_from(some)).scalar()
-
-
-def _settled_live(
-    connection: Connection, venues: Iterable[str]
-) -> dict[tuple[str, str], list[Interval]]:
-    """
-    The whole minutes up to the watermark that a live feed covered: they are final. By venue and
-    coin; the coin is empty for the whole venue.
-    """
-    watermark_ms = int(read_state(connection, "watermark_ms") or 0)
-    table = schema.coverage.c
-    found: dict[tuple[str, str], list[Interval]] = {}
-    query = (
-        select(table.venue, table.base_asset, table.start_ms, table.end_ms)
-        .where(table.source == "live")
-        .where(table.venue.in_(sorted(venues)))
-        .where(table.start_ms < watermark_ms)
-    )
-    for venue, base, start_ms, end_ms in connection.execute(query):
-        whole = whole_minutes(Interval(start_ms, min(end_ms, watermark_ms)))
-        found.setdefault((venue, base), []).append(whole)
-    return found
-
-
-def _is_settled(settled: _Settled, row: Row, minute_ms: int) -> bool:
-    venue = row["venue"]
-    spans = [*settled.get((venue, ""), ()), *settled.get((venue, row["base_asset"]), ())]
-    return any(span.start_ms <= minute_ms < span.end_ms for span in spans)
 
 
 def _not_pruned(connection: Connection, intervals: Iterable[Interval]) -> list[Interval]:

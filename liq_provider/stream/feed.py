@@ -9,9 +9,10 @@ first live liquidation, because a dead address acknowledges and never speaks.
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from liq_provider.coverage import CoverageTracker
+from liq_provider.doubts import ANY_COIN, Doubts
 from liq_provider.errors import FeedError
 from liq_provider.markets import MarketTable
 from liq_provider.stream.address import check_url
@@ -27,6 +28,9 @@ from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)
 
+# From asking for a market to hearing it.
+_SUBSCRIBING_MS = 5_000
+
 
 class Feed:
     """
@@ -35,6 +39,7 @@ class Feed:
     :param sink: takes liquidations and the start of the unbroken connection they came by,
         in milliseconds; must not block. Orders older than that are a snapshot of the past
     :param coverage: this venue's
+    :param doubts: what may have been missed, of all venues
     :param silence: shared by all feeds
     :param rng: source of the jitter between attempts
     :raises SettingsError: if the address must not be used
@@ -48,6 +53,7 @@ class Feed:
         clock_ms: Callable[[], int],
         sink: Sink,
         coverage: CoverageTracker,
+        doubts: Doubts,
         silence: SilenceJudge,
         timing: Timing | None = None,
         rng: random.Random | None = None,
@@ -58,10 +64,11 @@ class Feed:
         self._markets = WantedMarkets(venue, markets)
         self._clock_ms = clock_ms
         self._coverage = coverage
+        self._doubts = doubts
         self._silence = silence
         self._timing = timing or Timing()
         self._record = FeedRecord(venue.name, url, clock_ms())
-        self._intake = Intake(venue, sink, self._record, self._lossy)
+        self._intake = Intake(venue, sink, self._record, doubts, clock_ms)
         self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)
         self._current: Connection | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -100,9 +107,17 @@ class Feed:
 
     def update_markets(self, markets: MarketTable) -> None:
         """Take a newer market list; new markets are subscribed to on the live connection."""
+        known = {market.market_id for market in self._markets.table}
         self._markets.update(markets)
+        new = {market.base_asset for market in markets if market.market_id not in known}
+        self._not_yet_heard(new if known else ())
         if self._current is not None:
             self._current.subscribe(self._markets.allowed())
+
+    def unheard(self) -> set[str]:
+        """:return: coins with a market that the venue does not let us subscribe to"""
+        markets = [self._markets.table.get(name) for name in self._markets.rejected]
+        return {market.base_asset for market in markets if market is not None}
 
     def status(self) -> FeedStatus:
         """:return: a snapshot for the status page"""
@@ -196,6 +211,7 @@ class Feed:
                 return connection.ended.result()
             if self._silence.silent(self._venue.name, self._clock_ms()):
                 self._on_trial = True
+                self._disbelieve()
                 return "connected but silent: no liquidations while there should be some"
             if self._venue.max_age_s and connection.age_s >= self._next_rollover_s:
                 await self._roll_over(connection)
@@ -248,6 +264,8 @@ class Feed:
                 self._heard(connection, now_ms, live)
             self._intake.deliver(said.liquidations, since_ms, now_ms)
         if said.rejected and self._markets.reject(said.rejected):
+            # A request that was refused may have named others as well.
+            self._not_yet_heard({market.base_asset for market in self._markets.table})
             # It works without them, so the next attempt is a new beginning.
             self._retry.forget()
             connection.subscribe_again(self._markets.allowed())
@@ -269,7 +287,7 @@ class Feed:
     def _on_proof(self, connection: Connection, sent_ms: int, latency_ms: float) -> None:
         if connection is self._current:
             self._record.latency_ms = latency_ms
-            self._coverage.prove(sent_ms)
+            self._coverage.prove(sent_ms, self._clock_ms())
 
     # ---- when it does not
 
@@ -282,11 +300,16 @@ class Feed:
         self._enter("silent" if self._on_trial else "down", reason)
         return self._retry.failed_s(reason)
 
-    def _lossy(self) -> None:
-        # What was lost was lost since the last proof.
-        if self._coverage.covering:
-            self._coverage.lose()
-            self._coverage.begin(self._clock_ms())
+    def _disbelieve(self) -> None:
+        """What was taken for quiet was silence, since the last liquidation at least."""
+        since_ms, now_ms = self._silence.quiet_since_ms(self._venue.name), self._clock_ms()
+        if since_ms is not None:
+            self._doubts.add(self._venue.name, ANY_COIN, since_ms, now_ms)
+
+    def _not_yet_heard(self, base_assets: Iterable[str]) -> None:
+        now_ms = self._clock_ms()
+        for base_asset in base_assets:
+            self._doubts.add(self._venue.name, base_asset, now_ms, now_ms + _SUBSCRIBING_MS)
 
     def _enter(self, state: FeedState, detail: str) -> None:
         self._record.enter(state, detail, self._clock_ms())

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 
+from liq_provider.doubts import ANY_COIN, Doubts
 from liq_provider.liquidation import Liquidation
 from liq_provider.markets import MarketTable
 from liq_provider.stream.status import FeedRecord
@@ -20,16 +21,23 @@ class Intake:
     :param sink: takes liquidations and the start of the unbroken connection they came by,
         in milliseconds
     :param record: where everything is counted
-    :param lossy: called after an error of our own code: a frame may be lost
+    :param doubts: is told what could not be read
+    :param clock_ms: corrected time
     """
 
     def __init__(
-        self, venue: Venue, sink: Sink, record: FeedRecord, lossy: Callable[[], None]
+        self,
+        venue: Venue,
+        sink: Sink,
+        record: FeedRecord,
+        doubts: Doubts,
+        clock_ms: Callable[[], int],
     ) -> None:
         self._venue = venue
         self._sink = sink
         self._record = record
-        self._lossy = lossy
+        self._doubts = doubts
+        self._clock_ms = clock_ms
 
     def read(self, frame: bytes, markets: MarketTable, now_ms: int) -> Parsed:
         """:return: what the frame says; nothing if our own code failed"""
@@ -43,6 +51,8 @@ class Intake:
             return _NOT_READ
         if said.dropped:
             record.dropped.update(said.dropped)
+        if said.unread:
+            self._doubts.unread(record.venue, said.unread, now_ms)
         if not said.understood:
             record.sample(frame)
         if said.error is not None:
@@ -68,4 +78,5 @@ class Intake:
         self._record.last_error = f"{kind}: {error}"
         if self._record.failures[kind] == 1:
             logger.error("%s: %s failed", self._record.venue, place, exc_info=error)
-        self._lossy()
+        # Whatever was in hand may be lost.
+        self._doubts.unread(self._record.venue, (ANY_COIN,), self._clock_ms())

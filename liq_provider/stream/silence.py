@@ -78,6 +78,11 @@ class SilenceJudge:
             return True
         return self._others(venue, now_ms) >= self._busy_count
 
+    def quiet_since_ms(self, venue: str) -> int | None:
+        """:return: when a connected feed last spoke, or was connected; None if it is not"""
+        voice = self._voices.get(venue)
+        return None if voice is None else voice.heard_ms
+
     def _others(self, venue: str, now_ms: int) -> int:
         total = 0
         for name, voice in self._voices.items():

@@ -1,6 +1,6 @@
 """What every exchange module provides: where to connect, what to say, how to read a frame."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,7 +20,10 @@ class Parsed:
     :param error: the venue's error message for us, or None
     :param rejected: market ids that the error names: subscribing works without them
     :param dropped: how many records were left out, by reason (``"unknown_market"``, ...)
-    :param understood: False if the frame fits no known shape; it is then kept as a sample
+    :param unread: coins that something unreadable in the frame may have been about, as
+        ``Doubts`` names them; such a liquidation may be missing
+    :param understood: False if the frame fits no known shape; it is then kept as a sample. A
+        well-formed message of an unknown kind leaves nothing unread
     """
 
     liquidations: Sequence[Liquidation] = ()
@@ -30,6 +33,7 @@ class Parsed:
     error: str | None = None
     rejected: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    unread: Collection[str] = ()
     understood: bool = True
 
 

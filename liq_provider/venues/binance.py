@@ -11,15 +11,23 @@ from liq_provider.markets import MarketTable
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,
+    COIN_M,
+    DAMAGED,
+    NOT_READABLE,
     NOT_UNDERSTOOD,
     NOTHING,
-    Reason,
+    UNKNOWN_KIND,
+    UNKNOWN_MARKET,
+    Refused,
     build,
     collect,
     decode,
     milliseconds,
     number,
+    refused_for,
 )
+
+_EVENT = "forceOrder"
 
 # "st" tells the product lines apart that share the stream since 2026-06-30.
 _USD_M = (1, "1", None)
@@ -46,18 +54,22 @@ class Binance:
     def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
         """Read a bare event, one wrapped in ``{"stream", "data"}``, a list, or an answer."""
         message = decode(frame)
+        if message is None:
+            return DAMAGED
+        ours = False
         if message.__class__ is dict:
             data = message.get("data")
             if data is not None:
+                ours = _EVENT in str(message.get("stream"))
                 message = data
         if message.__class__ is dict:
             order = _order_of(message)
             if order is None:
-                return _answer(message)
+                return DAMAGED if ours or message.get("e") == _EVENT else _answer(message)
             return collect((_record(message, order, markets, received_ms),))
         if message.__class__ is list and message:
             return _read_list(message, markets, received_ms)
-        return NOT_UNDERSTOOD
+        return DAMAGED if ours else NOT_UNDERSTOOD
 
 
 def _order_of(event: dict[str, Any]) -> dict[str, Any] | None:
@@ -69,34 +81,37 @@ def _order_of(event: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _read_list(events: list[Any], markets: MarketTable, received_ms: int) -> Parsed:
-    records: list[Liquidation | Reason] = []
+    records: list[Liquidation | Refused] = []
     for event in events:
         order = _order_of(event) if event.__class__ is dict else None
-        records.append(
-            "bad_record" if order is None else _record(event, order, markets, received_ms)
-        )
+        if order is not None:
+            records.append(_record(event, order, markets, received_ms))
+        elif event.__class__ is dict and event.get("e") not in (None, _EVENT):
+            records.append(UNKNOWN_KIND)
+        else:
+            records.append(NOT_READABLE)
     return collect(records)
 
 
 def _record(
     event: dict[str, Any], order: dict[str, Any], markets: MarketTable, received_ms: int
-) -> Liquidation | Reason:
+) -> Liquidation | Refused:
     product = order.get("st", event.get("st"))
     if product in _COIN_M:
-        return "coin_m"
-    if product not in _USD_M:
-        return "bad_record"
+        return COIN_M
     market_id = order.get("s")
     if market_id.__class__ is not str:
-        return "bad_record"
+        return NOT_READABLE
     market = markets.get(market_id)
+    if product not in _USD_M:
+        return refused_for(market)  # a product line that is newer than we are
     if market is None:
-        return "unknown_market"
+        return UNKNOWN_MARKET
     if not market.linear:
-        return "coin_m"  # a frame without "st": its quantity is in contracts
+        return COIN_M  # a frame without "st": its quantity is in contracts
     side = order.get("S")
     if side != "SELL" and side != "BUY":
-        return "bad_side"
+        return Refused("bad_side", market.base_asset)
     # The average fill price is missing in some recordings; the order's own price is about
     # one percent off and better than nothing.
     price = number(order.get("ap")) or number(order.get("p"))

@@ -10,9 +10,12 @@ from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,
     ALIVE,
+    DAMAGED,
+    NOT_READABLE,
     NOT_UNDERSTOOD,
     NOTHING,
-    Reason,
+    UNKNOWN_MARKET,
+    Refused,
     build,
     collect,
     decode,
@@ -59,14 +62,18 @@ class Bybit:
     def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
         """Read one topic's list of positions, or an answer."""
         message = decode(frame)
+        if message is None:
+            return DAMAGED
         if message.__class__ is not dict:
             return NOT_UNDERSTOOD
         topic = message.get("topic")
         if topic.__class__ is not str:
             return _answer(message)
         data = message.get("data")
-        if not topic.startswith(_TOPIC) or data.__class__ is not list:
+        if not topic.startswith(_TOPIC):
             return NOT_UNDERSTOOD
+        if data.__class__ is not list:
+            return DAMAGED
         return collect([_record(item, markets, received_ms) for item in data])
 
 
@@ -74,19 +81,19 @@ def _request(topics: list[str]) -> str:
     return orjson.dumps({"op": "subscribe", "args": topics}).decode()
 
 
-def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Reason:
+def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
     if item.__class__ is not dict:
-        return "bad_record"
+        return NOT_READABLE
     market_id = item.get("s")
     if market_id.__class__ is not str:
-        return "bad_record"
+        return NOT_READABLE
     market = markets.get(market_id)
     if market is None:
-        return "unknown_market"
+        return UNKNOWN_MARKET
     side = item.get("S")
     # The side of the POSITION, unlike Binance: Buy means that a long was liquidated.
     if side != "Buy" and side != "Sell":
-        return "bad_side"
+        return Refused("bad_side", market.base_asset)
     return build(
         market,
         "long" if side == "Buy" else "short",

@@ -7,11 +7,13 @@ format shows as a rising number instead of as wrong money.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
 import orjson
 
+from liq_provider.doubts import ANY_COIN
 from liq_provider.liquidation import Liquidation, PositionSide
 from liq_provider.markets import Market
 from liq_provider.venues.base import Parsed, number_repeats
@@ -36,9 +38,31 @@ LATEST_MS = 4_102_444_800_000
 MAX_NOTIONAL_USD = 1e10
 
 NOTHING = Parsed()
+# A message of a kind that we do not know, and one that is damaged or not of the shape that its
+# kind has: liquidations of any coin may have been in that.
 NOT_UNDERSTOOD = Parsed(understood=False)
+DAMAGED = Parsed(understood=False, unread=(ANY_COIN,))
 ACKNOWLEDGED = Parsed(acknowledged=1)
 ALIVE = Parsed(alive=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    A record that was left out.
+
+    :param base_asset: the coin that it is about, ``ANY_COIN`` if that cannot be told, None if
+        it is about none that we record
+    """
+
+    reason: Reason
+    base_asset: str | None
+
+
+NOT_READABLE = Refused("bad_record", ANY_COIN)
+UNKNOWN_KIND = Refused("bad_record", None)
+UNKNOWN_MARKET = Refused("unknown_market", None)
+COIN_M = Refused("coin_m", None)
 
 
 def decode(frame: str | bytes) -> Any:
@@ -47,6 +71,11 @@ def decode(frame: str | bytes) -> Any:
         return orjson.loads(frame)
     except (orjson.JSONDecodeError, TypeError):
         return None
+
+
+def refused_for(market: Market | None) -> Refused:
+    """:return: a record of a kind that we do not know, which is about one market"""
+    return Refused("bad_record", None if market is None else market.base_asset)
 
 
 def number(value: Any) -> float:
@@ -81,7 +110,7 @@ def build(
     amount: float,
     event_ms: int,
     received_ms: int,
-) -> Liquidation | Reason:
+) -> Liquidation | Refused:
     """
     Turn the venue's units into ours.
 
@@ -91,11 +120,11 @@ def build(
     :return: the record, or why there is none
     """
     if not price:
-        return "bad_price"
+        return Refused("bad_price", market.base_asset)
     if not amount:
-        return "bad_quantity"
+        return Refused("bad_quantity", market.base_asset)
     if not event_ms:
-        return "bad_time"
+        return Refused("bad_time", market.base_asset)
     if market.linear:
         quantity = amount * market.contract_size
         notional_usd = quantity * price
@@ -103,7 +132,7 @@ def build(
         notional_usd = amount * market.contract_size
         quantity = notional_usd / price
     if not 0.0 < notional_usd <= MAX_NOTIONAL_USD or not 0.0 < quantity < inf:
-        return "bad_notional"
+        return Refused("bad_notional", market.base_asset)
     return Liquidation(
         market.venue,
         market.market_id,
@@ -118,18 +147,23 @@ def build(
     )
 
 
-def collect(records: Sequence[Liquidation | Reason]) -> Parsed:
+def collect(records: Sequence[Liquidation | Refused]) -> Parsed:
     """Keep the good records of a frame, count the others by reason, number the repeats."""
     if len(records) == 1:
         record = records[0]
-        if record.__class__ is Liquidation:
+        if isinstance(record, Liquidation):
             return Parsed((record,))
-        return Parsed(dropped={str(record): 1})
-    found: list[Liquidation] = []
+        unread = () if record.base_asset is None else (record.base_asset,)
+        return Parsed(dropped={record.reason: 1}, unread=unread)
+    kept: list[Liquidation] = []
     dropped: dict[str, int] = {}
+    unread_coins: set[str] = set()
     for record in records:
         if isinstance(record, Liquidation):
-            found.append(record)
-        else:
-            dropped[record] = dropped.get(record, 0) + 1
-    return Parsed(number_repeats(found) if len(found) > 1 else found, dropped=dropped)
+            kept.append(record)
+            continue
+        dropped[record.reason] = dropped.get(record.reason, 0) + 1
+        if record.base_asset is not None:
+            unread_coins.add(record.base_asset)
+    liquidations = number_repeats(kept) if len(kept) > 1 else kept
+    return Parsed(liquidations, dropped=dropped, unread=unread_coins)

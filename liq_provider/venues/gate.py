@@ -17,9 +17,12 @@ from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,
     ALIVE,
+    DAMAGED,
+    NOT_READABLE,
     NOT_UNDERSTOOD,
     NOTHING,
-    Reason,
+    UNKNOWN_MARKET,
+    Refused,
     build,
     collect,
     decode,
@@ -51,6 +54,8 @@ class Gate:
     def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
         """Read a batch of orders, or an answer."""
         message = decode(frame)
+        if message is None:
+            return DAMAGED
         if message.__class__ is not dict:
             return NOT_UNDERSTOOD
         channel, event = message.get("channel"), message.get("event")
@@ -66,9 +71,13 @@ class Gate:
             return ACKNOWLEDGED
         if event == "unsubscribe":
             return NOTHING
-        result = message.get("result")
-        if event != "update" or result.__class__ is not list:
+        if event != "update":
             return NOT_UNDERSTOOD
+        result = message.get("result")
+        if result.__class__ is dict:
+            result = [result]  # one order a frame, until 2026-08-20
+        if result.__class__ is not list:
+            return DAMAGED
         return collect([_record(item, markets, received_ms) for item in result])
 
 
@@ -76,22 +85,22 @@ def _request(channel: str, **more: Any) -> str:
     return orjson.dumps({"time": int(time.time()), "channel": channel, **more}).decode()
 
 
-def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Reason:
+def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
     if item.__class__ is not dict or item.get("contract").__class__ is not str:
-        return "bad_record"
+        return NOT_READABLE
     market = markets.get(item["contract"])
     if market is None:
-        return "unknown_market"
+        return UNKNOWN_MARKET
     size = _signed(item.get("size"))
     if not size:
-        return "bad_quantity"
+        return Refused("bad_quantity", market.base_asset)
     return build(
         market,
         # A sale closes a long.
         "long" if size < 0 else "short",
         number(item.get("price")),
         abs(size),
-        _time_ms(item.get("time")),
+        _time_ms(item.get("time_ms") or item.get("time")),
         received_ms,
     )
 

@@ -8,9 +8,12 @@ from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,
     ALIVE,
+    DAMAGED,
+    NOT_READABLE,
     NOT_UNDERSTOOD,
     NOTHING,
-    Reason,
+    UNKNOWN_MARKET,
+    Refused,
     build,
     collect,
     decode,
@@ -43,45 +46,48 @@ class Okx:
     def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
         """Read a list of contracts with their orders, or an answer."""
         message = decode(frame)
-        if message.__class__ is not dict:
+        if message is None:
             return _text(frame)
-        data = message.get("data")
-        if data.__class__ is not list:
+        if message.__class__ is not dict:
+            return NOT_UNDERSTOOD
+        if "event" in message:
             return _answer(message)
-        channel = message.get("arg")
+        channel, data = message.get("arg"), message.get("data")
         if channel.__class__ is not dict or channel.get("channel") != _CHANNEL:
             return NOT_UNDERSTOOD
-        records: list[Liquidation | Reason] = []
+        if data.__class__ is not list:
+            return DAMAGED
+        records: list[Liquidation | Refused] = []
         for item in data:
             _read_contract(item, markets, received_ms, records)
         return collect(records)
 
 
 def _read_contract(
-    item: Any, markets: MarketTable, received_ms: int, records: list[Liquidation | Reason]
+    item: Any, markets: MarketTable, received_ms: int, records: list[Liquidation | Refused]
 ) -> None:
     if item.__class__ is not dict:
-        records.append("bad_record")
+        records.append(NOT_READABLE)
         return
     details = item.get("details")
     market_id = item.get("instId")
     if details.__class__ is not list or market_id.__class__ is not str:
-        records.append("bad_record")
+        records.append(NOT_READABLE)
         return
     market = markets.get(market_id)
     for detail in details:
         if market is None:
-            records.append("unknown_market")
+            records.append(UNKNOWN_MARKET)
         elif detail.__class__ is not dict:
-            records.append("bad_record")
+            records.append(NOT_READABLE)
         else:
             records.append(_record(detail, market, received_ms))
 
 
-def _record(detail: dict[str, Any], market: Market, received_ms: int) -> Liquidation | Reason:
+def _record(detail: dict[str, Any], market: Market, received_ms: int) -> Liquidation | Refused:
     side = _position_side(detail)
     if side is None:
-        return "bad_side"
+        return Refused("bad_side", market.base_asset)
     return build(
         market,
         side,
@@ -112,7 +118,7 @@ def _text(frame: str | bytes) -> Parsed:
         return ALIVE
     if frame in ("ping", b"ping"):
         return Parsed(reply="pong")
-    return NOT_UNDERSTOOD
+    return DAMAGED
 
 
 def _answer(message: dict[str, Any]) -> Parsed:

@@ -112,7 +112,7 @@ class Sidecar:
             self.writer.put_markets(venue, table)
         self.settler = Settler(self.writer, self.reader, settings)
         self.settler.pairs = {spec.okx_base: spec.pair for spec in SYMBOLS}
-        self.trackers = {venue: CoverageTracker(venue) for venue in VENUES}
+        self.trackers = {venue: CoverageTracker(venue, settings.settle_ms) for venue in VENUES}
         self.since = dict.fromkeys(VENUES, START_MS)
         self.now_ms = START_MS
         self._pool = ThreadPoolExecutor(1)
@@ -164,13 +164,11 @@ class Sidecar:
                 batch += [Incoming(item, self.since[row.venue]) for item in said.liquidations]
             self.ahead = next(self.tape, None)
         self.writer.append(batch)
-        coverage = {}
-        for venue, tracker in self.trackers.items():
-            tracker.prove(close_ms + 1_000)
-            tracker.seal(close_ms)
-            coverage[venue] = tracker.changed()
+        for tracker in self.trackers.values():
+            tracker.prove(close_ms + 1_000, close_ms + 1_000)
+        heard = [venue for venue, tracker in self.trackers.items() if tracker.heard(close_ms)]
         self.now_ms = close_ms + 2_000
-        self.settler.settle(close_ms, coverage, self.now_ms)
+        self.settler.settle(close_ms, heard, self.now_ms)
         self.writer.put_state("sidecar", self._status(), self.now_ms)
         settled = self.settler.compute(close_ms, self.now_ms)
         self.now_ms += 200

@@ -97,13 +97,26 @@ def test_an_order_that_the_other_one_overtook_makes_its_own_minute_doubtful(
     store_url: str,
 ) -> None:
     first, second = Writer(open_engine(store_url)), Writer(open_engine(store_url))
-    second.settle(T0 + MINUTE, {"okx": [Interval(T0, T0 + MINUTE)]}, T0 + 62_000)
+    minute = Interval(T0, T0 + MINUTE)
+    second.settle(T0 + MINUTE, {"okx": [minute], "bybit": [minute]}, T0 + 62_000)
     in_time = incoming(T0 + 59_000, received_ms=T0 + 61_000)
     late = incoming(T0 + 58_000, received_ms=T0 + 63_000, venue="okx")
     done = first.append([in_time, late])
-    assert (dict(done.booked), done.missed) == ({"arrival": 2}, {("bybit", T0)})
+    assert dict(done.booked) == {"arrival": 2}
+    first.settle(T0 + 2 * MINUTE, {}, T0 + 122_000)
+    assert known(store_url, "bybit", 2) == {"BTC": [False, False], "ETH": [True, False]}
+    assert known(store_url, "okx", 2) == {"BTC": [True, False], "ETH": [True, False]}
     for writer in (first, second):
         writer.close()
+
+
+def known(url: str, venue: str, minutes: int) -> dict[str, list[bool]]:
+    """By coin, which minutes are known to the decision at the newest close."""
+    reader = Reader(url)
+    end_ms = T0 + minutes * MINUTE
+    grids = reader.grids(["BTC", "ETH"], [venue], T0, end_ms)
+    reader.close()
+    return {base: grid.as_of(end_ms).covered[0].tolist() for base, grid in grids.items()}
 
 
 def test_nothing_enters_a_minute_that_the_other_one_settles(store_url: str) -> None:

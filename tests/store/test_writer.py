@@ -114,23 +114,36 @@ def test_an_order_received_late_never_changes_a_settled_minute(writer: Writer) -
 def test_what_came_too_late_to_count_is_stored_and_named(writer: Writer) -> None:
     done = writer.append([incoming(T0 + 1_000, received_ms=T0 + 90_000)])
     assert done.booked == {"late": 1}
-    assert done.missed == {("bybit", T0)}
     (row,) = rows(writer, schema.liquidations)
     assert row["minute_ms"] is None
     assert minutes(writer) == {}
 
 
-def test_an_order_from_the_future_makes_the_minute_doubtful_in_which_it_came(
-    writer: Writer,
+def test_an_order_from_the_future_puts_only_its_coins_minute_in_doubt(
+    writer: Writer, reader: Reader
 ) -> None:
-    done = writer.append([incoming(T0 + 2 * MINUTE, received_ms=T0 + 90_000)])
-    assert (dict(done.booked), done.missed) == ({"future": 1}, {("bybit", T0 + MINUTE)})
+    done = writer.append([incoming(T0 + 3 * MINUTE, received_ms=T0 + 90_000)])
+    assert dict(done.booked) == {"future": 1}
     assert minutes(writer) == {}
+    for close in range(1, 5):
+        settle(writer, close, [((close - 1) * MINUTE, close * MINUTE)])
+    grids = reader.grids(["BTC", "ETH"], ["bybit"], T0, T0 + 3 * MINUTE)
+    assert grids["BTC"].covered.tolist() == [[True, False, True]]
+    assert grids["ETH"].covered.tolist() == [[True, True, True]]
 
 
-def test_a_snapshot_of_the_past_makes_no_minute_doubtful(writer: Writer) -> None:
-    done = writer.append([incoming(T0, since_ms=T0 + 30_000)])
-    assert (dict(done.booked), done.missed) == ({"late": 1}, set())
+def test_a_snapshot_of_the_past_is_missing_in_the_minutes_that_were_known(
+    writer: Writer, reader: Reader
+) -> None:
+    settle(writer, 1, [(0, MINUTE)])
+    settle(writer, 2, [(MINUTE, 2 * MINUTE)])
+    unknown = incoming(T0, since_ms=T0 + 130_000, received_ms=T0 + 131_000)
+    assert dict(writer.append([unknown]).booked) == {"late": 1}
+    settle(writer, 3, [(2 * MINUTE, 3 * MINUTE)])
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + 3 * MINUTE).values()
+    # The decisions of the first minutes were made without knowing of it, and stay as they were.
+    assert grid.as_of(T0 + 2 * MINUTE).covered.tolist() == [[True, True, True]]
+    assert grid.as_of(T0 + 3 * MINUTE).covered.tolist() == [[False, True, True]]
 
 
 def test_the_watermark_never_goes_back(writer: Writer, reader: Reader) -> None:
@@ -141,13 +154,16 @@ def test_the_watermark_never_goes_back(writer: Writer, reader: Reader) -> None:
 
 
 def test_coverage_grows_and_never_shrinks(writer: Writer, reader: Reader) -> None:
-    settle(writer, 1, [(0, 61_000)])
-    settle(writer, 2, [(0, 121_000)])
-    settle(writer, 3, [(0, 90_000), (180_000, 181_000), (200_000, 200_000)])
+    settle(writer, 1, [(0, MINUTE)])
+    settle(writer, 2, [(MINUTE, 2 * MINUTE)])
+    settle(writer, 2, [(MINUTE, 2 * MINUTE)])
+    settle(writer, 3)
+    settle(writer, 4, [(3 * MINUTE, 4 * MINUTE)])
     assert reader.coverage(["bybit", "okx"], T0, T0 + 10 * MINUTE) == {
-        "bybit": [Interval(T0, T0 + 121_000), Interval(T0 + 180_000, T0 + 181_000)],
+        "bybit": [Interval(T0, T0 + 2 * MINUTE), Interval(T0 + 3 * MINUTE, T0 + 4 * MINUTE)],
         "okx": [],
     }
+    assert len(rows(writer, schema.coverage)) == 2
 
 
 # -- min_event_usd

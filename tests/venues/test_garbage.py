@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from liq_provider.doubts import ANY_COIN
 from liq_provider.markets import Market, MarketTable
 from liq_provider.venues import NO_PUBLIC_FEED, VENUES
 
@@ -53,6 +54,35 @@ GARBAGE: list[str | bytes] = [
 def table(venue: str) -> MarketTable:
     name = "CNPY_USDT" if venue == "gate" else "CNPY-USDT-SWAP"
     return MarketTable(venue, [Market(venue, name, "CNPY/USDT:USDT", "CNPY", 10.0)])
+
+
+@pytest.mark.parametrize(
+    ("event", "unread"),
+    [
+        ({"channel": "futures.public_liquidates", "event": "update"}, (ANY_COIN,)),
+        ({"channel": "futures.public_liquidates", "event": "update", "result": 7}, (ANY_COIN,)),
+        ({"channel": "futures.trades", "event": "update", "result": []}, ()),
+    ],
+)
+def test_what_may_have_been_orders_of_gate_is_told_from_what_is_none(
+    event: dict[str, Any], unread: tuple[str, ...]
+) -> None:
+    said = VENUES["gate"].parse(orjson.dumps(event), table("gate"), NOW_MS)
+    assert (said.understood, tuple(said.unread)) == (False, unread)
+
+
+def test_an_order_a_frame_as_gate_sent_them_before_2026_08_20_is_read() -> None:
+    frame = (
+        b'{"time":1786327033,"time_ms":1786327033532,"channel":"futures.public_liquidates",'
+        b'"event":"update","result":{"contract":"CNPY_USDT","price":"0.5",'
+        b'"time":1786327033531,"size":-20}}'
+    )
+    (order,) = VENUES["gate"].parse(frame, table("gate"), NOW_MS).liquidations
+    assert (order.position_side, order.notional_usd, order.event_ms) == (
+        "long",
+        100.0,
+        1_786_327_033_531,
+    )
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -1,0 +1,113 @@
+"""
+An order that two sidecars heard, and that the first to store it counted in no minute or in a
+later one than the other would have: it counts where the one that heard it best has it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, and_, delete, select, tuple_, update
+
+from liq_provider.liquidation import MINUTE_MS
+from liq_provider.store import schema
+from liq_provider.store.booking import BookingRules
+from liq_provider.store.rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
+from liq_provider.store.statements import add_to_minutes, read_state
+
+# Seven columns each; SQLite takes some thirty thousand values in one statement.
+_AT_ONCE = 500
+
+
+class Counted(Protocol):
+    """Where it is counted how many were booked anew."""
+
+    rebooked: int
+
+
+def rebook(
+    connection: Connection,
+    heard: Mapping[Identity, Row],
+    watermark_ms: int,
+    min_event_usd: float,
+    rules: BookingRules,
+    result: Counted,
+) -> dict[Identity, int | None]:
+    """
+    Runs in the transaction that stores a batch, with the watermark locked.
+
+    :param heard: rows of ``liquidations`` as this sidecar would book them, whose orders the
+        store has already
+    :return: the minute that each of them counts in now
+    """
+    booked = _booked(connection, sorted(heard))
+    changed: set[tuple[str, int, str]] = set()
+    for key, minute_ms in booked.items():
+        better = heard[key]["minute_ms"]
+        if better is None or better < watermark_ms or (minute_ms or better + 1) <= better:
+            continue
+        if minute_ms is not None and minute_ms < watermark_ms:
+            continue  # settled there; it must not count twice
+        connection.execute(update(schema.liquidations).where(_is(key)).values(minute_ms=better))
+        booked[key] = better
+        result.rebooked += 1
+        row = heard[key]
+        changed |= {(row["base_asset"], ms, row["venue"]) for ms in (minute_ms, better) if ms}
+    if changed:
+        # Nobody adds to a sum while it is made anew.
+        read_state(connection, "watermark_ms", lock="alone")
+    for base_asset, minute_ms, venue in sorted(changed):
+        _count_anew(connection, venue, base_asset, minute_ms, min_event_usd, rules)
+    return booked
+
+
+def _booked(connection: Connection, keys: Sequence[Identity]) -> dict[Identity, int | None]:
+    found: dict[Identity, int | None] = {}
+    for some in _pieces(keys):
+        rows = connection.execute(
+            select(*IDENTITY_COLUMNS, schema.liquidations.c.minute_ms).where(
+                tuple_(*IDENTITY_COLUMNS).in_(some)
+            )
+        )
+        found |= {tuple(row[:-1]): row[-1] for row in rows}
+    return found
+
+
+def _pieces(keys: Sequence[Identity]) -> Iterator[Sequence[Identity]]:
+    for first in range(0, len(keys), _AT_ONCE):
+        yield keys[first : first + _AT_ONCE]
+
+
+def _is(key: Identity) -> Any:
+    return and_(*(column == value for column, value in zip(IDENTITY_COLUMNS, key, strict=True)))
+
+
+def _count_anew(
+    connection: Connection,
+    venue: str,
+    base_asset: str,
+    minute_ms: int,
+    min_event_usd: float,
+    rules: BookingRules,
+) -> None:
+    """Not by taking an amount off: sums of money are exact only if they are made in one go."""
+    minutes, orders = schema.minutes.c, schema.liquidations.c
+    connection.execute(
+        delete(schema.minutes)
+        .where(minutes.base_asset == base_asset)
+        .where(minutes.minute_ms == minute_ms)
+        .where(minutes.venue == venue)
+        .where(~minutes.filled)
+    )
+    sums = MinuteSums(rules.settle_ms)
+    rows = connection.execute(
+        select(schema.liquidations)
+        .where(orders.event_ms >= minute_ms - rules.max_late_ms)
+        .where(orders.event_ms < minute_ms + MINUTE_MS)
+        .where(orders.venue == venue)
+        .where(orders.base_asset == base_asset)
+        .where(orders.minute_ms == minute_ms)
+        .where(orders.notional_usd >= min_event_usd)
+    )
+    for row in rows.mappings():
+        sums.add({**row})
+    add_to_minutes(connection, sums.rows())
