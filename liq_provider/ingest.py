@@ -24,6 +24,7 @@ from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
+from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 logger = logging.getLogger(__name__)
 
@@ -407,4 +408,5 @@ class Ingest:
                 item = incoming.liquidation
                 self.stats.lost += 1
                 for at_ms in (item.event_ms, item.received_ms):
-                    self._doubts.add(item.venue, item.base_asset, at_ms, at_ms + 1)
+                    if EARLIEST_MS <= at_ms <= LATEST_MS:
+                        self._doubts.add(item.venue, item.base_asset, at_ms, at_ms + 1)

@@ -333,7 +333,8 @@ async def test_one_that_the_store_refuses_holds_up_no_other(
     assert await ingest.flush()
     assert [event for event, _ in stored(writer)] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert (ingest.stats.lost, ingest.stats.set_aside) == (1, 1)
-    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    in_doubt = ingest._doubts.take(T0 + MINUTE)
+    assert in_doubt == [Doubt("bybit", "BTC", Interval(T0, T0 + MINUTE))]
     assert path.with_suffix(".spool-bad").read_bytes().count(b"\n") == 1
     assert "set aside" in caplog.text
 
@@ -346,7 +347,8 @@ async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     spool = Spool(path.with_suffix(".spool"), max_bytes=0)
-    ingest = Ingest(writer, executor, spool, Doubts(2_000), max_queue=10)
+    doubts = Doubts(2_000)
+    ingest = Ingest(writer, executor, spool, doubts, max_queue=10)
     lock.execute("BEGIN IMMEDIATE")
     for n in range(5):
         ingest.put(orders(3, first=3 * n), 0)
@@ -355,7 +357,7 @@ async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
     assert (ingest.in_memory, ingest.stats.lost) == (10, 5)
     assert sum("being lost" in text for text in caplog.messages) == 1
     assert sum("spool is full" in text for text in caplog.messages) == 1
-    assert ingest.missed(T0 + MINUTE) == {"bybit"}
+    assert doubts.take(T0 + MINUTE) == [Doubt("bybit", "BTC", Interval(T0, T0 + MINUTE))]
     lock.execute("ROLLBACK")
     assert await ingest.flush()
     assert [event for event, _ in stored(writer)] == list(range(10))
