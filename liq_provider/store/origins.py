@@ -13,7 +13,7 @@ def note_simulated(engine: Engine, venue: str, span: Interval, now_ms: int) -> N
     """From then to then, something of that venue is simulated; what was noted before stays."""
     key = provenance.state_key(venue)
     with store_errors("Noting what is simulated"), engine.begin() as connection:
-        known = read_state(connection, key, lock=True)
+        known = read_state(connection, key, lock="alone")
         if known is not None:
             if known["from_ms"] <= span.start_ms and known["to_ms"] >= span.end_ms:
                 return

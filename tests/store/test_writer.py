@@ -366,6 +366,7 @@ def test_pruning_deletes_the_past_and_its_coverage(writer: Writer, reader: Reade
         "verdicts": 1,
         "model_calls": 0,
         "news": 0,
+        "questions": 0,
     }
     assert reader.coverage(["bybit"], 0, T0 + day) == {
         "bybit": [Interval(T0 - 2 * day, T0 + MINUTE)]
