@@ -234,9 +234,11 @@ class Ingest:
         A call that hangs for so long is of no use any more: through a new connection the store
         may answer. Setting up a large store takes its time, and may have it.
         """
+        if self._hang_up is None:
+            return
         now_s = time.monotonic()
         limit_s = _HANG_UP_S if self._writer.opened else _SET_UP_S
-        if self._hang_up and now_s - max(self._advanced_s, self._hung_up_s) > limit_s:
+        if now_s - max(self._advanced_s, self._hung_up_s) > limit_s:
             self._hung_up_s = now_s
             self._hang_up()
 
