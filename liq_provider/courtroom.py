@@ -16,6 +16,7 @@ from liq_provider.enrich.news.allowance import Allowance
 from liq_provider.errors import StoreError
 from liq_provider.judge.budget import DAY_MS, Spent
 from liq_provider.judge.docket import Docket
+from liq_provider.judge.headlines import SharedNews
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judging import Judging
@@ -64,6 +65,9 @@ class Courtroom:
             docket = Docket(writer, writing, settings.llm, now_ms)
             self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
             self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
+        news = None
+        if self._desk is not None:
+            news = SharedNews(self._desk, writer, writing, settings.news, now_ms)
         candles = Candles(
             exchange,
             timeframe,
@@ -74,7 +78,7 @@ class Courtroom:
         )
         self.judging = Judging(
             VerdictLog(writer, writing, now_ms),
-            Evidence(candles, self._desk, settings),
+            Evidence(candles, news, settings),
             settings,
             now_ms,
             None if self.model is None else Questions(self.model, now_ms),

@@ -190,7 +190,7 @@ class Judging:
         vetoed = None
         if failure.kind == "contradictory":
             vetoed = "what contradicts itself may hold a veto"
-        elif self._vetoes.any(wave_of(facts)):
+        elif failure.kind == "vetoed" or self._vetoes.any(wave_of(facts)):
             vetoed = _REFUSED
         if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
             return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)

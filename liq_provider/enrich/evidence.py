@@ -1,10 +1,11 @@
 """What a wave is judged by: its own numbers, the candles of its pair, and the news of its coin."""
 
 import asyncio
+from typing import Protocol
 
 from liq_provider.candle import closes
 from liq_provider.enrich.candles import Candles
-from liq_provider.enrich.news import NewsDesk, NewsSet
+from liq_provider.enrich.news import NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
@@ -13,13 +14,17 @@ from liq_provider.rolling import FloatArray
 from liq_provider.settings import Settings
 
 
+class _Desk(Protocol):
+    async def get(self, base_asset: str) -> NewsSet: ...
+
+
 class Evidence:
     """
     :param candles: of the exchange that is traded on
     :param desk: where news comes from; None: nobody is asked
     """
 
-    def __init__(self, candles: Candles, desk: NewsDesk | None, settings: Settings) -> None:
+    def __init__(self, candles: Candles, desk: _Desk | None, settings: Settings) -> None:
         self.candles = candles
         self._desk = desk
         self._settings = settings

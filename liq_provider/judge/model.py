@@ -236,6 +236,8 @@ class ModelJudge:
         try:
             judgement = await self._once(question, facts, candles, news, until_ms)
         except ModelFailure as failure:
+            if failure.kind == "vetoed":
+                raise  # the model is well
             self.stats.failures[failure.kind] += 1
             if self.stats.unavailable is None:
                 logger.warning("The model (%s): %s", self.name, redact(str(failure)))
@@ -328,7 +330,7 @@ class ModelJudge:
             call.shared = claim is not None and claim.kind == "mine"
         if claim is not None and claim.totals is not None:
             self.budget.told(claim.totals, self._now_ms())
-        if claim is not None and claim.kind in ("asked", "answered", "failed", "judged"):
+        if claim is not None and claim.kind not in ("mine", "limit", "free"):
             if call.entered:
                 self.breaker.abandoned()
             if claim.kind != "asked" or problem is None or problem.kind != "too late":
@@ -483,6 +485,8 @@ def _heard(found: Claim, facts: Facts) -> Judgement:
     :raises ModelFailure: nothing that can be used
     """
     row = found.row
+    if found.kind == "vetoed":
+        raise ModelFailure("vetoed", "another sidecar heard that news is against the wave")
     if found.kind == "failed":
         raise ModelFailure(row["outcome"], row["detail"], row["call_id"])
     judged = found.kind == "judged"

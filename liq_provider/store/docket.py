@@ -21,6 +21,10 @@ from liq_provider.store.statements import replace
 ASKING: Final = "asking"
 ABANDONED: Final = "abandoned"
 
+# As verdicts say it of news, and of a judge that was not asked.
+_AGAINST = "contradicts"
+_VETOED = "vetoed"
+
 Key = tuple[Any, ...]
 
 _KEY = tuple(schema.questions.primary_key)
@@ -94,11 +98,12 @@ class Claim:
     """
     :param kind: ``mine``: to be asked; ``asked``: by another one until ``lease_ms``; ``answered``
         and ``failed``: with what is in ``row``; ``judged``: with the verdict that is in ``row``;
-        ``limit``: of the budget; ``free``: nobody asks
+        ``vetoed``: news was against the wave, so nobody is asked; ``limit``: of the budget;
+        ``free``: nobody asks
     :param limit: of the budget that is reached
     """
 
-    kind: Literal["mine", "asked", "answered", "failed", "judged", "limit", "free"]
+    kind: Literal["mine", "asked", "answered", "failed", "judged", "vetoed", "limit", "free"]
     row: Mapping[str, Any]
     limit: str = ""
     totals: Totals | None = None
@@ -126,10 +131,12 @@ class SharedQuestions:
         :param lease_ms: when others may take it over
         """
         with store_errors("Taking a question"), self._engine().begin() as connection:
-            _lock(connection)
+            lock_docket(connection)
             verdict = _verdict(connection, question)
             if verdict is not None:
                 return Claim("judged", verdict)
+            if _vetoed(connection, question):
+                return Claim("vetoed", {})
             known = _known(connection, question.key)
             shared = None if known is None else self._shared(known, question, now_ms)
             if shared is not None:
@@ -174,7 +181,7 @@ class SharedQuestions:
         :return: the totals, or the limit that forbids it
         """
         with store_errors("Charging a request"), self._engine().begin() as connection:
-            _lock(connection)
+            lock_docket(connection)
             limit = _totals(connection, now_ms).reached(self._limits, tokens, usd or 0.0)
             if limit is not None:
                 return limit
@@ -201,7 +208,7 @@ class SharedQuestions:
         :param tell: False: others may ask, as if nobody had
         """
         with store_errors("Writing a model call"), self._engine().begin() as connection:
-            _lock(connection)
+            lock_docket(connection)
             replace(connection, schema.model_calls, [call])
             table = schema.questions.c
             own = table.call_id == call["call_id"]
@@ -224,7 +231,8 @@ class SharedQuestions:
             return {tuple(row)[:-1]: row.lease_ms for row in connection.execute(query)}
 
 
-def _lock(connection: Connection) -> None:
+def lock_docket(connection: Connection) -> None:
+    """Nobody else takes anything before this transaction ends."""
     # SQLite's writers follow one another anyway.
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_DOCKET_LOCK})"))
@@ -237,6 +245,20 @@ def _verdict(connection: Connection, question: Question) -> Row | None:
         query = query.where(column == getattr(question, column.name))
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+def _vetoed(connection: Connection, question: Question) -> bool:
+    """Whether a verdict says so that any judge made of any state of the wave."""
+    table = schema.verdicts.c
+    query = (
+        select(table.judge)
+        .where(table.base_asset == question.base_asset)
+        .where(table.direction == question.direction)
+        .where(table.wave_start_ms == question.wave_start_ms)
+        .where((table.news == _AGAINST) | (table.judge == _VETOED))
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 def _known(connection: Connection, key: Key) -> Row | None:

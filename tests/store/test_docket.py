@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
 
 from liq_provider.sections import BudgetSettings
 from liq_provider.store import schema
 from liq_provider.store.docket import Question, SharedQuestions, Totals
-from liq_provider.store.engine import migrate, open_engine
+from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -138,16 +140,38 @@ def test_a_failure_is_shared_and_an_early_one_asked_once_more_at_the_close(
         assert (found.row["outcome"], found.row["detail"]) == (outcome, "why")
 
 
-def test_what_was_judged_before_is_not_asked(
-    two: tuple[SharedQuestions, SharedQuestions], writer: Writer
-) -> None:
+def judge(writer: Writer, **changes: Any) -> None:
+    """Another sidecar's verdict about the wave."""
     key = {column.name: getattr(ASKED, column.name) for column in schema.verdicts.primary_key}
     texts = ("liq_note", "trend_note", "news_note", "action_reason", "inputs", "guard", "symbol")
     rest = dict.fromkeys(texts, "") | {"news": "none", "action": "skip", "confidence": "low"}
     times = dict.fromkeys(("close_ms", "available_at", "expires_at"), NOW)
-    writer.put_verdicts([key | rest | times | {"downgrade": 3, "confirmed": None}])
+    writer.put_verdicts([key | rest | times | {"downgrade": 3, "confirmed": None} | changes])
+
+
+def test_what_was_judged_before_is_not_asked(
+    two: tuple[SharedQuestions, SharedQuestions], writer: Writer
+) -> None:
+    judge(writer)
     found = take(two[0], close_ms=NOW + 60_000)
     assert (found.kind, found.row["action"]) == ("judged", "skip")
+    assert take(two[0], strength="medium").kind == "mine"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"news": "contradicts", "news_key": "others"},
+        {"judge": "vetoed", "strength": "medium"},
+        {"news": "contradicts", "judge": "other@v1"},
+    ],
+)
+def test_a_wave_that_news_was_against_is_asked_about_by_no_sidecar(
+    two: tuple[SharedQuestions, SharedQuestions], writer: Writer, changes: dict[str, Any]
+) -> None:
+    judge(writer, **changes)
+    assert take(two[0]).kind == "vetoed"
+    assert take(two[0], 1, direction="LONG").kind == "mine"
 
 
 @pytest.mark.parametrize(
@@ -218,11 +242,12 @@ def test_two_at_once_ask_each_question_once_and_overspend_nothing(store_url: str
 def older(store_url: str) -> Iterator[str]:
     """A store as it was before questions were shared, with a call on record."""
     engine = open_engine(store_url)
-    migrate(engine)
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
     with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
         connection.execute(schema.model_calls.insert(), [call(outcome="ok")])
-        connection.execute(text("DROP TABLE questions"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
     engine.dispose()
     yield store_url
 
