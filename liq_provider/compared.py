@@ -5,7 +5,6 @@ Both are seldom asked for: they need a pass over the baseline for every minute.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -13,8 +12,6 @@ from liq_provider.rolling import FloatArray
 from liq_provider.scoring import ROUNDING
 
 _MAD_TO_SIGMA = 1.4826  # MAD of a normal distribution times this is its standard deviation
-
-Score = Literal["classic", "robust", "percentile"]
 
 
 @dataclass(frozen=True, slots=True)

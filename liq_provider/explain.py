@@ -14,21 +14,26 @@ from liq_provider.judge.matrix import NEWS_CODES, Confidence
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.pipeline import compute
 from liq_provider.rolling import FloatArray
+from liq_provider.scores import Score, score_words
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.trend import trend_inputs, trend_word
 from liq_provider.wave import (
-    SCORES,
     Strength,
     begins_seen,
     direction_word,
     score,
-    score_words,
     signs,
 )
 
 # Enough candles before the asked one to know whether its wave began earlier.
 HISTORY_CANDLES = 120
+
+_NAMES: dict[Score, str] = {
+    "classic": "classic z",
+    "robust": "robust z",
+    "percentile": "percentile",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def _data_gates(features: Features, row: int, settings: Settings) -> list[Gate]:
         Gate(
             "size",
             bool(features.notional_usd[row] >= settings.min_segment_usd) if known else None,
-            _money(features, row) if known else "unknown",
+            _money(features, row, settings.baseline_hours) if known else "unknown",
             f"min_segment_usd {settings.min_segment_usd:,.0f}",
         ),
     ]
@@ -145,11 +150,13 @@ def _count(features: Features, row: int) -> str:
     return f"{features.count[row]} liquidations" if features.has_counts else "bars without counts"
 
 
-def _money(features: Features, row: int) -> str:
+def _money(features: Features, row: int, hours: float) -> str:
+    share = float(features.percentile(np.array([row]))[row])
+    rank = f"; {score_words('percentile', share, hours=hours)}" if np.isfinite(share) else ""
     return (
         f"${features.notional_usd[row]:,.0f} (long ${features.long_usd[row]:,.0f}, "
         f"short ${features.short_usd[row]:,.0f}; baseline mean "
-        f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f})"
+        f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f}{rank})"
     )
 
 
@@ -162,7 +169,7 @@ def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
         Gate(
             "z",
             bool(z >= settings.z_threshold) if np.isfinite(z) else None,
-            score_words(settings.zscore, z) if np.isfinite(z) else f"no {SCORES[settings.zscore]}",
+            _score(z, settings) if np.isfinite(z) else f"no {_NAMES[settings.zscore]}",
             f"z_threshold {settings.z_threshold:g}, strong from {settings.z_strong:g}",
         ),
         Gate(
@@ -196,7 +203,8 @@ def _before(rows: FeatureRows, row: int, rules: Rules) -> str:
     if not usd > 0:
         return "is empty"
     sign = signs(rows, rules.thresholds)
-    measured = f"({score_words(rules.thresholds.zscore, score(before, rules.thresholds)[row])}, "
+    own = rules.thresholds
+    measured = f"({score_words(own.zscore, score(before, own)[row], 2)}, "
     measured += f"${usd:,.0f})"
     quiet = begins_seen(rows, rules.thresholds, sign)[row]
     return f"does not stand out {measured}" if quiet else f"already stands out {measured}"
@@ -204,6 +212,11 @@ def _before(rows: FeatureRows, row: int, rules: Rules) -> str:
 
 def _clock(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M")
+
+
+def _score(z: float, settings: Settings) -> str:
+    words = score_words(settings.zscore, z, 2, settings.baseline_hours)
+    return f"classic {words}" if settings.zscore == "classic" else words
 
 
 def _judge_gates(

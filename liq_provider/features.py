@@ -23,10 +23,11 @@ from itertools import pairwise
 import numpy as np
 
 from liq_provider.baseline import BaselineCounts, covered_by, mask_of, masks_in
-from liq_provider.compared import Compared, Score, percentile, robust_z
+from liq_provider.compared import Compared, percentile, robust_z
 from liq_provider.minutes import FeatureParams, MinuteGrid, windows_of
 from liq_provider.rolling import BoolArray, CountArray, FloatArray, IntArray, SmallIntArray
 from liq_provider.rows import FeatureRows, State, long_ratio, purity
+from liq_provider.scores import Score
 from liq_provider.scoring import covered_segments, score_venues, segments, without_newest
 
 __all__ = [

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureParams, FeatureRows, Features, Score, compute_features
+from liq_provider.features import FeatureParams, FeatureRows, Features, compute_features
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import IntArray
+from liq_provider.scores import EVERY_SCORE, Score
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.wave import (
@@ -28,8 +29,6 @@ from liq_provider.wave import (
     wave_goes_on,
     waves_of,
 )
-
-EVERY_SCORE: tuple[Score, ...] = ("classic", "robust", "percentile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,7 @@ class Anomaly:
 
     :param seen: if its wave began in this minute, the beginning would be seen; once the wave is
         known, whether its beginning was
+    :param z: the score that is thresholded, see ``zscore``
     """
 
     base_asset: str
@@ -136,6 +136,7 @@ class Anomaly:
     count: int
     wave_start_ms: int = 0
     seen: bool = True
+    zscore: Score = "classic"
 
 
 def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
@@ -195,6 +196,7 @@ def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
         short_usd=short_usd,
         count=int(rows.count[0]),
         seen=bool(alone.seen[0]),
+        zscore=thresholds.zscore,
     )
 
 

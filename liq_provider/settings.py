@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from liq_provider.errors import SettingsError
+from liq_provider.scores import SCALES, Score, threshold_problem
 from liq_provider.sections import (
     DashboardSettings,
     JudgeSettings,
@@ -68,9 +69,10 @@ class Settings(Section):
     min_segment_usd: float = Field(25_000, ge=0)
 
     # Thresholds
-    zscore: Literal["classic", "robust", "percentile"] = "classic"
-    z_threshold: float = Field(3.0, gt=0, le=100)
-    z_strong: float = Field(5.0, gt=0, le=100)
+    zscore: Score = "classic"
+    # The defaults are those of the classic score; see scores.SCALES for the others.
+    z_threshold: float = Field(SCALES["classic"].medium, gt=0, le=100)
+    z_strong: float = Field(SCALES["classic"].strong, gt=0, le=100)
     purity_threshold: Purity = 0.75
     purity_strong: Purity = 0.90
     direction_mode: Literal["follow", "fade"] = "follow"
@@ -120,8 +122,32 @@ class Settings(Section):
             raise ValueError("bot and sidecar share a file; write sqlite:///path")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _thresholds_of_the_score(cls, value: Any) -> Any:
+        """Where none are set, those of the score that is chosen."""
+        if not isinstance(value, Mapping):
+            return value
+        scale = SCALES.get(value.get("zscore", "classic"))
+        if scale is None:
+            return value
+        found = {"z_threshold": scale.medium, "z_strong": scale.strong, **value}
+        judge = value.get("judge", {})
+        if isinstance(judge, Mapping):
+            found["judge"] = {"z_min": scale.floor, **judge}
+        return found
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        thresholds = {
+            "z_threshold": self.z_threshold,
+            "z_strong": self.z_strong,
+            "judge.z_min": self.judge.z_min,
+        }
+        for key, value in thresholds.items():
+            problem = threshold_problem(self.zscore, key, value)
+            if problem is not None:
+                raise ValueError(problem)
         if self.z_strong < self.z_threshold:
             raise ValueError("z_strong must not be below z_threshold")
         if self.purity_strong < self.purity_threshold:

@@ -18,28 +18,14 @@ from typing import Literal, overload
 
 import numpy as np
 
-from liq_provider.features import FeatureRows, Score, purity
+from liq_provider.features import FeatureRows, purity
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
 from liq_provider.rows import Measured
+from liq_provider.scores import Score
 from liq_provider.settings import Settings
 
 Direction = Literal["LONG", "SHORT"]
-
-
-# What each score is called in a sentence.
-SCORES: dict[Score, str] = {
-    "classic": "classic z",
-    "robust": "robust z",
-    "percentile": "percentile",
-}
-
-
-def score_words(zscore: Score, value: float) -> str:
-    """:return: a score with its name, such as ``classic z 6.10``"""
-    if zscore == "percentile":
-        return f"larger than {value:.1%} of its baseline"
-    return f"{SCORES[zscore]} {value:.2f}"
 
 
 class Strength(IntEnum):

@@ -137,7 +137,7 @@ FAILURES: list[tuple[str, Scene, str]] = [
         "beginning",
         Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6),
         "follows minutes that were not known for the same venues, and without its newest minute "
-        "the segment already stands out (classic z",
+        "the segment already stands out (z",
     ),
     ("trend", Scene(closes=RISING), "up"),
     ("trend", Scene(closes=np.full(40, 100.0)), "flat"),
@@ -164,7 +164,7 @@ def test_the_first_gate_that_fails_is_named_with_its_number(
         (Scene(hole=(6, 5)), "without its newest minute the segment is empty"),
         (
             Scene(hole=(6, 5), earlier=(("long", 300.0),) * 6),
-            "the segment does not stand out (classic z 1.83, $1,800)",
+            "the segment does not stand out (z 1.83, $1,800)",
         ),
     ],
 )

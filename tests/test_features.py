@@ -17,7 +17,7 @@ from liq_provider.features import (
     purity,
     windows_of,
 )
-from liq_provider.pipeline import EVERY_SCORE
+from liq_provider.scores import EVERY_SCORE
 from liq_provider.settings import Settings
 
 from .two_pass import SMALL, START_MS, Reference, assert_equal, check

@@ -13,8 +13,9 @@ from liq_provider.coverage import Interval
 from liq_provider.features import FeatureParams, FeatureRows
 from liq_provider.history.importer import import_files
 from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.pipeline import EVERY_SCORE, compute
+from liq_provider.pipeline import compute
 from liq_provider.rows import COLUMNS
+from liq_provider.scores import EVERY_SCORE
 from liq_provider.settings import Settings
 from liq_provider.simulator.market import TapeRow
 from liq_provider.store.booking import Incoming

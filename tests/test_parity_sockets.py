@@ -12,7 +12,8 @@ from liq_provider.doubts import Doubts
 from liq_provider.features import FeatureParams, FeatureRows
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import EVERY_SCORE, compute
+from liq_provider.pipeline import compute
+from liq_provider.scores import EVERY_SCORE
 from liq_provider.settings import Settings
 from liq_provider.settling import Settler
 from liq_provider.simulator.server import Simulator

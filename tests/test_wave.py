@@ -117,6 +117,9 @@ def test_the_chosen_z_is_thresholded() -> None:
     assert score(found, Thresholds()).tolist() == [9.0]
     assert score(found, Thresholds(zscore="robust")).tolist() == [1.0]
     assert strengths(found, Thresholds(zscore="robust")).tolist() == [NONE]
+    high = rows((1e6, 0, 0.5), (1e6, 0, 0.5), percentile=np.array([0.981, 0.995]))
+    own = Thresholds(z_threshold=0.98, z_strong=0.99, zscore="percentile")
+    assert strengths(high, own).tolist() == [MEDIUM, STRONG]
 
 
 def test_longs_wiped_out_is_short_and_fade_turns_it_round() -> None:
@@ -135,11 +138,11 @@ def test_both_sides_equal_is_no_direction_even_at_the_lowest_threshold() -> None
 
 
 def test_settings_and_floor_become_thresholds() -> None:
-    settings = Settings(z_threshold=3.5, z_strong=7, min_count=4, zscore="robust")
-    assert Thresholds.of(settings) == Thresholds(3.5, 7, 0.75, 0.90, 4, 25_000, "robust")
+    settings = Settings(z_threshold=2.2, z_strong=4, min_count=4, zscore="robust")
+    assert Thresholds.of(settings) == Thresholds(2.2, 4, 0.75, 0.90, 4, 25_000, "robust")
     floor = Thresholds.floor_of(settings)
-    assert (floor.z_threshold, floor.purity_threshold) == (2.5, 0.7)
-    assert (floor.z_strong, floor.purity_strong, floor.min_count) == (7, 0.90, 4)
+    assert (floor.z_threshold, floor.purity_threshold) == (1.7, 0.7)
+    assert (floor.z_strong, floor.purity_strong, floor.min_count) == (4, 0.90, 4)
 
 
 def starts(*minutes: int, sign: int = -1, segment_min: int = 5) -> list[int]:

@@ -143,6 +143,12 @@ def check_served(
     :return: why they cannot be served, None if they can
     """
     running = sidecar.get("settings", {})
+    scored_by = running.get("zscore", settings.zscore)
+    if scored_by != settings.zscore:
+        return (
+            f"liq_provider.zscore {settings.zscore} differs from {scored_by}, which the running "
+            "sidecar judges by; restart it (liq-provider stop)"
+        )
     floor = {**settings.judge.model_dump(), **running.get("judge", {})}
     for name, value, key in (
         ("z_threshold", z_threshold, "z_min"),

@@ -35,6 +35,7 @@ def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]
         "liq_long_usd_down": -long_usd,
         "liq_count": count,
         "liq_z": found.z,
+        "liq_zscore": thresholds.zscore,
         "liq_z_threshold": thresholds.z_threshold,
         "liq_z_strong": thresholds.z_strong,
         "liq_purity": purity,

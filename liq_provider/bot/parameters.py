@@ -9,6 +9,7 @@ from liq_provider.bot.stops import StopRules
 from liq_provider.bot.windows import CONFIGURED, settings_with
 from liq_provider.errors import SettingsError
 from liq_provider.judge.matrix import Confidence
+from liq_provider.scores import SCALES, Score
 from liq_provider.settings import Settings
 from liq_provider.wave import Thresholds
 
@@ -47,6 +48,7 @@ def take_settings(strategy: Any, settings: Settings) -> None:
     strategy.windows.opt_range = [CONFIGURED, *settings.hyperopt_windows]
     strategy.windows.optimize = bool(settings.hyperopt_windows)
     strategy.windows.value = CONFIGURED
+    _search_for(strategy, settings.zscore)
     for name in NAMES:
         parameter, configured = getattr(strategy, name), getattr(settings, name)
         parameter.value = configured
@@ -55,6 +57,18 @@ def take_settings(strategy: Any, settings: Settings) -> None:
                 f"liq_provider.{name}: {configured} would become {parameter.value} in the "
                 "strategy's parameter; give that one more decimals"
             )
+
+
+def _search_for(strategy: Any, zscore: Score) -> None:
+    """Let hyperopt try thresholds of the score in force; the strategy's are the classic one's."""
+    if zscore == "classic":
+        return
+    scale = SCALES[zscore]
+    for parameter, (low, high) in (
+        (strategy.z_threshold, scale.search),
+        (strategy.z_strong, scale.search_strong),
+    ):
+        parameter.low, parameter.high, parameter.decimals = low, high, scale.decimals
 
 
 def values(strategy: Any) -> dict[str, Any]:

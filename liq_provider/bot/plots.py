@@ -8,6 +8,7 @@ import talib
 from pandas import DataFrame
 
 from liq_provider.bot.words import decision_words
+from liq_provider.scores import score_words
 from liq_provider.wave import Strength, direction_word
 
 _Row = Mapping[Any, Any]
@@ -44,8 +45,8 @@ PLOT_CONFIG: dict[str, Any] = {
 
 _COLORS = {1: "rgba(46, 158, 107, 0.15)", -1: "rgba(209, 73, 91, 0.15)"}
 _NEEDED = (
-    *("date", "liq_wave", "liq_seen", "liq_sign", "liq_strength", "liq_z", "liq_purity"),
-    *("liq_judged", "liq_aligned", "liq_news", "liq_level", "liq_candidate"),
+    *("date", "liq_wave", "liq_seen", "liq_sign", "liq_strength", "liq_zscore", "liq_z"),
+    *("liq_purity", "liq_judged", "liq_aligned", "liq_news", "liq_level", "liq_candidate"),
 )
 
 
@@ -75,7 +76,7 @@ def _area(rows: Sequence[_Row], timeframe: timedelta) -> dict[str, Any]:
     # A narrow area has room for words below each other only.
     label = (
         f"{strength} {direction_word(sign)}\n"
-        f"z {peak['liq_z']:.1f}, {peak['liq_purity']:.0%}\n"
+        f"{score_words(peak['liq_zscore'], peak['liq_z'])}, {peak['liq_purity']:.0%}\n"
         f"{_verdict(rows)}"
     )
     return {

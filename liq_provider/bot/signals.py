@@ -18,6 +18,7 @@ from liq_provider.features import FeatureRows, State, purity
 from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
 from liq_provider.judge.rules import JUDGE
 from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.scores import Score
 from liq_provider.settings import Settings
 from liq_provider.trend import trend_signs
 from liq_provider.wave import Strength, Thresholds, score, waves_of
@@ -72,6 +73,7 @@ class Decisions:
     """
     One value per candle.
 
+    :param z: the score that is thresholded, see ``zscore``
     :param sign: +1 LONG, -1 SHORT, 0 no direction
     :param wave_ms: close of the wave's first minute, 0 if the candle's minute is not anomalous
     :param seen: the wave's beginning was, see ``wave``; False if there is no wave
@@ -105,6 +107,7 @@ class Decisions:
     sure: BoolArray
     candidate: BoolArray
     entry: BoolArray
+    zscore: Score = "classic"
 
 
 def decide(
@@ -172,6 +175,7 @@ def decide(
         sure=sure,
         candidate=candidate,
         entry=_entries(candidate, level, sign, wave_ms),
+        zscore=thresholds.zscore,
     )
 
 

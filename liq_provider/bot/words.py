@@ -2,6 +2,7 @@
 
 from liq_provider.bot.signals import UNKNOWN_ALIGNMENT, Decisions
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News, decide
+from liq_provider.scores import score_words
 from liq_provider.wave import Strength, direction_word
 
 # Of a wave that may be over: what it consists of came in minutes that nobody knew in time.
@@ -13,7 +14,7 @@ def wave_words(found: Decisions, row: int) -> str:
     usd = found.long_usd[row] + found.short_usd[row]
     return (
         f"{Strength(int(found.strength[row])).word} wave {direction_word(int(found.sign[row]))}, "
-        f"z {found.z[row]:.1f}, purity {found.purity[row]:.0%}, ${usd:,.0f}"
+        f"{score_words(found.zscore, found.z[row])}, purity {found.purity[row]:.0%}, ${usd:,.0f}"
     )
 
 

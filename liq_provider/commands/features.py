@@ -11,8 +11,9 @@ from liq_provider.commands.common import coin_of, context, parse_time, show_time
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
 from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.pipeline import EVERY_SCORE, compute
+from liq_provider.pipeline import compute
 from liq_provider.provenance import within
+from liq_provider.scores import EVERY_SCORE
 from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, Waves, direction_word, waves_of

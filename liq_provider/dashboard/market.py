@@ -121,6 +121,7 @@ class MarketTable:
             },
             "z": _rounded(shown.get("z")),
             "robust_z": _rounded(shown.get("robust_z")),
+            "percentile": _rounded(shown.get("percentile"), 4),
             "purity": _rounded(shown.get("purity"), 3),
             "count": shown.get("count"),
             "running": running is not None,

@@ -11,6 +11,7 @@ from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules import UNJUDGED, VETOED
 from liq_provider.provenance import is_stand_in
+from liq_provider.scores import score_words
 from liq_provider.settings import Settings
 
 _SHOWN = (
@@ -56,7 +57,8 @@ def refused_by(
         without a free slot or with stale data may refuse for reasons of its own
     """
     if inputs["z"] < settings.z_threshold:
-        return f"z {inputs['z']:.1f} is below z_threshold {settings.z_threshold:g}"
+        words = score_words(settings.zscore, inputs["z"])
+        return f"{words} is below z_threshold {settings.z_threshold:g}"
     if inputs["purity"] <= settings.purity_threshold:
         return f"purity {inputs['purity']:.0%} is not above {settings.purity_threshold:.0%}"
     if not seen:

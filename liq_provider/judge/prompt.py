@@ -49,7 +49,8 @@ def data(
         "symbol": facts.symbol,
         "direction": facts.direction,
         "liquidations": {"strength": facts.strength.word}
-        | _rounded(details, "z", "purity", "notional_usd", "long_usd", "short_usd", "count"),
+        | _rounded({details.get("zscore", "z"): details.get("z")}, details.get("zscore", "z"))
+        | _rounded(details, "purity", "notional_usd", "long_usd", "short_usd", "count"),
         "candles": {
             "timeframe": timeframe,
             "aligned": aligned_word(facts.aligned),

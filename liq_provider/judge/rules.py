@@ -10,6 +10,7 @@ from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.pipeline import Anomaly
 from liq_provider.rolling import FloatArray
+from liq_provider.scores import score_words
 from liq_provider.trend import trend_inputs, trend_signs, trend_word
 from liq_provider.wave import Strength
 
@@ -45,6 +46,7 @@ def make_facts(
         close_ms=found.close_ms,
         details={
             "z": found.z,
+            **({} if found.zscore == "classic" else {"zscore": found.zscore}),
             "purity": found.purity,
             "notional_usd": found.notional_usd,
             "long_usd": found.long_usd,
@@ -145,8 +147,9 @@ def _with_failure(facts: Facts, why: ModelFailure) -> Facts:
 def liq_note(facts: Facts) -> str:
     """:return: the wave in one line"""
     details = facts.details
+    score = score_words(details.get("zscore", "classic"), details["z"])
     return (
-        f"{facts.strength.word}: z {details['z']:.1f}, purity {details['purity']:.0%}, "
+        f"{facts.strength.word}: {score}, purity {details['purity']:.0%}, "
         f"${details['notional_usd']:,.0f} in {details['count']} liquidations"
     )
 

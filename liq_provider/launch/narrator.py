@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from liq_provider.commands.entries import entries
 from liq_provider.errors import StoreError
 from liq_provider.features import State
+from liq_provider.scores import score_words
 from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 from liq_provider.wave import Strength, Thresholds, qualifies, score, strengths
@@ -156,7 +157,8 @@ class Narrator:
                 key = (base, "-", int(rows.close_ms[row]) // 600_000)
                 if key not in self.tally.refused:
                     self.tally.refused[key] = why
-                    yield f"refused    {base}: z {measured[row]:.1f}, ${usd:,.0f}, but {why}"
+                    height = score_words(self._thresholds.zscore, measured[row])
+                    yield f"refused    {base}: {height}, ${usd:,.0f}, but {why}"
 
     def _trade_changes(self) -> Iterator[str]:
         for trade in self.trades():

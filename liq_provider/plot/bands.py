@@ -9,6 +9,7 @@ from liq_provider.liquidation import MINUTE_MS
 from liq_provider.plot.lower import without_z, z_scale
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
+from liq_provider.scores import SCALES
 
 _LABELLED_SHARE = 0.04  # of the span; a narrower band has no room for words
 
@@ -70,7 +71,7 @@ def _cold(view: PairView, colors: Theme) -> list[dict[str, Any]]:
 
 
 def _thresholds(view: PairView, colors: Theme) -> list[dict[str, Any]]:
-    word = "z" if view.zscore == "classic" else "robust z"
+    word = SCALES[view.zscore].name
     return [
         {
             "type": "line",

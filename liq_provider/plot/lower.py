@@ -11,6 +11,7 @@ from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
 from liq_provider.rolling import FloatArray
+from liq_provider.scores import SCALES, Score, score_words
 
 _PAD_SHARE = 0.1
 _Z_TICKS = (-3, 0, 3, 10, 30, 100, 300, 1_000)
@@ -65,21 +66,26 @@ def bars(view: PairView, colors: Theme) -> list[Any]:
 
 
 def z(view: PairView, colors: Theme) -> list[Any]:
-    """:return: both z at every close, gaps where there is none, and a marker for each wave"""
+    """:return: the scores at every close, gaps where there is none, and a marker for each wave"""
     rows = view.rows
-    decides = {"classic": rows.z, "robust": rows.robust_z}
-    words = {"classic": "z", "robust": "robust z"}
+    decides: dict[Score, FloatArray] = {
+        "classic": rows.z,
+        "robust": rows.robust_z,
+        "percentile": rows.percentile,
+    }
     drawn: list[Any] = []
-    for kind in ("robust", "classic"):
+    for kind in _drawn(view):
         main = kind == view.zscore
-        about = f"{words[kind]}: %{{customdata:.2f}}" + ("" if main else " (decides nothing)")
+        digits = 4 if kind == "percentile" else 2
+        about = f"{SCALES[kind].name}: %{{customdata:.{digits}f}}"
+        about += "" if main else " (decides nothing)"
         drawn.append(
             go.Scatter(
                 x=rows.close_ms.astype(float),
                 y=z_scale(decides[kind]),
                 customdata=decides[kind],
                 mode="lines",
-                name=words[kind],
+                name=SCALES[kind].name,
                 line={
                     "color": colors.z if main else colors.dim,
                     "width": 1.5 if main else 1,
@@ -108,7 +114,8 @@ def z(view: PairView, colors: Theme) -> list[Any]:
                         "line": {"width": 2, "color": color},
                     },
                     hovertext=[
-                        f"{wave.strength} wave {direction}, peak z {wave.peak_z:.1f}, "
+                        f"{wave.strength} wave {direction}, peak "
+                        f"{score_words(view.zscore, wave.peak_z)}, "
                         f"peak {usd(wave.peak_usd)}<br>"
                         f"{utc(wave.start_ms)} to {utc(wave.last_ms)} UTC"
                         + ("<br>below the thresholds, only judged" if wave.below else "")
@@ -119,6 +126,11 @@ def z(view: PairView, colors: Theme) -> list[Any]:
                 )
             )
     return drawn
+
+
+def _drawn(view: PairView) -> tuple[Score, ...]:
+    # A share among z would be a flat line at the bottom.
+    return ("percentile",) if view.zscore == "percentile" else ("robust", "classic")
 
 
 def z_scale(values: FloatArray) -> FloatArray:
@@ -133,6 +145,13 @@ def z_scale(values: FloatArray) -> FloatArray:
 def z_axis(view: PairView) -> dict[str, Any]:
     """:return: range and ticks, with room for everything and for the thresholds"""
     peaks = [wave.peak_z for wave in view.waves]
+    if view.zscore == "percentile":
+        ticks = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+        return {
+            "range": z_scale(np.array([-0.05, 1.1])).tolist(),
+            "tickvals": z_scale(ticks).tolist(),
+            "ticktext": [f"{tick:.0%}" for tick in ticks],
+        }
     values = np.concatenate([view.rows.z, view.rows.robust_z, peaks, [-1.0, 1.2 * view.z_strong]])
     low, high = float(z_scale(np.nanmin(values))), float(z_scale(np.nanmax(values)))
     pad = _PAD_SHARE * (high - low)

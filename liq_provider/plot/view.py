@@ -13,12 +13,13 @@ import numpy as np
 
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureRows, MinuteGrid, Score
+from liq_provider.features import FeatureRows, MinuteGrid
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import EVERY_SCORE, Computed, history
+from liq_provider.pipeline import Computed, history
 from liq_provider.plot.heat import HeatMap, Prints, heat_map
 from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, Verdict, Wave
 from liq_provider.rolling import BoolArray, FloatArray
+from liq_provider.scores import EVERY_SCORE, Score
 from liq_provider.settings import Settings
 from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader

@@ -137,14 +137,18 @@ def _p(draws: npt.NDArray[np.float64], observed: float) -> float:
     return float((1 + (draws >= observed - 1e-15).sum()) / (1 + len(draws)))
 
 
-def needed(spread: float, effect: float, level: float) -> int | None:
+def needed(spread: float, effect: float, level: float, power: float = _POWER) -> int | None:
     """
+    >>> needed(80, 10, 0.99)
+    748
+
     :param spread: standard deviation of one event
     :param effect: the mean that is to be told from zero
-    :return: events for that with a power of 80 %, None if there is no effect to be told
+    :param power: how likely it is to be told
+    :return: events for that, None if there is no effect to be told
     """
     if not np.isfinite(spread) or effect <= 0:
         return None
     normal = NormalDist()
-    quantiles = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(_POWER)
+    quantiles = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)
     return int(np.ceil((quantiles * spread / effect) ** 2))

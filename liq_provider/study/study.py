@@ -47,6 +47,8 @@ ALPHA = 0.005
 SHOWN_LEVEL = 0.95
 MIN_EVENTS = 30
 MIN_DAYS = 20
+# Means after costs that are asked for, as shares: 5, 10 and 20 bp.
+EDGES = (0.0005, 0.001, 0.002)
 
 Way = Literal["follow", "fade"]
 Finding = Literal["qualified", "not qualified", "not enough data"]
@@ -95,8 +97,7 @@ class Hypothesis:
     :param mean: before costs, with the interval of ``LEVEL``
     :param net: after 1x costs; so are the interval's ends
     :param placebo_mean: of random times of the same pairs and days
-    :param needed_events: to tell the mean after costs from zero; None if it is not positive
-    :param worthwhile_events: to tell a mean as large as the costs from zero
+    :param needed_events: to tell a mean after costs from zero, by that mean as a share
     """
 
     way: Way
@@ -109,8 +110,7 @@ class Hypothesis:
     placebo_mean: float
     placebo_p: float
     sign_flip_p: float
-    needed_events: int | None
-    worthwhile_events: int | None
+    needed_events: dict[float, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,8 +298,7 @@ def _test(
         placebo_mean,
         p_placebo,
         p_flip,
-        needed(mean.spread, net, LEVEL),
-        needed(mean.spread, options.cost, LEVEL),
+        {edge: needed(mean.spread, edge, level) for edge in EDGES},
     )
 
 

@@ -14,7 +14,7 @@ from liq_provider.study.study import (
     Study,
 )
 
-_MAX_SENSIBLE_EVENTS = 1_000_000
+_LONGEST_DAYS = 730
 
 
 def headline(study: Study) -> str:
@@ -84,30 +84,44 @@ def _about(found: Hypothesis, study: Study) -> list[str]:
 
 
 def _missing(found: Hypothesis, study: Study) -> str:
-    if found.needed_events is None:
-        return "With a mean that does not pay its costs, no number of events would help."
-    if found.needed_events > _MAX_SENSIBLE_EVENTS:
-        return "An effect this small could not be told from chance in any recording."
-    if found.needed_events <= found.mean.n:
-        return "The number of events would do; what they show is not clear enough."
-    days = found.needed_events / max(found.mean.n, 1) * _span_days(study)
-    return (
-        f"If this mean were the truth, about {found.needed_events:,} events or {days:,.0f} days "
-        "of recording would be needed to show it."
-    )
+    if found.net_high <= 0:
+        return (
+            f"The whole {LEVEL:.0%} interval lies below the costs: this recording speaks against "
+            "an edge of any size."
+        )
+    return _wanted(found, study)
 
 
 def _wanted(found: Hypothesis, study: Study) -> str:
+    """How long to record for an edge of each size, by the spread and the rate that were seen."""
     rate = found.mean.n / _span_days(study)
-    said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"
-    if rate:
-        said += f", at this rate {max(MIN_EVENTS / rate, MIN_DAYS):,.0f} days of recording"
-    if found.worthwhile_events is not None:
+    said = ""
+    if found.finding == "not enough data":
+        said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"
+        if rate:
+            said += f", at this rate {max(MIN_EVENTS / rate, MIN_DAYS):,.0f} days of recording"
+        said += ". "
+    parts = [(edge, events) for edge, events in found.needed_events.items() if events is not None]
+    if not rate or not parts:
+        return said.rstrip()
+    days = {edge: events / rate for edge, events in parts}
+    sizes = ", ".join(f"{10_000 * edge:.0f} bp {days[edge]:,.0f} days" for edge, _ in parts)
+    counts = ", ".join(f"{events:,}" for _, events in parts)
+    said += (
+        f"By the spread and the {rate:.2g} events a day of this recording, a mean after costs can "
+        f"be told from chance (power 80%) at {sizes} ({counts} events)."
+    )
+    long = [f"{10_000 * edge:.0f} bp" for edge in days if days[edge] > _LONGEST_DAYS]
+    if long:
         said += (
-            f"; to tell an edge as large as its costs from chance, about "
-            f"{found.worthwhile_events:,} events"
+            f" For {_listed(long)} this configuration cannot answer within two years: add pairs "
+            "or shorten the segment."
         )
-    return said + "."
+    return said
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _span_days(study: Study) -> float:

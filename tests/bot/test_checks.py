@@ -150,6 +150,14 @@ def test_the_floor_of_the_sidecar_that_runs_counts() -> None:
     assert "z_threshold 3.0 is below judge.z_min 4.0 of the running sidecar" in text
 
 
+def test_a_sidecar_that_judges_by_another_score_is_named_before_its_floor() -> None:
+    text = str(served(settings={"zscore": "percentile", "judge": {"z_min": 0.97}}))
+    assert "zscore classic differs from percentile, which the running sidecar judges by" in text
+    own = settings(zscore="robust")
+    running = {"settings": {"zscore": "robust", "judge": {"z_min": 1.7}}}
+    assert check_served(own, 2.0, 0.75, "follow", running) is None
+
+
 def test_minutes_that_count_other_events_name_the_key() -> None:
     text = str(served(settings={"min_event_usd": 500.0}))
     assert "liq_provider.min_event_usd 0 differs from 500" in text

@@ -58,3 +58,22 @@ def test_windows_that_cannot_be_are_refused_by_name(choice: str, reason: str) ->
         return
     with pytest.raises(SettingsError, match=rf"windows {choice} .*{reason}"):
         settings_with(settings(), choice)
+
+
+@pytest.mark.parametrize(
+    ("zscore", "medium", "strong"),
+    [
+        ("robust", (1.7, 2.9, 0.1), (2.0, 4.0, 0.1)),
+        ("percentile", (0.97, 0.995, 0.001), (0.98, 1.0, 0.001)),
+    ],
+)
+def test_hyperopt_tries_thresholds_of_the_score_in_force(
+    zscore: str, medium: tuple[float, ...], strong: tuple[float, ...]
+) -> None:
+    made = strategy(ExactDecimal)
+    own = settings(zscore=zscore)
+    take_settings(made, own)
+    for name, expected in (("z_threshold", medium), ("z_strong", strong)):
+        space = getattr(made, name).get_space(name)
+        assert (space.low, space.high, space.step) == pytest.approx(expected)
+        assert getattr(made, name).value == getattr(own, name)

@@ -8,9 +8,10 @@ import pytest
 from liq_provider.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams, State
-from liq_provider.pipeline import EVERY_SCORE, compute
+from liq_provider.pipeline import compute
 from liq_provider.plot.records import Candles
 from liq_provider.plot.view import PairView, pair_view, runs
+from liq_provider.scores import EVERY_SCORE
 from liq_provider.store.bars import put_bars
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader

@@ -1,5 +1,7 @@
 """Events, statistics and the words for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,6 +116,71 @@ def test_the_number_of_events_that_would_be_needed() -> None:
     assert stats.needed(1.0, 1.0, 0.99) == 12
     assert stats.needed(0.01, 0.001, 0.99) == 1_168
     assert stats.needed(0.01, -0.001, 0.99) is None
+
+
+@pytest.mark.parametrize(
+    ("sd", "edge", "level", "expected"),
+    [
+        (80, 10, 0.99, 748),
+        (80, 10, 0.90, 396),
+        (80, 5, 0.99, 2_990),
+        (80, 20, 0.99, 187),
+        (130, 20, 0.99, 494),
+        (80, 10, 1 - 0.01 / 20, 1_196),
+    ],
+)
+def test_the_specified_numbers_of_events(
+    sd: float, edge: float, level: float, expected: int
+) -> None:
+    assert stats.needed(sd, edge, level) == expected
+
+
+def test_the_report_says_how_long_to_record_for_edges_of_three_sizes() -> None:
+    free = Options(fee=0.0, slippage=0.0)
+    found = run_study([pair_data(market(7, 40, 0.0))], SETTINGS, free)
+    hypothesis = found.hypotheses[0]
+    assert list(hypothesis.needed_events) == [0.0005, 0.001, 0.002]
+    rate = hypothesis.mean.n / sum(found.known_by_day.values())
+    said = " ".join(sentences(found, free))
+    for edge, events in hypothesis.needed_events.items():
+        assert events == stats.needed(hypothesis.mean.spread, edge, 0.99)
+        assert f"{10_000 * edge:.0f} bp {events / rate:,.0f} days" in said
+    assert "no number of events" not in said
+
+
+def planned(net: tuple[float, float, float], needed: dict[float, int | None]) -> str:
+    """What is said of a hypothesis of 60 events in 120 days, by its mean and its interval."""
+    study = run_study([pair_data(market(7, 25, 0.0))], SETTINGS, Options(seed=1))
+    mean = stats.Mean(60, 60, net[0] + 0.0014, net[1] + 0.0014, net[2] + 0.0014, 0.008)
+    hypothesis = replace(
+        study.hypotheses[0],
+        finding="not qualified",
+        mean=mean,
+        net=net[0],
+        net_low=net[1],
+        net_high=net[2],
+        needed_events=needed,
+    )
+    study = replace(
+        study,
+        hypotheses=[hypothesis],
+        known_by_day={f"2026-01-{day:03d}": 1.0 for day in range(120)},
+    )
+    return sentences(study, Options())[-1]
+
+
+def test_an_interval_that_holds_a_positive_mean_is_no_reason_to_give_up() -> None:
+    said = planned((-0.0002, -0.003, 0.0025), {0.0005: 2_990, 0.001: 748, 0.002: 187})
+    assert "5 bp 5,980 days, 10 bp 1,496 days, 20 bp 374 days (2,990, 748, 187 events)" in said
+    assert (
+        "For 5 bp and 10 bp this configuration cannot answer within two years: add pairs or "
+        "shorten the segment." in said
+    )
+
+
+def test_an_interval_below_the_costs_speaks_against_an_edge() -> None:
+    said = planned((-0.004, -0.006, -0.001), {0.0005: 2_990, 0.001: 748, 0.002: 187})
+    assert "speaks against an edge of any size" in said
 
 
 def test_the_placebo_is_the_same_pair_and_day_and_no_wave() -> None:

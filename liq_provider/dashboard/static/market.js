@@ -20,6 +20,7 @@ export class Market {
         { name: "total", title: "Total", num: true, value: (row) => row.long + row.short, cell: (row) => usd(row.long + row.short) },
         { name: "z", title: "z", num: true, value: (row) => row.z, cell: (row) => number(row.z) },
         { name: "robust", title: "Robust z", num: true, value: (row) => row.robust_z, cell: (row) => number(row.robust_z) },
+        { name: "percentile", title: "Larger than", num: true, value: (row) => row.percentile, cell: (row) => (typeof row.percentile === "number" ? `${number(100 * row.percentile)}% of its baseline` : "–") },
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
         { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}${row.wave.seen ? "" : ", beginning not seen"}`) : "") },
         { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.running ? ", running" : "") },
