@@ -40,6 +40,7 @@ _WANTED_S = 10.0
 _ACCOUNT_S = 2.0
 _IDLE_S = 30.0
 _SLOW_S = 15.0
+_OPENING_S = 10.0  # in which a store that is not open yet is no failure
 _DAY_MS = 86_400_000
 _SIGNALS = 60
 _WAVES = 40
@@ -88,7 +89,7 @@ class Board:
         self._remembered = False
         self._wanted_s: dict[int, float] = {}
         self._ended = threading.Event()
-        self._made_s = time.monotonic()
+        self._made_s = self._started_s = time.monotonic()
         self._wake = {"store": threading.Event(), "bot": threading.Event()}
         self._threads = [
             threading.Thread(target=self._repeat, args=work, daemon=True, name=f"page {work[0]}")
@@ -100,6 +101,7 @@ class Board:
 
     def start(self) -> None:
         """Begin to fill it."""
+        self._started_s = time.monotonic()
         for thread in self._threads:
             thread.start()
 
@@ -173,7 +175,7 @@ class Board:
                 work()
                 failed = ""
             except LiqError as error:
-                if str(error) != failed:
+                if str(error) != failed and begun_s - self._started_s > _OPENING_S:
                     logger.warning("The page (%s): %s", name, error)
                 failed = str(error)
             except Exception as error:

@@ -40,7 +40,7 @@ export function price(value) {
 }
 
 export function number(value, digits = 1) {
-  return value === null || value === undefined ? none : value.toFixed(digits);
+  return value === null || value === undefined ? none : rounded(value, digits).toFixed(digits);
 }
 
 export function money(value, currency) {
@@ -75,6 +75,8 @@ export function countdown(ms) {
   return hours < 48 ? `in ${hours} h ${minutes % 60} min` : `in ${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+// Of a day, which is not always today.
+export const dated = (ms) => (ms ? new Date(ms).toISOString().slice(0, 19).replace("T", " ") : none);
 export const moment = (ms) => (ms ? `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC` : none);
 
 export function bytes(value) {

@@ -1,6 +1,6 @@
 // Waves, verdicts, and the whole record of one of them.
 import { empty, facts, h, into } from "./dom.js";
-import { age, clock, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
+import { age, clock, dated, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
 import { Table } from "./table.js";
 
 const direction = (row) => h("span", { class: directionClass(row.direction) }, directionText(row.direction));
@@ -10,7 +10,7 @@ export function wavesTable(openPair) {
     label: "Waves of the last day", missing: "No wave of the last 24 hours is on record. In minutes that no feed heard there may have been some.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.start_ms}`,
     columns: [
-      { name: "time", title: "Since", cell: (row) => clock(row.start_ms) },
+      { name: "time", title: "Since", cell: (row) => dated(row.start_ms) },
       { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.pair) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
       { name: "strength", title: "Strength", cell: (row) => row.strength },
@@ -26,7 +26,7 @@ export function signalsTable() {
     label: "Latest verdicts", missing: "No verdict of the last 24 hours is on record.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
     columns: [
-      { name: "time", title: "Time", cell: (row) => clock(row.available_at) },
+      { name: "time", title: "Time", cell: (row) => dated(row.available_at) },
       { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `${row.symbol} record`, onclick: () => openRecord(row) }, row.symbol) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
       { name: "liq", title: "Liquidations", wide: true, long: true, cell: (row) => row.liq_note },
