@@ -29,21 +29,29 @@ def assessed(store: Store, close: int, feeds: dict[str, FeedFacts] | None = None
     return assess(store.reader, SETTINGS, feeds or HEARD, T0 + close * MINUTE)
 
 
-def test_how_far_each_coin_is_is_known_at_every_minute(store: Store) -> None:
-    store.past(6)
+def eth(store: Store) -> None:
     store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
+
+
+def test_while_baselines_are_short_every_coin_says_until_when(store: Store) -> None:
+    store.past(6)
+    eth(store)
     store.settle(1, (0, 1))
     found = assessed(store, 1)
     assert found.coins["BTC"] == (State.WARMING_UP, 6, 6)
     assert found.report.coins["BTC"].from_ms == T0 + 5 * MINUTE
     # A coin is known from its first minute on, not from the next whole segment.
     assert found.coins["ETH"][0] == State.WARMING_UP
+
+
+def test_how_far_each_coin_is_is_known_at_every_minute(store: Store) -> None:
     store.past(40)
-    for minute in range(2, 5):
+    eth(store)
+    for minute in range(1, 5):
         store.settle(minute, (0, minute))
-    found = assessed(store, 4)
-    assert found.coins["BTC"] == (State.READY, 30, 6)
-    assert found.coins["ETH"] == (State.TOO_THIN, 30, 1)
+        found = assessed(store, minute)
+        assert found.coins["BTC"] == (State.READY, 30, 30 - minute + 1)
+        assert found.coins["ETH"] == (State.TOO_THIN, 30, 0 if minute == 1 else 1)
     assert found.report.whole.ready
 
 

@@ -109,7 +109,7 @@ def _print_readiness(console: Console, report: Report, now_ms: int) -> None:
     coins = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in report.counts().items() if count
     )
-    console.print(f"Coins: {coins or 'none seen in the last 24 h'}")
+    console.print(f"Coins: {coins or 'none seen within the baseline'}")
 
 
 def _feeds(report: Mapping[str, Any]) -> Table:

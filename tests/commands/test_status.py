@@ -5,8 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
-from liq_provider.commands.status import _print_sidecar
+from liq_provider.commands.status import _elsewhere, _print_sidecar
 from liq_provider.judge.questions import EarlyStats
+
+NOW = 1_795_350_000_000
 
 
 def told(**changes: Any) -> str:
@@ -64,3 +66,12 @@ def test_a_feed_that_fails_is_named() -> None:
     text = told(judge={"news": news(feeds=feeds)})
     assert "the feed b.example/rss failed 3 times, last: not read within 5 s" in text
     assert "a.example" not in text
+
+
+def test_a_store_on_a_server_may_be_served_by_another_machine() -> None:
+    fresh, old = {"now_ms": NOW - 5_000}, {"now_ms": NOW - 25_000}
+    server = "postgresql+psycopg://user@host/liqtrend"
+    told = [_elsewhere(server, status, NOW) for status in (fresh, old, {})]
+    assert told == [True, False, False]
+    # Of a file, this machine's own lock tells.
+    assert not _elsewhere("sqlite:///store.sqlite", fresh, NOW)
