@@ -1,8 +1,12 @@
 """A real sidecar, an exchange that sends it orders, and what became of them."""
 
+import asyncio
 import json
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,7 +39,7 @@ class Recorder:
         self.files.prefix.parent.mkdir(exist_ok=True)
         self._sim = sim
         self._reader = Reader(store)
-        config = base_dir / "config.json"
+        self._config = config = base_dir / "config.json"
         config.write_text(json.dumps(freqtrade_config(sim, base_dir, store=store)))
         self._log = base_dir / "log"
         self.process = Process(config, self._log)
@@ -101,6 +105,19 @@ class Recorder:
         begun_s = time.monotonic()
         await until(lambda: self.spooled() >= count, f"{count} orders are on disk", 30)
         return time.monotonic() - begun_s
+
+    async def status(self) -> subprocess.CompletedProcess[str]:
+        """What the command of that name says."""
+        command = [sys.executable, "-m", "liq_provider.cli", "status", "-c", str(self._config)]
+        return await asyncio.to_thread(
+            subprocess.run,
+            *(command,),
+            cwd=self._config.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "COLUMNS": "400"},
+        )
 
     async def said(self, words: str, timeout_s: float = 30) -> None:
         await until(lambda: words in self.log, f"it says: {words}", timeout_s)

@@ -61,6 +61,10 @@ async def test_a_store_that_is_damaged_at_the_start_is_left_alone_and_costs_noth
         sidecar.send(10)
         await sidecar.on_disk(20)
         await sidecar.said("the file is damaged; move it away")
+        told = await sidecar.status()
+        assert told.returncode == 2
+        assert "damaged" in told.stderr
+        assert "A sidecar is running; 20 liquidations wait in" in told.stderr
         # As it says.
         moved = path.replace(path.with_name("damaged"))
         assert hashlib.sha256(moved.read_bytes()).digest() == hashlib.sha256(data).digest()

@@ -12,11 +12,13 @@ from rich.text import Text
 
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.entries import alive, entries, traded_coins
+from liq_provider.errors import StoreError
 from liq_provider.health import coverage_shares
 from liq_provider.moments import moment
 from liq_provider.provenance import is_stand_in
 from liq_provider.readiness import Report
 from liq_provider.store.origins import mark_of
+from liq_provider.store.spool import waiting_in
 
 _DAY_MS = 86_400_000
 _STYLES = {
@@ -32,12 +34,23 @@ _SAMPLED = "Binance and OKX publish a sample: sums are a lower bound."
 def status(arguments: argparse.Namespace) -> int:
     """Exit status 0 only if an entry is possible now, 1 if not."""
     found = context(arguments)
-    report = collect(found, int(time.time() * 1000))
+    try:
+        report = collect(found, int(time.time() * 1000))
+    except StoreError as error:
+        raise type(error)(f"{error}{_meanwhile(found)}") from error
     if arguments.json:
         print(json.dumps(report))
     else:
         _print(report)
     return 0 if report["problem"] is None else 1
+
+
+def _meanwhile(found: Context) -> str:
+    """What the store cannot tell: whether somebody records without it."""
+    if not found.files.running():
+        return ""
+    waiting = waiting_in(found.files.spool)
+    return f". A sidecar is running; {waiting:,} liquidations wait in {found.files.spool}"
 
 
 def collect(found: Context, now_ms: int) -> dict[str, Any]:
@@ -161,13 +174,22 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
     console.print(
         f"Since {show_time(sidecar['started_ms'])} UTC: {sidecar['stored']:,} stored, "
         f"{sidecar['duplicates']:,} duplicates, {_aside(sidecar['booked'])}"
-        f"{sidecar['spooled']:,} waiting on disk, {sidecar['lost']:,} lost, "
+        f"{sidecar.get('in_memory', 0):,} waiting in memory, {sidecar['spooled']:,} on disk, "
+        f"{sidecar['lost']:,} lost ({sidecar.get('set_aside', 0):,} of them set aside), "
         f"{sidecar['unsettled_minutes']} minutes not settled, "
         f"{sidecar.get('looks_failed', 0)} looks at a running minute failed; clock "
         + ("not compared" if skew_ms is None else f"{skew_ms:+d} ms")
     )
     if sidecar["store_error"]:
         console.print(f"Store: {sidecar['store_error']}", style="red", markup=False)
+    if sidecar.get("spool_error"):
+        console.print(f"Spool: {sidecar['spool_error']}", style="red", markup=False)
+    if sidecar.get("store_replaced"):
+        console.print(
+            f"The store was replaced {sidecar['store_replaced']} times while it was open; what "
+            "only the old one held is not in it",
+            style="yellow",
+        )
     page = (sidecar.get("dashboard") or {}) if running else {}
     if page.get("url"):
         console.print(f"Dashboard: {page['url']}" + (" (token)" if page["locked"] else ""))

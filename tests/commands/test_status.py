@@ -45,6 +45,17 @@ def test_what_failed_is_counted() -> None:
     assert "failed 7" in text
 
 
+def test_what_waits_where_and_what_was_set_aside_is_told() -> None:
+    text = told(in_memory=7, spooled=1_200, lost=9, set_aside=2, spool_error="x.spool: No space")
+    assert "7 waiting in memory, 1,200 on disk, 9 lost (2 of them set aside)" in text
+    assert "Spool: x.spool: No space" in text
+    assert "replaced" not in text
+
+
+def test_a_store_that_became_another_one_is_told() -> None:
+    assert "The store was replaced 2 times while it was open" in told(store_replaced=2)
+
+
 def news(**changes: Any) -> dict[str, Any]:
     known = {"provider": "rss", "asked": 4, "failed": 0, "items": 9, "error": None}
     return known | changes

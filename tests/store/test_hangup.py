@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from liq_provider.doubts import Doubts
 from liq_provider.ingest import Ingest
 from liq_provider.onethread import OneThread
 from liq_provider.store.engine import open_engine
@@ -78,7 +79,9 @@ async def test_what_hangs_for_long_is_broken_off_and_stored_through_a_new_connec
         writer = Writer(open_engine(url), at_once=False)
         executor, spool = OneThread("store"), Spool(tmp_path / "spool")
         opening = Opening(writer, url)
-        ingest = Ingest(writer, executor, spool, opening=opening, hang_up=writer.hang_up)
+        ingest = Ingest(
+            *(writer, executor, spool, Doubts(2_000)), opening=opening, hang_up=writer.hang_up
+        )
         ingest.put([order(T0)], 0)
         assert await flushed(ingest)
         proxy.swallow()
