@@ -15,7 +15,8 @@ from liq_provider.enrich.news.desk import NOT_ASKED, set_key
 from liq_provider.errors import UsageError
 from liq_provider.features import FeatureParams
 from liq_provider.judge import prompt
-from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
 from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of

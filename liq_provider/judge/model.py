@@ -6,13 +6,10 @@ matrix allows.
 """
 
 import asyncio
-import json
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.enrich.news import NewsSet
@@ -21,12 +18,13 @@ from liq_provider.judge import figures, prompt
 from liq_provider.judge.answer import parse
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
-from liq_provider.judge.docket import Docket, question_of, read_answer, read_verdict, written
+from liq_provider.judge.call import Call
+from liq_provider.judge.docket import Docket, question_of, written
 from liq_provider.judge.endpoint import Endpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded, guard
-from liq_provider.judge.rules import liq_note, reason_note, trend_note
-from liq_provider.judge.verdict import Facts, Verdict
+from liq_provider.judge.judgement import Judgement, heard
+from liq_provider.judge.verdict import Facts
 from liq_provider.keys import redact
 from liq_provider.ownloop import OwnLoop
 from liq_provider.rolling import FloatArray
@@ -35,58 +33,9 @@ from liq_provider.store.docket import ASKING, Claim, Question
 
 logger = logging.getLogger(__name__)
 
-_RAW_LIMIT = 20_000
 _RECORD_S = 5.0
 
 Keep = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """
-    What is left of one answer after the guard; a verdict when its minute is settled.
-
-    :param asked: the facts that it was asked about
-    :param call_id: of the question in ``model_calls``
-    :param knowledge_cutoff: of the model, if the user states it
-    """
-
-    asked: Facts
-    guarded: Guarded
-    news_key: str
-    call_id: str
-    knowledge_cutoff: date | None = None
-
-    def verdict(self, facts: Facts, judge: str, available_at: int, expires_at: int) -> Verdict:
-        """
-        :param facts: of the settled minute; strength and alignment must be those asked about
-        """
-        said = self.guarded
-        liq, trend, on_news, reason = said.notes
-        if self.asked.details != facts.details:
-            # Asked while the minute ran: the numbers in its words are not those that count.
-            liq = trend = ""
-            if any(character.isdigit() for character in reason):
-                reason = reason_note(facts, said.news)
-        record: dict[str, Any] = {"call_id": self.call_id}
-        if self.knowledge_cutoff is not None:
-            record["knowledge_cutoff"] = self.knowledge_cutoff.isoformat()
-        return Verdict(
-            facts=replace(facts, details={**facts.details, **record}),
-            judge=judge,
-            news=said.news,
-            action=said.action,
-            confidence=said.confidence,
-            liq_note=liq or liq_note(facts),
-            trend_note=trend or trend_note(facts),
-            news_note=on_news,
-            action_reason=reason or "the model gave no reason",
-            available_at=available_at,
-            expires_at=expires_at,
-            news_key=self.news_key,
-            downgrade=said.downgrade,
-            guard=said.changes,
-        )
 
 
 @dataclass(slots=True)
@@ -108,38 +57,6 @@ class ModelStats:
     shared: int = 0
     notes_replaced: int = 0
     unavailable: str | None = None
-
-
-@dataclass(slots=True)
-class _Call:
-    """
-    One question while it is being asked.
-
-    :param held: what was granted for the first request before it is sent
-    :param entered: the circuit let it in
-    :param shared: the store holds it as taken by this sidecar
-    """
-
-    facts: Facts
-    news_key: str
-    messages: prompt.Messages
-    asked_ms: int
-    call_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    held: Reserved | None = None
-    entered: bool = False
-    shared: bool = False
-    requests: int = 0
-    tokens: tuple[int, int] | None = None
-    charged: int = 0
-    cost_usd: float | None = None
-    answer: str = ""
-    outcome: str = "ok"
-    detail: str = ""
-
-    @property
-    def size(self) -> int:
-        """Characters of the prompt."""
-        return sum(len(message["content"]) for message in self.messages)
 
 
 class ModelJudge:
@@ -267,8 +184,7 @@ class ModelJudge:
             # Not in a slot: what others ask must not keep this one from asking.
             if found.kind != "asked" or self._docket is None:
                 self.stats.shared += 1
-                heard = _heard(found, facts)
-                return replace(heard, knowledge_cutoff=self._settings.knowledge_cutoff)
+                return heard(found, facts, self._settings.knowledge_cutoff)
             latest_ms = found.lease_ms if until_ms is None else min(found.lease_ms, until_ms)
             await self._docket.wait(question, latest_ms)
 
@@ -283,7 +199,7 @@ class ModelJudge:
         # Made here, after waiting for a slot: the news has the age that it has now.
         asked_ms = self._now_ms()
         messages = prompt.messages(facts, candles, self._timeframe, news, asked_ms)
-        call, guarded = _Call(facts, news.key, messages, asked_ms), None
+        call, guarded = Call(facts, news.key, messages, asked_ms), None
         try:
             others = await self._take(call, question, until_ms)
             if others is not None:
@@ -315,7 +231,7 @@ class ModelJudge:
         cutoff = self._settings.knowledge_cutoff
         return Judgement(facts, guarded, news.key, call.call_id, cutoff)
 
-    async def _take(self, call: _Call, question: Question, until_ms: int | None) -> Claim | None:
+    async def _take(self, call: Call, question: Question, until_ms: int | None) -> Claim | None:
         """
         :return: what another sidecar asks or heard; None if this one is to ask
         :raises ModelFailure: it is to, and cannot
@@ -346,7 +262,7 @@ class ModelJudge:
             call.held = most
         return None
 
-    def _problem_now(self, call: _Call, until_ms: int | None) -> ModelFailure | None:
+    def _problem_now(self, call: Call, until_ms: int | None) -> ModelFailure | None:
         """Why this sidecar cannot ask, whatever others do; else the circuit lets it in."""
         if until_ms is not None and call.asked_ms >= until_ms:
             return ModelFailure("too late", "its turn came after the verdict's last moment")
@@ -359,7 +275,7 @@ class ModelJudge:
         call.entered = True
         return None
 
-    async def _request(self, call: _Call) -> None:
+    async def _request(self, call: Call) -> None:
         assert self._endpoint is not None
 
         async def reserve() -> Reserved:
@@ -385,7 +301,7 @@ class ModelJudge:
             ) from None
         call.answer = reply.text
 
-    async def _reserve_more(self, call: _Call) -> Reserved:
+    async def _reserve_more(self, call: Call) -> Reserved:
         """For a request that repeats another one."""
         if self._docket is None or not call.shared:
             return self.budget.reserve(call.size, self._now_ms())
@@ -399,19 +315,19 @@ class ModelJudge:
         self.budget.hold(most, self._now_ms())
         return most
 
-    def _blame(self, failure: ModelFailure, call: _Call) -> None:
+    def _blame(self, failure: ModelFailure, call: Call) -> None:
         if failure.kind not in NOT_ASKED:
             self.breaker.failed()
         elif call.entered:
             self.breaker.abandoned()
 
-    async def _record(self, call: _Call, question: Question, guarded: Guarded | None) -> None:
+    async def _record(self, call: Call, question: Question, guarded: Guarded | None) -> None:
         if call.held is not None:
             self.budget.settle(call.held, (0, 0))  # granted, and never sent
         latency_ms = max(0, self._now_ms() - call.asked_ms)
         if call.requests:
             self.stats.latency_ms = latency_ms
-        row = self._row(call, latency_ms)
+        row = call.row(self.name, latency_ms)
         if self._docket is None or not call.shared:
             await self._keep(row)
             if self._docket is not None:
@@ -426,38 +342,13 @@ class ModelJudge:
         else:
             self.budget.told(totals, self._now_ms())
 
-    def _claimed(self, call: _Call, most: Reserved) -> dict[str, Any]:
+    def _claimed(self, call: Call, most: Reserved) -> dict[str, Any]:
         """The row of a call whose first request is about to be sent, charged in full."""
-        return self._row(call, 0) | {
+        return call.row(self.name, 0) | {
             "requests": 1,
             "charged_tokens": most.tokens,
             "cost_usd": self.budget.priced(most),
             "outcome": ASKING,
-        }
-
-    def _row(self, call: _Call, latency_ms: int) -> dict[str, Any]:
-        facts = call.facts
-        prompt_tokens, answer_tokens = call.tokens or (None, None)
-        return {
-            "call_id": call.call_id,
-            "base_asset": facts.base_asset,
-            "symbol": facts.symbol,
-            "direction": facts.direction,
-            "wave_start_ms": facts.wave_start_ms,
-            "close_ms": facts.close_ms,
-            "judge": self.name,
-            "news_key": call.news_key,
-            "asked_ms": call.asked_ms,
-            "latency_ms": latency_ms,
-            "requests": call.requests,
-            "prompt": redact(json.dumps(call.messages)),
-            "answer": _recorded(call.answer),
-            "prompt_tokens": prompt_tokens,
-            "answer_tokens": answer_tokens,
-            "charged_tokens": call.charged,
-            "cost_usd": call.cost_usd,
-            "outcome": call.outcome,
-            "detail": redact(call.detail),
         }
 
     def report(self) -> dict[str, Any]:
@@ -476,32 +367,3 @@ class ModelJudge:
             "circuit": self.breaker.state,
             "budget": self.budget.report(self._now_ms()),
         }
-
-
-def _heard(found: Claim, facts: Facts) -> Judgement:
-    """
-    What another sidecar was answered.
-
-    :raises ModelFailure: nothing that can be used
-    """
-    row = found.row
-    if found.kind == "vetoed":
-        raise ModelFailure("vetoed", "another sidecar heard that news is against the wave")
-    if found.kind == "failed":
-        raise ModelFailure(row["outcome"], row["detail"], row["call_id"])
-    judged = found.kind == "judged"
-    guarded, details = read_verdict(row) if judged else read_answer(row["answer"])
-    call_id = json.loads(row["inputs"]).get("call_id", "") if judged else row["call_id"]
-    return Judgement(replace(facts, details=details), guarded, row["news_key"], call_id)
-
-
-def _recorded(answer: str) -> str:
-    """What is too long loses its middle: thoughts come first, the answer last."""
-    text = redact(_storable(answer))
-    half = _RAW_LIMIT // 2
-    return text if len(text) <= _RAW_LIMIT else f"{text[:half]}\n[...]\n{text[-half:]}"
-
-
-def _storable(text: str) -> str:
-    """What no database takes (zero characters, halves of surrogate pairs) is left out or marked."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

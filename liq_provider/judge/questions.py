@@ -12,7 +12,8 @@ from typing import Any
 
 from liq_provider.enrich.news import NewsSet
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rate import Rate
 from liq_provider.judge.verdict import Facts
 from liq_provider.rolling import FloatArray

@@ -16,8 +16,9 @@ from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Spent
 from liq_provider.judge.docket import Docket
+from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action
-from liq_provider.judge.model import Judgement, ModelJudge
+from liq_provider.judge.model import ModelJudge
 from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import StandIn, well_behaved
 from liq_provider.store.engine import open_engine

@@ -9,8 +9,8 @@ from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.judge import prompt
 from liq_provider.judge.figures import REPLACED, Known, invented, measured
 from liq_provider.judge.guard import Guarded
+from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.model import Judgement
 from liq_provider.judge.rules import liq_note, trend_note
 from tests.judge.facts import CANDLES, NOW, facts, news
 from tests.judge.test_model import answer, ask, says

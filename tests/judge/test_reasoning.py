@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Budget
-from liq_provider.judge.model import Judgement
+from liq_provider.judge.judgement import Judgement
 from liq_provider.sections import LlmSettings
 from liq_provider.simulator.model import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
