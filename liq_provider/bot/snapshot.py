@@ -10,7 +10,7 @@ from liq_provider.settings import Settings
 # Before the first answer; until it is late, that is no news for anybody.
 READING = "the store is being read"
 
-# The reader asks four times a second.
+# The reader asks five times a second.
 _SILENT_S = 5.0
 
 

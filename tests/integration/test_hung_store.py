@@ -1,9 +1,11 @@
-"""The real bot with a PostgreSQL server that is stopped while a position is open."""
+"""The real bot with a store that hangs while a position is open."""
 
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -35,11 +37,26 @@ def server() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def store(server: str, tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path, faults.new_database(server, f"liq_{time.time_ns()}"))
-    yield made
-    made.close()
+@dataclass
+class Place:
+    """A store, and the fault that it can have."""
+
+    store: Store
+    fault: Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture(params=["stopped server", "hung mount"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "stopped server":
+        address = request.getfixturevalue("server")
+        store = open_store(tmp_path, faults.new_database(address, f"liq_{time.time_ns()}"))
+        yield Place(store, lambda: faults.stopped(address))
+    else:
+        mount = tmp_path / "mount"
+        mount.mkdir()
+        store = open_store(mount)
+        yield Place(store, lambda: faults.hung(mount))
+    store.close()
 
 
 def holding(bot: Bot, store: Store) -> None:
@@ -68,12 +85,12 @@ def says_that_there_are_no_entries(bot: Bot) -> bool:
 
 @pytest.mark.timeout(180)
 def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
-    sim: Simulator, store: Store, server: str, tmp_path: Path
+    sim: Simulator, place: Place, tmp_path: Path
 ) -> None:
-    with running(bot_config(sim, tmp_path, store=store.url), tmp_path) as bot:
-        holding(bot, store)
+    with running(bot_config(sim, tmp_path, store=place.store.url), tmp_path) as bot:
+        holding(bot, place.store)
         usual = [timed(bot) for _ in range(10)]
-        with faults.stopped(server):
+        with place.fault():
             sim.set_price("BTCUSDT", to_pct=6)
             took = [timed(bot)]
             assert bot.open == {}, "the stop was at 2 %"
@@ -88,18 +105,18 @@ def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
 
 @pytest.mark.timeout(180)
 def test_a_bot_that_starts_meanwhile_has_its_exits(
-    sim: Simulator, store: Store, server: str, tmp_path: Path
+    sim: Simulator, place: Place, tmp_path: Path
 ) -> None:
-    config = bot_config(sim, tmp_path, store=store.url)
+    config = bot_config(sim, tmp_path, store=place.store.url)
     with running(config, tmp_path) as before:
-        holding(before, store)
+        holding(before, place.store)
         timed(before)
         usual = [timed(before) for _ in range(5)]
-    store.close()
+    place.store.close()
     begun_s = time.perf_counter()
     with running(config, tmp_path):
         usual_start_s = time.perf_counter() - begun_s
-    with faults.stopped(server):
+    with place.fault():
         begun_s = time.perf_counter()
         with running(config, tmp_path) as bot:
             assert time.perf_counter() - begun_s < usual_start_s + 2
@@ -115,15 +132,15 @@ def test_a_bot_that_starts_meanwhile_has_its_exits(
 
 @pytest.mark.timeout(180)
 def test_a_bot_that_is_configured_anew_has_its_exits_and_leaves_no_thread(
-    sim: Simulator, store: Store, server: str, tmp_path: Path
+    sim: Simulator, place: Place, tmp_path: Path
 ) -> None:
-    with running(bot_config(sim, tmp_path, store=store.url), tmp_path) as bot:
-        holding(bot, store)
+    with running(bot_config(sim, tmp_path, store=place.store.url), tmp_path) as bot:
+        holding(bot, place.store)
         usual_s = reloaded(bot)
         timed(bot)
         usual = [timed(bot) for _ in range(5)]
         before = ours()
-        with faults.stopped(server):
+        with place.fault():
             assert reloaded(bot) < usual_s + 2
             timed(bot)
             took = [timed(bot) for _ in range(5)]
