@@ -30,8 +30,7 @@ def deny_live(engine: Engine, pair: str, is_short: bool, now_ms: int) -> str | N
 def _not_now(engine: Engine, close_ms: int, now_ms: int) -> str | None:
     """:return: why nobody may enter at this candle now"""
     assert isinstance(engine.source, LiveSource)
-    # The loop's own snapshot is what was decided on; a newer one may know better.
-    problem = engine.source.look().problem(now_ms, engine.settings) or engine.problem
+    problem = _problem(engine, now_ms)
     if problem is not None:
         return problem
     if engine.source.snapshot.computed_ms < close_ms:
@@ -39,6 +38,12 @@ def _not_now(engine: Engine, close_ms: int, now_ms: int) -> str | None:
     if now_ms > close_ms + engine.settings.max_entry_delay_ms:
         return "the signal is older than max_entry_delay_s"
     return None
+
+
+def _problem(engine: Engine, now_ms: int) -> str | None:
+    """The loop's own snapshot is what was decided on; a newer one may know better."""
+    assert isinstance(engine.source, LiveSource)
+    return engine.source.look().problem(now_ms, engine.settings) or engine.problem
 
 
 def not_entered(engine: Engine, book: Book, pair: str, close_ms: int, now_ms: int) -> str | None:
@@ -54,7 +59,7 @@ def not_entered(engine: Engine, book: Book, pair: str, close_ms: int, now_ms: in
     is_short, level = bool(decisions.sign[row] < 0), int(decisions.level[row])
     position = book.position(pair)
     if position is not None and (position.is_short != is_short or level > position.level > 0):
-        return None  # a reversal or an upgrade closes it first
+        return _problem(engine, now_ms)  # else a reversal or an upgrade closes it first
     last = book.last(pair)
     for trade in (position, last):
         if _entered(trade, is_short, int(decisions.wave_ms[row]), level):

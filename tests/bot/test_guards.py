@@ -169,6 +169,14 @@ def test_a_position_is_a_reason_unless_this_wave_opened_or_will_close_it(
     assert refused(bot, book) == reason
 
 
+def test_no_reversal_and_no_upgrade_is_announced_while_there_is_a_problem(bot: Bot) -> None:
+    bot.engine.problem = "the store does not answer (for 5 s)"
+    for held in (last_trade(39, level=1), last_trade(39, is_short=False)):
+        book = FakeBook()
+        book.held = {BTC: held}
+        assert refused(bot, book) == bot.engine.problem
+
+
 def test_a_wave_that_was_traded_is_not_told_as_refused(bot: Bot) -> None:
     bot.engine.problem = "the store does not answer (for 5 s)"
     assert refused(bot, FakeBook(BTC=last_trade(40))) is None
