@@ -1,9 +1,9 @@
 """
 Whether this machine's clock can be believed, as of every loop of the bot.
 
-The sidecar compares its clock with the exchange's every five minutes. In between a clock may be
-set, and the bot may run on another machine than the sidecar. So each loop compares the wall clock
-with one that nobody can set, and with the time that the sidecar states.
+What the sidecar says of its machine's clock is some seconds old, and the bot may run on another
+machine. So each loop compares the wall clock with one that nobody can set, and with the exchange's
+time as the sidecar states it.
 """
 
 import time
@@ -16,7 +16,10 @@ _ON_ITS_WAY_MS = 2_000
 # So many statuses must agree before lateness on the way cannot explain a clock that is ahead.
 _STATUSES = 3
 
-# A comparison that is published sooner after a jump may have been made before it.
+# On its way for so long at most, a status proves a clock that jumped.
+_QUICK_MS = 300
+
+# One that is heard sooner after a jump may have been written before it.
 _OLD_NEWS_S = 15.0
 
 # Clocks are read again if somebody took the processor between one and the other.
@@ -51,7 +54,7 @@ class ClockWatch:
         self._max_skew_ms = max_skew_ms
         self._clocks = clocks
         self._anchor: tuple[float, float] | None = None
-        self._measured_ms: Any = None
+        self._said_ms: Any = None
         self._jumped_s: float | None = None
 
     def problem(self, sidecar: Mapping[str, Any], heard: Sequence[float]) -> str | None:
@@ -63,9 +66,10 @@ class ClockWatch:
         :return: what is wrong with this machine's clock, None if nothing is known
         """
         wall_ms, now_s = self._clocks()
-        apart = self._apart(wall_ms - now_s * 1000, heard)
+        ahead_ms = None if not heard else wall_ms - now_s * 1000 - max(heard)
+        apart = self._apart(ahead_ms, len(heard))
         jump = self._jump(wall_ms, now_s)
-        if self._compared(sidecar, now_s) and apart is None:
+        if self._proven(sidecar, ahead_ms, now_s):
             self._anchor, self._jumped_s = (wall_ms, now_s), None
             return None
         return jump or apart
@@ -83,30 +87,33 @@ class ClockWatch:
             self._jumped_s = now_s
         return f"this machine's clock jumped by {moved_ms / 1000:+.1f} s (max_skew_ms)"
 
-    def _compared(self, sidecar: Mapping[str, Any], now_s: float) -> bool:
-        """:return: whether the clock was compared anew with the exchange's, and was good"""
-        measured_ms, skew_ms = sidecar.get("skew_measured_ms"), sidecar.get("skew_ms")
-        if measured_ms is None or measured_ms == self._measured_ms:
+    def _proven(self, sidecar: Mapping[str, Any], ahead_ms: float | None, now_s: float) -> bool:
+        """:return: whether a new status shows that this clock is the exchange's"""
+        said_ms, skew_ms = sidecar.get("now_ms"), sidecar.get("skew_ms")
+        if said_ms is None or said_ms == self._said_ms:
             return False
-        self._measured_ms = measured_ms
+        self._said_ms = said_ms
         if self._jumped_s is not None and now_s - self._jumped_s < _OLD_NEWS_S:
             return False
-        return skew_ms is not None and abs(skew_ms) <= self._max_skew_ms
+        return (
+            skew_ms is not None
+            and abs(skew_ms) <= self._max_skew_ms
+            and ahead_ms is not None
+            and -self._max_skew_ms <= ahead_ms <= self._max_skew_ms + _QUICK_MS
+        )
 
-    def _apart(self, wall_ms: float, heard: Sequence[float]) -> str | None:
+    def _apart(self, ahead_ms: float | None, statuses: int) -> str | None:
         """
         Against the time that the sidecar states. What it says is old by the time that it is
-        heard, so of several statuses the fastest counts.
+        heard, so of several statuses the quickest counts.
 
-        :param wall_ms: this machine's clock, less the monotonic one
+        :param ahead_ms: by how much this clock is ahead of that time
         """
-        if not heard:
+        if ahead_ms is None:
             return None
-        ahead_ms = wall_ms - max(heard)
-        late_ms = self._max_skew_ms + _ON_ITS_WAY_MS
         if ahead_ms < -self._max_skew_ms:
             return _apart_words(-ahead_ms, "behind")
-        if len(heard) >= _STATUSES and ahead_ms > late_ms:
+        if statuses >= _STATUSES and ahead_ms > self._max_skew_ms + _ON_ITS_WAY_MS:
             return _apart_words(ahead_ms, "ahead of")
         return None
 

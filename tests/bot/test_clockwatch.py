@@ -40,8 +40,8 @@ def watch(clocks: Clocks) -> ClockWatch:
     return made
 
 
-def status(measured_ms: int, skew_ms: int = 0) -> dict[str, Any]:
-    return {"skew_ms": skew_ms, "skew_measured_ms": measured_ms}
+def status(number: int, skew_ms: int = 0) -> dict[str, Any]:
+    return {"skew_ms": skew_ms, "now_ms": number}
 
 
 @pytest.mark.parametrize("jump_s", [600.0, -600.0, 0.6])
@@ -73,23 +73,40 @@ def test_a_long_time_without_a_loop_is_no_jump(clocks: Clocks, watch: ClockWatch
     assert watch.problem(status(1), ()) is None
 
 
-def test_a_comparison_made_after_a_jump_proves_the_clock(clocks: Clocks, watch: ClockWatch) -> None:
-    clocks.wall_ms += 2_000
-    assert watch.problem(status(1), ()) is not None
-    clocks.passes(10)
-    assert watch.problem(status(2), ()) is not None, "it may have been made before the jump"
-    clocks.passes(10)
-    assert watch.problem(status(3, skew_ms=-2_000), ()) is not None, "it was not good"
-    assert watch.problem(status(4), ()) is None
-    clocks.passes(10)
-    assert watch.problem(status(4), ()) is None
-
-
-def test_a_comparison_that_is_new_in_the_loop_of_the_jump_proves_nothing(
+def test_a_status_that_was_written_after_a_jump_proves_the_clock(
     clocks: Clocks, watch: ClockWatch
 ) -> None:
+    """Such as when a clock that was two seconds slow is set right."""
     clocks.wall_ms += 2_000
-    assert "jumped" in str(watch.problem(status(2), ()))
+    right = clocks.heard()
+    assert watch.problem(status(1), right) is not None
+    clocks.passes(10)
+    assert watch.problem(status(2), right) is not None, "it may have been written before"
+    clocks.passes(10)
+    assert watch.problem(status(3, skew_ms=-2_000), right) is not None, "its own clock is off"
+    assert watch.problem(status(4), ()) is not None, "nobody knows when it was written"
+    slow = tuple(heard - 1_000 for heard in right)
+    assert watch.problem(status(5), slow) is not None, "it was slow, or this clock is ahead"
+    assert watch.problem(status(6), right) is None
+    clocks.passes(10)
+    assert watch.problem(status(6), right) is None
+
+
+def test_a_status_that_is_new_in_the_loop_of_the_jump_proves_nothing(
+    clocks: Clocks, watch: ClockWatch
+) -> None:
+    clocks.wall_ms += 700
+    assert "jumped" in str(watch.problem(status(2), clocks.heard(late_s=0)))
+
+
+def test_a_clock_that_stays_wrong_is_not_proven_by_a_sidecar_that_knows(
+    clocks: Clocks, watch: ClockWatch
+) -> None:
+    right = clocks.heard()
+    clocks.wall_ms += 600_000
+    for number in range(2, 60):
+        assert watch.problem(status(number, skew_ms=-600_000), right) is not None
+        clocks.passes(5)
 
 
 def test_a_clock_that_the_sidecar_contradicts_is_a_problem(
@@ -113,7 +130,7 @@ def test_a_status_that_was_long_on_its_way_is_no_clock_that_is_ahead(
 def test_a_jump_that_the_sidecar_shares_is_not_excused_by_it(
     clocks: Clocks, watch: ClockWatch
 ) -> None:
-    """On one machine its time jumps as well, until it asks the exchange again."""
+    """As on one machine, before it asked the exchange for the first time."""
     clocks.wall_ms += 600_000
     assert "jumped by +600.0 s" in str(watch.problem(status(1), clocks.heard()))
 
