@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from liq_provider.clock import steady_clock_ms
+
 # A status may have waited so long for the store, the reader and a busy machine.
 _ON_ITS_WAY_MS = 2_000
 
@@ -28,9 +30,8 @@ _TRIES = 5
 
 
 def elapsed_s() -> float:
-    """:return: a clock that nobody sets, and that goes on while the machine sleeps"""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+    """:return: a clock that nobody sets"""
+    return steady_clock_ms() / 1000
 
 
 def read_clocks() -> tuple[float, float]:
