@@ -253,7 +253,7 @@ def coin_readiness(
     if state is State.WARMING_UP:
         return Readiness("warming_up", _warming(baseline_n, windows), from_ms)
     return Readiness(
-        "unknown", f"no venue was heard for all of the last {windows.segment_min} min", from_ms
+        "unknown", f"of no venue are all of the last {windows.segment_min} min known", from_ms
     )
 
 
@@ -283,7 +283,7 @@ def whole_readiness(
             return first
         return Readiness(
             "unknown",
-            f"no venue was heard for all of the last {windows.segment_min} min ({first.reason})",
+            f"of no venue are all of the last {windows.segment_min} min known ({first.reason})",
             first.from_ms,
         )
     reasons = "; ".join(venue.reason for venue in venues.values())

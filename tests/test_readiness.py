@@ -148,7 +148,7 @@ def test_the_venue_that_comes_first_gives_reason_and_time() -> None:
     cold, back = venue(minutes(heard=12)), venue(minutes(2))
     found = whole_readiness({"bybit": cold, "okx": back}, {}, WINDOWS)
     assert found.from_ms == back.from_ms == CLOSE + 4 * MINUTE
-    assert found.reason.startswith("no venue was heard for all of the last 5 min (okx: minute ")
+    assert found.reason.startswith("of no venue are all of the last 5 min known (okx: minute ")
     dead = venue(minutes(1), FeedFacts("down: reset"))
     assert whole_readiness({"okx": dead}, {}, WINDOWS) == Readiness(
         "unknown", "no venue is heard: okx is down: reset"
