@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -38,23 +38,45 @@ class VenueSettings(Section):
     :param rest_url: base address of its REST API for the market list; ccxt's own if empty
     """
 
+    _venue: ClassVar[str | None] = None
+
     enabled: bool = True
     url: str | None = None
     rest_url: str | None = None
 
     @field_validator("url", "rest_url")
     @classmethod
-    def _real_and_encrypted(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _its_own(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
             try:
-                check_url(value, ("ws", "wss") if info.field_name == "url" else ("http", "https"))
+                check_url(value, info.field_name or "", cls._venue)
             except SettingsError as error:
                 raise ValueError(str(error)) from None
         return value
 
 
+class BinanceSettings(VenueSettings):
+    """USD-M."""
+
+    _venue = "binance"
+
+
+class BybitSettings(VenueSettings):
+    """Linear perpetuals."""
+
+    _venue = "bybit"
+
+
+class OkxSettings(VenueSettings):
+    """Swaps."""
+
+    _venue = "okx"
+
+
 class GateSettings(VenueSettings):
     """Off unless asked for: its baseline would change what the other three say together."""
+
+    _venue = "gate"
 
     enabled: bool = False
 
@@ -78,10 +100,10 @@ def _public_url(value: str) -> str:
 class Venues(Section):
     """The exchange feeds, by name."""
 
-    binance: VenueSettings = VenueSettings()
-    bybit: VenueSettings = VenueSettings()
+    binance: BinanceSettings = BinanceSettings()
+    bybit: BybitSettings = BybitSettings()
     gate: GateSettings = GateSettings()
-    okx: VenueSettings = VenueSettings()
+    okx: OkxSettings = OkxSettings()
 
     @model_validator(mode="before")
     @classmethod

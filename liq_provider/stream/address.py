@@ -5,9 +5,13 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from liq_provider.errors import SettingsError
+from liq_provider.stream.lookalikes import refuse_lookalike
 
 # Play money liquidates like real money does not: such a feed looks alive and means nothing.
-_TEST_HOSTS = ("binancefuture.com", "wspap.okx.com", "wsaws-demo.okx.com")
+_TEST_HOSTS = ("binancefuture.com",)
+_TEST_HOST = re.compile(r"ws[a-z]*pap\.okx\.com")
+# With this OKX's usual host serves its demo.
+_TEST_QUERY = ("brokerid", "9999")
 _SECRET = re.compile(
     r"(?:.*[_.-])?(?:(?:api|access|auth)?[_-]?(?:key|token)|secret|password|passwd|pw|sig|signature)",
     re.IGNORECASE,
@@ -15,14 +19,15 @@ _SECRET = re.compile(
 _TEST_WORDS = frozenset({"testnet", "demo", "sandbox", "papertrading"})
 
 
-def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
+def check_url(url: str, key: str = "url", venue: str | None = None) -> None:
     """
     :param url: address of a feed or of a REST API, from the settings
-    :param schemes: the plain one, for this machine only, and the encrypted one
-    :raises SettingsError: if it is no such address, unencrypted over a network, or an
-        exchange's test environment
+    :param key: ``url`` for a feed, ``rest_url`` for an API
+    :param venue: whose liquidations are expected there
+    :raises SettingsError: if it is no such address, unencrypted over a network, an exchange's
+        test environment, or known to serve something else
     """
-    plain, encrypted = schemes
+    plain, encrypted = schemes = ("ws", "wss") if key == "url" else ("http", "https")
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower().rstrip(".")
@@ -36,7 +41,7 @@ def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
             f"is no {'websocket' if plain == 'ws' else 'web'} address; write "
             f"{encrypted}://host/path, or leave the key out to use the exchange's own"
         )
-    if _is_test_environment(host):
+    if _is_test_environment(host) or _asks_for_test(host, parts.query):
         raise SettingsError(
             f"{host} is a test environment where play money is liquidated; leave the key out "
             "to use the exchange's public feed"
@@ -46,6 +51,8 @@ def check_url(url: str, schemes: tuple[str, str] = ("ws", "wss")) -> None:
             f"{host} would be read unencrypted over a network; write {encrypted}:// ({plain}:// "
             "is for this machine only)"
         )
+    if venue is not None:
+        refuse_lookalike(venue, key, host, parts)
 
 
 def refuse_secrets(url: str) -> None:
@@ -69,7 +76,12 @@ def _is_test_environment(host: str) -> bool:
     if any(host == name or host.endswith("." + name) for name in _TEST_HOSTS):
         return True
     words = host.replace("-", ".").split(".")
-    return any(word in _TEST_WORDS for word in words)
+    return bool(_TEST_HOST.fullmatch(host)) or any(word in _TEST_WORDS for word in words)
+
+
+def _asks_for_test(host: str, query: str) -> bool:
+    asked = {(name.lower(), value) for name, value in parse_qsl(query)}
+    return host.endswith(".okx.com") and _TEST_QUERY in asked
 
 
 def _is_loopback(host: str) -> bool:

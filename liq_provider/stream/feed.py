@@ -58,7 +58,7 @@ class Feed:
         timing: Timing | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        check_url(url)
+        check_url(url, venue=venue.name)
         self._venue = venue
         self._url = url
         self._markets = WantedMarkets(venue, markets)
