@@ -118,9 +118,12 @@ class FeatureRows:
 
     def since(self, close_ms: int) -> "FeatureRows":
         """:return: the rows from ``close_ms`` on"""
-        first = int(np.searchsorted(self.close_ms, close_ms))
+        return self.picked(slice(int(np.searchsorted(self.close_ms, close_ms)), None))
+
+    def picked(self, rows: IntArray | slice) -> "FeatureRows":
+        """:return: some of the rows, by position"""
         return FeatureRows(
-            **{name: getattr(self, name)[first:] for name in COLUMNS}, has_counts=self.has_counts
+            **{name: getattr(self, name)[rows] for name in COLUMNS}, has_counts=self.has_counts
         )
 
 

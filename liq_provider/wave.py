@@ -188,10 +188,15 @@ def waves_of(rows: FeatureRows, thresholds: Thresholds, segment_min: int) -> Wav
     """
     strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
     starts = wave_starts(rows.close_ms, strength, sign, segment_min)
-    seen = begins_seen(rows, thresholds, sign)
-    # All minutes of a wave say what its first one does.
-    first = np.minimum(np.searchsorted(rows.close_ms, starts), max(len(rows) - 1, 0))
-    return Waves(strength, sign, starts, (starts > 0) & seen[first])
+    # All minutes of a wave say what its first one does, and only that is asked: of a year of
+    # minutes few begin a wave.
+    within = np.flatnonzero(starts)
+    firsts, first_of = np.unique(
+        np.searchsorted(rows.close_ms, starts[within]), return_inverse=True
+    )
+    seen = np.zeros(len(rows), dtype=bool)
+    seen[within] = begins_seen(rows.picked(firsts), thresholds, sign[firsts])[first_of]
+    return Waves(strength, sign, starts, seen)
 
 
 def begins_seen(rows: FeatureRows, thresholds: Thresholds, sign: IntArray) -> BoolArray:

@@ -41,6 +41,41 @@ def test_features_equal_the_two_pass_calculation(seed: int) -> None:
     check(holed(seed), SMALL, list(range(0, SIZE, 3)))
 
 
+COMPARED = (
+    *("state", "z", "baseline_n", "active_n", "long_usd", "venue_mask"),
+    *("steady", "before_long_usd", "before_count", "before_z"),
+)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_doubted_later_says_the_same_of_each_beginning_live_and_at_once(seed: int) -> None:
+    grid, rng = holed(seed), np.random.default_rng(seed)
+    opens = START_MS + MINUTE_MS * np.arange(SIZE)
+    doubted_ms = np.where(
+        rng.random(grid.covered.shape) < 0.01,
+        opens + MINUTE_MS * rng.integers(1, 12, grid.covered.shape),
+        0,
+    )
+    grid = replace(grid, doubted_ms=doubted_ms)
+    whole = compute_features(grid, SMALL)
+    for row in range(0, SIZE, 2):
+        close_ms = START_MS + (row + 1) * MINUTE_MS
+        assert grid.fills is not None
+        seen = np.where(grid.fills.known_ms <= close_ms, grid.fills.known_ms, 0)
+        then = replace(
+            grid,
+            fills=replace(grid.fills, known_ms=seen),
+            doubted_ms=np.where(doubted_ms <= close_ms, doubted_ms, 0),
+        )
+        start = max(0, row + 1 - SMALL.before_ms() // MINUTE_MS)
+        live = compute_features(then.between(start, row + 1), SMALL)
+        for name in COMPARED:
+            assert np.array_equal(
+                getattr(live, name)[-1:], getattr(whole, name)[row : row + 1], equal_nan=True
+            ), (row, name)
+    assert (~whole.steady & (whole.state == State.READY)).sum() > 3
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_minute_by_minute_with_what_existed_then_is_the_same_as_all_at_once(seed: int) -> None:
     grid = holed(seed)
@@ -51,7 +86,7 @@ def test_minute_by_minute_with_what_existed_then_is_the_same_as_all_at_once(seed
         seen = np.where(grid.fills.known_ms <= close_ms, grid.fills.known_ms, 0)
         then = replace(grid, fills=replace(grid.fills, known_ms=seen)).between(0, row + 1)
         live = compute_features(then, SMALL)
-        for name in ("state", "z", "baseline_n", "active_n", "long_usd", "venue_mask"):
+        for name in COMPARED:
             assert np.array_equal(
                 getattr(live, name)[-1:], getattr(whole, name)[row : row + 1], equal_nan=True
             ), (row, name)
