@@ -59,7 +59,7 @@ def test_it_is_named_in_the_next_loop_and_no_wave_is_announced(tmp_path: Path) -
             assert says("not entered, `this machine's clock jumped by +7.0 s")()
             assert not says("enter (medium)")()
             clock.set(0)
-            until(says("entries are possible again", "enter (medium)"), 20)
+            until(says("entries are possible again", "enter (medium)", "was created for BTC"), 20)
             clock.set(600)
             until(says(JUMPED.format(600)), 20)
             assert not says("liquidation data is")(), "it is the clock that is wrong"
