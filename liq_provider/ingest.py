@@ -10,14 +10,14 @@ lost, and its coin's minutes are put in doubt, so that nobody takes them for kno
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from threading import Lock
 
 from liq_provider.doubts import Doubts
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
+from liq_provider.ingeststats import IngestStats, Losses
 from liq_provider.liquidation import Liquidation
 from liq_provider.onethread import OneThread
 from liq_provider.store.booking import Incoming
@@ -39,34 +39,8 @@ _DISK_S = 1.0
 # What was stored a short while ago is kept, for a store whose file is replaced.
 _RECENT_S = 120.0
 _MOST_RECENT = 50_000
-_LOSSES_OVER_S = 60.0
 
 _HANGS = "The store does not answer"
-
-
-@dataclass(slots=True)
-class IngestStats:
-    """
-    :param stored: new liquidations in the store since the start
-    :param duplicates: liquidations that the store had already
-    :param booked: the new ones by how they were booked (event, arrival, late, future, small)
-    :param spooled: waiting on disk
-    :param lost: did not fit anywhere, or are no liquidations
-    :param set_aside: of those, what is kept for somebody to look at
-    :param error: why the store cannot be written, None if it can
-    :param spool_error: why nothing can wait on disk, None if it can
-    :param replaced: how often the store became another one while it was open
-    """
-
-    stored: int = 0
-    duplicates: int = 0
-    booked: Counter[str] = field(default_factory=Counter)
-    spooled: int = 0
-    lost: int = 0
-    set_aside: int = 0
-    error: str | None = None
-    spool_error: str | None = None
-    replaced: int = 0
 
 
 class Ingest:
@@ -119,8 +93,8 @@ class Ingest:
         self._saving: asyncio.Future[None] | None = None
         self._advanced_s = 0.0
         self._told_errors: set[str] = set()
-        self._told_replaced = self._told_lost = 0
-        self._lost_s: float | None = None
+        self._told_replaced = 0
+        self._losses = Losses()
         self._doubts = doubts
         # Losses are counted by the feeds' thread and by the executor's.
         self._counting = Lock()
@@ -140,7 +114,7 @@ class Ingest:
             while True:
                 await asyncio.sleep(interval_s)
                 stored = await self.flush(patience_s=0.0)
-                self._tell_losses()
+                self._losses.tell(self.stats.lost)
                 if not stored:
                     await asyncio.sleep(max(0.0, _RETRY_S - interval_s))
         finally:
@@ -390,19 +364,6 @@ class Ingest:
         self.stats.spool_error = self._spool.error
 
     # -- losses --------------------------------------------------------------------------
-
-    def _tell_losses(self) -> None:
-        """Once when they begin, and once when they are over."""
-        now_s, lost = time.monotonic(), self.stats.lost
-        if lost > self._told_lost:
-            if self._lost_s is None:
-                logger.error("Liquidations are being lost: neither store nor disk nor memory "
-                             "has room for them. `status` counts them.")  # fmt: skip
-            self._lost_s = now_s
-        elif self._lost_s is not None and now_s - self._lost_s > _LOSSES_OVER_S:
-            logger.warning("No more liquidations are being lost; %d were.", lost)
-            self._lost_s = None
-        self._told_lost = lost
 
     def _lose(self, items: Iterable[Incoming]) -> None:
         with self._counting:

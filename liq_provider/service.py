@@ -12,16 +12,17 @@ import os
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from liq_provider import __version__, provenance
 from liq_provider.assessing import Assessor, told
+from liq_provider.beside import Beside
 from liq_provider.clock import ExchangeClock
 from liq_provider.courtroom import Courtroom
 from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.doubts import ANY_COIN, Doubts
+from liq_provider.ending import end, first_of
 from liq_provider.enrich.exchange import BotExchange
 from liq_provider.errors import StoreError
 from liq_provider.exchangework import ExchangeWork
@@ -29,7 +30,6 @@ from liq_provider.features import windows_of
 from liq_provider.gapfill import GapFiller
 from liq_provider.ingest import Ingest
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
-from liq_provider.lockkeeper import LockKeeper
 from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.onethread import OneThread
@@ -58,21 +58,6 @@ _STORED_STATUS_S = 5.0
 _RETRY_S = 1.0
 # What the end may take, for each of: the workers, the last liquidations, all the rest.
 _END_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """
-    What the files beside the store tell.
-
-    :param bots: that are there
-    :param beat_s: age of the newest heartbeat, None if there was none
-    :param alone: no other sidecar serves this store
-    """
-
-    bots: list[dict[str, Any]]
-    beat_s: float | None
-    alone: bool
 
 
 class Sidecar:
@@ -165,10 +150,7 @@ class Sidecar:
             self._writing,
             self._asking,
         )
-        self._lock = LockKeeper(config.files)
-        self._beside = _Beside([], None, True)
-        self._looking_beside: asyncio.Future[_Beside] | None = None
-        self._looking_thread = OneThread("beside")
+        self._beside = Beside(config.files)
         self._writing_status: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -188,7 +170,7 @@ class Sidecar:
         stopping = asyncio.create_task(self._stop.wait())
         tasks = [stopping, asyncio.create_task(self._ingest.run())]
         try:
-            await _first(self._work.measure_clock(), *tasks)
+            await first_of(self._work.measure_clock(), *tasks)
             if not any(task.done() for task in tasks):
                 tasks += [asyncio.create_task(worker) for worker in self._workers()]
                 if self._dashboard is not None:
@@ -196,7 +178,7 @@ class Sidecar:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended = [task for task in tasks if task.done() and task is not stopping]
-            await _end([*tasks, *self._tasks])
+            await end([*tasks, *self._tasks])
             await self._last_words()
         for task in ended:
             task.result()  # a worker that ended by itself failed; say so
@@ -341,29 +323,13 @@ class Sidecar:
             await asyncio.sleep(_STATUS_S)
 
     async def _look_beside(self) -> None:
-        """At files beside the store, on a disk that may hang."""
-        if self._looking_beside is None:
-            loop = asyncio.get_running_loop()
-            self._looking_beside = loop.run_in_executor(self._looking_thread, self._read_files)
-        await asyncio.wait({self._looking_beside}, timeout=_STATUS_S)
-        if not self._looking_beside.done():
-            return
-        looking, self._looking_beside = self._looking_beside, None
-        self._beside = found = looking.result()
-        idle_s = (self._clock.now_ms() - self._started_ms) / 1000
-        if found.beat_s is not None:
-            idle_s = min(found.beat_s, idle_s)
-        if self._config.idle_exit and idle_s > self._settings.idle_exit_min * 60:
+        await self._beside.look(_STATUS_S)
+        if self._config.idle_exit and self._beside.idle_s > self._settings.idle_exit_min * 60:
             logger.info("No bot for %g minutes; ending", self._settings.idle_exit_min)
             self.stop()
-        if not found.alone:
+        if not self._beside.alone:
             logger.error("Another sidecar serves this store now; ending")
             self.stop()
-
-    def _read_files(self) -> _Beside:
-        files = self._config.files
-        beat_s = files.last_beat_s() if self._config.idle_exit else None
-        return _Beside(files.bots(), beat_s, self._lock.keep())
 
     def _write_status(self) -> asyncio.Future[None]:
         """Only one at a time: the store may not come back from the last one."""
@@ -424,11 +390,11 @@ class Sidecar:
         else:
             self._hang_up()
         closing += [asyncio.ensure_future(part.close()) for part in self._parts()]
-        await _end(closing, _END_S)
+        await end(closing, _END_S)
         loop = asyncio.get_running_loop()
-        await _end([loop.run_in_executor(self._writing, self._writer.close)], _END_S)
+        await end([loop.run_in_executor(self._writing, self._writer.close)], _END_S)
         self._writing.shutdown(wait=False)
-        self._looking_thread.shutdown(wait=False)
+        self._beside.close()
         self._ingest.close()
         self._looking.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
@@ -441,31 +407,3 @@ class Sidecar:
 
     def _parts(self) -> "list[Courtroom | Dashboard]":
         return [part for part in (self._court, self._dashboard) if part is not None]
-
-
-async def _first(work: Coroutine[Any, Any, None], *others: "asyncio.Task[Any]") -> None:
-    """Do something unless one of the others ends before."""
-    task = asyncio.create_task(work)
-    await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
-    await _end([task] if not task.done() else [])
-
-
-async def _end(work: "Sequence[asyncio.Future[Any]]", after_s: float = 0.0) -> None:
-    """
-    Wait for all of it, then cancel it. What does not end even then is left to itself.
-
-    :param after_s: how long it may take before it is cancelled
-    """
-    if not work:
-        return
-    late = set(work)
-    if after_s:
-        _, late = await asyncio.wait(work, timeout=after_s)
-    for task in late:
-        task.cancel()
-    if late:
-        await asyncio.wait(late, timeout=2 * _END_S)
-    for task in work:
-        # Whatever became of it is no reason not to end.
-        if task.done() and not task.cancelled() and task.exception() is not None:
-            logger.debug("At the end: %r", task.exception())

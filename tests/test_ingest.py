@@ -353,7 +353,7 @@ async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
     for n in range(5):
         ingest.put(orders(3, first=3 * n), 0)
         assert not await ingest.flush()
-        ingest._tell_losses()
+        ingest._losses.tell(ingest.stats.lost)
     assert (ingest.in_memory, ingest.stats.lost) == (10, 5)
     assert sum("being lost" in text for text in caplog.messages) == 1
     assert sum("spool is full" in text for text in caplog.messages) == 1

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -21,6 +22,8 @@ from liq_provider.service import Sidecar
 from liq_provider.sidecarconfig import SidecarConfig
 
 _STOP_WAIT_S = 20.0
+_END_S = 15.0
+_LOG_S = 1.0
 _LOG_BYTES = 10 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -74,9 +77,10 @@ def _run_alone(config: SidecarConfig) -> int:
 
 def _leave(code: int) -> NoReturn:
     """Everything is written and closed; whatever thread still hangs must not hold us."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # The log may lie on the disk that hangs.
+    closing = threading.Thread(target=logging.shutdown, daemon=True)
+    closing.start()
+    closing.join(_LOG_S)
     os._exit(code)
 
 
@@ -98,8 +102,16 @@ def _begin_anew(found: Context) -> NoReturn:
 async def _serve(sidecar: Sidecar) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, sidecar.stop)
+        loop.add_signal_handler(number, _end, sidecar)
     await sidecar.run()
+
+
+def _end(sidecar: Sidecar) -> None:
+    """An orderly end takes seconds, whatever hangs; the timer is for what nobody foresaw."""
+    sidecar.stop()
+    timer = threading.Timer(_END_S, _leave, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def stop(arguments: argparse.Namespace) -> int:
