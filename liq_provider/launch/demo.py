@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import requests
@@ -27,6 +28,7 @@ from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
+from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.settings import SECTION, load_settings, resolve_store
 from liq_provider.simulator.model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
@@ -38,8 +40,10 @@ from liq_provider.store.writer import Writer
 _PORT = 18_900
 _API_PORT = 18_980
 _PAGE_PORT = 18_990
-_WAIT_S = 30.0
+_WAIT_S = 90.0
 _POLL_S = 1.0
+_LATE_MS = 5_000
+_SETTLE_S = 4.0
 
 console = Console(highlight=False)
 
@@ -168,6 +172,8 @@ class Demo:
         config["liq_provider"] = {
             "store": "sqlite:///user_data/demo/liq_provider.sqlite",
             "autostart": False,
+            # Time enough to import what was before the feeds were live, see _import_history.
+            "settle_s": _SETTLE_S,
             "venues": venue_urls(self._url),
             "news": {"provider": "rss", "feeds": [self._url + FEED_PATH]},
             "dashboard": {"port": self.ports[2]},
@@ -193,30 +199,40 @@ class Demo:
     def _import_history(self, reader: Reader, store_url: str) -> None:
         """
         The simulated past day, so that baselines are warm. It is taken after the feeds are
-        live, so that no moment lies between the import and the live feed.
+        live, and again when the minute is over in which they became live: that minute nobody
+        heard as a whole, and without it the first waves would be of an unknown segment.
         """
         state = self._simulator_state()
         if state is None:
             raise DemoError(f"the simulator does not answer; see {self._dir / 'simulator.log'}")
+        first_ms, live_ms = int(state["first_ms"]), int(state["now_ms"])
+        kept = self._import(reader, store_url, Interval(first_ms, minute_of(live_ms)))
+        hours = (live_ms - first_ms) / 3_600_000
+        console.print(f"Imported {kept:,} synthetic liquidations of {hours:.0f} hours.")
+        rest = Interval(minute_of(live_ms), minute_of(live_ms) + MINUTE_MS)
+        Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True).start()
+
+    def _import_rest(self, reader: Reader, store_url: str, span: Interval) -> None:
+        self._ending.pause(max(span.end_ms / 1000 - time.time(), 0.0))
+        try:
+            self._import(reader, store_url, span)
+        except (LiqError, requests.RequestException) as error:
+            # The demo goes on; what is unknown is shown as that.
+            console.print(f"The minute of the start stays unknown: {error}", markup=False)
+
+    def _import(self, reader: Reader, store_url: str, span: Interval) -> int:
+        """:return: how many liquidations were new"""
         answer = requests.get(
             f"{self._url}/sim/tape",
-            params={"from_ms": state["first_ms"], "to_ms": state["now_ms"]},
+            # What was published of the span comes a little later.
+            params={"from_ms": span.start_ms, "to_ms": span.end_ms + _LATE_MS},
             timeout=30,
         )
-        path = self._dir / "history.jsonl"
+        path = self._dir / f"history-{span.start_ms}.jsonl"
         path.write_bytes(answer.content)
-        settings = load_settings({})
-        writer = Writer(open_engine(store_url), BookingRules(settings.settle_ms))
-        report = import_files(
-            writer,
-            reader,
-            [path],
-            "frames",
-            covered=Interval(int(state["first_ms"]), int(state["now_ms"])),
-            now_ms=int(state["now_ms"]),
-        )
-        hours = (state["now_ms"] - state["first_ms"]) / 3_600_000
-        console.print(f"Imported {report.kept:,} synthetic liquidations of {hours:.0f} hours.")
+        writer = Writer(open_engine(store_url), BookingRules(load_settings({}).settle_ms))
+        now_ms = int(time.time() * 1000)
+        return import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms).kept
 
     def _addresses(self, store_url: str) -> None:
         console.print(f"Dashboard           [bold]{self._page}[/bold]")
