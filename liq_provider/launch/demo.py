@@ -213,9 +213,11 @@ class Demo:
         Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True).start()
 
     def _import_rest(self, reader: Reader, store_url: str, span: Interval) -> None:
-        self._ending.pause(max(span.end_ms / 1000 - time.time(), 0.0))
         try:
+            self._ending.pause(max(span.end_ms / 1000 - time.time(), 0.0))
             self._import(reader, store_url, span)
+        except KeyboardInterrupt:
+            return
         except (LiqError, requests.RequestException) as error:
             # The demo goes on; what is unknown is shown as that.
             console.print(f"The minute of the start stays unknown: {error}", markup=False)

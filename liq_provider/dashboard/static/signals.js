@@ -5,12 +5,18 @@ import { Table } from "./table.js";
 
 const direction = (row) => h("span", { class: directionClass(row.direction) }, directionText(row.direction));
 
+// A date is not broken within itself.
+const withDate = (ms) => {
+  const [day, time] = dated(ms).split(" ");
+  return [h("span", { class: "whole" }, day), ` ${time ?? ""}`];
+};
+
 export function wavesTable(openPair) {
   return new Table(into("waves"), {
     label: "Waves of the last day", missing: "No wave of the last 24 hours is on record. In minutes that no feed heard there may have been some.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.start_ms}`,
     columns: [
-      { name: "time", title: "Since", cell: (row) => dated(row.start_ms) },
+      { name: "time", title: "Since", cell: (row) => withDate(row.start_ms) },
       { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.pair) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
       { name: "strength", title: "Strength", cell: (row) => row.strength },
@@ -26,7 +32,7 @@ export function signalsTable() {
     label: "Latest verdicts", missing: "No verdict of the last 24 hours is on record.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
     columns: [
-      { name: "time", title: "Time", cell: (row) => dated(row.available_at) },
+      { name: "time", title: "Time", cell: (row) => withDate(row.available_at) },
       { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `${row.symbol} record`, onclick: () => openRecord(row) }, row.symbol) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
       { name: "liq", title: "Liquidations", wide: true, long: true, cell: (row) => row.liq_note },
