@@ -38,6 +38,21 @@ def test_a_wave_is_told_once_with_its_verdict(store: Store) -> None:
     assert waves(own, bot) == []
 
 
+def test_a_wave_whose_beginning_was_not_seen_is_told_as_such_and_not_as_an_entry(
+    store: Store,
+) -> None:
+    store.settle(CLOSE, [stored("BTC", CLOSE, 9, 0.98, steady=False)])
+    store.judge(verdict(40))
+    bot, own = Bot(store), notices()
+    bot.loop([BTC, ETH])
+    assert waves(own, bot) == [
+        f"`{BTC}`: strong wave SHORT, z 9.0, purity 98%, $1,000,000: "
+        "skip: its beginning was not seen"
+    ]
+    (told,) = notices(waves="enter").waves(bot.engine, [BTC, ETH], CLOSE)
+    assert not told.send
+
+
 def test_an_unjudged_wave_is_not_told(store: Store) -> None:
     store.settle(CLOSE, [stored("BTC", CLOSE, 9, 0.98)])
     bot = Bot(store)

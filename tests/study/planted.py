@@ -1,5 +1,6 @@
 """Generated markets in which liquidations mean something, nothing, or the opposite."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,16 +69,22 @@ def market(seed: int, days: int, edge: float) -> Market:
     return Market(longs, shorts, orders, np.round(100 * np.cumprod(1 + returns), 3))
 
 
-def pair_data(made: Market, pair: str = "BTC/USDT:USDT") -> PairData:
-    """What a study is made of."""
+def pair_data(made: Market, pair: str = "BTC/USDT:USDT", unknown: Collection[int] = ()) -> PairData:
+    """
+    What a study is made of.
+
+    :param unknown: minutes in which nobody listened
+    """
     size = len(made.longs)
+    covered = np.ones((1, size), dtype=bool)
+    covered[0, list(unknown)] = False
     grid = MinuteGrid(
         START_MS,
         ("binance",),
         made.longs[None],
         made.shorts[None],
         made.orders[None],
-        np.ones((1, size), dtype=bool),
+        covered,
     )
     rows = Computed("BTC", compute_features(grid, FeatureParams()), np.arange(size)).rows()
     opened = START_MS + np.arange(len(made.close), dtype=np.int64) * TIMEFRAME_MIN * MINUTE_MS

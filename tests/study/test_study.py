@@ -19,6 +19,7 @@ from liq_provider.study.study import (
     run_study,
 )
 from liq_provider.study.words import headline, sentences
+from liq_provider.wave import Thresholds, waves_of
 
 from .planted import START_MS, market, pair_data
 
@@ -205,6 +206,25 @@ def two(open_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Open 1, close more by the day's number in thousandths."""
     day = (open_ms // DAY_MS - START_MS // DAY_MS + 1) / 1000
     return np.ones(len(open_ms)), 1 + day
+
+
+def test_a_wave_whose_beginning_was_not_seen_is_left_out_and_counted() -> None:
+    made = market(2, 12, 0.0)
+    whole = pair_data(made)
+    starts = waves_of(whole.rows, Thresholds.of(SETTINGS), 5).start_ms
+    # Nobody listened in the minute before its first one.
+    missed_ms = int(np.unique(starts[starts > 0])[4])
+    cut = pair_data(made, unknown=[(missed_ms - START_MS) // MINUTE_MS - 2])
+    before, after = (find_waves(data, SETTINGS, follow_rules(SETTINGS)) for data in (whole, cut))
+    assert (before.unseen, after.unseen) == (0, 1)
+    lost = set(before.events["close_ms"]) - set(after.events["close_ms"])
+    assert len(lost) == 1 and 0 <= lost.pop() - missed_ms < 5 * MINUTE_MS
+    near = abs(cut.close_ms - missed_ms - 3 * MINUTE_MS) <= 3 * MINUTE_MS
+    assert not after.quiet[near].any(), "it is no quiet time either"
+    study = run_study([cut], SETTINGS, Options())
+    assert study.unseen == 1
+    said = sentences(study, Options())
+    assert "1 more wave(s) are left out: their beginning was not seen" in " ".join(said)
 
 
 def test_horizons_are_those_that_the_candles_have() -> None:
