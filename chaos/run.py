@@ -22,6 +22,8 @@ from chaos.world import FALLBACK_PCT, MAX_ENTRY_DELAY_S, SEGMENT_MIN, SETTLE_S, 
 from liq_provider.liquidation import MINUTE_MS, minute_of
 
 _TICK_S = 0.05
+# A connection is not yet a subscription.
+_SUBSCRIBED_S = 2.0
 _RECOVERY_S = 200.0
 _END_S = 5.0
 
@@ -32,8 +34,8 @@ class Options:
     :param minutes: how long faults may begin; start and recovery come on top
     :param faults: instead of the seed's plan
     :param loop_s: longest loop that is let pass
-    :param aligned: count the faults' times from the first whole minute on; those before are
-        negative
+    :param aligned: count the faults' times from the first whole minute that is heard; those
+        before it are negative
     :param settled_min: minutes that are settled after the faults before all is compared
     :param damage_every: of a venue that sends garbage, each so-manieth frame is cut off
     """
@@ -112,9 +114,15 @@ class Run:
                 disk.mkdir(exist_ok=True)
 
     def _break(self, world: World) -> None:
-        begin_s = time.monotonic() + (self._until_minute_s() if self._options.aligned else 0)
-        shocks = Shocks(world, random.Random(f"shocks {self._options.seed}"))  # noqa: S311
         waiting = list(self._options.faults)
+        if self._options.aligned:
+            while waiting and waiting[0].at_s < 0:
+                self._whole(world, waiting.pop(0))
+            world.await_feeds()
+            time.sleep(_SUBSCRIBED_S)
+            time.sleep(60 - time.time() % 60)
+        begin_s = time.monotonic()
+        shocks = Shocks(world, random.Random(f"shocks {self._options.seed}"))  # noqa: S311
         open_ends: list[tuple[float, int, Fault, int, ways.Undo]] = []
         while True:
             now_s = time.monotonic() - begin_s
@@ -131,10 +139,11 @@ class Run:
                 return
             time.sleep(_TICK_S)
 
-    def _until_minute_s(self) -> float:
-        earliest_s = max(0.0, *(-fault.at_s for fault in self._options.faults)) + 1
-        left_s = 60 - time.time() % 60
-        return left_s if left_s > earliest_s else left_s + 60
+    def _whole(self, world: World, fault: Fault) -> None:
+        begun = self._begin(world, fault)
+        if begun is not None:
+            time.sleep(fault.seconds)
+            self._undo((0.0, 0, fault, *begun))
 
     def _begin(self, world: World, fault: Fault) -> tuple[int, ways.Undo] | None:
         from_ms = _now_ms()

@@ -179,12 +179,20 @@ class World:
         self._import_history()
         for sidecar in self.sidecars.values():
             sidecar.start()
-        venues = len(VENUES) * len(self.sidecars)
-        self._await("the feeds", lambda: self._connected() >= venues, *self.sidecars.values())
+        self.await_feeds()
         listening_ms = time.time_ns() // 1_000_000
         self.bot.start()
         self._await("the bot", self.loops.exists, self.bot)
         return listening_ms
+
+    def await_feeds(self) -> None:
+        """
+        Wait until every sidecar is connected to every venue.
+
+        :raises NotUp: it takes too long
+        """
+        wanted = len(VENUES) * len(self.sidecars)
+        self._await("the feeds", lambda: self._connected() >= wanted, *self.sidecars.values())
 
     def stop(self) -> dict[str, float]:
         """:return: seconds that the polite end of each sidecar took"""

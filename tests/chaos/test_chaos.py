@@ -10,7 +10,7 @@ from chaos.run import Options, Run, balances
 from chaos.schedule import Fault, Setup
 
 FAULTS = (
-    Fault(-12, "kill", "a", 0.5),
+    Fault(-1, "kill", "a", 0.5),
     Fault(18, "freeze", "a", 3),
     Fault(30, "garbage", "okx", 5),
 )
@@ -29,7 +29,6 @@ def test_what_was_sent_is_stored_known_and_traded_on_as_it_happened(tmp_path: Pa
         loop_s=30,
         aligned=True,
         settled_min=0,
-        damage_every=0,
     )
     lines = Run(options).run()
     assert balances(lines), [line for line in lines if line.ok is False]
