@@ -1,6 +1,7 @@
 """The files beside the store that let one sidecar serve several bots."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -164,7 +165,8 @@ class RuntimeFiles:
         try:
             self.pid.write_text(str(os.getpid()), encoding="ascii")
         except OSError as error:
-            raise StoreUnusable(f"{self.pid}: {error.strerror}") from error
+            # A disk that is full now is no reason not to record.
+            logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)
 
 
 def study_dir(store_url: str, base_dir: Path) -> Path:

@@ -88,7 +88,7 @@ async def story(run: Run, process: Process, sim: Simulator, moment: Time) -> Non
 
     process.start()
     await until(feeds_live(START), "all feeds are live", 60)
-    await until(lambda: spans(), "a minute is settled", 90)
+    await until(lambda: spans(), "a minute is settled", 150)
     liquidate(sim, "bybit", 40, 1_000.0)
     await until(lambda: run.reader.count("liquidations") == 40, "they are stored")
     run.second = await process.second()
@@ -105,7 +105,7 @@ async def story(run: Run, process: Process, sim: Simulator, moment: Time) -> Non
     run.restarted_ms = moment.now_ms()
     process.start()
     await until(feeds_live(run.restarted_ms), "all feeds are live again", 60)
-    await until(lambda: spans()[-1].start_ms >= run.restarted_ms, "a minute is settled again", 90)
+    await until(lambda: spans()[-1].start_ms >= run.restarted_ms, "a minute is settled again", 150)
     run.spans = spans()
     run.exit_status = await process.end(signal.SIGTERM)
 

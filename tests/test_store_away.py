@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -211,6 +211,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def fill(place: Path) -> Path:
+    """:return: the file that takes all that was free"""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096) == 4096:
+            pass
+    return filler
+
+
+async def test_a_disk_that_is_full_at_the_start_costs_nothing(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    filler = fill(small_disk)
+    async with recorder(tmp_path) as sidecar:
+        await sidecar.start()
+        sidecar.send(10)
+        await sidecar.said("Liquidations wait on disk")
+        await sidecar.said("cannot be written")
+        filler.unlink()
+        await sidecar.all_stored()
+        assert await sidecar.end() == 0
+
+
 async def test_on_a_full_disk_memory_keeps_everything_until_there_is_room(
     small_disk: Path, tmp_path: Path
 ) -> None:
@@ -218,13 +241,7 @@ async def test_on_a_full_disk_memory_keeps_everything_until_there_is_room(
         await sidecar.start()
         sidecar.send(10)
         await sidecar.all_stored()
-        filler = small_disk / "filler"
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while file.write(b"x" * 4096) == 4096:
-                    pass
-            except OSError:
-                pass
+        filler = fill(small_disk)
         for _ in range(4):
             sidecar.send(20)
             await sidecar.said("Liquidations wait on disk")
