@@ -30,7 +30,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.freqtradelog import without_torn_session
 
-from .harness import BTC, Bot, bot_config, live, now_ms, running, simulator, until
+from .harness import BTC, Bot, bot_config, live, next_minute, now_ms, running, simulator, until
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def loops(bot: Bot, until_s: float) -> None:
         time.sleep(min(1.0, max(0.0, until_s - time.time())))
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(340)
 def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
     sim: Simulator, files: RuntimeFiles, tmp_path: Path
 ) -> None:
@@ -93,6 +93,8 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         until(lambda: live(reader, files.running_pid()), 40)
         _, autostart = bot.strategy.live.watch._keeper._place
         autostart._restart_s = 1e9
+        # What is imported ends in a minute of which the feeds heard all.
+        next_minute()
         import_history(sim, tmp_path, reader)
         # The minute before now must be covered to its end by the live feed.
         close_s = ((time.time() + 12) // 60 + 1) * 60
