@@ -9,6 +9,7 @@ behind, with the exchange's candles, by the real ``freqtrade backtesting``.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ import time_machine
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
+from liq_provider.bot import clockwatch, reading
 from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.enrich.candles import Candles
 from liq_provider.enrich.evidence import Evidence
@@ -218,7 +220,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     base = tmp_path_factory.mktemp("day")
     settings = load_settings({"liq_provider": SECTION}, {})
     scenario = Scenario(tuple(scripted()))
-    with time_machine.travel(START_MS / 1000, tick=True) as clock:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        time_machine.travel(START_MS / 1000, tick=True) as clock,
+    ):
+        # To the bot the day passes; a clock that is moved would refuse its entries.
+        for module in (clockwatch, reading):
+            patch.setattr(module, "elapsed_s", time.time)
         world = World(START_MS, 5, symbols=SYMBOLS, background=1.5, scenario=scenario)
         with simulator(world) as sim:
             sidecar = Sidecar(world, sim, f"sqlite:///{base / 'store.sqlite'}", settings)
