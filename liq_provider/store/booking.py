@@ -56,12 +56,10 @@ class BookingRules:
         :return: open of the minute that lacks it: the one in which it ought to count. None if
             it counts there, or in an earlier one, where another sidecar heard it
         """
-        item = incoming.liquidation
         minute_ms, booked = self._home(incoming)
         if minute_ms is None:
-            # When a future one happened is anybody's guess; it is from the time it came.
-            of_ms = item.received_ms if booked == "future" else item.event_ms
-            return None if booked_ms is not None else minute_of(of_ms)
+            late = booked == "late" and booked_ms is None
+            return minute_of(incoming.liquidation.event_ms) if late else None
         return None if booked_ms is not None and booked_ms <= minute_ms else minute_ms
 
     def _home(self, incoming: Incoming) -> tuple[int | None, Booked]:

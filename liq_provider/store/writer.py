@@ -135,6 +135,9 @@ class Writer:
             owing = self._owing(first, booked, watermark_ms)
             for available_at, doubts in owing.items():
                 statements.doubt(connection, doubts, "", available_at)
+            self._doubt_future(
+                [row for key, row in rows.items() if how[key] == "future"], connection, watermark_ms
+            )
         result.duplicates = len(items) - result.inserted
         return result
 
@@ -217,6 +220,19 @@ class Writer:
                 sums.add(row)
         statements.add_to_minutes(connection, sums.rows())
         return new
+
+    def _doubt_future(
+        self, future: Iterable[Row], connection: Connection, watermark_ms: int
+    ) -> None:
+        """
+        When they happened is anybody's guess; they are from about the time at which they came.
+        Only this sidecar's word is in doubt: another one's clock may be right.
+        """
+        for row in future:
+            minute_ms = minute_of(row["received_ms"])
+            doubt = Doubt(row["venue"], row["base_asset"], _minute(minute_ms))
+            available_at = max(watermark_ms, minute_ms) + MINUTE_MS
+            statements.doubt(connection, [doubt], self.heard_by, available_at)
 
     def _doubt_imported(self, too_late: Iterable[Row], connection: Connection) -> None:
         """A live feed would have known that much of them, and from then on."""
