@@ -271,10 +271,12 @@ class Story:
             heard = homes(self.heard.get(key, ()))
             if key in self.heard:
                 found[key] = min(heard, default=order.event_ms - order.event_ms % MINUTE)
-            elif len(unread := set(homes(self.garbled.get(key, ())))) == 1:
-                # Nobody can tell of what was not read how old it was; and of two that could not
-                # read it in different minutes, each vouches for the other's.
-                found[key] = min(unread)
+            unread = self.garbled.get(key, [])
+            minutes = {RULES.book(item, 0)[0] for item in unread}
+            if key not in self.heard and len(unread) == len(self.listeners) == 1:
+                # Nobody can tell of what was not read how old it was; and one that could not
+                # read it is believed where another one heard all that came in time.
+                found |= {key: minute for minute in minutes if minute is not None}
         return found
 
     def clean(self, listener: Listener, venue: str, coin: str, minute_ms: int) -> bool:
