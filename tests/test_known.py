@@ -276,7 +276,7 @@ class Story:
             if key not in self.heard and len(unread) == len(self.listeners) == 1:
                 # Nobody can tell of what was not read how old it was; and one that could not
                 # read it is believed where another one heard all that came in time.
-                found |= {key: minute for minute in minutes if minute is not None}
+                found.update((key, minute) for minute in minutes if minute is not None)
         return found
 
     def clean(self, listener: Listener, venue: str, coin: str, minute_ms: int) -> bool:
