@@ -18,11 +18,12 @@ from liq_provider.ingest import Ingest
 from liq_provider.liquidation import Liquidation
 from liq_provider.onethread import OneThread
 from liq_provider.store import schema
+from liq_provider.store.appending import Appended
 from liq_provider.store.booking import Incoming
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
-from liq_provider.store.writer import Appended, Writer
+from liq_provider.store.writer import Writer
 
 T0 = 1_795_350_000_000
 MINUTE = 60_000

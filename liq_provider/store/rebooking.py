@@ -6,7 +6,7 @@ later one than the other would have: it counts where the one that heard it best 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
 
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
@@ -63,13 +63,19 @@ def rebook(
 def _booked(connection: Connection, keys: Sequence[Identity]) -> dict[Identity, int | None]:
     found: dict[Identity, int | None] = {}
     for some in _pieces(keys):
-        rows = connection.execute(
-            select(*IDENTITY_COLUMNS, schema.liquidations.c.minute_ms).where(
-                tuple_(*IDENTITY_COLUMNS).in_(some)
-            )
-        )
+        rows = connection.execute(_minutes_query(some))
         found |= {tuple(row[:-1]): row[-1] for row in rows}
     return found
+
+
+def _minutes_query(keys: Sequence[Identity]) -> Select[Any]:
+    table = schema.liquidations.c
+    return (
+        select(*IDENTITY_COLUMNS, table.minute_ms)
+        # SQLite finds no rows by several columns at once, and would read the whole table.
+        .where(table.event_ms.in_({key[0] for key in keys}))
+        .where(tuple_(*IDENTITY_COLUMNS).in_(keys))
+    )
 
 
 def _pieces(keys: Sequence[Identity]) -> Iterator[Sequence[Identity]]:

@@ -1,8 +1,7 @@
 """Everything that changes the store goes through here, in short transactions."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select
@@ -13,40 +12,15 @@ from liq_provider.doubts import Doubt
 from liq_provider.errors import StoreUnusable, UsageError
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.markets import Market
-from liq_provider.store import fills, rebooking, schema, statements, upkeep, verdicts
+from liq_provider.store import fills, schema, statements, upkeep, verdicts
+from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
 from liq_provider.store.engine import migrate, store_errors
-from liq_provider.store.final import FinalMinutes
 from liq_provider.store.hangup import Hangup
-from liq_provider.store.rows import (
-    IDENTITY_COLUMNS,
-    Identity,
-    MinuteSums,
-    Row,
-    identity,
-    liquidation_row,
-)
+from liq_provider.store.rows import Row
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 
 _Spans = Mapping[str, Sequence[Interval]]
-
-
-@dataclass(slots=True)
-class Appended:
-    """
-    What became of a batch.
-
-    :param inserted: new orders
-    :param duplicates: orders that the store had already
-    :param booked: new orders by how they were booked: event, arrival, late, future, and small
-        for those below ``min_event_usd``, which no minute counts
-    :param rebooked: orders that another sidecar had stored in no minute, or in a later one
-    """
-
-    inserted: int = 0
-    duplicates: int = 0
-    booked: Counter[str] = field(default_factory=Counter)
-    rebooked: int = 0
 
 
 class Writer:
@@ -110,164 +84,36 @@ class Writer:
         """
         Store liquidations and count the new ones in their minutes, in one transaction.
 
-        Idempotent: an order that is there already changes nothing.
+        Idempotent: an order that is there already changes nothing, unless another sidecar
+        could not count it where it belongs.
         """
-        result = Appended()
         if not items:
-            return result
+            return Appended()
         with store_errors("Storing liquidations"), self.engine.begin() as connection:
-            # Locked: another sidecar must not settle the minute between booking and commit.
-            watermark_ms = int(read_state(connection, "watermark_ms", lock="shared") or 0)
-            rows, how = self._booked(items, watermark_ms)
-            new = self._insert(connection, rows, how, result)
-            first: dict[Identity, Incoming] = {}
-            for incoming in items:
-                first.setdefault(identity(incoming.liquidation), incoming)
-            there = rebooking.rebook(
-                connection,
-                {key: rows[key] for key in rows.keys() - new},
-                watermark_ms,
-                self.min_event_usd,
-                self.rules,
-                result,
-            )
-            booked = {key: rows[key]["minute_ms"] for key in new} | there
-            owing = self._owing(first, booked, watermark_ms)
-            for available_at, doubts in owing.items():
-                statements.doubt(connection, doubts, "", available_at)
-            self._doubt_future(
-                [row for key, row in rows.items() if how[key] == "future"], connection, watermark_ms
-            )
-        result.duplicates = len(items) - result.inserted
-        return result
+            return self._appending(connection).live(items)
 
     def import_batch(self, items: Sequence[Incoming]) -> Appended:
         """
         Store liquidations of the past. They are booked as if they had come live, but never in
         a settled minute that a live feed had covered: that minute stays as it was decided on.
         """
-        result = Appended()
         if not items:
-            return result
+            return Appended()
         with store_errors("Importing"), self.engine.begin() as connection:
-            final = FinalMinutes(connection, {item.liquidation.venue for item in items})
-            rows, how = self._booked(items, 0)
-            too_late = {key for key, row in rows.items() if row["minute_ms"] is None}
-            for key, row in rows.items():
-                minute_ms = row["minute_ms"]
-                if minute_ms is not None and final.has(row, minute_ms):
-                    row["minute_ms"], how[key] = None, "late"
-            new = self._insert(connection, rows, how, result)
-            self._doubt_imported([rows[key] for key in sorted(too_late & new)], connection)
-        result.duplicates = len(items) - result.inserted
-        return result
+            return self._appending(connection).imported(items)
 
-    def restore(self, found: Sequence[Row]) -> Appended:
+    def restore(self, exported: Sequence[Row]) -> Appended:
         """
         Store rows of ``liquidations`` that a store exported, booked as they are there, but
         never in a minute that was settled live here.
         """
-        result = Appended()
-        if not found:
-            return result
-        rows: dict[Identity, Row] = {}
-        how: dict[Identity, str] = {}
+        if not exported:
+            return Appended()
         with store_errors("Restoring liquidations"), self.engine.begin() as connection:
-            final = FinalMinutes(connection, {row["venue"] for row in found})
-            for row in found:
-                key = tuple(row[column.name] for column in IDENTITY_COLUMNS)
-                minute_ms = row["minute_ms"]
-                if minute_ms is not None and final.has(row, minute_ms):
-                    minute_ms = None
-                rows[key] = row if minute_ms == row["minute_ms"] else {**row, "minute_ms": None}
-                how[key] = "late" if minute_ms is None else "event"
-            self._insert(connection, rows, how, result)
-        return result
+            return self._appending(connection).restored(exported)
 
-    def _booked(
-        self, items: Sequence[Incoming], watermark_ms: int
-    ) -> tuple[dict[Identity, Row], dict[Identity, str]]:
-        """:return: rows of ``liquidations`` and how they were booked, each order once"""
-        rows: dict[Identity, Row] = {}
-        how: dict[Identity, str] = {}
-        for incoming in items:
-            key = identity(incoming.liquidation)
-            if key not in rows:
-                minute_ms, how[key] = self.rules.book(incoming, watermark_ms)
-                rows[key] = liquidation_row(incoming.liquidation, minute_ms)
-        return rows, how
-
-    def _insert(
-        self,
-        connection: Connection,
-        rows: Mapping[Identity, Row],
-        how: Mapping[Identity, str],
-        result: Appended,
-    ) -> set[Identity]:
-        """:return: those that were new"""
-        statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
-        # In the order of the key: two writers that lock rows in the same order never deadlock.
-        ordered = [rows[key] for key in sorted(rows)]
-        found = connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered)
-        new = {tuple(row) for row in found}
-        result.inserted, result.duplicates = len(new), len(rows) - len(new)
-        sums = MinuteSums(self.rules.settle_ms)
-        for key in sorted(new):
-            row = rows[key]
-            small = row["notional_usd"] < self.min_event_usd
-            result.booked["small" if small else how[key]] += 1
-            if row["minute_ms"] is not None and not small:
-                sums.add(row)
-        statements.add_to_minutes(connection, sums.rows())
-        return new
-
-    def _doubt_future(
-        self, future: Iterable[Row], connection: Connection, watermark_ms: int
-    ) -> None:
-        """
-        When they happened is anybody's guess; they are from about the time at which they came.
-        Only this sidecar's word is in doubt: another one's clock may be right.
-        """
-        for row in future:
-            minute_ms = minute_of(row["received_ms"])
-            doubt = Doubt(row["venue"], row["base_asset"], _minute(minute_ms))
-            available_at = max(watermark_ms, minute_ms) + MINUTE_MS
-            statements.doubt(connection, [doubt], self.heard_by, available_at)
-
-    def _doubt_imported(self, too_late: Iterable[Row], connection: Connection) -> None:
-        """A live feed would have known that much of them, and from then on."""
-        for row in too_late:
-            if row["notional_usd"] >= self.min_event_usd:
-                of_ms = min(row["event_ms"], row["received_ms"])
-                doubt = Doubt(row["venue"], row["base_asset"], _minute(minute_of(of_ms)))
-                settled_ms = minute_of(row["received_ms"] - self.rules.settle_ms)
-                statements.doubt(connection, [doubt], "", settled_ms + MINUTE_MS)
-
-    def _owing(
-        self,
-        heard: Mapping[Identity, Incoming],
-        booked: Mapping[Identity, int | None],
-        watermark_ms: int,
-    ) -> dict[int, set[Doubt]]:
-        """
-        Minutes that were settled without an order that belongs to them, by the close from
-        which on that is known.
-
-        :param booked: the minute of each order, whoever stored it
-        """
-        owing: dict[int, set[Doubt]] = {}
-        for key, incoming in heard.items():
-            item = incoming.liquidation
-            if item.notional_usd < self.min_event_usd:
-                continue
-            minute_ms = self.rules.owing_minute(incoming, booked[key])
-            if minute_ms is None:
-                continue
-            if minute_ms >= watermark_ms and minute_ms == minute_of(item.event_ms):
-                continue  # another sidecar may still book it; ``settle`` looks again
-            doubt = Doubt(item.venue, item.base_asset, _minute(minute_ms))
-            owing.setdefault(max(watermark_ms, minute_ms) + MINUTE_MS, set()).add(doubt)
-        return owing
+    def _appending(self, connection: Connection) -> Appending:
+        return Appending(connection, self.rules, self.min_event_usd, self.heard_by)
 
     def fill(
         self,
@@ -338,9 +184,8 @@ class Writer:
             # From here on nobody books into this minute any more.
             if close_ms > int(read_state(connection, "watermark_ms", lock="alone") or 0):
                 write_state(connection, "watermark_ms", close_ms, now_ms)
-            minute_ms = close_ms - MINUTE_MS
-            unbooked = _unbooked(connection, minute_ms, self.min_event_usd)
-            statements.doubt(connection, unbooked, "", close_ms)
+            missing = unbooked(connection, close_ms - MINUTE_MS, self.min_event_usd)
+            statements.doubt(connection, missing, "", close_ms)
             statements.doubt(connection, doubts, self.heard_by, close_ms)
             for venue in sorted(heard):
                 for span in _not_pruned(connection, heard[venue]):
@@ -457,24 +302,6 @@ class Writer:
         other = other_minutes_words(self.min_event_usd, self._made_with_usd)
         if other is not None:
             raise UsageError(other)
-
-
-def _minute(minute_ms: int) -> Interval:
-    return Interval(minute_ms, minute_ms + MINUTE_MS)
-
-
-def _unbooked(connection: Connection, minute_ms: int, min_event_usd: float) -> list[Doubt]:
-    """The coins of a minute with an order that happened in it and counts in none."""
-    table = schema.liquidations.c
-    query = (
-        select(table.venue, table.base_asset)
-        .where(table.event_ms >= minute_ms)
-        .where(table.event_ms < minute_ms + MINUTE_MS)
-        .where(table.minute_ms.is_(None))
-        .where(table.notional_usd >= min_event_usd)
-        .distinct()
-    )
-    return sorted(Doubt(*row, _minute(minute_ms)) for row in connection.execute(query))
 
 
 def _is_empty(connection: Connection) -> bool:

@@ -4,6 +4,7 @@ import multiprocessing
 import random
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -14,6 +15,8 @@ from liq_provider.store import schema
 from liq_provider.store.booking import Incoming
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.rebooking import _minutes_query
+from liq_provider.store.rows import identity
 from liq_provider.store.writer import Writer
 
 from .helpers import MINUTE, T0, incoming
@@ -144,3 +147,19 @@ def test_nothing_enters_a_minute_that_the_other_one_settles(store_url: str) -> N
     for writer in (first, second):
         writer.close()
     reader.close()
+
+
+def test_looking_for_known_orders_reads_those_and_not_the_whole_store(
+    tmp_path: Path,
+) -> None:
+    writer = Writer(open_engine(f"sqlite:///{tmp_path / 'store'}"))
+    query = _minutes_query([identity(item.liquidation) for item in orders()[:100]])
+    compiled = query.compile(writer.engine, compile_kwargs={"render_postcompile": True})
+    with writer.engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {compiled}",
+            tuple(compiled.params[n] for n in compiled.positiontup),
+        ).all()
+    steps = [row[3] for row in plan if "liquidations" in row[3]]
+    assert steps and all(step.startswith("SEARCH") for step in steps)
+    writer.close()
