@@ -74,6 +74,8 @@ class LiveLoop:
             *self._readiness(source, pairs, now_ms),
             self._notices.budget(source.snapshot.sidecar, now_ms),
             self._notices.news_budget(source.snapshot.sidecar, now_ms),
+            self._notices.losses(source.snapshot.sidecar, now_ms),
+            self._notices.replaced(source.snapshot.sidecar),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
         )

@@ -88,6 +88,40 @@ class Notices:
             send=self.settings.budget,
         )
 
+    def losses(self, sidecar: Mapping[str, Any], now_ms: int) -> Message | None:
+        """
+        :param sidecar: the running sidecar's status
+        :return: a message if liquidations were lost, once a day for each run of the sidecar
+        """
+        lost = int(sidecar.get("lost") or 0)
+        told = (f"lost since {sidecar.get('started_ms')}", now_ms // _DAY_MS)
+        if not lost or told in self._spent:
+            return None
+        self._spent.add(told)
+        return Message(
+            f"LiqTrend: {lost:,} liquidations were lost: neither store nor disk nor memory took "
+            "them. Their minutes are unknown. Free space or see the sidecar's log.",
+            warning=True,
+            send=self.settings.data,
+        )
+
+    def replaced(self, sidecar: Mapping[str, Any]) -> Message | None:
+        """
+        :param sidecar: the running sidecar's status
+        :return: a message if its store became another one, once each time
+        """
+        times = int(sidecar.get("store_replaced") or 0)
+        told = (f"replaced since {sidecar.get('started_ms')}", times)
+        if not times or told in self._spent:
+            return None
+        self._spent.add(told)
+        return Message(
+            "LiqTrend: the store was removed or replaced, and the sidecar serves the one that is "
+            "there now. Entries wait for what that knows.",
+            warning=True,
+            send=self.settings.data,
+        )
+
     # -- waves ----------------------------------------------------------------------------
 
     def waves(

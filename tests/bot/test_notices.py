@@ -258,6 +258,23 @@ def test_a_spent_budget_of_the_news_is_told_once_a_day() -> None:
     assert own.news_budget(news(200), DAY_MS) is not None
 
 
+def test_losses_are_told_once_a_day_and_a_replaced_store_each_time() -> None:
+    own = notices()
+    fine = {"started_ms": 1, "lost": 0, "store_replaced": 0}
+    assert own.losses({}, 0) is None and own.losses(fine, 0) is None
+    assert own.replaced({}) is None and own.replaced(fine) is None
+    lost = own.losses(fine | {"lost": 1_200}, 0)
+    assert lost is not None and lost.warning
+    assert "1,200 liquidations were lost" in lost.sendable
+    assert own.losses(fine | {"lost": 5_000}, 1_000) is None
+    assert own.losses(fine | {"lost": 5_000}, DAY_MS) is not None
+    assert own.losses(fine | {"lost": 7, "started_ms": 2}, DAY_MS) is not None
+    first = own.replaced(fine | {"store_replaced": 1})
+    assert first is not None and "removed or replaced" in first.sendable
+    assert own.replaced(fine | {"store_replaced": 1}) is None
+    assert own.replaced(fine | {"store_replaced": 2}) is not None
+
+
 def test_a_wave_that_is_refused_is_told_with_the_reason_and_as_entering_only_when_it_enters(
     store: Store,
 ) -> None:
