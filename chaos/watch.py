@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +97,27 @@ class Shocks:
         self._world = world
         self._rng = rng
         self._due_s = time.monotonic() + rng.uniform(*_SHOCK_S)
+        self._look_s = 0.0
         self._shocked: dict[int, tuple[str, float]] = {}
 
     def tick(self) -> None:
         """Call this often."""
-        if time.monotonic() < self._due_s:
-            return
-        self._due_s = time.monotonic() + self._rng.uniform(*_SHOCK_S)
-        positions = {trade["id"]: trade for trade in newest_positions(self._world.loops)}
-        for closed in self._shocked.keys() - positions.keys():
+        now_s = time.monotonic()
+        if now_s >= self._look_s:
+            self._look_s = now_s + _LOOK_S
+            positions = {trade["id"]: trade for trade in newest_positions(self._world.loops)}
+            self._bring_back(positions.keys())
+            if now_s >= self._due_s:
+                self._due_s = now_s + self._rng.uniform(*_SHOCK_S)
+                self._shock(positions)
+
+    def _bring_back(self, still_open: Set[int]) -> None:
+        # Soon, or the spike is in the candles and no wave agrees with them.
+        for closed in self._shocked.keys() - still_open:
             symbol, pct = self._shocked.pop(closed)
             self._move(symbol, 100 / (1 + pct / 100) - 100)
+
+    def _shock(self, positions: Mapping[int, dict[str, Any]]) -> None:
         choice = sorted(positions.keys() - self._shocked.keys())
         if choice:
             trade = positions[self._rng.choice(choice)]
