@@ -22,11 +22,12 @@ class Beside:
     Looks from a thread of its own: the files lie on a disk that may hang.
 
     :param files: whose lock this process holds, if it holds one
+    :param own_run: which run of the sidecar this is
     """
 
-    def __init__(self, files: RuntimeFiles) -> None:
+    def __init__(self, files: RuntimeFiles, own_run: str = "") -> None:
         self._files = files
-        self._lock = LockKeeper(files)
+        self._lock = LockKeeper(files, own_run)
         self._begun_s = time.monotonic()
         self._told = _Told([], None, True)
         self._thread = OneThread("beside")

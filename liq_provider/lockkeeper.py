@@ -1,7 +1,6 @@
 """Being the one sidecar of a store, also after somebody removed the file that says so."""
 
 import logging
-import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,10 +17,12 @@ class LockKeeper:
     A lock on a file that was removed locks nobody out.
 
     :param files: whose lock this process holds; if it holds none there is nothing to keep
+    :param run: which run of the sidecar this is
     """
 
-    def __init__(self, files: RuntimeFiles) -> None:
+    def __init__(self, files: RuntimeFiles, run: str = "") -> None:
         self._files = files
+        self._run = run
         self._held = _id_of(files.lock)
         self._again: FileLock | None = None
 
@@ -33,10 +34,8 @@ class LockKeeper:
         """
         if self._held is None or _id_of(self._files.lock) == self._held:
             return True
-        lock = FileLock(self._files.lock)
         try:
-            lock.acquire(timeout=_WAIT_S)
-            self._files.pid.write_text(str(os.getpid()), encoding="ascii")
+            lock = self._files.take_again(self._run, _WAIT_S)
         except Timeout:
             return False
         except OSError as error:

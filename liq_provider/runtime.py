@@ -3,9 +3,10 @@
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
@@ -14,7 +15,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
 
+from liq_provider import private
 from liq_provider.errors import StoreUnusable
+from liq_provider.processmark import ProcessMark
 
 _LOCK_WAIT_S = 0.5
 _THERE_S = 60.0
@@ -52,7 +55,7 @@ class RuntimeFiles:
 
     @property
     def pid(self) -> Path:
-        """Process id of the running sidecar."""
+        """Which process the running sidecar is."""
         return self._with(".pid")
 
     @property
@@ -64,6 +67,10 @@ class RuntimeFiles:
     def spool(self) -> Path:
         """Liquidations that wait for the store."""
         return self._with(".spool")
+
+    def stop_request(self, run: str) -> Path:
+        """Is there if somebody asked that sidecar to end; any one, if ``run`` is empty."""
+        return self._with(f".stop-{run or 'any'}")
 
     def heartbeat(self, pid: int | None = None) -> Path:
         """Touched by a bot in every loop. In containers every bot may have the same pid."""
@@ -77,13 +84,10 @@ class RuntimeFiles:
         """
         path, text = self.heartbeat(), json.dumps(told or {})
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            path.touch()
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            os.utime(path, follow_symlinks=False)
             return
-        # In one step, so that nobody reads half of it.
-        new = self._with(f".beat-{gethostname()}-{os.getpid()}")
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
+        private.replace_text(path, text)
 
     def bots(self) -> list[dict[str, Any]]:
         """:return: what the bots of this machine that are there now told about themselves"""
@@ -114,7 +118,9 @@ class RuntimeFiles:
 
     def running(self) -> bool:
         """:return: True if a sidecar holds the lock"""
-        lock = FileLock(self.lock)
+        if not self.lock.exists():
+            return False
+        lock = self._new_lock()
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -124,26 +130,50 @@ class RuntimeFiles:
         lock.release()
         return False
 
+    def holder(self) -> ProcessMark | None:
+        """:return: who holds the lock, None if nobody does or it cannot be told"""
+        return self._said() if self.running() else None
+
     def running_pid(self) -> int | None:
         """:return: process id of the running sidecar, None if there is none"""
-        if not self.running():
-            return None
+        mark = self.holder()
+        return None if mark is None else mark.pid
+
+    def ask_to_stop(self, run: str) -> None:
+        """
+        :param run: of the sidecar that is to end; empty if it is not known
+        :raises StoreUnusable: the directory cannot be written
+        """
+        path = self.stop_request(run)
         try:
-            return int(self.pid.read_text(encoding="ascii"))
-        except (FileNotFoundError, ValueError):
-            return None
+            private.make(path)
+        except OSError as error:
+            raise StoreUnusable(f"{path}: {error.strerror}") from error
+
+    def asked_to_stop(self, run: str) -> bool:
+        """:return: whether this run of the sidecar was asked to end"""
+        return any(os.path.lexists(self.stop_request(name)) for name in (run, ""))
+
+    def kept(self) -> list[Path]:
+        """:return: the store, if it is a file, and all that lies beside it because of it"""
+        beside = self.prefix.parent.glob(self.prefix.name + "*")
+        endings = r"(-wal|-shm|-journal|\.(lock|pid|log|spool|bot-|stop-).*)?"
+        return sorted(
+            path for path in beside if re.fullmatch(endings, path.name[len(self.prefix.name) :])
+        )
 
     @contextmanager
-    def held(self) -> Iterator[bool]:
+    def held(self, run: str = "") -> Iterator[bool]:
         """
         Be the one sidecar of this store.
 
+        :param run: which run of the sidecar this is
         :return: False if another one is running
         :raises StoreUnusable: the directory cannot be written
         """
         try:
             self.lock.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.lock)
+            lock = self._new_lock()
             # Not at once: others take the lock for a moment to see whether it is free.
             lock.acquire(timeout=_LOCK_WAIT_S)
         except Timeout:
@@ -155,15 +185,46 @@ class RuntimeFiles:
                 "liq_provider.store exists and is writable"
             ) from error
         try:
-            self._write_pid()
+            # They were for sidecars of before.
+            self._forget_requests()
+            self._write_pid(run)
             yield True
         finally:
-            self.pid.unlink(missing_ok=True)
+            # Another one may have taken the lock meanwhile, if somebody removed its file.
+            if self._said() == ProcessMark.mine(run):
+                self.pid.unlink(missing_ok=True)
+                self._forget_requests()
             lock.release()
 
-    def _write_pid(self) -> None:
+    def take_again(self, run: str, timeout_s: float) -> FileLock:
+        """
+        Hold a lock whose file was removed.
+
+        :raises Timeout: another sidecar has it
+        :raises OSError: its directory is away
+        """
+        lock = self._new_lock()
+        lock.acquire(timeout=timeout_s)
+        private.replace_text(self.pid, ProcessMark.mine(run).write())
+        return lock
+
+    def _new_lock(self) -> FileLock:
+        return FileLock(self.lock, mode=private.mode_in(self.lock.parent))
+
+    def _said(self) -> ProcessMark | None:
         try:
-            self.pid.write_text(str(os.getpid()), encoding="ascii")
+            return ProcessMark.read(self.pid.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _forget_requests(self) -> None:
+        for path in self.prefix.parent.glob(self.prefix.name + ".stop-*"):
+            with suppress(OSError):
+                path.unlink()
+
+    def _write_pid(self, run: str) -> None:
+        try:
+            private.replace_text(self.pid, ProcessMark.mine(run).write())
         except OSError as error:
             # A disk that is full now is no reason not to record.
             logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)

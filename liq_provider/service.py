@@ -33,11 +33,13 @@ from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.onethread import OneThread
+from liq_provider.processmark import ProcessMark
 from liq_provider.running import Running, RunningLoop, RunningMinute
 from liq_provider.settings import sidecar_settings
 from liq_provider.settling import Settled, Settler
 from liq_provider.sidecarconfig import SidecarConfig
 from liq_provider.status import ingest_report, nobody_judges, venue_report
+from liq_provider.store import runs
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.engine import BUSY_TIMEOUT_S, open_engine
 from liq_provider.store.opening import Opening
@@ -66,6 +68,7 @@ class Sidecar:
 
     :param clock: what time it is
     :param busy_timeout_s: how long to wait for a store that somebody else has locked
+    :param own_run: which run of the sidecar this is; none is ever the same again
     """
 
     def __init__(
@@ -73,7 +76,10 @@ class Sidecar:
         config: SidecarConfig,
         clock: ExchangeClock | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        own_run: str | None = None,
     ) -> None:
+        self._own_run = own_run or uuid4().hex
+        self._mark = ProcessMark.mine(self._own_run).write()
         self._config = config
         self._settings = settings = config.settings
         self._clock = clock or ExchangeClock()
@@ -85,7 +91,7 @@ class Sidecar:
         rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
         engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
         # It is opened while the feeds record already; until then everything waits on disk.
-        self._writer = Writer(engine, rules, settings.min_event_usd, uuid4().hex, at_once=False)
+        self._writer = Writer(engine, rules, settings.min_event_usd, self._own_run, at_once=False)
         self._reader = Reader(config.store_url)
         self._doubts = Doubts(settings.settle_ms)
         self._ingest = Ingest(
@@ -150,7 +156,7 @@ class Sidecar:
             self._writing,
             self._asking,
         )
-        self._beside = Beside(config.files)
+        self._beside = Beside(config.files, self._own_run)
         self._writing_status: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -343,16 +349,24 @@ class Sidecar:
         now_ms = self._clock.now_ms()
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._writing, self._store_status, self.status(), now_ms)
+            asked = await loop.run_in_executor(
+                self._writing, self._store_status, self.status(), now_ms
+            )
         except StoreError as error:
             logger.debug("Status: %s", error)
+            return
+        if asked and not self._stop.is_set():
+            logger.info("Asked to end, through the store")
+            self.stop()
 
-    def _store_status(self, status: dict[str, Any], now_ms: int) -> None:
+    def _store_status(self, status: dict[str, Any], now_ms: int) -> bool:
+        """:return: whether somebody asked this sidecar to end"""
         self._writer.put_state("sidecar", status, now_ms)
         # Ahead by a while: what comes before the next time is to be marked as well.
         span = Interval(self._started_ms, minute_of(now_ms) + 2 * MINUTE_MS)
         for venue in provenance.fed_from_here(self._settings):
             note_simulated(self._writer.engine, venue, span, now_ms)
+        return runs.note(self._writer.engine, self._own_run, self._mark)
 
     def status(self) -> dict[str, Any]:
         """:return: what the status page and the bots see"""
@@ -392,7 +406,7 @@ class Sidecar:
         closing += [asyncio.ensure_future(part.close()) for part in self._parts()]
         await end(closing, _END_S)
         loop = asyncio.get_running_loop()
-        await end([loop.run_in_executor(self._writing, self._writer.close)], _END_S)
+        await end([loop.run_in_executor(self._writing, self._leave_store)], _END_S)
         self._writing.shutdown(wait=False)
         self._beside.close()
         self._ingest.close()
@@ -404,6 +418,15 @@ class Sidecar:
             "The sidecar ended; %d liquidations were stored, %d wait on disk, %d are lost",
             *(stats.stored, stats.spooled, stats.lost + self._ingest.in_memory),
         )
+
+    def _leave_store(self) -> None:
+        try:
+            if self._ingest.serving.is_set():
+                runs.leave(self._writer.engine, self._own_run)
+        except StoreError as error:
+            logger.debug("At the end: %s", error)
+        finally:
+            self._writer.close()
 
     def _parts(self) -> "list[Courtroom | Dashboard]":
         return [part for part in (self._court, self._dashboard) if part is not None]

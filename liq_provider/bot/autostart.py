@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from liq_provider import private
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import SECTION, Settings
 
@@ -103,7 +104,7 @@ class Autostart:
 
     def _start(self) -> None:
         self._files.log.parent.mkdir(parents=True, exist_ok=True)
-        with self._files.log.open("ab") as log:
+        with open(self._files.log, "ab", opener=private.opener) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "liq_provider.cli", "run", "--config-from-stdin"],
                 stdin=subprocess.PIPE,

@@ -9,17 +9,21 @@ import signal
 import sys
 import tempfile
 import threading
-import time
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import NoReturn
+from uuid import uuid4
 
+from liq_provider import private
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.common import Context, context
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.keys import RedactingFormatter
+from liq_provider.runtime import RuntimeFiles
 from liq_provider.service import Sidecar
 from liq_provider.sidecarconfig import SidecarConfig
+from liq_provider.stopping import Stop, asked_to_stop
 
 _STOP_WAIT_S = 20.0
 _END_S = 15.0
@@ -37,6 +41,10 @@ class _Log(RotatingFileHandler):
             self.stream.close()
             self.stream = self._open()
         super().emit(record)
+
+    def _open(self) -> TextIOWrapper:
+        file = open(self.baseFilename, "a", encoding="utf-8", opener=private.opener)
+        return file
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
@@ -60,12 +68,15 @@ def run(arguments: argparse.Namespace) -> NoReturn:
 
 def _run_alone(config: SidecarConfig) -> int:
     try:
-        with config.files.held() as first:
+        own_run = uuid4().hex
+        with config.files.held(own_run) as first:
             if not first:
                 logger.info("Another sidecar serves this store already; nothing to do.")
                 return 0
+            for path in private.narrow(config.files.kept()):
+                logger.warning("%s could be read by others; now it cannot.", path)
             # Not closed: that would wait for threads, and one of them may be lost in the store.
-            asyncio.Runner().run(_serve(Sidecar(config)))
+            asyncio.Runner().run(_serve(config, own_run))
     except LiqError as error:
         logger.error("%s", error)
         return 2
@@ -99,11 +110,20 @@ def _begin_anew(found: Context) -> NoReturn:
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter
 
 
-async def _serve(sidecar: Sidecar) -> None:
+async def _serve(config: SidecarConfig, own_run: str) -> None:
+    sidecar = Sidecar(config, own_run=own_run)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _end, sidecar)
+    obeying = asyncio.create_task(_obey(sidecar, config.files, own_run))
     await sidecar.run()
+    obeying.cancel()
+
+
+async def _obey(sidecar: Sidecar, files: RuntimeFiles, own_run: str) -> None:
+    await asked_to_stop(files, own_run)
+    logger.info("Asked to end, by a file beside the store")
+    _end(sidecar)
 
 
 def _end(sidecar: Sidecar) -> None:
@@ -115,20 +135,28 @@ def _end(sidecar: Sidecar) -> None:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """Ask the sidecar to end and wait until it has."""
-    files = context(arguments).files
-    pid = files.running_pid()
-    if pid is None:
-        if files.running():
-            raise UsageError(f"a sidecar holds {files.lock}, but its process id is not known")
+    """
+    Ask all sidecars of the store to end and wait until they have. Exit status 1 if one has not,
+    or if a store that is a server could not be asked which there are.
+    """
+    found = context(arguments)
+    files = found.files
+    if files.lock.exists() and not os.access(files.lock, os.R_OK | os.W_OK):
+        raise UsageError(f"{files.lock} is another user's; stop the sidecar as that user")
+    stopping = Stop(files, found.store_url)
+    stopping.ask()
+    all_ended = stopping.wait(_STOP_WAIT_S)
+    stopping.close()
+    for asked in stopping.asked:
+        became = "ended" if asked.ended else f"has not ended yet; see its log, such as {files.log}"
+        print(f"The sidecar ({asked.words}) {became}.")
+    if not stopping.asked:
         print("No sidecar is running.")
-        return 0
-    os.kill(pid, signal.SIGTERM)
-    deadline_s = time.monotonic() + _STOP_WAIT_S
-    while files.running():
-        if time.monotonic() > deadline_s:
-            print(f"The sidecar (pid {pid}) has not ended yet; see {files.log}.")
-            return 1
-        time.sleep(0.1)
-    print(f"The sidecar (pid {pid}) ended.")
-    return 0
+    elif len(stopping.asked) > 1:
+        ended = sum(asked.ended for asked in stopping.asked)
+        print(f"{ended} of {len(stopping.asked)} sidecars of this store ended.")
+    if stopping.unheard is not None:
+        print(f"Sidecars on other machines were not asked: {stopping.unheard}.")
+    if stopping.asked and files.bots():
+        print("A bot is running; with autostart it starts a sidecar again.")
+    return 0 if all_ended and stopping.unheard is None else 1

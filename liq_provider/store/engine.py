@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from liq_provider import private
 from liq_provider.errors import (
     NoStore,
     StoreBusy,
@@ -84,6 +85,9 @@ def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
         # Not even a reader that closes last may write: were the file replaced a moment ago, the
         # log that lies beside it is another store's, and would be written into this one.
         mode = "ro" if read_only else "rwc"
+        if not read_only:
+            with suppress(OSError):  # SQLite says it better
+                private.make(path)  # what SQLite keeps beside it gets the same permissions
         return sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from liq_provider import private
 from liq_provider.errors import StoreUnusable
 from liq_provider.store import spoolline
 from liq_provider.store.booking import Incoming
@@ -206,7 +207,7 @@ def _append(path: Path, data: bytes) -> None:
     """All or nothing: what comes later must not be appended to half a line."""
     if not data:
         return
-    with path.open("ab", buffering=0) as file:
+    with open(path, "ab", buffering=0, opener=private.opener) as file:
         before = file.seek(0, SEEK_END)
         try:
             written = file.write(data)
