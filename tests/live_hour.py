@@ -94,6 +94,11 @@ class LiveHour:
         """The closes of the hour's minutes."""
         return START_MS + MINUTE_MS * np.arange(1, MINUTES + 1)
 
+    def close(self) -> None:
+        """Give the store back."""
+        self.reader.close()
+        self.writer.close()
+
     def run(self) -> None:
         """History, then minute by minute."""
         self._import_history()

@@ -81,6 +81,7 @@ class Scene:
             first, end = (self.close_ms - back * MINUTE_MS for back in self.hole)
             spans = [Interval(T0, first), Interval(end, end_ms)]
         writer.cover("binance", spans, "live", end_ms)
+        writer.close()
         return Reader(url)
 
     def _order(self, event_ms: int, side: PositionSide, usd: float) -> Liquidation:

@@ -1,5 +1,7 @@
 """Features through the store: listings, bars, and the recorded files."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,10 @@ RECORDED = Path(__file__).parents[1].parent / "shared" / "recorded"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> tuple[Writer, Reader]:
+def store(tmp_path: Path) -> Iterator[tuple[Writer, Reader]]:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    return Writer(open_engine(url)), Reader(url)
+    with closing(Writer(open_engine(url))) as writer:
+        yield writer, Reader(url)
 
 
 def test_a_pair_has_no_coverage_before_its_listing(store: tuple[Writer, Reader]) -> None:

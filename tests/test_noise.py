@@ -150,6 +150,7 @@ def test_the_sidecar_finds_a_planted_cascade_with_the_minute_it_settles(tmp_path
     assert (anomaly.base_asset, anomaly.direction) == ("ETH", "SHORT")
     assert anomaly.strength is Strength.STRONG
     assert anomaly.wave_start_ms == close_ms
+    writer.close()
 
 
 def order(coin: str, event_ms: int, side: str, usd: float) -> Liquidation:

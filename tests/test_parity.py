@@ -1,6 +1,7 @@
 """Live equals replay: what was computed minute by minute is what the store gives at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,14 @@ CALM = Trouble(None, None)
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["seed1", "seed2"])
-def hour(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LiveHour:
+def hour(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveHour]:
     """An hour with everything that can go wrong."""
     path = tmp_path_factory.mktemp("live") / "store.sqlite"
-    found = LiveHour(f"sqlite:///{path}", request.param)
-    found.run()
-    return found
+    with closing(LiveHour(f"sqlite:///{path}", request.param)) as found:
+        found.run()
+        yield found
 
 
 def replay(reader: Reader, hour: LiveHour) -> dict[str, FeatureRows]:
@@ -163,6 +166,7 @@ def test_a_wave_whose_beginning_nobody_saw_is_the_same_one_live_and_replayed(
     assert sum(of.sum() for of in missed) > 0, "waves that would have been entered"
     assert not any(of.entry[late].any() for of, late in zip(found, missed, strict=True))
     assert any(of.entry.any() for of in found)
+    live.close()
     of_floor = {row["seen"] for row in live.reader.waves(0)}
     assert of_floor == {True, False}
 
@@ -219,6 +223,7 @@ def test_what_comes_later_never_changes_a_settled_minute(hour: LiveHour, tmp_pat
     after = replay(reader, hour)
     assert_same_features(before, after)
     assert_same_decisions(hour, after)
+    writer.close()
 
 
 def test_minutes_that_are_rebuilt_give_the_same(hour: LiveHour, tmp_path: Path) -> None:
@@ -233,6 +238,7 @@ def test_minutes_that_are_rebuilt_give_the_same(hour: LiveHour, tmp_path: Path) 
     assert_same_features(before, rebuilt, rel=1e-11)
     assert_same_waves(reader, hour, rebuilt)
     assert_same_decisions(hour, rebuilt)
+    writer.close()
 
 
 def test_a_recording_with_receive_times_gives_the_same_in_another_store(tmp_path: Path) -> None:
@@ -256,6 +262,8 @@ def test_a_recording_with_receive_times_gives_the_same_in_another_store(tmp_path
     assert_same_features(replay(live.reader, live), imported, rel=1e-11)
     assert_same_waves(live.reader, live, imported)
     assert_same_decisions(live, imported)
+    writer.close()
+    live.close()
 
 
 def _line(row: TapeRow) -> bytes:
@@ -282,3 +290,4 @@ def test_other_windows_than_the_defaults_are_identical_too(tmp_path: Path) -> No
     assert_same_features(stored, rows)
     assert_same_waves(live.reader, live, rows)
     assert_same_decisions(live, rows)
+    live.close()

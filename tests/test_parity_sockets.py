@@ -105,6 +105,7 @@ class Sidecar:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._executor.shutdown()
+        self._writer.close()
         self.stats = self._ingest.stats
 
 
@@ -122,6 +123,7 @@ def remember(url: str, world: World, to_ms: int) -> None:
     writer.import_batch(items)
     for venue in VENUES:
         writer.cover(venue, [Interval(first_ms, to_ms)], "import", to_ms)
+    writer.close()
 
 
 async def test_features_from_real_sockets_equal_the_replay(tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ class Autostart:
             )
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(self._config).encode())
-            self._process.stdin.close()
+            with self._process.stdin as told:
+                told.write(json.dumps(self._config).encode())
         except BrokenPipeError:
             logger.error("The sidecar did not start; see %s", self._files.log)
             return

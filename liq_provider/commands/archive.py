@@ -5,13 +5,13 @@ import time
 from pathlib import Path
 
 from liq_provider import provenance
-from liq_provider.commands.common import context, pair_of, parse_time, writer_of
+from liq_provider.commands.common import Context, context, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.export import Wanted
 from liq_provider.history.export import export as write_export
-from liq_provider.history.restore import restore
+from liq_provider.history.restore import Restored, restore
 from liq_provider.store.engine import open_engine
 
 _FOREVER_MS = 2**62
@@ -29,23 +29,27 @@ def import_exports(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None:
             raise UsageError(f"--{option} is not for exports, which say all that themselves")
     found = context(arguments)
-    writer = writer_of(found)
-    writer.refuse_if_stale()
-    for folder in folders:
-        with file_progress(0) as told:
-            done = restore(
-                writer, folder, int(time.time() * 1000), again=arguments.again, told=told
-            )
-        counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
-        said = provenance.mark(done.manifest.simulated, found.settings.venues.enabled)
-        if said:
-            print(f"{folder}: {said}")
-        new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
-        print(f"  known is what was known there, in {done.rows['coverage']:,} span(s)")
-        if done.skipped:
-            print(f"  {done.skipped} of its files were read before (--again reads them anyway)")
+    with writer_of(found) as writer:
+        writer.refuse_if_stale()
+        for folder in folders:
+            with file_progress(0) as told:
+                done = restore(
+                    writer, folder, int(time.time() * 1000), again=arguments.again, told=told
+                )
+            _print_restored(folder, done, found)
     return 0
+
+
+def _print_restored(folder: Path, done: Restored, found: Context) -> None:
+    counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
+    said = provenance.mark(done.manifest.simulated, found.settings.venues.enabled)
+    if said:
+        print(f"{folder}: {said}")
+    new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    print(f"{folder}: {new or 'nothing'} new, {done.known:,} rows were there before")
+    print(f"  known is what was known there, in {done.rows['coverage']:,} span(s)")
+    if done.skipped:
+        print(f"  {done.skipped} of its files were read before (--again reads them anyway)")
 
 
 def export(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,11 +180,13 @@ def show_time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def writer_of(found: Context) -> Writer:
+@contextmanager
+def writer_of(found: Context) -> Iterator[Writer]:
     """:return: write access to the store, which is made if there is none"""
     settings = found.settings
     rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
-    return Writer(open_engine(found.store_url), rules, settings.min_event_usd)
+    with closing(Writer(open_engine(found.store_url), rules, settings.min_event_usd)) as writer:
+        yield writer
 
 
 def pair_of(text: str) -> str:

@@ -5,7 +5,7 @@ import glob
 import math
 import re
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
@@ -59,14 +59,14 @@ def import_(arguments: argparse.Namespace) -> int:
         if given is not None and not bars:
             raise UsageError(f"{option} is for bars ({', '.join(BAR_FORMATS)}) only")
     found = context(arguments)
-    writer = writer_of(found)
-    writer.refuse_if_stale()
     rows = [path for path in paths if not any(path in group for group in bars.values())]
     status = 0
-    if rows:
-        status = _import_rows(writer, Reader(found.store_url), rows, arguments)
-    for source, group in bars.items():
-        status = max(status, _import_bars(writer, group, source, arguments))
+    with writer_of(found) as writer, closing(Reader(found.store_url)) as reader:
+        writer.refuse_if_stale()
+        if rows:
+            status = _import_rows(writer, reader, rows, arguments)
+        for source, group in bars.items():
+            status = max(status, _import_bars(writer, group, source, arguments))
     return status
 
 
@@ -247,14 +247,14 @@ def fill(arguments: argparse.Namespace) -> int:
     span, left = Interval(from_ms, to_ms), 0
     coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
     for venue in (name for name in enabled if name in FILLABLE):
-        if venue in provenance.fed_from_here(found.settings):
-            note_simulated(writer_of(found).engine, venue, span, now_ms)
-        with requests.Session() as session:
+        with writer_of(found) as writer, requests.Session() as session:
+            if venue in provenance.fed_from_here(found.settings):
+                note_simulated(writer.engine, venue, span, now_ms)
             fetch = http_fetch(base_url_of(found.settings, venue), session)
             wanted = coins or sorted(reader.active(from_ms - _DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")
-            for report in fill_coins(writer_of(found), reader, venue, wanted, span, now_ms, fetch):
+            for report in fill_coins(writer, reader, venue, wanted, span, now_ms, fetch):
                 left += _print_gap(report)
     return 1 if left else 0
 
@@ -280,7 +280,8 @@ def rebuild(arguments: argparse.Namespace) -> int:
     if found.files.running():
         raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
     found.reader()  # refuses where there is no store
-    rows = writer_of(found).rebuild()
+    with writer_of(found) as writer:
+        rows = writer.rebuild()
     print(f"{rows:,} minutes made anew, min_event_usd {found.settings.min_event_usd:g}")
     return 0
 
@@ -292,6 +293,8 @@ def prune(arguments: argparse.Namespace) -> int:
     before_ms = int((time.time() - arguments.days * 86_400) * 1000)
     found = context(arguments)
     found.reader()  # refuses where there is no store
-    for table, count in writer_of(found).prune(before_ms).items():
+    with writer_of(found) as writer:
+        deleted = writer.prune(before_ms)
+    for table, count in deleted.items():
         print(f"{table}: {count:,} rows deleted")
     return 0

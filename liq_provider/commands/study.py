@@ -68,13 +68,15 @@ def _report(
         coins = [base_asset_of_pair(data.pair) for data in pairs]
         source = found.settings.backtest_source
         engine = open_engine(found.store_url)
-        before = holdout.openings(engine, coins, source, cut_ms, to_ms)
-        opening = holdout.Opening(cut_ms, to_ms, now_ms)
-        if open_holdout:
-            kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
-            holdout.record(engine, coins, source, opening, _settings(found))
+        try:
+            before = holdout.openings(engine, coins, source, cut_ms, to_ms)
+            opening = holdout.Opening(cut_ms, to_ms, now_ms)
+            if open_holdout:
+                kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
+                holdout.record(engine, coins, source, opening, _settings(found))
+        finally:
+            engine.dispose()
         note = _note(opening, before, opened=open_holdout)
-        engine.dispose()
     return Report(
         _part(found, reader, pairs, (from_ms, cut_ms), options),
         kept,

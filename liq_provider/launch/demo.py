@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -232,9 +233,9 @@ class Demo:
         )
         path = self._dir / f"history-{span.start_ms}.jsonl"
         path.write_bytes(answer.content)
-        writer = Writer(open_engine(store_url), BookingRules(load_settings({}).settle_ms))
-        now_ms = int(time.time() * 1000)
-        return import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms).kept
+        rules, now_ms = BookingRules(load_settings({}).settle_ms), int(time.time() * 1000)
+        with closing(Writer(open_engine(store_url), rules)) as writer:
+            return import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms).kept
 
     def _addresses(self, store_url: str) -> None:
         console.print(f"Dashboard           [bold]{self._page}[/bold]")

@@ -49,7 +49,12 @@ class Writer:
         self.opened = False
         self.hang_up = Hangup(engine)
         if at_once:
-            self.open()
+            try:
+                self.open()
+            except BaseException:
+                # Nobody else can: there is no writer to be closed.
+                self.close()
+                raise
 
     @property
     def engine(self) -> Engine:

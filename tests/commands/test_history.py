@@ -1,10 +1,12 @@
 """Import, features, explain, rebuild, prune and status as a user runs them."""
 
 import csv
+import gc
 import io
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 
 from liq_provider.cli import main
@@ -39,6 +41,28 @@ def test_importing_twice_keeps_once(workplace: Path, capsys: pytest.CaptureFixtu
     assert "118 liquidations kept, 0 duplicates, 0 bad rows" in capsys.readouterr().out
     assert import_(path) == 0
     assert "0 liquidations kept, 118 duplicates, 0 bad rows" in capsys.readouterr().out
+
+
+def test_the_commands_leave_no_connection_open(workplace: Path) -> None:
+    path = recording(workplace / "r.csv")
+    # Python's collector must have nothing to do with it.
+    gc.disable()
+    try:
+        for command in (
+            ["import", str(path), "--format", "binance-forceorder"],
+            ["import", str(workplace / "none"), "--format", "binance-forceorder"],
+            ["features", "--pair", "BTC/USDT:USDT", "--to", "2026-01-01T09:10"],
+            ["export", str(workplace / "out")],
+            ["import", str(workplace / "out")],
+            ["rebuild"],
+            ["fill"],
+            ["prune", "--days", "30"],
+        ):
+            main(command)
+            files = [file.path for file in psutil.Process().open_files()]
+            assert not [name for name in files if ".sqlite" in name], command
+    finally:
+        gc.enable()
 
 
 def test_bad_rows_are_named_with_their_line_and_good_ones_kept(

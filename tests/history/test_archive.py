@@ -190,7 +190,11 @@ def test_a_minute_that_was_settled_here_is_not_changed_by_a_copy_of_another_stor
 def column(path: Path, table: str, name: str) -> list[Any]:
     """What a folder holds of one column; nothing if the table is not in it."""
     files = sorted((path / table).glob("*/*.parquet"))
-    return [value for file in files for value in pq.ParquetFile(file).read()[name].to_pylist()]
+    found: list[Any] = []
+    for file in files:
+        with pq.ParquetFile(file) as parquet:
+            found += parquet.read()[name].to_pylist()
+    return found
 
 
 def test_questions_and_headlines_go_with_their_coins(tmp_path: Path) -> None:

@@ -57,7 +57,12 @@ class Place:
             "okx",
             [Interval(self.begin_ms, self.gap.start_ms), Interval(self.gap.end_ms, self.now_ms)],
         )
-        self.fetch = http_fetch(sim.url, requests.Session())
+        self._session = requests.Session()
+        self.fetch = http_fetch(sim.url, self._session)
+
+    def close(self) -> None:
+        self._session.close()
+        self.writer.close()
 
     def orders(self, from_ms: int, to_ms: int) -> list[Any]:
         markets = tables(self.world)["okx"]
@@ -84,7 +89,7 @@ def market() -> Iterator[tuple[Simulator, World]]:
 def place(tmp_path: Path, market: tuple[Simulator, World]) -> Iterator[Place]:
     found = Place(tmp_path / "store.sqlite", *market)
     yield found
-    found.writer.close()
+    found.close()
 
 
 def test_a_gap_gets_what_the_venue_published_then(place: Place) -> None:
@@ -245,7 +250,8 @@ async def test_gates_history_is_read_by_its_stream_and_fills_no_order_twice(
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
 
     def remembers(path: str, parameters: Any) -> Any:
-        rows = http_fetch(sim.url, requests.Session())(path, parameters)
+        with requests.Session() as session:
+            rows = http_fetch(sim.url, session)(path, parameters)
         before = {"time": gap.start_ms // 1000 - 60, "contract": "BTC_USDT"}
         return [*rows, before | {"size": "1", "fill_price": "50000"}]
 

@@ -196,7 +196,9 @@ def test_bars_of_a_vendor(tmp_path: Path) -> None:
         if n != 40
     ]
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    put_bars(open_engine(url), rows)
+    engine = open_engine(url)
+    put_bars(engine, rows)
+    engine.dispose()
     settings = SETTINGS.model_copy(update={"backtest_source": "coinglass", "segment_min": 60})
     settings = settings.model_copy(update={"min_baseline_segments": 4, "min_active_segments": 2})
     view = pair_view(

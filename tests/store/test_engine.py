@@ -131,7 +131,7 @@ def test_a_newer_postgresql_store_is_refused(postgres_url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreTooNew):
         Writer(engine)
-    engine.dispose()
+    assert engine.pool.checkedin() == 0, "a writer that did not come to be leaves nothing open"  # type: ignore[attr-defined]
 
 
 def test_headlines_of_a_store_without_origins_are_kept(path: Path) -> None:
@@ -258,5 +258,8 @@ def test_a_damaged_file_is_told_with_its_remedy(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
-    with pytest.raises(StoreUnusable, match="damaged"):
-        Writer(open_engine(url_of(path))).append([incoming(T0 + 1)])
+    with (
+        pytest.raises(StoreUnusable, match="damaged"),
+        closing(Writer(open_engine(url_of(path)))) as writer,
+    ):
+        writer.append([incoming(T0 + 1)])

@@ -95,9 +95,11 @@ def test_minutes_of_another_min_event_usd_are_refused_at_the_start(path: Path) -
     other.append([incoming()])
     other.close()
     url = f"sqlite:///{path}"
-    opening = Opening(Writer(open_engine(url), min_event_usd=5.0, at_once=False), url)
+    writer = Writer(open_engine(url), min_event_usd=5.0, at_once=False)
+    opening = Opening(writer, url)
     with pytest.raises(StoreUnusable, match="rebuild"):
         opening.ensure()
+    writer.close()
     assert isinstance(opening.refusal, UsageError)
 
 
