@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     candles.add_argument("--timeframe", metavar="TF", help="default: the configuration's")
     add("rebuild", "history", "Make the minutes anew from the stored liquidations.")
     prune = add("prune", "history", "Delete what is older than a number of days.")
-    prune.add_argument("--days", type=float, required=True)
+    prune.add_argument("--days", type=float, help="default: liq_provider.keep_days")
     features = add("features", "features", "Print a pair's features by minute.")
     _span(features)
     features.add_argument("--format", choices=("csv", "json"), default="csv")

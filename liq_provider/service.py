@@ -34,6 +34,7 @@ from liq_provider.markets import MarketTable
 from liq_provider.minuteloop import MinuteLoop, VenueFeed
 from liq_provider.onethread import OneThread
 from liq_provider.processmark import ProcessMark
+from liq_provider.retention import Retention
 from liq_provider.running import Running, RunningLoop, RunningMinute
 from liq_provider.settings import sidecar_settings
 from liq_provider.settling import Settled, Settler
@@ -156,6 +157,13 @@ class Sidecar:
             self._writing,
             self._asking,
         )
+        self._retention = Retention(
+            settings.keep_days,
+            self._writer,
+            self._writing,
+            self._ingest.serving,
+            self._clock.now_ms,
+        )
         self._beside = Beside(config.files, self._own_run)
         self._writing_status: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
@@ -195,6 +203,7 @@ class Sidecar:
             self._status_loop(),
             self._connected(),
             *self._work.loops(),
+            self._retention.run(),
             *([self._gaps.run()] if self._settings.fill_gaps else []),
             *(venue.feed.run() for venue in self._venues.values()),
         ]
@@ -387,6 +396,7 @@ class Sidecar:
             "fills": self._gaps.report(),
             "dashboard": None if self._dashboard is None else self._dashboard.report(),
             "bots": self._beside.bots,
+            "retention": self._retention.report(),
             "looks_failed": self._running.failures,
             "judge": nobody_judges() if self._court is None else self._court.report(),
         }

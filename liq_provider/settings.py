@@ -49,6 +49,7 @@ class Settings(Section):
     venues: Venues = Venues()
     autostart: bool = False
     fill_gaps: bool = True
+    keep_days: float | None = Field(None, ge=2, le=36_500)
     idle_exit_min: float = Field(30, gt=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -164,6 +165,11 @@ class Settings(Section):
                 f"min_active_segments ({self.min_active_segments}) is more than "
                 f"baseline_hours / segment_min give ({self.baseline_segments})"
             )
+        if self.keep_days is not None and self.keep_days < self.baseline_hours / 24 + 1:
+            raise ValueError(
+                f"keep_days ({self.keep_days:g}) must be a day longer than baseline_hours "
+                f"({self.baseline_hours:g} h), which are read for every signal"
+            )
         if not self.venues.enabled:
             raise ValueError("venues: enable at least one")
         return self
@@ -191,7 +197,15 @@ class Settings(Section):
 
 # What a running sidecar has taken from whoever started it; a bot with other values is told.
 _OF_SIDECAR = (
-    *("venues", "settle_s", "max_late_s", "max_skew_ms", "max_entry_delay_s", "min_event_usd"),
+    *(
+        "venues",
+        "keep_days",
+        "settle_s",
+        "max_late_s",
+        "max_skew_ms",
+        "max_entry_delay_s",
+        "min_event_usd",
+    ),
     *("segment_min", "baseline_hours", "min_baseline_segments", "min_active_segments"),
     *("min_count", "min_segment_usd", "zscore", "z_strong", "purity_strong", "direction_mode"),
     *("trend_candles", "trend_k", "judge", "news", "llm", "on_llm_unavailable"),

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -64,11 +65,10 @@ class Place:
         )
 
 
-def place(sim: Simulator, directory: Path, store: str | None = None) -> Place:
+def place(sim: Simulator, directory: Path, store: str | None = None, **changes: Any) -> Place:
     (directory / "user_data").mkdir(parents=True)
-    section = freqtrade_config(
-        sim, directory, store=store or "sqlite:///user_data/liq_provider.sqlite"
-    )
+    store = store or "sqlite:///user_data/liq_provider.sqlite"
+    section = freqtrade_config(sim, directory, store=store, **changes)
     path = directory / "config.json"
     path.write_text(json.dumps(section))
     return Place(path)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context, context, show_time
+from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
 from liq_provider.errors import LiqError
 from liq_provider.health import other_minutes
@@ -202,6 +203,10 @@ def _store(found: Context) -> Iterator[Finding]:
         f"{reader.count('liquidations'):,} liquidations, "
         f"{show_time(span[0])} .. {show_time(span[1])} UTC",
     )
+    full = disk_remark(found.store_url, span, found.settings.keep_days)
+    if full:
+        remedy = "set liq_provider.keep_days, or give it more room (docs/operations.md)"
+        yield Finding("warning", "store", full, remedy)
     simulated = mark_of(reader, found.settings.venues.enabled)
     if simulated:
         remedy = "set liq_provider.store to another one for real data; the mark stays with this one"

@@ -287,11 +287,14 @@ def rebuild(arguments: argparse.Namespace) -> int:
 
 
 def prune(arguments: argparse.Namespace) -> int:
-    """Delete the distant past."""
-    if not 0 < arguments.days < _MAX_DAYS:
-        raise UsageError("--days must be positive, and no more than there can be")
-    before_ms = int((time.time() - arguments.days * 86_400) * 1000)
+    """Delete the distant past, in short steps beside a sidecar that writes."""
     found = context(arguments)
+    days = found.settings.keep_days if arguments.days is None else arguments.days
+    if days is None:
+        raise UsageError("say --days, or set liq_provider.keep_days")
+    if not 0 < days < _MAX_DAYS:
+        raise UsageError("--days must be positive, and no more than there can be")
+    before_ms = int((time.time() - days * 86_400) * 1000)
     found.reader()  # refuses where there is no store
     with writer_of(found) as writer:
         deleted = writer.prune(before_ms)

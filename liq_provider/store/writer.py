@@ -17,6 +17,7 @@ from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
 from liq_provider.store.engine import migrate, store_errors
 from liq_provider.store.hangup import Hangup
+from liq_provider.store.pruning import Pruning
 from liq_provider.store.rows import Row
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 
@@ -145,13 +146,17 @@ class Writer:
         self._made_with_usd = self.min_event_usd
         return made
 
+    def pruning(self, before_ms: int) -> Pruning:
+        """:return: the deletion of what is older than ``before_ms``, step by step"""
+        return Pruning(self.engine, before_ms)
+
     def prune(self, before_ms: int) -> dict[str, int]:
         """
         Delete what is older than ``before_ms``.
 
         :return: deleted rows by table
         """
-        return upkeep.prune(self.engine, before_ms)
+        return self.pruning(before_ms).run()
 
     def cover(
         self,

@@ -169,6 +169,18 @@ def test_prune_deletes_the_distant_past(
     assert "liquidations: 118 rows deleted" in capsys.readouterr().out
 
 
+def test_prune_goes_by_keep_days_if_nothing_else_is_said(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_(recording(workplace / "r.csv"))
+    capsys.readouterr()
+    assert main(["prune"]) == 2
+    assert "say --days, or set liq_provider.keep_days" in capsys.readouterr().err
+    monkeypatch.setenv("LIQ_PROVIDER__KEEP_DAYS", "2")
+    assert main(["prune"]) == 0
+    assert "liquidations: 118 rows deleted" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,188 @@
+"""
+Deleting the distant past in steps so small that nobody who writes beside them has to wait.
+
+How much a step deletes is measured, not known: a disk may be slow, and rows are of all sizes.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Column, Connection, Delete, Engine, delete, func, select, tuple_
+
+from liq_provider.coverage import Interval
+from liq_provider.liquidation import minute_of
+from liq_provider.store import schema
+from liq_provider.store.engine import store_errors
+from liq_provider.store.statements import cover, read_state, write_state
+
+_FIRST_ROWS = 200
+_MOST_ROWS = 5_000
+# A step that took longer is followed by a smaller one, a quicker one by a larger one.
+_WANTED_S = 0.03
+_PAUSE_S = 0.05
+# Later than any time.
+_LAST_MS = 2**62
+
+# By age; each of them has an index that begins with it.
+_AGES: dict[str, Column[Any]] = {
+    "liquidations": schema.liquidations.c.event_ms,
+    "minutes": schema.minutes.c.minute_ms,
+    "features": schema.features.c.close_ms,
+    "waves": schema.waves.c.last_ms,
+    "verdicts": schema.verdicts.c.expires_at,
+    "model_calls": schema.model_calls.c.asked_ms,
+    "questions": schema.questions.c.close_ms,
+    "news": schema.news.c.available_at,
+}
+_BARS = schema.bars.c
+_BAR_GROUP = (_BARS.base_asset, _BARS.source, _BARS.bar_min)
+
+
+class Pruning:
+    """
+    One cut through a store. Each step is a transaction of its own; between two of them anybody
+    may write, or the process may end.
+
+    :param before_ms: what is older than its minute is deleted
+    :ivar deleted: rows by table
+    :ivar longest_s: the longest transaction
+    :ivar last_s: the last one
+    """
+
+    def __init__(self, engine: Engine, before_ms: int) -> None:
+        self.before_ms = minute_of(before_ms)
+        self.deleted = dict.fromkeys(("coverage", *_AGES, "bars"), 0)
+        self.longest_s = 0.0
+        self.last_s = 0.0
+        self._engine = engine
+        self._rows = _FIRST_ROWS
+        self._steps = self._all()
+
+    def step(self) -> bool:
+        """
+        The next transaction.
+
+        :return: False if nothing is left to be deleted
+        :raises StoreError: the store does not take it; another cut may begin anew
+        """
+        return next(self._steps, False)
+
+    def run(self, pause_s: float = _PAUSE_S) -> dict[str, int]:
+        """
+        All of it.
+
+        :param pause_s: at least, between two steps, so that others get at the store
+        :return: deleted rows by table
+        """
+        while self.step():
+            time.sleep(max(pause_s, self.last_s))
+        return self.deleted
+
+    def _all(self) -> Iterator[bool]:
+        # First of all: a deleted minute must never look like a known one without liquidations.
+        self._timed(self._cut_coverage)
+        yield True
+        for name, age in _AGES.items():
+            yield from self._while_full(name, partial(self._older, age))
+        yield from self._bars()
+
+    def _while_full(self, table: str, some: Callable[[], Delete]) -> Iterator[bool]:
+        """Steps of one table, until one finds fewer rows than it might have deleted."""
+        gone = wanted = 0
+
+        def step(connection: Connection) -> None:
+            nonlocal gone, wanted
+            wanted = self._rows
+            gone = connection.execute(some()).rowcount
+
+        while gone >= wanted:
+            self._timed(step)
+            self.deleted[table] += gone
+            yield True
+
+    def _older(self, age: Column[Any]) -> Delete:
+        """Up to the age of the row that is as many behind the oldest; its equals go with it."""
+        nth = (
+            select(age)
+            .where(age < self.before_ms)
+            .order_by(age)
+            .limit(1)
+            .offset(self._rows - 1)
+            .scalar_subquery()
+        )
+        return (
+            delete(age.table).where(age < self.before_ms).where(age <= func.coalesce(nth, _LAST_MS))
+        )
+
+    def _bars(self) -> Iterator[bool]:
+        """Their key begins with the coin, so they go coin by coin."""
+        group = self._next_group(None)
+        while group is not None:
+            yield from self._while_full("bars", partial(self._older_bars, group))
+            group = self._next_group(group)
+        if self.deleted["bars"]:
+            self._timed(_forget_imports)
+            yield True
+
+    def _next_group(self, last: Sequence[Any] | None) -> Sequence[Any] | None:
+        query = select(*_BAR_GROUP).order_by(*_BAR_GROUP).limit(1)
+        if last is not None:
+            query = query.where(tuple_(*_BAR_GROUP) > tuple_(*last))
+        with store_errors("Pruning"), self._engine.connect() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else tuple(found)
+
+    def _older_bars(self, group: Sequence[Any]) -> Delete:
+        of_it = [column == value for column, value in zip(_BAR_GROUP, group, strict=True)]
+        nth = (
+            select(_BARS.start_ms)
+            .where(*of_it)
+            .where(_BARS.start_ms < self.before_ms)
+            .order_by(_BARS.start_ms)
+            .limit(1)
+            .offset(self._rows - 1)
+            .scalar_subquery()
+        )
+        return (
+            delete(schema.bars)
+            .where(*of_it)
+            .where(_BARS.start_ms < self.before_ms)
+            .where(_BARS.start_ms <= func.coalesce(nth, _LAST_MS))
+        )
+
+    def _cut_coverage(self, connection: Connection) -> None:
+        table = schema.coverage.c
+        # A running sidecar goes on writing the span it began long ago; see ``Writer.cover``.
+        if self.before_ms > int(read_state(connection, "pruned_ms", lock="alone") or 0):
+            write_state(connection, "pruned_ms", self.before_ms, self.before_ms)
+        old = connection.execute(
+            select(schema.coverage).where(table.start_ms < self.before_ms)
+        ).all()
+        if any(row.source == "import" for row in old):
+            # What is deleted here may be imported again.
+            _forget_imports(connection)
+        connection.execute(delete(schema.coverage).where(table.start_ms < self.before_ms))
+        cut = [row for row in old if row.end_ms > self.before_ms]
+        for row in cut:
+            rest = Interval(self.before_ms, row.end_ms)
+            known = (row.source, row.available_at, row.base_asset, row.heard_by)
+            cover(connection, row.venue, [rest], *known)
+        connection.execute(delete(schema.doubts).where(schema.doubts.c.end_ms <= self.before_ms))
+        self.deleted["coverage"] = len(old) - len(cut)
+
+    def _timed(self, step: Callable[[Connection], None]) -> None:
+        begun_s = time.monotonic()
+        with store_errors("Pruning"), self._engine.begin() as connection:
+            # Waiting for somebody else's lock is not this step's doing.
+            begun_s = time.monotonic()
+            step(connection)
+        self.last_s = time.monotonic() - begun_s
+        self.longest_s = max(self.longest_s, self.last_s)
+        fit = _WANTED_S / max(self.last_s, _WANTED_S / 2)
+        self._rows = max(1, min(_MOST_ROWS, int(self._rows * fit)))
+
+
+def _forget_imports(connection: Connection) -> None:
+    connection.execute(delete(schema.imports))
