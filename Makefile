@@ -8,7 +8,7 @@ MINUTES ?= 10
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo trade backtest hyperopt study bench chaos test lint format lock clean
+.PHONY: help install demo trade backtest hyperopt study bench chaos test quick lint format lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ chaos: $(VENV)/.developed  ## break everything by a seeded plan, then compare (M
 
 test: $(VENV)/.developed  ## run every test, offline
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+quick: $(VENV)/.developed  ## the tests that start no process and no browser, within a minute
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes and not slow" $(ARGS)
 
 lint: $(VENV)/.developed  ## ruff, format check, mypy
 	@$(BIN)/ruff check

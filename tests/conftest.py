@@ -1,15 +1,37 @@
 """What several modules of the tests use."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.world import World
 
+from . import processes
 from .court import Court
+
+
+def pytest_configure() -> None:
+    processes.watch()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    processes.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    processes.started.clear()
+    yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    yield
+    processes.complain(item)
 
 
 @pytest_asyncio.fixture

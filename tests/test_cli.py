@@ -9,6 +9,7 @@ from liq_provider import __version__
 from liq_provider.cli import main
 
 
+@pytest.mark.processes
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
@@ -31,6 +32,7 @@ def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.strip() == __version__
 
 
+@pytest.mark.processes
 def test_a_pipe_that_closes_early_is_no_error() -> None:
     command = f"{sys.executable} -m liq_provider.cli --help | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 from freqtrade.configuration.load_config import load_config_file
@@ -65,6 +66,22 @@ def test_example_configuration_is_accepted_as_it_is() -> None:
     settings = load_settings(config, {})
     assert settings.autostart
     assert config["order_types"]["stoploss_on_exchange"]
+
+
+def test_the_readme_names_the_pythons_that_the_package_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    words = "Programming Language :: Python :: "
+    named = [text.removeprefix(words) for text in project["classifiers"] if words in text]
+    assert project["requires-python"] == f">={named[0]}"
+    *first, last = named
+    said = f"tested on Python {', '.join(first)} and {last}."
+    assert said in " ".join((ROOT / "README.md").read_text().split())
+
+
+def test_every_make_target_in_the_readme_is_one() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text())
+    assert {"quick", "test", "chaos"} <= set(named) <= set(targets)
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -44,6 +44,7 @@ def test_what_has_not_begun_can_be_given_up() -> None:
     assert all(future.cancelled() for future in later)
 
 
+@pytest.mark.processes
 def test_a_process_ends_although_the_thread_hangs() -> None:
     program = (
         "import time\n"

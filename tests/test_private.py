@@ -46,6 +46,7 @@ def leave_a_log(files: RuntimeFiles) -> None:
     autostart._process.wait(30)
 
 
+@pytest.mark.processes
 def test_what_lies_beside_a_store_is_for_its_owner_alone(umask: int, tmp_path: Path) -> None:
     files = RuntimeFiles(tmp_path / "store.sqlite")
     held = Writer(open_engine(f"sqlite:///{files.prefix}"))
@@ -61,6 +62,7 @@ def test_what_lies_beside_a_store_is_for_its_owner_alone(umask: int, tmp_path: P
     held.close()
 
 
+@pytest.mark.processes
 def test_a_directory_that_is_shared_on_purpose_shares_them_with_its_group(
     umask: int, tmp_path: Path
 ) -> None:

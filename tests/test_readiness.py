@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from liq_provider.moments import moment
 from liq_provider.readiness import (
@@ -179,6 +180,7 @@ def test_times_have_their_date() -> None:
     assert moment(CLOSE) == "2026-11-28 00:00 UTC"
 
 
+@pytest.mark.processes
 def test_it_needs_nothing_but_numpy() -> None:
     code = (
         "import sys, liq_provider.readiness\n"

@@ -51,6 +51,7 @@ def test_only_one_sidecar_holds_a_store(files: RuntimeFiles) -> None:
         assert again
 
 
+@pytest.mark.processes
 def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
     command = [sys.executable, "-c", HOLD, str(files.prefix)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -221,6 +221,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield command
 
 
+@pytest.mark.processes
 def test_at_most_one_start_a_minute(
     files: RuntimeFiles, program: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -240,6 +241,7 @@ def test_at_most_one_start_a_minute(
     assert caplog.text.count("Started the sidecar") == 2
 
 
+@pytest.mark.processes
 def test_a_sidecar_that_is_still_starting_is_not_started_again(
     files: RuntimeFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from chaos.ledger import Line
 from chaos.run import Options, Run, balances
 from chaos.schedule import Fault, Setup
 
+pytestmark = pytest.mark.processes
+
 FAULTS = (
     Fault(-1, "kill", "a", 0.5),
     Fault(18, "freeze", "a", 3),

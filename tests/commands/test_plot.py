@@ -101,6 +101,7 @@ def test_a_picture_needs_a_browser(
     )
 
 
+@pytest.mark.processes
 def test_a_browser_that_fails_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

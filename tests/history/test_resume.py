@@ -16,6 +16,8 @@ from liq_provider.cli import main
 
 from .test_import import HEADER, row
 
+pytestmark = pytest.mark.processes
+
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 ROWS = 25_000  # one batch and a bit
 

@@ -167,6 +167,7 @@ def has_browser() -> bool:
 
 
 @pytest.mark.skipif(not has_browser(), reason="no Chromium or Chrome")
+@pytest.mark.processes
 def test_a_picture(drawn: go.Figure, view: PairView, tmp_path: Path) -> None:
     out = tmp_path / "new" / "view.png"
     write_picture(drawn, out, title(view), "light")

@@ -15,6 +15,8 @@ from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
 from tests.freqtradelog import without_torn_session
 
+pytestmark = pytest.mark.processes
+
 STRATEGY = '''
 from freqtrade.strategy import IStrategy
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 
@@ -18,6 +20,7 @@ engine.dispose()
 """
 
 
+@pytest.mark.processes
 def test_processes_that_ask_at_once_never_have_more_than_the_limit(
     writer: Writer, store_url: str
 ) -> None:

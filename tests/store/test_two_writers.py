@@ -81,7 +81,9 @@ def by_processes(url: str) -> None:
         assert process.exitcode == 0
 
 
-@pytest.mark.parametrize("both", [by_threads, by_processes])
+@pytest.mark.parametrize(
+    "both", [by_threads, pytest.param(by_processes, marks=pytest.mark.processes)]
+)
 def test_two_at_once_count_everything_once(store_url: str, both: Callable[[str], None]) -> None:
     # Neither finds a store, so both also set it up.
     both(store_url)

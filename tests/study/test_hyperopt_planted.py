@@ -20,6 +20,8 @@ from tests.integration.history import Lab
 
 from .planted import START_MS, TIMEFRAME_MIN, Market, market
 
+pytestmark = pytest.mark.processes
+
 DAYS = 12
 EPOCHS = 30
 PRICE = {"BTC": 500.0, "ETH": 40.0}  # of the generator's 100

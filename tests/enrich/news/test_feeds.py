@@ -23,6 +23,8 @@ from liq_provider.simulator.model import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
 from tests.sidecars import until
 
+pytestmark = pytest.mark.processes
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # So long that an honest feed is read in time on a busy machine.
