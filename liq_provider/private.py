@@ -47,12 +47,17 @@ def make(path: Path) -> None:
         pass
 
 
-def replace_text(path: Path, text: str) -> None:
-    """In one step, so that nobody reads half of it; what a link points to stays as it is."""
+def replace_text(path: Path, text: str, *, for_all: bool = False) -> None:
+    """
+    In one step, so that nobody reads half of it; what a link points to stays as it is.
+
+    :param for_all: who may read it is left to the umask
+    """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
+    own = None if for_all else opener
     try:
-        with open(new, "x", encoding="utf-8", opener=opener) as file:
+        with open(new, "x", encoding="utf-8", opener=own) as file:
             file.write(text)
         new.replace(path)
     except BaseException:

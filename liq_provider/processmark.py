@@ -50,12 +50,10 @@ class ProcessMark:
         """
         try:
             said = json.loads(text)
-            if isinstance(said, int):
-                return cls(said)
-            mark = cls(**said)
+            mark = cls(**said) if isinstance(said, dict) else cls(said)
         except (ValueError, TypeError):
             return None
-        return mark if isinstance(mark.pid, int) else None
+        return mark if type(mark.pid) is int else None
 
     def write(self) -> str:
         """:return: the text for ``read``"""

@@ -118,6 +118,17 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert mode(victim) == 0o644
 
 
+def test_a_report_replaces_a_link_and_is_as_open_as_the_umask_says(
+    umask: int, tmp_path: Path
+) -> None:
+    victim, page = tmp_path / "precious", tmp_path / "page.html"
+    victim.write_text("precious")
+    page.symlink_to(victim)
+    private.replace_text(page, "ours", for_all=True)
+    assert (victim.read_text(), page.read_text()) == ("precious", "ours")
+    assert mode(page) == 0o666 & ~umask
+
+
 def test_a_link_that_hangs_in_the_air_makes_no_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.symlink_to(tmp_path / "elsewhere")

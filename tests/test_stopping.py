@@ -168,7 +168,12 @@ async def test_a_request_of_before_does_not_stop_a_sidecar_that_starts_later(
         found = place(sim, tmp_path)
         found.files.ask_to_stop("")
         found.files.ask_to_stop("another")
+        wide = found.files.prefix.with_name(found.files.prefix.name + ".spool-bad")
+        wide.touch(0o644)
+        wide.chmod(0o644)
         async with sidecar(found) as process:
+            assert wide.stat().st_mode & 0o777 == 0o600
+            assert f"{wide} could be read by others" in (tmp_path / "log").read_text()
             found.files.ask_to_stop("another")
             await asyncio.sleep(3)
             assert process.alive

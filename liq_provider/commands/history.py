@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import requests
+from sqlalchemy.engine import make_url
 
 from liq_provider import provenance
 from liq_provider.commands.archive import import_exports
@@ -296,8 +297,9 @@ def prune(arguments: argparse.Namespace) -> int:
         raise UsageError("--days must be positive, and no more than there can be")
     before_ms = int((time.time() - days * 86_400) * 1000)
     found.reader()  # refuses where there is no store
+    is_file = make_url(found.store_url).get_backend_name() == "sqlite"
     with writer_of(found) as writer:
-        deleted = writer.prune(before_ms)
+        deleted = writer.prune(before_ms, alone=is_file and not found.files.running())
     for table, count in deleted.items():
         print(f"{table}: {count:,} rows deleted")
     return 0

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from liq_provider import private
+
 logger = logging.getLogger(__name__)
 
 _POLITE_S = 20.0
@@ -34,7 +36,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        with log.open("ab") as output:
+        with open(log, "ab", opener=private.opener) as output:
             # A session of its own: Ctrl-C reaches the launcher, which ends its children in order.
             self._process = subprocess.Popen(
                 command,

@@ -10,6 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from liq_provider import private
 from liq_provider.errors import UsageError
 from liq_provider.plot.figure import HEIGHT_PX
 from liq_provider.plot.theme import THEMES, ThemeName
@@ -48,7 +49,7 @@ def write_page(figure: go.Figure, path: Path, title: str, theme: ThemeName) -> N
     """:raises UsageError: the file cannot be written"""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(figure, title, theme), encoding="utf-8")
+        private.replace_text(path, page(figure, title, theme), for_all=True)
     except OSError as error:
         raise _unwritable(path, error) from None
 

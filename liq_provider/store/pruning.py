@@ -6,10 +6,9 @@ How much a step deletes is measured, not known: a disk may be slow, and rows are
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
-from sqlalchemy import Column, Connection, Delete, Engine, delete, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, tuple_
 
 from liq_provider.coverage import Interval
 from liq_provider.liquidation import minute_of
@@ -22,8 +21,6 @@ _MOST_ROWS = 5_000
 # A step that took longer is followed by a smaller one, a quicker one by a larger one.
 _WANTED_S = 0.03
 _PAUSE_S = 0.05
-# Later than any time.
-_LAST_MS = 2**62
 
 # By age; each of them has an index that begins with it.
 _AGES: dict[str, Column[Any]] = {
@@ -69,58 +66,52 @@ class Pruning:
         """
         return next(self._steps, False)
 
-    def run(self, pause_s: float = _PAUSE_S) -> dict[str, int]:
+    def run(self, *, alone: bool = False) -> dict[str, int]:
         """
         All of it.
 
-        :param pause_s: at least, between two steps, so that others get at the store
+        :param alone: nobody else writes, so that there need be no pauses
         :return: deleted rows by table
         """
         while self.step():
-            time.sleep(max(pause_s, self.last_s))
+            if not alone:
+                time.sleep(max(_PAUSE_S, self.last_s))
         return self.deleted
 
     def _all(self) -> Iterator[bool]:
         # First of all: a deleted minute must never look like a known one without liquidations.
         self._timed(self._cut_coverage)
         yield True
-        for name, age in _AGES.items():
-            yield from self._while_full(name, partial(self._older, age))
+        for age in _AGES.values():
+            yield from self._while_full(age)
         yield from self._bars()
 
-    def _while_full(self, table: str, some: Callable[[], Delete]) -> Iterator[bool]:
+    def _while_full(self, age: Column[Any], *of_it: ColumnElement[bool]) -> Iterator[bool]:
         """Steps of one table, until one finds fewer rows than it might have deleted."""
-        gone = wanted = 0
+        full = True
 
         def step(connection: Connection) -> None:
-            nonlocal gone, wanted
-            wanted = self._rows
-            gone = connection.execute(some()).rowcount
+            nonlocal full
+            old = (*of_it, age < self.before_ms)
+            # As many behind the oldest; its equals go with it. Asked for by itself: of two bounds
+            # in one statement SQLite might walk along the wider.
+            nth = select(age).where(*old).order_by(age).limit(1).offset(self._rows - 1)
+            last_ms = connection.execute(nth).scalar()
+            full = last_ms is not None
+            bound = (*of_it, age <= last_ms) if full else old
+            gone = connection.execute(delete(age.table).where(*bound)).rowcount
+            self.deleted[age.table.name] += gone
 
-        while gone >= wanted:
+        while full:
             self._timed(step)
-            self.deleted[table] += gone
             yield True
-
-    def _older(self, age: Column[Any]) -> Delete:
-        """Up to the age of the row that is as many behind the oldest; its equals go with it."""
-        nth = (
-            select(age)
-            .where(age < self.before_ms)
-            .order_by(age)
-            .limit(1)
-            .offset(self._rows - 1)
-            .scalar_subquery()
-        )
-        return (
-            delete(age.table).where(age < self.before_ms).where(age <= func.coalesce(nth, _LAST_MS))
-        )
 
     def _bars(self) -> Iterator[bool]:
         """Their key begins with the coin, so they go coin by coin."""
         group = self._next_group(None)
         while group is not None:
-            yield from self._while_full("bars", partial(self._older_bars, group))
+            of_it = [column == value for column, value in zip(_BAR_GROUP, group, strict=True)]
+            yield from self._while_full(_BARS.start_ms, *of_it)
             group = self._next_group(group)
         if self.deleted["bars"]:
             self._timed(_forget_imports)
@@ -133,24 +124,6 @@ class Pruning:
         with store_errors("Pruning"), self._engine.connect() as connection:
             found = connection.execute(query).first()
         return None if found is None else tuple(found)
-
-    def _older_bars(self, group: Sequence[Any]) -> Delete:
-        of_it = [column == value for column, value in zip(_BAR_GROUP, group, strict=True)]
-        nth = (
-            select(_BARS.start_ms)
-            .where(*of_it)
-            .where(_BARS.start_ms < self.before_ms)
-            .order_by(_BARS.start_ms)
-            .limit(1)
-            .offset(self._rows - 1)
-            .scalar_subquery()
-        )
-        return (
-            delete(schema.bars)
-            .where(*of_it)
-            .where(_BARS.start_ms < self.before_ms)
-            .where(_BARS.start_ms <= func.coalesce(nth, _LAST_MS))
-        )
 
     def _cut_coverage(self, connection: Connection) -> None:
         table = schema.coverage.c

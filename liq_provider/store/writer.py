@@ -150,13 +150,14 @@ class Writer:
         """:return: the deletion of what is older than ``before_ms``, step by step"""
         return Pruning(self.engine, before_ms)
 
-    def prune(self, before_ms: int) -> dict[str, int]:
+    def prune(self, before_ms: int, *, alone: bool = False) -> dict[str, int]:
         """
         Delete what is older than ``before_ms``.
 
+        :param alone: nobody else writes
         :return: deleted rows by table
         """
-        return self.pruning(before_ms).run()
+        return self.pruning(before_ms).run(alone=alone)
 
     def cover(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from liq_provider import __version__
+from liq_provider import __version__, private
 from liq_provider.study.judges import Comparison, Judges
 from liq_provider.study.judgewords import confidence, interval, judge_name, judge_sentences
 from liq_provider.study.stats import Difference
@@ -122,8 +122,8 @@ class Report:
         """:return: the page and the JSON file"""
         directory.mkdir(parents=True, exist_ok=True)
         page, data = directory / f"{name}.html", directory / f"{name}.json"
-        page.write_text(self.as_html(), encoding="utf-8")
-        data.write_text(self.as_json(), encoding="utf-8")
+        private.replace_text(page, self.as_html(), for_all=True)
+        private.replace_text(data, self.as_json(), for_all=True)
         return page, data
 
 
