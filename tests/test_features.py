@@ -53,6 +53,7 @@ def random_grid(seed: int, venues: int, minutes: int, empty: float, gaps: int) -
     return grid_of(sides[0], sides[1], covered)
 
 
+@pytest.mark.slow
 def test_a_heavy_tailed_year_equals_the_two_pass_calculation() -> None:
     size = 525_600
     rng = np.random.default_rng(11)

@@ -77,6 +77,7 @@ def test_what_is_doubted_later_says_the_same_of_each_beginning_live_and_at_once(
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.slow
 def test_minute_by_minute_with_what_existed_then_is_the_same_as_all_at_once(seed: int) -> None:
     grid = holed(seed)
     whole = compute_features(grid, SMALL)

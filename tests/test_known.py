@@ -29,6 +29,8 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.rows import identity
 from liq_provider.store.writer import Writer
 
+pytestmark = pytest.mark.slow
+
 T0 = 1_795_350_000_000
 MINUTE = 60_000
 MINUTES = 7

@@ -29,6 +29,8 @@ from liq_provider.wave import Thresholds, direction_word, score, signs, strength
 
 from .live_hour import CANDLES_BEFORE, COINS, MINUTES, START_MS, LiveHour, Trouble, decided
 
+pytestmark = pytest.mark.slow
+
 CALM = Trouble(None, None)
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from liq_provider.coverage import CoverageTracker, Interval
 from liq_provider.doubts import Doubts
@@ -28,6 +29,8 @@ from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES
 
 from .simulator.helpers import tables
+
+pytestmark = pytest.mark.slow
 
 SPEED = 30
 MINUTES = 6

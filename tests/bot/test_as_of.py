@@ -25,6 +25,8 @@ from liq_provider.store.writer import Writer
 
 from .helpers import at, settings, verdict
 
+pytestmark = pytest.mark.slow
+
 MINUTES = 400
 SETTINGS = settings(
     segment_min=5,

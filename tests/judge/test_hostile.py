@@ -274,6 +274,7 @@ def level(found: Any) -> int:
     return found.confidence if found is not None and found.action is Action.ENTER else 0
 
 
+@pytest.mark.slow
 async def test_an_obeyed_headline_raises_no_decision() -> None:
     """Compared with the same wave, and the same obedient model, without the headline."""
     obeyed = 0

@@ -13,6 +13,8 @@ from liq_provider.simulator.world import World
 
 from .helpers import START_MS, read_tape
 
+pytestmark = pytest.mark.slow
+
 SEGMENT_MS = 5 * MINUTE_MS
 BASELINE = 288
 MINUTE_OPEN = START_MS - START_MS % MINUTE_MS

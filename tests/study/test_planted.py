@@ -10,6 +10,8 @@ from liq_provider.study.words import headline
 
 from .planted import market, pair_data
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = load_settings({}, {})
 DAYS = 40
 

@@ -274,6 +274,7 @@ def rss(stand: Stand, *titles: str) -> str:
     return f'<rss version="2.0"><channel><title>Wire</title>{items}</channel></rss>'
 
 
+@pytest.mark.processes
 async def test_feeds_need_no_key_and_are_fetched_once_for_all_coins(stand: Stand) -> None:
     stand.rss = rss(stand, "Bitcoin falls", "$PEPE jumps", "Weather")
     desk = stand.desk("rss")
@@ -288,6 +289,7 @@ async def test_feeds_need_no_key_and_are_fetched_once_for_all_coins(stand: Stand
     "text",
     ["", "not xml", "<rss><channel>", "\x00\x01", '<!DOCTYPE x [<!ENTITY a "aa">]><rss>&a;</rss>'],
 )
+@pytest.mark.processes
 async def test_a_broken_feed_is_nothing_worse_than_no_news(stand: Stand, text: str) -> None:
     stand.rss = text
     assert not (await stand.desk("rss").get("BTC")).items
