@@ -14,6 +14,8 @@ _FOLDERS = ("integration", "launch")
 _FIXTURES = {"postgres_server", "postgres_url"}
 # Imported for nothing else: a sidecar with or without its exchange, servers, a browser.
 _HELPERS = {"Process", "recorder", "postgres", "needs_browser"}
+# What the OpenAI client wants to know of the machine, once.
+_ASIDE = {"uname", "lsb_release"}
 _EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 started: list[str] = []
@@ -23,7 +25,7 @@ def watch() -> None:
     """From now on note in ``started`` what is started."""
 
     def note(event: str, arguments: tuple[object, ...]) -> None:
-        if event in _EVENTS:
+        if event in _EVENTS and str(arguments[0] if arguments else "") not in _ASIDE:
             started.append(str(arguments[1]) if len(arguments) > 1 else event)
 
     sys.addaudithook(note)
