@@ -42,6 +42,7 @@ class StoreReading:
         self._open_reader = open_reader
         self._settings = settings
         self._opened: Reader | None = None
+        self._break_off: Callable[[], None] | None = None
         self._own: bool | None = None
         self._not_understood = ""
 
@@ -70,6 +71,11 @@ class StoreReading:
             return replace(draft, error=text, again=True)
         return replace(draft, error=None)
 
+    def hang_up(self) -> None:
+        """Break off what the store's server does not answer; an SQLite file is waited for."""
+        if self._break_off is not None:
+            self._break_off()
+
     def close(self) -> None:
         """Give connections back; they are opened again if need be."""
         if self._opened is not None:
@@ -79,6 +85,8 @@ class StoreReading:
     def _reader(self) -> Reader:
         if self._opened is None:
             self._opened = self._open_reader()
+            # Before the first connection, as it keeps those in view that are made from now on.
+            self._break_off = self._opened.hang_up
         return self._opened
 
     def _steps(self, before: Snapshot) -> Iterator[Snapshot]:

@@ -37,6 +37,9 @@ class Keeper:
             self.work(told)
         answered()
 
+    def hang_up(self) -> None:
+        """What waits for a file cannot be broken off."""
+
     def close(self) -> None:
         """The sidecar goes on."""
 

@@ -21,7 +21,8 @@ class Hangup:
     def __init__(self, engine: Engine) -> None:
         self._connections: WeakSet[Any] = WeakSet()
         if engine.dialect.name == "postgresql":
-            event.listen(engine, "connect", self._note)
+            # First, as the others already ask the server something.
+            event.listen(engine, "connect", self._note, insert=True)
 
     def __call__(self) -> None:
         """Break off whatever they wait for; the next use connects anew."""

@@ -19,6 +19,7 @@ class Counting:
         self._hangs = hangs
         self._frees = frees
         self.closed = 0
+        self.hung_up = 0
 
     def __call__(self, before: int, answered: Callable[[], None]) -> int:
         if self._hangs.is_set():
@@ -26,20 +27,35 @@ class Counting:
         answered()
         return before + 1
 
+    def hang_up(self) -> None:
+        self.hung_up += 1
+
     def close(self) -> None:
         self.closed += 1
+
+
+class Breakable(Counting):
+    """One whose connection can be broken off, as a database's."""
+
+    def __init__(self, hangs: threading.Event, frees: threading.Event) -> None:
+        super().__init__(hangs, threading.Event())
+
+    def hang_up(self) -> None:
+        super().hang_up()
+        self._frees.set()
 
 
 class Bench:
     """A ``Background`` of such works."""
 
-    def __init__(self, give_up_s: float | None = None) -> None:
+    def __init__(self, give_up_s: float | None = None, kind: type[Counting] = Counting) -> None:
+        self._kind = kind
         self.hangs, self.frees = threading.Event(), threading.Event()
         self.made: list[Counting] = []
         self.background = Background("counting", self._make, 0, 0.01, give_up_s)
 
     def _make(self) -> Counting:
-        self.made.append(Counting(self.hangs, self.frees))
+        self.made.append(self._kind(self.hangs, self.frees))
         return self.made[-1]
 
     def until(self, true: Callable[[int], Any], seconds: float = 20) -> int:
@@ -116,6 +132,74 @@ def test_threads_that_do_not_come_back_are_few(
         time.sleep(0.01)
     assert bench.background.threads == 3
     assert bench.background.unanswered_s > 0.3, "as long as nobody answered"
+
+
+def test_who_hangs_is_broken_off_and_trying_never_ends(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_THREADS", 3)
+    bench = make(give_up_s=0.1, kind=Breakable)
+    bench.hangs.set()
+    bench.until(lambda _: len(bench.made) > 5)
+    assert bench.background.threads <= 3
+    bench.hangs.clear()
+    seen = bench.until(lambda value: bench.background.unanswered_s < 0.1)
+    bench.until(lambda value: value > seen + 2)
+    bench.until(lambda _: bench.background.threads == 1)
+
+
+def test_when_there_may_be_no_more_threads_those_that_hang_are_broken_off_at_times(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_THREADS", 2)
+    bench = make(give_up_s=0.2)
+    bench.hangs.set()
+    begun_s = time.monotonic()
+    bench.until(lambda _: bench.made[-1].hung_up >= 2)
+    assert len(bench.made) == 2
+    tries = (time.monotonic() - begun_s) / 0.2
+    assert bench.made[0].hung_up <= tries + 1, "no more often than that"
+
+
+@pytest.mark.parametrize("how", ["in making it", "in doing it", "after an answer"])
+@pytest.mark.parametrize("error", [SystemExit, ValueError])
+def test_work_that_dies_again_and_again_has_answered_nothing(
+    make: Callable[..., Bench],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+    error: type[BaseException],
+) -> None:
+    def dies(self: Counting, before: int, answered: Callable[[], None]) -> int:
+        if how == "after an answer":
+            answered()
+        raise error("planted")
+
+    bench = make()
+    with monkeypatch.context() as patch:
+        if how == "in making it":
+            patch.setattr(Counting, "__init__", lambda *_: dies(bench.made[0], 0, int))
+            bench.made.append(Counting.__new__(Counting))
+        patch.setattr(Counting, "__call__", dies)
+        bench.until(lambda _: bench.background.unanswered_s > 0.5)
+        assert bench.background.threads == 1
+        assert len([row for row in caplog.records if "The thread" in row.message]) == 1
+    assert bench.until(lambda value: value > 2) > 2
+    assert bench.background.unanswered_s < 0.5
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make()
+
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        bench.until(lambda _: bench.background.unanswered_s > 0.3)
+    assert bench.until(lambda value: value > 2) > 2
 
 
 def test_work_that_fails_is_done_again(

@@ -167,6 +167,51 @@ def test_a_bot_that_starts_meanwhile_does_not_wait_either(place: Place) -> None:
     loops_until(live, lambda problem: problem is None, 40)
 
 
+@pytest.mark.timeout(120)
+def test_connections_that_hang_one_after_the_other_never_exhaust_the_attempts(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a server that is stopped and failed over again and again."""
+    monkeypatch.setattr(source_module, "_GIVE_UP_S", 1.0)
+    url = faults.new_database(server, f"liq_{time.time_ns()}")
+    store = Store(tmp_path / "none", url=url)
+    store.settle(at(10), [stored("BTC", at(10), 5, 0.9)])
+    proxy = faults.Proxy(make_url(url).port or 0)
+    through = make_url(url).set(port=proxy.port).render_as_string()
+    live = Place(store, through, contextlib.nullcontext, tmp_path).bot()
+    reading = live.engine.source._published  # type: ignore[union-attr]
+    try:
+        loops_until(live, lambda problem: problem is None, 20)
+        for _ in range(6):
+            proxy.cut()
+            loops_until(live, lambda _: reading.unanswered_s > 0.7, 20)
+            loops_until(live, lambda problem: reading.unanswered_s < 0.5 and problem is None, 20)
+        loops_until(live, lambda _: reading.threads == 1, 20)
+    finally:
+        live.end()
+        proxy.close()
+        store.close()
+
+
+@pytest.mark.parametrize("error", [SystemExit, ValueError])
+def test_a_reader_that_dies_again_and_again_is_told_before_anything_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    monkeypatch.setattr(snapshot, "_SILENT_S", 1.0)
+
+    def dies(*_: object) -> object:
+        raise error("planted")
+
+    monkeypatch.setattr(source_module, "StoreReading", dies)
+    store = Store(tmp_path / "store.sqlite")
+    store.settle(at(10))
+    live = Place(store, store.url, contextlib.nullcontext, tmp_path).bot()
+    loops_until(live, says_why, 20)
+    assert "does not answer (for " in str(live.engine.problem)
+    live.end()
+    store.close()
+
+
 def test_a_server_that_accepts_and_never_answers_is_named(tmp_path: Path) -> None:
     with faults.silent_server() as url:
         made = Place(Store(tmp_path / "none.sqlite"), url, contextlib.nullcontext, tmp_path)
