@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     add("rebuild", "history", "Make the minutes anew from the stored liquidations.")
     prune = add("prune", "history", "Delete what is older than a number of days.")
     prune.add_argument("--days", type=float, help="default: liq_provider.keep_days")
+    prune.add_argument(
+        "--clock-is-right",
+        action="store_true",
+        help="also if this machine's clock is more than a day ahead of the newest in the store",
+    )
     features = add("features", "features", "Print a pair's features by minute.")
     _span(features)
     features.add_argument("--format", choices=("csv", "json"), default="csv")

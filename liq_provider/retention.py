@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
+from liq_provider.clock import ExchangeClock
 from liq_provider.errors import StoreError
-from liq_provider.store.pruning import Pruning
+from liq_provider.store.pruning import Pruning, newest_ms
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -21,12 +21,16 @@ _PAUSE = 2.0
 
 class Retention:
     """
+    What is deleted is gone for good, so no clock is trusted alone: it must agree with the
+    exchange's, and age is counted from the newest that the store holds, if that is older.
+
     Its steps wait in the line of the store's only writing thread, so whatever is to be written
     waits for one short transaction at most.
 
     :param keep_days: None to keep everything
-    :param serving: is set while the store is open
     :param writing: the store's single thread
+    :param serving: is set while the store is open
+    :param max_skew_ms: what the machine's clock may be off the exchange's
     """
 
     def __init__(
@@ -35,18 +39,21 @@ class Retention:
         writer: Writer,
         writing: Executor,
         serving: asyncio.Event,
-        now_ms: Callable[[], int],
+        clock: ExchangeClock,
+        max_skew_ms: float,
         every_s: float = _EVERY_S,
     ) -> None:
         self._keep_days = keep_days
         self._writer = writer
         self._writing = writing
         self._serving = serving
-        self._now_ms = now_ms
+        self._clock = clock
+        self._max_skew_ms = max_skew_ms
         self._every_s = every_s
         self._deleted = 0
         self._longest_s = 0.0
         self._before_ms: int | None = None
+        self._held_back: str | None = None
 
     async def run(self) -> None:
         """Work until it is cancelled."""
@@ -54,7 +61,9 @@ class Retention:
         while self._keep_days is not None:
             await self._serving.wait()
             try:
-                await self._cut(self._now_ms() - round(self._keep_days * _DAY_MS))
+                before_ms = await self._cut_ms(round(self._keep_days * _DAY_MS))
+                if before_ms is not None:
+                    await self._cut(before_ms)
                 failed = False
             except StoreError as error:
                 if not failed:
@@ -68,9 +77,30 @@ class Retention:
         return {
             "keep_days": self._keep_days,
             "before_ms": self._before_ms,
+            "held_back": self._held_back,
             "deleted_rows": self._deleted,
             "longest_ms": round(self._longest_s * 1000),
         }
+
+    async def _cut_ms(self, kept_ms: int) -> int | None:
+        """:return: up to when may be deleted now, None if that cannot be told"""
+        reason = self._clock_problem()
+        if reason is not None and reason != self._held_back:
+            logger.warning("Nothing is deleted by keep_days: %s.", reason)
+        self._held_back = reason
+        if reason is not None:
+            return None
+        loop = asyncio.get_running_loop()
+        newest = await loop.run_in_executor(self._writing, newest_ms, self._writer.engine)
+        return None if newest is None else min(newest, self._clock.now_ms()) - kept_ms
+
+    def _clock_problem(self) -> str | None:
+        skew_ms = self._clock.skew_ms
+        if skew_ms is None:
+            return "the clock was not compared with the exchange's lately"
+        if abs(skew_ms) > self._max_skew_ms:
+            return "the clock is further off the exchange's than max_skew_ms"
+        return None
 
     async def _cut(self, before_ms: int) -> None:
         loop = asyncio.get_running_loop()

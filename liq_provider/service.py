@@ -162,7 +162,8 @@ class Sidecar:
             self._writer,
             self._writing,
             self._ingest.serving,
-            self._clock.now_ms,
+            self._clock,
+            settings.max_skew_ms,
         )
         self._beside = Beside(config.files, self._own_run)
         self._writing_status: asyncio.Future[None] | None = None

@@ -37,6 +37,7 @@ from liq_provider.history.recognise import recognise
 from liq_provider.history.rows import BadRow
 from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.store.origins import note_simulated
+from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -295,11 +296,23 @@ def prune(arguments: argparse.Namespace) -> int:
         raise UsageError("say --days, or set liq_provider.keep_days")
     if not 0 < days < _MAX_DAYS:
         raise UsageError("--days must be positive, and no more than there can be")
-    before_ms = int((time.time() - days * 86_400) * 1000)
+    now_ms = int(time.time() * 1000)
+    before_ms = now_ms - round(days * _DAY_MS)
     found.reader()  # refuses where there is no store
     is_file = make_url(found.store_url).get_backend_name() == "sqlite"
     with writer_of(found) as writer:
+        if not arguments.clock_is_right:
+            _refuse_if_ahead(now_ms, newest_ms(writer.engine))
         deleted = writer.prune(before_ms, alone=is_file and not found.files.running())
     for table, count in deleted.items():
         print(f"{table}: {count:,} rows deleted")
     return 0
+
+
+def _refuse_if_ahead(now_ms: int, newest: int | None) -> None:
+    """What is deleted by a wrong clock is gone for good."""
+    if newest is not None and now_ms - newest > _DAY_MS:
+        raise UsageError(
+            f"this machine's clock says {show_time(now_ms)}, the newest in the store is of "
+            f"{show_time(newest)}; nothing is deleted. If the clock is right, say --clock-is-right"
+        )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, func, select, tuple_
 
 from liq_provider.coverage import Interval
 from liq_provider.liquidation import minute_of
@@ -127,9 +127,14 @@ class Pruning:
 
     def _cut_coverage(self, connection: Connection) -> None:
         table = schema.coverage.c
+        # Nobody settles meanwhile: a span that grew between the two would lose what it gained.
+        watermark_ms = int(read_state(connection, "watermark_ms", lock="alone") or 0)
         # A running sidecar goes on writing the span it began long ago; see ``Writer.cover``.
-        if self.before_ms > int(read_state(connection, "pruned_ms", lock="alone") or 0):
-            write_state(connection, "pruned_ms", self.before_ms, self.before_ms)
+        # Nothing that is yet to be settled was ever deleted.
+        pruned_ms = int(read_state(connection, "pruned_ms") or 0)
+        until_ms = min(self.before_ms, watermark_ms)
+        if until_ms > pruned_ms or pruned_ms > watermark_ms:
+            write_state(connection, "pruned_ms", until_ms, self.before_ms)
         old = connection.execute(
             select(schema.coverage).where(table.start_ms < self.before_ms)
         ).all()
@@ -140,7 +145,11 @@ class Pruning:
         cut = [row for row in old if row.end_ms > self.before_ms]
         for row in cut:
             rest = Interval(self.before_ms, row.end_ms)
-            known = (row.source, row.available_at, row.base_asset, row.heard_by)
+            available_at = row.available_at
+            if row.source == "live":
+                # It is said of the first minute, which is another one now.
+                available_at += self.before_ms - row.start_ms
+            known = (row.source, available_at, row.base_asset, row.heard_by)
             cover(connection, row.venue, [rest], *known)
         connection.execute(delete(schema.doubts).where(schema.doubts.c.end_ms <= self.before_ms))
         self.deleted["coverage"] = len(old) - len(cut)
@@ -155,6 +164,21 @@ class Pruning:
         self.longest_s = max(self.longest_s, self.last_s)
         fit = _WANTED_S / max(self.last_s, _WANTED_S / 2)
         self._rows = max(1, min(_MOST_ROWS, int(self._rows * fit)))
+
+
+def newest_ms(engine: Engine) -> int | None:
+    """
+    Which time it is at least, as the store itself proves: no clock is trusted alone with what
+    cannot be undone.
+
+    :return: the newest order, or the newest settled minute if that is older; None if there is
+        neither
+    """
+    with store_errors("Pruning"), engine.connect() as connection:
+        newest = connection.execute(select(func.max(schema.liquidations.c.event_ms))).scalar()
+        watermark_ms = int(read_state(connection, "watermark_ms") or 0)
+    known = [when_ms for when_ms in (newest, watermark_ms) if when_ms]
+    return min(known, default=None)
 
 
 def _forget_imports(connection: Connection) -> None:

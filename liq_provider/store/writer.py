@@ -321,8 +321,13 @@ def _is_empty(connection: Connection) -> bool:
 
 
 def _not_pruned(connection: Connection, intervals: Iterable[Interval]) -> list[Interval]:
-    """A live span that began before ``prune`` must not bring its deleted part back."""
+    """
+    A live span that began before ``prune`` must not bring its deleted part back. A cut that is
+    said to lie beyond all that was settled was made by a clock that was wrong.
+    """
     pruned_ms = int(read_state(connection, "pruned_ms") or 0)
+    if pruned_ms > int(read_state(connection, "watermark_ms") or 0):
+        return list(intervals)
     return [
         Interval(max(item.start_ms, pruned_ms), item.end_ms)
         for item in intervals

@@ -56,7 +56,7 @@ def test_the_commands_leave_no_connection_open(workplace: Path) -> None:
             ["import", str(workplace / "out")],
             ["rebuild"],
             ["fill"],
-            ["prune", "--days", "30"],
+            ["prune", "--days", "30", "--clock-is-right"],
         ):
             main(command)
             files = [file.path for file in psutil.Process().open_files()]
@@ -165,7 +165,7 @@ def test_prune_deletes_the_distant_past(
 ) -> None:
     import_(recording(workplace / "r.csv"))
     capsys.readouterr()
-    assert main(["prune", "--days", "0.001"]) == 0
+    assert main(["prune", "--days", "0.001", "--clock-is-right"]) == 0
     assert "liquidations: 118 rows deleted" in capsys.readouterr().out
 
 
@@ -177,8 +177,19 @@ def test_prune_goes_by_keep_days_if_nothing_else_is_said(
     assert main(["prune"]) == 2
     assert "say --days, or set liq_provider.keep_days" in capsys.readouterr().err
     monkeypatch.setenv("LIQ_PROVIDER__KEEP_DAYS", "2")
-    assert main(["prune"]) == 0
+    assert main(["prune", "--clock-is-right"]) == 0
     assert "liquidations: 118 rows deleted" in capsys.readouterr().out
+
+
+def test_prune_refuses_by_a_clock_far_from_the_newest_in_the_store(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_(recording(workplace / "r.csv"))
+    capsys.readouterr()
+    assert main(["prune", "--days", "2"]) == 2
+    said = capsys.readouterr().err
+    assert "the newest in the store is of 2026-01-01 09:01:45; nothing is deleted" in said
+    assert "--clock-is-right" in said
 
 
 @pytest.mark.parametrize(

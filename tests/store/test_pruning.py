@@ -1,7 +1,10 @@
 """A cut through a store in small steps, between which others write."""
 
+import threading
+from typing import Any
+
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from liq_provider.coverage import Interval
 from liq_provider.store import pruning, schema
@@ -110,6 +113,42 @@ def test_from_the_first_step_on_no_deleted_minute_looks_known(
         Interval(T0, T0 + 40 * MINUTE)
     ]
     assert reader.count("liquidations") == 80
+
+
+def test_a_minute_that_is_settled_during_the_cut_stays_known(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.settle(T0 + MINUTE, {"bybit": [Interval(T0 - MINUTE, T0 + MINUTE)]}, T0)
+    other, done = Writer(writer.engine), threading.Event()
+
+    def settle() -> None:
+        other.settle(T0 + 2 * MINUTE, {"bybit": [Interval(T0 + MINUTE, T0 + 2 * MINUTE)]}, T0)
+        done.set()
+
+    def late(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("DELETE FROM coverage"):
+            thread.start()
+            done.wait(1)
+
+    thread = threading.Thread(target=settle)
+    event.listen(writer.engine, "before_cursor_execute", late)
+    writer.prune(T0)
+    thread.join(30)
+    assert reader.coverage(["bybit"], 0, T0 + 9 * MINUTE)["bybit"] == [
+        Interval(T0, T0 + 2 * MINUTE)
+    ]
+
+
+def test_what_is_left_of_a_live_span_is_known_as_long_after_its_close(writer: Writer) -> None:
+    table = schema.coverage.c
+    with writer.engine.begin() as connection:
+        row = {"venue": "bybit", "base_asset": "", "source": "live", "heard_by": "b"}
+        row |= {"start_ms": T0, "end_ms": T0 + 9 * MINUTE, "available_at": T0 + 3 * MINUTE}
+        connection.execute(insert(schema.coverage), [row])
+    writer.prune(T0 + 4 * MINUTE)
+    with writer.engine.connect() as connection:
+        ((start_ms, available_at),) = connection.execute(select(table.start_ms, table.available_at))
+    assert (start_ms, available_at) == (T0 + 4 * MINUTE, T0 + 7 * MINUTE)
 
 
 def test_files_are_forgotten_only_if_something_of_an_import_went(writer: Writer) -> None:
