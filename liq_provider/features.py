@@ -114,7 +114,7 @@ class Features:
     def baseline_at(self, row: int) -> FloatArray:
         """:return: notional of the covered baseline segments of one row, newest first"""
         mask, params = int(self.venue_mask[row]), self.params.in_steps(self._grid.step_min)
-        if self._grid.fills is not None or self._grid.doubted_ms is not None:
+        if self._grid.changes:
             # What is known differs from row to row.
             start = max(0, row + 1 - params.lookback_min)
             piece = self._grid.between(start, row + 1).as_of(int(self.close_ms[row]))

@@ -132,8 +132,10 @@ class MinuteLoop:
             await loop.run_in_executor(
                 self._executor, self._settler.settle, close_ms, heard, now_ms, doubts
             )
-        except StoreError as error:
+        except BaseException as error:
             self._doubts.put_back(doubts)
+            if not isinstance(error, StoreError):
+                raise
             logger.error("The minute before %s could not be settled: %s", close_ms, error)
             return False
         return True
@@ -167,8 +169,10 @@ class MinuteLoop:
         loop, now_ms = asyncio.get_running_loop(), self._now_ms()
         try:
             await loop.run_in_executor(self._executor, self._settler.doubt, doubts, now_ms)
-        except StoreError as error:
+        except BaseException as error:
             self._doubts.put_back(doubts)
+            if not isinstance(error, StoreError):
+                raise
             logger.debug("Doubts: %s", error)
 
 

@@ -124,6 +124,8 @@ class MinuteGrid:
     :param fills: what else baselines may use, each from its own time on
     :param doubted_ms: shape as ``covered``; the first close at which a covered minute is not
         known any more, because an order of it came to light; 0 for never
+    :param learned_ms: shape as ``covered``; the first close at which another minute is known,
+        because a sidecar that heard it settled it later than the first one; 0 for never
     """
 
     start_ms: int
@@ -137,6 +139,7 @@ class MinuteGrid:
     known: BoolArray | None = None
     fills: Fills | None = None
     doubted_ms: IntArray | None = None
+    learned_ms: IntArray | None = None
 
     @property
     def minutes(self) -> int:
@@ -154,11 +157,16 @@ class MinuteGrid:
         return self.covered if self.known is None else self.known
 
     @property
+    def changes(self) -> bool:
+        """Is something known to one decision and not to another?"""
+        return any(part is not None for part in (self.fills, self.doubted_ms, self.learned_ms))
+
+    @property
     def changes_ms(self) -> IntArray:
         """The closes from which on something else is known than before, ascending."""
         found = [] if self.fills is None else [self.fills.known_ms.ravel()]
-        if self.doubted_ms is not None:
-            found.append(self.doubted_ms.ravel())
+        dated = (self.doubted_ms, self.learned_ms)
+        found += [times.ravel() for times in dated if times is not None]
         if not found:
             return np.array([], dtype=np.int64)
         times = np.unique(np.concatenate(found))
@@ -176,6 +184,7 @@ class MinuteGrid:
             known=None if self.known is None else self.known[:, first:end],
             fills=None if self.fills is None else self.fills.between(first, end),
             doubted_ms=None if self.doubted_ms is None else self.doubted_ms[:, first:end],
+            learned_ms=None if self.learned_ms is None else self.learned_ms[:, first:end],
         )
 
     def followed_by(self, later: "MinuteGrid") -> "MinuteGrid":
@@ -189,21 +198,24 @@ class MinuteGrid:
 
         names = ("long_usd", "short_usd", "count", "covered")
         fills = None if self.fills is None else self.fills.padded(later.minutes)
-        doubted_ms = self.doubted_ms
-        if doubted_ms is not None:
-            doubted_ms = np.pad(doubted_ms, ((0, 0), (0, later.minutes)))
         changed = {name: joined(name) for name in names}
-        return replace(self, **changed, fills=fills, doubted_ms=doubted_ms)
+        for name in ("doubted_ms", "learned_ms"):
+            times = getattr(self, name)
+            if times is not None:
+                changed[name] = np.pad(times, ((0, 0), (0, later.minutes)))
+        return replace(self, **changed, fills=fills)
 
     def as_of(self, close_ms: int) -> "MinuteGrid":
         """:return: with what a decision at ``close_ms`` may know: later fills and doubts apart"""
-        if self.fills is None and self.doubted_ms is None:
+        if not self.changes:
             return self
         covered = self.covered
         if self.doubted_ms is not None:
             covered = covered & ~((self.doubted_ms > 0) & (self.doubted_ms <= close_ms))
+        if self.learned_ms is not None:
+            covered = covered | ((self.learned_ms > 0) & (self.learned_ms <= close_ms))
         if self.fills is None:
-            return replace(self, covered=covered, doubted_ms=None)
+            return replace(self, covered=covered, doubted_ms=None, learned_ms=None)
         fills = self.fills
         there = (fills.known_ms > 0) & (fills.known_ms <= close_ms) & ~covered
         return replace(
@@ -215,4 +227,5 @@ class MinuteGrid:
             known=covered | there,
             fills=None,
             doubted_ms=None,
+            learned_ms=None,
         )

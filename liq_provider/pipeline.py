@@ -63,6 +63,9 @@ def compute(
     """
     start_ms = from_close_ms - params.before_ms()
     grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
+    if from_close_ms == to_close_ms:
+        # What other decisions knew is of no interest, and would cost a pass for each of them.
+        grids = {base: grid.as_of(to_close_ms) for base, grid in grids.items()}
     wanted = np.arange(
         (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
     )

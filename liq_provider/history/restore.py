@@ -27,7 +27,7 @@ from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.store import schema
 from liq_provider.store.imports import Imported, find, note
 from liq_provider.store.origins import note_simulated
-from liq_provider.store.restore import put_coverage, put_missing, put_watermark
+from liq_provider.store.restore import put_coverage, put_doubts, put_missing, put_watermark
 from liq_provider.store.rows import Row
 from liq_provider.store.writer import Writer
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
@@ -55,8 +55,9 @@ Told = Callable[[Path, int], None]
 @dataclass(frozen=True, slots=True)
 class Restored:
     """
-    :param rows: that were new, by table; spans of coverage are not counted, they may grow
-    :param known: rows that the store had already, of all tables but coverage
+    :param rows: that were new, by table; spans of coverage and doubts are not counted, they may
+        grow
+    :param known: rows that the store had already, of all tables but those
     :param skipped: files that were read before
     """
 
@@ -96,7 +97,7 @@ def restore(
             for rows in _batches(path, table, manifest.rows[name]):
                 new = _put(writer, table, rows)
                 fresh[table] += new
-                known += 0 if table == "coverage" else len(rows) - new
+                known += 0 if table in ("coverage", "doubts") else len(rows) - new
                 read += len(rows)
                 if told is not None:
                     told(path, read)
@@ -111,6 +112,9 @@ def _put(writer: Writer, table: str, rows: list[Row]) -> int:
         return writer.restore(rows).inserted
     if table == "coverage":
         put_coverage(writer.engine, rows, writer.min_event_usd)
+        return len(rows)
+    if table == "doubts":
+        put_doubts(writer.engine, rows)
         return len(rows)
     return put_missing(writer.engine, schema.metadata.tables[table], rows)
 

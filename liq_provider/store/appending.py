@@ -66,8 +66,9 @@ class Appending:
 
     def live(self, items: Sequence[Incoming]) -> Appended:
         """See ``Writer.append``."""
-        # Locked: another sidecar must not settle the minute between booking and commit.
-        watermark_ms = int(read_state(self._connection, "watermark_ms", lock="shared") or 0)
+        # Locked: another sidecar must not settle the minute between booking and commit. Alone,
+        # as booking anew has to be: of two that share it and both want it alone one is undone.
+        watermark_ms = int(read_state(self._connection, "watermark_ms", lock="alone") or 0)
         heard: dict[Identity, Incoming] = {}
         for incoming in items:
             heard.setdefault(identity(incoming.liquidation), incoming)

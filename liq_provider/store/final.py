@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from liq_provider.coverage import Interval, whole_minutes
+from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.knowledge import (
     Knowledge,
@@ -21,7 +22,7 @@ from liq_provider.store.statements import read_state
 class FinalMinutes:
     """
     Up to the watermark, those that some sidecar heard all of. What the only one that listened
-    may have missed is open: nobody could decide on it.
+    knew to be incomplete is open: nobody could decide on it.
 
     :param venues: that are asked about
     """
@@ -34,8 +35,12 @@ class FinalMinutes:
             (*row[:-1], min(row[-1], watermark_ms))
             for row in connection.execute(claims_query(names, None, ever, ["live"]))
         ]
-        own = schema.doubts.c.heard_by != ""
-        doubts = connection.execute(doubts_query(names, None, ever).where(own))
+        table = schema.doubts.c
+        doubts = connection.execute(
+            doubts_query(names, None, ever)
+            .where(table.heard_by != "")
+            .where(table.available_at <= table.start_ms + MINUTE_MS)
+        )
         self._known = gather(claims, doubts)
         self._spans: dict[tuple[str, str], list[Interval]] = {}
 

@@ -16,11 +16,12 @@ from liq_provider.store import schema
 from liq_provider.store.knowledge import (
     SCORING_SOURCES,
     Knowledge,
+    Known,
     claims_query,
     columns_of,
-    doubted,
     doubts_query,
     gather,
+    later,
     together,
 )
 from liq_provider.store.readable import Readable
@@ -98,7 +99,7 @@ class GridReader(Readable):
         :param venues: the enabled venues; the grid holds them in alphabetical order
         """
         names = tuple(sorted(venues))
-        until_ms = self._until_ms(base_assets, names, from_ms, to_ms)
+        known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
         booked, filled = self._minutes(base_assets, from_ms, to_ms)
@@ -106,7 +107,7 @@ class GridReader(Readable):
             base: _grid(
                 names,
                 from_ms,
-                _clip(until_ms[base], names, listed.get(base, {}), from_ms),
+                _clip(known[base], names, listed.get(base, {}), from_ms),
                 booked[base],
                 _fills(names, from_ms, filled_ms[base], filled[base])
                 if base in filled_ms
@@ -125,12 +126,13 @@ class GridReader(Readable):
             scored, and what the baseline of a decision at ``to_ms`` may use
         """
         names = tuple(sorted(venues))
-        until_ms = self._until_ms(base_assets, names, from_ms, to_ms)
+        known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
         found = {}
         for base in base_assets:
-            scored = _clip(until_ms[base], names, listed.get(base, {}), from_ms) > to_ms
+            own = _clip(known[base], names, listed.get(base, {}), from_ms)
+            scored = (own.until_ms > to_ms) | ((own.learned_ms > 0) & (own.learned_ms <= to_ms))
             times = filled_ms.get(base)
             found[base] = (
                 scored,
@@ -269,23 +271,28 @@ class GridReader(Readable):
             step_min=bar_min,
         )
 
-    def _until_ms(
+    def _known(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
-    ) -> dict[str, IntArray]:
-        """:return: by coin, shape (venues, minutes): see ``Knowledge.until_ms``"""
-        known = self._knowledge(names, ["", *base_assets], Interval(from_ms, to_ms))
-        special = {base for _, base in known}
+    ) -> dict[str, Known]:
+        """:return: by coin, with arrays of shape (venues, minutes)"""
+        gathered = self._knowledge(names, ["", *base_assets], Interval(from_ms, to_ms))
+        special = {base for _, base in gathered}
         size = (to_ms - from_ms) // MINUTE_MS
 
-        def until(base: str) -> IntArray:
+        def known(base: str) -> Known:
             rows = [
-                together(known.get((name, ""), Knowledge()), known.get((name, base)))
+                together(gathered.get((name, ""), Knowledge()), gathered.get((name, base))).known(
+                    from_ms, size
+                )
                 for name in names
             ]
-            return np.stack([row.until_ms(from_ms, size) for row in rows])
+            return Known(
+                np.stack([row.until_ms for row in rows]),
+                np.stack([row.learned_ms for row in rows]),
+            )
 
-        common = until("")
-        return {base: until(base) if base in special else common for base in base_assets}
+        common = known("")
+        return {base: known(base) if base in special else common for base in base_assets}
 
     def _known_ms(
         self, base_assets: Sequence[str], venues: Sequence[str]
@@ -309,29 +316,33 @@ class GridReader(Readable):
         return found
 
 
-def _clip(
-    until_ms: IntArray, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
-) -> IntArray:
+def _clip(known: Known, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int) -> Known:
     if not known_ms:
-        return until_ms
-    clipped = until_ms.copy()
+        return known
+    clipped = Known(known.until_ms.copy(), known.learned_ms.copy())
     for row, name in enumerate(names):
         if name in known_ms:
-            first = -(-(known_ms[name] - from_ms) // MINUTE_MS)
-            clipped[row, : max(0, first)] = 0
+            first = max(0, -(-(known_ms[name] - from_ms) // MINUTE_MS))
+            clipped.until_ms[row, :first] = clipped.learned_ms[row, :first] = 0
     return clipped
 
 
 def _grid(
     names: tuple[str, ...],
     from_ms: int,
-    until_ms: IntArray,
+    known: Known,
     rows: Sequence[Any],
     fills: Fills | None,
 ) -> MinuteGrid:
-    covered, doubted_ms = doubted(until_ms, from_ms)
+    covered = known.until_ms > 0
     sums = _sums(names, from_ms, covered.shape, rows)
-    return MinuteGrid(from_ms, names, *sums, covered, fills=fills, doubted_ms=doubted_ms)
+    doubted_ms, learned_ms = later(known.until_ms), later(known.learned_ms)
+    return MinuteGrid(
+        *(from_ms, names, *sums, covered),
+        fills=fills,
+        doubted_ms=doubted_ms,
+        learned_ms=learned_ms,
+    )
 
 
 def _fills(names: tuple[str, ...], from_ms: int, known_ms: IntArray, rows: Sequence[Any]) -> Fills:

@@ -15,7 +15,7 @@ from sqlalchemy import Select, select
 
 from liq_provider.coverage import Interval, merge, whole_minutes, without
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.rolling import IntArray
+from liq_provider.rolling import BoolArray, IntArray
 from liq_provider.store import schema
 
 # What may take part in a scored segment; a fill serves baselines only.
@@ -25,41 +25,70 @@ _FOREVER_MS = 2**62
 _EVERYBODY = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    Minutes of a grid and the closes whose decisions know them, one value per minute.
+
+    :param until_ms: of those that were known to the decision at their own close, the first
+        close that does not know them any more, far in the future if they still are known; 0 for
+        the others
+    :param learned_ms: of the others, the first close that knows them; 0 for never
+    """
+
+    until_ms: IntArray
+    learned_ms: IntArray
+
+
 @dataclass(slots=True)
 class Knowledge:
     """
     Of one venue and coin.
 
-    :param heard: spans by the sidecar that heard them; those of imports are nobody's
+    :param heard: spans by the sidecar that heard them, each with how long after its own close
+        a minute was known; those of imports are nobody's
     :param filled: spans that were completed from a venue's history
     :param doubts: whole minutes, by the sidecar that may have missed something (empty for all),
         each with the first close that may know of it
     """
 
-    heard: dict[str, list[Interval]] = field(default_factory=dict)
+    heard: dict[str, list[tuple[Interval, int]]] = field(default_factory=dict)
     filled: list[Interval] = field(default_factory=list)
     doubts: dict[str, list[tuple[Interval, int]]] = field(default_factory=dict)
 
     def spans(self) -> list[Interval]:
         """:return: what is known by now, merged"""
         known = list(self.filled)
-        for heard_by, spans in self.heard.items():
-            known += without(merge(spans), [span for span, _ in self._against(heard_by)])
+        for heard_by, heard in self.heard.items():
+            doubted = [span for span, _ in self._against(heard_by)]
+            known += without(merge(span for span, _ in heard), doubted)
         return merge(known)
 
-    def until_ms(self, from_ms: int, minutes: int) -> IntArray:
-        """
-        :return: of each minute the first close at which it was not known any more: 0 if it
-            never was, far in the future if it still is
-        """
-        until = _marked(merge(self.filled), from_ms, minutes)
-        for heard_by, spans in self.heard.items():
-            heard = _marked(merge(spans), from_ms, minutes)
+    def known(self, from_ms: int, minutes: int) -> Known:
+        """:return: what of a grid was known, and to which decisions"""
+        until = np.zeros(minutes, dtype=np.int64)
+        learned = np.full(minutes, _FOREVER_MS)
+        closes = from_ms + MINUTE_MS * np.arange(1, minutes + 1, dtype=np.int64)
+        for heard_by, heard in self.heard.items():
+            own = np.full(minutes, _FOREVER_MS)
             for span, available_at in self._against(heard_by):
                 columns = columns_of(span, from_ms)
-                heard[columns] = np.minimum(heard[columns], available_at)
-            until = np.maximum(until, heard)
-        return until
+                own[columns] = np.minimum(own[columns], available_at)
+            for delay_ms in {delay_ms for _, delay_ms in heard}:
+                spans = merge(span for span, delay in heard if delay == delay_ms)
+                there = _marked(spans, from_ms, minutes)
+                if delay_ms:
+                    # One that somebody doubted afterwards is rather not known at all.
+                    there &= own == _FOREVER_MS
+                    learned[there] = np.minimum(learned, closes + delay_ms)[there]
+                else:
+                    until[there] = np.maximum(until, own)[there]
+        until[until <= closes] = 0
+        later_known = learned < _FOREVER_MS
+        # Who learned of it later stands in where the first one was doubted after all.
+        until[(until > 0) & later_known] = _FOREVER_MS
+        learned[(until > 0) | ~later_known] = 0
+        return Known(until, learned)
 
     def _against(self, heard_by: str) -> list[tuple[Interval, int]]:
         own = self.doubts.get(heard_by, []) if heard_by != _EVERYBODY else []
@@ -83,6 +112,7 @@ def claims_query(
             table.base_asset,
             table.source,
             table.heard_by,
+            table.available_at,
             table.start_ms,
             table.end_ms,
         )
@@ -125,10 +155,13 @@ def gather(claims: Iterable[Any], doubts: Iterable[Any]) -> dict[tuple[str, str]
     :return: by venue and coin, empty for what concerns the whole venue
     """
     gathered: dict[tuple[str, str], Knowledge] = {}
-    for venue, base, source, heard_by, start_ms, end_ms in claims:
-        known = gathered.setdefault((venue, base), Knowledge())
-        spans = known.filled if source == "fill" else known.heard.setdefault(heard_by, [])
-        spans.append(Interval(start_ms, end_ms))
+    for venue, base, source, heard_by, available_at, start_ms, end_ms in claims:
+        known, span = gathered.setdefault((venue, base), Knowledge()), Interval(start_ms, end_ms)
+        if source == "fill":
+            known.filled.append(span)
+            continue
+        delay_ms = max(0, available_at - start_ms - MINUTE_MS) if source == "live" else 0
+        known.heard.setdefault(heard_by, []).append((span, delay_ms))
     for venue, base, heard_by, start_ms, end_ms, available_at in doubts:
         known = gathered.setdefault((venue, base), Knowledge())
         doubt = (Interval(start_ms, end_ms), available_at)
@@ -142,8 +175,8 @@ def together(whole_venue: Knowledge, coin: Knowledge | None) -> Knowledge:
         return whole_venue
     both = Knowledge(filled=[*whole_venue.filled, *coin.filled])
     for part in (whole_venue, coin):
-        for heard_by, spans in part.heard.items():
-            both.heard.setdefault(heard_by, []).extend(spans)
+        for heard_by, heard in part.heard.items():
+            both.heard.setdefault(heard_by, []).extend(heard)
         for heard_by, doubts in part.doubts.items():
             both.doubts.setdefault(heard_by, []).extend(doubts)
     return both
@@ -156,20 +189,14 @@ def columns_of(span: Interval, from_ms: int) -> slice:
     return slice(first, max(0, (whole.end_ms - from_ms) // MINUTE_MS))
 
 
-def _marked(spans: Iterable[Interval], from_ms: int, minutes: int) -> IntArray:
-    until = np.zeros(minutes, dtype=np.int64)
+def _marked(spans: Iterable[Interval], from_ms: int, minutes: int) -> BoolArray:
+    there = np.zeros(minutes, dtype=bool)
     for span in spans:
-        until[columns_of(span, from_ms)] = _FOREVER_MS
-    return until
+        there[columns_of(span, from_ms)] = True
+    return there
 
 
-def doubted(until_ms: IntArray, from_ms: int) -> tuple[Any, IntArray | None]:
-    """
-    :param until_ms: shape (venues, minutes)
-    :return: which minutes were known when they were decided on, and the close at which some of
-        them were not any more, 0 for never; None if that is none of them
-    """
-    closes = from_ms + MINUTE_MS * np.arange(1, until_ms.shape[1] + 1, dtype=np.int64)
-    covered = until_ms > closes
-    later = covered & (until_ms < _FOREVER_MS)
-    return covered, np.where(later, until_ms, 0) if later.any() else None
+def later(times_ms: IntArray) -> IntArray | None:
+    """:return: the closes at which something changes, None if nothing does"""
+    changing = (times_ms > 0) & (times_ms < _FOREVER_MS)
+    return np.where(changing, times_ms, 0) if changing.any() else None

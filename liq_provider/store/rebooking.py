@@ -12,7 +12,7 @@ from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
-from liq_provider.store.statements import add_to_minutes, read_state
+from liq_provider.store.statements import add_to_minutes
 
 # Seven columns each; SQLite takes some thirty thousand values in one statement.
 _AT_ONCE = 500
@@ -33,7 +33,8 @@ def rebook(
     result: Counted,
 ) -> dict[Identity, int | None]:
     """
-    Runs in the transaction that stores a batch, with the watermark locked.
+    Runs in the transaction that stores a batch, with the watermark locked: nobody adds to a sum
+    while it is made anew.
 
     :param heard: rows of ``liquidations`` as this sidecar would book them, whose orders the
         store has already
@@ -52,9 +53,6 @@ def rebook(
         result.rebooked += 1
         row = heard[key]
         changed |= {(row["base_asset"], ms, row["venue"]) for ms in (minute_ms, better) if ms}
-    if changed:
-        # Nobody adds to a sum while it is made anew.
-        read_state(connection, "watermark_ms", lock="alone")
     for base_asset, minute_ms, venue in sorted(changed):
         _count_anew(connection, venue, base_asset, minute_ms, min_event_usd, rules)
     return booked

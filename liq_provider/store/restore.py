@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, Table
 
 from liq_provider.coverage import Interval
+from liq_provider.store import schema
 from liq_provider.store.engine import store_errors
 from liq_provider.store.fills import complete
 from liq_provider.store.rows import Row
-from liq_provider.store.statements import cover, insert_into, read_state, write_state
+from liq_provider.store.statements import cover, grow, insert_into, read_state, write_state
 
 
 def put_missing(engine: Engine, table: Table, rows: Sequence[Row]) -> int:
@@ -36,9 +37,21 @@ def put_coverage(engine: Engine, rows: Sequence[Row], min_event_usd: float) -> N
             spans = [Interval(row["start_ms"], row["end_ms"])]
             venue, coin, known_ms = row["venue"], row["base_asset"], row["available_at"]
             heard_by = row.get("heard_by", "")
+            if row["source"] == "live" and "heard_by" not in row:
+                known_ms = 0  # older exports say when it was written
             cover(connection, venue, spans, row["source"], known_ms, coin, heard_by)
             if row["source"] == "fill":
                 complete(connection, venue, coin, spans, known_ms, min_event_usd)
+
+
+def put_doubts(engine: Engine, rows: Sequence[Row]) -> None:
+    """
+    Doubts as they were; one that had grown when it was exported again grows here, too.
+
+    :param rows: of ``doubts``
+    """
+    with store_errors("Restoring doubts"), engine.begin() as connection:
+        grow(connection, schema.doubts, list(rows), ("end_ms",))
 
 
 def put_watermark(engine: Engine, watermark_ms: int, now_ms: int) -> None:

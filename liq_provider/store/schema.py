@@ -154,8 +154,10 @@ readiness = Table(
 
 # Minutes that were heard; source is live, import or fill. base_asset is the only coin of which
 # that is known, or empty: the whole venue. heard_by is the run of the sidecar that heard them: a
-# live minute is known if one of them heard all of it. available_at is when it was written; for
-# a fill, the first minute close that may know of it.
+# live minute is known if one of them heard all of it. available_at is when an import was made;
+# of a fill, the first minute close that may know of it; of a live span, the first close that may
+# know of its first minute (at most its own close, or later if another sidecar settled before),
+# and each later minute is known as long after its own close.
 coverage = Table(
     "coverage",
     metadata,

@@ -99,15 +99,20 @@ def cover(
         for item in intervals
         if item.end_ms > item.start_ms
     ]
-    _grow(connection, schema.coverage, rows, ("end_ms", "available_at"))
+    grow(connection, schema.coverage, rows, ("end_ms", "available_at"))
 
 
-def claim(connection: Connection, venue: str, span: Interval, heard_by: str, now_ms: int) -> None:
+def claim(connection: Connection, venue: str, span: Interval, heard_by: str, delay_ms: int) -> None:
     """
-    A sidecar heard all of a span that was settled; it goes on where the last one ended, if that
+    A sidecar heard all of a span that is settled; it goes on where the last one ended, if that
     is where it starts.
+
+    :param delay_ms: how long after its own close a minute of it is known: 0, or more if another
+        sidecar had settled it before
     """
     table = schema.coverage.c
+    # The row says it of its first minute.
+    since_ms = delay_ms + MINUTE_MS
     longer = connection.execute(
         update(schema.coverage)
         .where(table.venue == venue)
@@ -116,10 +121,12 @@ def claim(connection: Connection, venue: str, span: Interval, heard_by: str, now
         .where(table.heard_by == heard_by)
         .where(table.start_ms <= span.start_ms)
         .where(table.end_ms >= span.start_ms)
+        .where(table.available_at == table.start_ms + since_ms)
         .values(end_ms=case((table.end_ms > span.end_ms, table.end_ms), else_=span.end_ms))
     )
     if not longer.rowcount:
-        cover(connection, venue, [span], "live", now_ms, heard_by=heard_by)
+        known_ms = span.start_ms + since_ms
+        cover(connection, venue, [span], "live", known_ms, heard_by=heard_by)
 
 
 def doubt(
@@ -144,7 +151,7 @@ def doubt(
         for item in doubts
     ]
     new = [row for row in rows if not _goes_on(connection, row)]
-    _grow(connection, schema.doubts, new, ("end_ms",))
+    grow(connection, schema.doubts, new, ("end_ms",))
 
 
 def _goes_on(connection: Connection, row: Row) -> bool:
@@ -164,7 +171,12 @@ def _goes_on(connection: Connection, row: Row) -> bool:
     return bool(longer.rowcount)
 
 
-def _grow(connection: Connection, table: Table, rows: list[Row], columns: tuple[str, ...]) -> None:
+def grow(connection: Connection, table: Table, rows: list[Row], columns: tuple[str, ...]) -> None:
+    """
+    Insert spans, or lengthen those with the same key.
+
+    :param columns: what a longer one brings with it
+    """
     if not rows:
         return
     statement = insert_into(connection, table)

@@ -177,8 +177,10 @@ class Writer:
         with store_errors("Writing coverage"), self.engine.begin() as connection:
             if source == "live":
                 intervals = _not_pruned(connection, intervals)
-            heard_by = self.heard_by if source == "live" else ""
-            statements.cover(connection, venue, intervals, source, now_ms, base_asset, heard_by)
+            # Live ones say since when their first minute is known: since its close.
+            live = source == "live"
+            known_ms, heard_by = (0, self.heard_by) if live else (now_ms, "")
+            statements.cover(connection, venue, intervals, source, known_ms, base_asset, heard_by)
 
     def settle(
         self, close_ms: int, heard: _Spans, now_ms: int, doubts: Sequence[Doubt] = ()
@@ -193,14 +195,20 @@ class Writer:
         """
         with store_errors("Settling a minute"), self.engine.begin() as connection:
             # From here on nobody books into this minute any more.
-            if close_ms > int(read_state(connection, "watermark_ms", lock="alone") or 0):
+            before_ms = int(read_state(connection, "watermark_ms", lock="alone") or 0)
+            # What the slower of two sidecars says comes after the decision that the faster one's
+            # bot made at this close.
+            known_ms = close_ms if close_ms > before_ms else before_ms + MINUTE_MS
+            if close_ms > before_ms:
                 write_state(connection, "watermark_ms", close_ms, now_ms)
-            missing = unbooked(connection, close_ms - MINUTE_MS, self.min_event_usd)
-            statements.doubt(connection, missing, "", close_ms)
-            statements.doubt(connection, doubts, self.heard_by, close_ms)
+                # Later ones are found when they are stored.
+                missing = unbooked(connection, close_ms - MINUTE_MS, self.min_event_usd)
+                statements.doubt(connection, missing, "", close_ms)
+            statements.doubt(connection, doubts, self.heard_by, known_ms)
             for venue in sorted(heard):
                 for span in _not_pruned(connection, heard[venue]):
-                    statements.claim(connection, venue, span, self.heard_by, now_ms)
+                    delay_ms = known_ms - close_ms
+                    statements.claim(connection, venue, span, self.heard_by, delay_ms)
 
     def put_doubts(self, doubts: Sequence[Doubt], now_ms: int) -> None:
         """
@@ -209,8 +217,9 @@ class Writer:
         """
         with store_errors("Writing doubts"), self.engine.begin() as connection:
             watermark_ms = int(read_state(connection, "watermark_ms", lock="shared") or 0)
-            available_at = max(watermark_ms, minute_of(now_ms)) + MINUTE_MS
-            statements.doubt(connection, doubts, self.heard_by, available_at)
+            # The next minute that anybody settles; in a store that never settled one, the next.
+            newest_ms = watermark_ms or minute_of(now_ms)
+            statements.doubt(connection, doubts, self.heard_by, newest_ms + MINUTE_MS)
 
     def put_results(
         self,

@@ -12,6 +12,8 @@ from liq_provider.history.restore import restore
 from liq_provider.markets import Market
 from liq_provider.store import schema
 from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
+from liq_provider.store.restore import put_doubts
 from liq_provider.store.writer import Writer
 
 from .helpers import MINUTE, T0, headline, incoming, model_call, order
@@ -55,3 +57,18 @@ def test_a_store_of_either_kind_can_be_moved(
                 connection.execute(table.delete())
     restore(writer, tmp_path / "out", T0)
     assert content(writer.engine) == before
+
+
+def test_a_doubt_that_has_grown_since_grows_in_the_other_store_too(store_url: str) -> None:
+    writer = Writer(open_engine(store_url), heard_by="me")
+    reader = Reader(store_url)
+    span = Interval(T0, T0 + 3 * MINUTE)
+    writer.cover("bybit", [span])
+    row = {"venue": "bybit", "base_asset": "BTC", "heard_by": "me", "start_ms": T0}
+    for minutes in (1, 2):
+        end_ms = T0 + minutes * MINUTE
+        put_doubts(writer.engine, [row | {"end_ms": end_ms, "available_at": T0 + MINUTE}])
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, span.end_ms).values()
+    assert grid.covered.tolist() == [[False, False, True]]
+    for part in (writer, reader):
+        part.close()

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from liq_provider.coverage import Interval
+from liq_provider.doubts import ANY_COIN, Doubt
 from liq_provider.errors import StoreBusy
 from liq_provider.store import schema
 from liq_provider.store.booking import Incoming
@@ -165,3 +166,78 @@ def test_looking_for_known_orders_reads_those_and_not_the_whole_store(
     steps = [row[3] for row in plan if "liquidations" in row[3]]
     assert steps and all(step.startswith("SEARCH") for step in steps)
     writer.close()
+
+
+def test_what_the_slower_one_says_is_known_from_the_next_decision_on(store_url: str) -> None:
+    first, second = (Writer(open_engine(store_url), heard_by=name) for name in ("a", "b"))
+    late = incoming(T0 + 1_000, received_ms=T0 + 90_000, venue="okx")
+    for close in (1, 2):
+        minute = Interval(T0 + (close - 1) * MINUTE, T0 + close * MINUTE)
+        first.settle(minute.end_ms, {"bybit": [minute]}, minute.end_ms + 2_000)
+        if close == 1:
+            first.append([late])
+        second.settle(minute.end_ms, {"okx": [minute]}, minute.end_ms + 20_000)
+    reader = Reader(store_url)
+    grid = reader.grids(["BTC"], ["bybit", "okx"], T0, T0 + 2 * MINUTE)["BTC"]
+    at = {close: grid.as_of(T0 + close * MINUTE).covered.tolist() for close in (1, 2, 3)}
+    assert at[1] == [[True, True], [False, False]]  # as the first one's bot decided
+    assert at[2] == [[True, True], [False, False]]  # the late order is of okx's first minute
+    assert at[3] == [[True, True], [False, True]]
+    assert len(reader.coverage(["okx"], T0, T0 + 2 * MINUTE)["okx"]) == 1
+    for part in (first, second, reader):
+        part.close()
+
+
+def test_who_learned_of_a_minute_later_stands_in_for_the_one_that_is_doubted(
+    store_url: str,
+) -> None:
+    first, second = (Writer(open_engine(store_url), heard_by=name) for name in ("a", "b"))
+    minute = Interval(T0, T0 + MINUTE)
+    for writer in (first, second):
+        writer.settle(minute.end_ms, {"okx": [minute]}, minute.end_ms + 2_000)
+    first.put_doubts([Doubt("okx", ANY_COIN, minute)], minute.end_ms + 30_000)
+    reader = Reader(store_url)
+    grid = reader.grids(["BTC"], ["okx"], T0, T0 + MINUTE)["BTC"]
+    assert [grid.as_of(T0 + close * MINUTE).covered.item() for close in (1, 2, 9)] == [True] * 3
+    second.put_doubts([Doubt("okx", ANY_COIN, minute)], minute.end_ms + 40_000)
+    grid = reader.grids(["BTC"], ["okx"], T0, T0 + MINUTE)["BTC"]
+    assert [grid.as_of(T0 + close * MINUTE).covered.item() for close in (1, 2, 9)] == [
+        True,
+        False,
+        False,
+    ]
+    for part in (first, second, reader):
+        part.close()
+
+
+def test_two_that_book_each_others_orders_anew_never_wait_for_each_other(store_url: str) -> None:
+    """What one of them stored as a snapshot of the past belongs where the other heard it."""
+    writers = [Writer(open_engine(store_url), heard_by=name) for name in ("a", "b")]
+    failures: list[StoreBusy] = []
+
+    def append(number: int) -> None:
+        rng = random.Random(number)
+        for _ in range(25):
+            some = [
+                incoming(T0 + rng.randrange(500), since_ms=T0 + rng.choice([0, 1_000]))
+                for _ in range(40)
+            ]
+            try:
+                writers[number].append(some)
+            except StoreBusy as busy:
+                failures.append(busy)
+
+    threads = [threading.Thread(target=append, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with writers[0].engine.connect() as connection:
+        booked = connection.execute(
+            select(func.count()).where(schema.liquidations.c.minute_ms == T0)
+        ).scalar()
+        counted = connection.execute(select(func.sum(schema.minutes.c.long_count))).scalar()
+    assert booked == counted
+    for writer in writers:
+        writer.close()

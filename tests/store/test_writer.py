@@ -8,6 +8,7 @@ from sqlalchemy import Table, select
 
 from liq_provider.confirmation import Confirmed, spans_of
 from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt
 from liq_provider.errors import UsageError
 from liq_provider.markets import Market
 from liq_provider.store import schema
@@ -156,7 +157,6 @@ def test_the_watermark_never_goes_back(writer: Writer, reader: Reader) -> None:
 def test_coverage_grows_and_never_shrinks(writer: Writer, reader: Reader) -> None:
     settle(writer, 1, [(0, MINUTE)])
     settle(writer, 2, [(MINUTE, 2 * MINUTE)])
-    settle(writer, 2, [(MINUTE, 2 * MINUTE)])
     settle(writer, 3)
     settle(writer, 4, [(3 * MINUTE, 4 * MINUTE)])
     assert reader.coverage(["bybit", "okx"], T0, T0 + 10 * MINUTE) == {
@@ -222,6 +222,21 @@ def test_an_import_completes_minutes_without_live_coverage(writer: Writer) -> No
     done = writer.import_batch([incoming(T0 + minute * MINUTE) for minute in range(4)])
     assert done.booked == {"late": 1, "event": 3}
     assert set(minutes(writer)) == {1, 2, 3}
+
+
+def test_an_import_does_not_complete_a_minute_that_was_decided_on_before_it_was_doubted(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.heard_by = "me"
+    minute = Interval(T0, T0 + MINUTE)
+    known = Doubt("bybit", "ETH", minute)
+    writer.settle(T0 + MINUTE, {"bybit": [minute]}, T0 + 62_000, [known])
+    writer.put_doubts([Doubt("bybit", "BTC", minute)], T0 + 70_000)
+    names = {"market_id": "ETHUSDT", "pair": "ETH/USDT:USDT", "base_asset": "ETH"}
+    done = writer.import_batch([incoming(T0 + 2_000), incoming(T0 + 2_000, **names)])
+    assert dict(done.booked) == {"late": 1, "event": 1}
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + MINUTE).values()
+    assert (grid.as_of(T0 + MINUTE).covered.item(), grid.long_usd.item()) == (True, 0.0)
 
 
 def test_an_import_of_another_venue_is_not_held_up(writer: Writer) -> None:

@@ -30,6 +30,8 @@ def upgrade() -> None:
     op.execute(
         f"INSERT INTO coverage ({_KEPT}) SELECT {_KEPT} FROM coverage_0007"  # noqa: S608
     )
+    # It was the time of writing; of live spans it is now when their first minute was known.
+    op.execute("UPDATE coverage SET available_at = 0 WHERE source = 'live'")
     op.drop_table("coverage_0007")
     op.create_table(
         "doubts",
