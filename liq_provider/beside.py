@@ -1,13 +1,16 @@
 """What the files beside the store tell: which bots are there, and whether we are alone."""
 
 import asyncio
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from liq_provider.lockkeeper import LockKeeper
 from liq_provider.onethread import OneThread
 from liq_provider.runtime import RuntimeFiles
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +69,9 @@ class Beside:
         self._thread.shutdown(wait=False)
 
     def _read(self) -> _Told:
-        return _Told(self._files.bots(), self._files.last_beat_s(), self._lock.keep())
+        alone = self._lock.keep()
+        try:
+            return _Told(self._files.bots(), self._files.last_beat_s(), alone)
+        except OSError as error:
+            logger.debug("Beside the store: %s", error)
+            return replace(self._told, alone=alone)

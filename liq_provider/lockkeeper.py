@@ -23,8 +23,10 @@ class LockKeeper:
     def __init__(self, files: RuntimeFiles, run: str = "") -> None:
         self._files = files
         self._run = run
-        self._held = _id_of(files.lock)
-        self._again: FileLock | None = None
+        # All that this process holds: a directory that was away may come back.
+        first = _id_or_nothing(files.lock)
+        self._held = set() if first is None else {first}
+        self._again: list[FileLock] = []
 
     def keep(self) -> bool:
         """
@@ -32,23 +34,39 @@ class LockKeeper:
 
         :return: False if another sidecar has it now
         """
-        if self._held is None or _id_of(self._files.lock) == self._held:
-            return True
         try:
+            if not self._held or _id_of(self._files.lock) in self._held:
+                return True
             lock = self._files.take_again(self._run, _WAIT_S)
         except Timeout:
-            return False
+            # It may have been put back meanwhile.
+            return _id_or_nothing(self._files.lock) in self._held
         except OSError as error:
+            # Its directory is away, or its disk does not answer; a later look may tell.
             logger.debug("The lock %s: %s", self._files.lock, error)
-            return True  # its directory is away; the next look may find it
-        self._again, self._held = lock, _id_of(self._files.lock)
+            return True
+        self._again.append(lock)
+        held = _id_or_nothing(self._files.lock)
+        if held is not None:
+            self._held.add(held)
         logger.warning("The lock %s had been removed; it is held again.", self._files.lock)
         return True
 
 
 def _id_of(path: Path) -> tuple[int, int] | None:
+    """
+    :return: None if there is no such file
+    :raises OSError: it cannot be told
+    """
     try:
         found = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _id_or_nothing(path: Path) -> tuple[int, int] | None:
+    try:
+        return _id_of(path)
+    except OSError:
+        return None

@@ -112,8 +112,8 @@ class RuntimeFiles:
                 if age > 86_400:
                     path.unlink()
                 ages.append(age)
-            except FileNotFoundError:
-                continue
+            except OSError:
+                continue  # it just went, or is not ours to remove
         return min(ages) if ages else None
 
     def running(self) -> bool:
@@ -203,9 +203,11 @@ class RuntimeFiles:
         :raises Timeout: another sidecar has it
         :raises OSError: its directory is away
         """
+        # The lock would make it anew, and what was moved away could not be moved back.
+        self.lock.parent.stat()
         lock = self._new_lock()
         lock.acquire(timeout=timeout_s)
-        private.replace_text(self.pid, ProcessMark.mine(run).write())
+        self._write_pid(run)
         return lock
 
     def _new_lock(self) -> FileLock:

@@ -1,6 +1,7 @@
 """What lies beside the store, on a disk that may hang."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -46,3 +47,37 @@ async def test_a_disk_that_hangs_holds_up_nobody(
     await beside.look(10)
     assert beside.bots == [{"name": "late"}]
     beside.close()
+
+
+async def test_a_heartbeat_that_cannot_be_removed_ends_nothing(tmp_path: Path) -> None:
+    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files.beat({"name": "a bot"})
+    stubborn = files.heartbeat(4711)
+    stubborn.mkdir()
+    os.utime(stubborn, (0, 0))
+    beside = Beside(files)
+    await beside.look(10)
+    assert beside.bots == [{"name": "a bot"}]
+    assert beside.idle_s < 60
+    beside.close()
+
+
+async def test_what_was_told_stands_while_the_directory_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: RuntimeFiles) -> float:
+        raise OSError("Stale file handle")
+
+    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files.beat({"name": "a bot"})
+    with files.held():
+        beside = Beside(files)
+        await beside.look(10)
+        monkeypatch.setattr(RuntimeFiles, "last_beat_s", fail)
+        await beside.look(10)
+        assert (beside.bots, beside.alone) == ([{"name": "a bot"}], True)
+        files.lock.unlink()
+        with RuntimeFiles(files.prefix).held():
+            await beside.look(10)
+            assert not beside.alone, "that is looked at all the same"
+        beside.close()
