@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -72,6 +73,7 @@ class Exchange:
         self.handshakes = 0
         self.refuse: tuple[int, dict[str, str]] | None = None
         self.acknowledge = True
+        self.refusal: str | None = None
         self.gone = "GONEUSDT"
         self.url = ""
         self._server: Server | None = None
@@ -121,10 +123,15 @@ class Exchange:
         if text == "pong" or not self.acknowledge:
             return
         message = orjson.loads(text)
-        if message["op"] == "ping":
+        if "channel" in message:
+            await connection.send(text)  # Gate's answers name what they answer
+        elif message["op"] == "ping":
             await connection.send('{"success":true,"ret_msg":"pong","op":"ping"}')
         elif isinstance(message["args"][0], dict):
             await connection.send('{"event":"subscribe","arg":{}}')
+        elif self.refusal is not None:
+            reply = {"success": False, "ret_msg": self.refusal, "op": "subscribe"}
+            await connection.send(orjson.dumps(reply).decode())
         elif f"allLiquidation.{self.gone}" in message["args"]:
             reason = f"error:handler not found,topic:allLiquidation.{self.gone}"
             reply = {"success": False, "ret_msg": reason, "op": "subscribe"}
@@ -618,6 +625,91 @@ async def test_a_refused_market_is_tried_again_with_each_new_list() -> None:
         assert await rig.feed.prove()
         assert exchange.heard.count(request) == 4
         assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
+def more_coins(*coins: str) -> MarketTable:
+    markets = [Market("bybit", f"{coin}USDT", f"{coin}/USDT:USDT", coin) for coin in coins]
+    return MarketTable("bybit", [*table("bybit"), *markets])
+
+
+async def test_an_added_coin_is_unheard_until_its_request_is_acknowledged() -> None:
+    timing = replace(FAST, subscribe_timeout_s=30.0)
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"], timing)) as rig:
+        await until(lambda: rig.state == "live")
+        exchange.acknowledge = False
+        rig.feed.update_markets(more_coins("NEW"))
+        assert rig.feed.unheard() == {"NEW"}
+        rig.feed.update_markets(more_coins("NEW", "NEWER"))
+        asked_ms = now_ms()
+        await until(lambda: sum("subscribe" in text for text in exchange.heard) == 3)
+        rig.in_doubt()  # what is noted at the asking lasts for seconds only
+        # One answer of two does not say which of them was heard.
+        await exchange.say('{"success":true,"ret_msg":"","op":"subscribe"}')
+        assert await rig.feed.prove()
+        assert rig.feed.unheard() == {"NEW", "NEWER"}
+        assert rig.in_doubt() == []
+        await exchange.say('{"success":true,"ret_msg":"","op":"subscribe"}')
+        await until(lambda: rig.feed.unheard() == set())
+        # The minute in which it came may not be settled yet.
+        assert in_doubt_at(rig, asked_ms) == {"NEW", "NEWER"}
+        assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        (None, "not acknowledged within"),
+        ("rate limit", "subscription refused: rate limit"),
+        ("error:handler not found,topic:allLiquidation.NEWUSDT", "refused"),
+    ],
+    ids=["silence", "unnamed", "one of several"],
+)
+async def test_an_addition_that_is_not_acknowledged_is_made_anew_on_another_connection(
+    refusal: str | None, why: str
+) -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+        await until(lambda: rig.state == "live")
+        exchange.acknowledge, exchange.refusal = refusal is not None, refusal
+        rig.in_doubt()
+        asked_ms = now_ms()
+        rig.feed.update_markets(more_coins("NEW"))
+        rig.feed.update_markets(more_coins("NEW", "NEWER"))
+        await until(lambda: exchange.connections[0].state.name == "CLOSED")
+        exchange.acknowledge, exchange.refusal = True, None
+        assert why in (rig.feed.status().last_error or "")
+        assert {"NEW", "NEWER"} <= in_doubt_at(rig, asked_ms)
+        await until(lambda: len(exchange.connections) > 1 and rig.state == "live")
+        topics = orjson.loads(exchange.heard[-1])["args"]
+        refused = set(rig.feed.status().rejected)
+        assert refused == ({"NEWUSDT"} if "topic" in str(refusal) else set())
+        assert rig.feed.unheard() == {name.removesuffix("USDT") for name in refused}
+        assert "allLiquidation.NEWERUSDT" in topics and "allLiquidation.BTCUSDT" in topics
+
+
+async def test_only_coins_of_a_refused_addition_are_in_doubt() -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+        await until(lambda: rig.state == "live")
+        rig.in_doubt()
+        asked_ms = now_ms()
+        rig.feed.update_markets(more_coins("GONE", "NEW"))
+        await until(lambda: rig.feed.unheard() == {"GONE"})
+        assert in_doubt_at(rig, asked_ms) == {"GONE", "NEW"}
+        assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
+@pytest.mark.parametrize("name", ["binance", "okx", "gate"])
+async def test_venues_that_deliver_everything_need_no_acknowledgement(name: str) -> None:
+    async with Exchange() as exchange, running(Rig(exchange.url, VENUES[name])) as rig:
+        await until(lambda: rig.state == "live")
+        asked = len(exchange.heard)
+        exchange.acknowledge = False
+        more = Market(name, "NEW", "NEW/USDT:USDT", "NEW")
+        # Gate's texts hold the time.
+        await asyncio.sleep(1.1 if name == "gate" else 0)
+        rig.feed.update_markets(MarketTable(name, [*table(name), more]))
+        assert rig.feed.unheard() == set()
+        assert await rig.feed.prove()
+        assert not [text for text in exchange.heard[asked:] if "subscribe" in text]
 
 
 @pytest.mark.parametrize(("name", "waits"), [("binance", False), ("bybit", True), ("okx", True)])

@@ -8,7 +8,7 @@ arrived before the answer was handled.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 # Other feeds, pings and the service get a turn after so many frames.
 _FRAMES_PER_TURN = 200
 
+_REFUSED = "subscription refused: {}"
+_NOT_ACKNOWLEDGED = "subscriptions not acknowledged within {:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
@@ -34,10 +37,13 @@ class Handlers:
 
     :param frame: a frame arrived; the answer is what it said
     :param proof: everything up to that time was handled (sent_ms, latency_ms)
+    :param unheard: coins that were added and not surely heard, from when they were asked for
+        until now
     """
 
     frame: Callable[["Connection", bytes], Parsed]
     proof: Callable[["Connection", int, float], None]
+    unheard: Callable[[Mapping[str, int]], None]
 
 
 class Connection:
@@ -60,8 +66,8 @@ class Connection:
         self._markets = markets
         self._known = {market.market_id for market in markets}
         self._added: set[str] = set()
-        self._sent: set[str] = set()
-        self._last_asked: set[str] = set()
+        self._asked_ms: dict[str, int] = {}
+        self._open = False
         self._timing = timing
         self._clock_ms = clock_ms
         self._handlers = handlers
@@ -69,7 +75,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._missing = 0
         self._handled = 0
-        self._subscribed = asyncio.Event()
+        self._acknowledged = asyncio.Event()
         self._opened_s = 0.0
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.since_ms = clock_ms()
@@ -91,50 +97,65 @@ class Connection:
         self._opened_s = time.monotonic()
         self.since_ms = self._clock_ms()
         requests = self._venue.subscriptions(self._markets)
-        self._sent.update(requests)
         self._missing = len(requests)
         self.spawn(self._read(self._ws))
         for text in requests:
             await self.send(text)
         if requests:
-            await self._until(self._subscribed.wait(), self._timing.subscribe_timeout_s)
+            await self._until(self._acknowledged.wait(), self._timing.subscribe_timeout_s)
             self.since_ms = self._clock_ms()
+        self._open = True
         self.spawn(self._keep_pinging())
         if self._venue.heartbeat_s > 0:
             self.spawn(self._keep_beating())
 
     def subscribe(self, markets: MarketTable) -> None:
         """
-        Subscribe to the markets that this connection does not know yet. Nothing is sent to
-        venues that deliver everything anyway.
+        Subscribe to the markets that this connection does not know yet; until all that was
+        asked for is acknowledged, their coins are ``unheard``. If that takes as long as it may
+        take at the beginning, the connection ends, so that they are subscribed to anew. Nothing
+        is sent to venues that deliver everything anyway.
         """
         new = [market for market in markets if market.market_id not in self._known]
         if not new or self.ended.done():
             return
-        self._added = {market.market_id for market in new}
-        self._known |= self._added
+        self._known.update(market.market_id for market in new)
         requests = self._venue.subscriptions(MarketTable(self._venue.name, new))
-        self._last_asked = set(requests)
+        if not requests or not self._venue.by_market:
+            return
+        self._added = {market.market_id for market in new}
+        now_ms = self._clock_ms()
+        for market in new:
+            self._asked_ms.setdefault(market.base_asset, now_ms)
+        self._missing += len(requests)
+        self._acknowledged.clear()
         for text in requests:
-            if text not in self._sent:
-                self._sent.add(text)
-                self.spawn(self.send(text))
+            self.spawn(self.send(text))
+        self.spawn(self._end_unless_acknowledged())
 
-    def subscribe_again(self, markets: MarketTable) -> None:
+    def subscribe_again(self, markets: MarketTable, error: str) -> None:
         """
-        The last addition was refused as a whole because of one of its markets.
+        An addition was refused as a whole because of one of its markets. With more than one
+        request under way nobody knows which, and only a new connection is sure of all.
 
         :param markets: without that one
+        :param error: what the venue said
         """
-        refused, self._last_asked = self._last_asked, set()
+        if not self._open or self._missing != 1:
+            self.end(_REFUSED.format(error))
+            return
         self._known -= self._added
         self.subscribe(markets)
-        # What was asked for in vain may be asked for again.
-        self._sent -= refused - self._last_asked
+        self._count_answers(1)
+
+    @property
+    def unheard(self) -> Set[str]:
+        """Coins with a market that was added and is not surely heard yet."""
+        return self._asked_ms.keys()
 
     async def _until(self, condition: Coroutine[Any, Any, Any], timeout_s: float) -> None:
         """Wait for a condition, for the end of the connection, or for too long."""
-        waiting = asyncio.ensure_future(condition)
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(condition)
         try:
             await asyncio.wait(
                 {waiting, self.ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -142,9 +163,17 @@ class Connection:
             if self.ended.done():
                 raise FeedError(self.ended.result())
             if not waiting.done():
-                raise FeedError(f"subscriptions not acknowledged within {timeout_s:g} s")
+                raise FeedError(_NOT_ACKNOWLEDGED.format(timeout_s))
         finally:
             waiting.cancel()
+
+    async def _end_unless_acknowledged(self) -> None:
+        timeout_s = self._timing.subscribe_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._acknowledged.wait()
+        except TimeoutError:
+            self.end(_NOT_ACKNOWLEDGED.format(timeout_s))
 
     async def _read(self, ws: ClientConnection) -> None:
         while True:
@@ -159,11 +188,23 @@ class Connection:
                 await asyncio.sleep(0)
 
     def _note_answer(self, said: Parsed) -> None:
-        if said.error is not None:
-            self.end(f"subscription refused: {said.error}")
-        self._missing -= min(said.acknowledged, self._missing)
+        # Once it is open, a refusal that names a market is followed by ``subscribe_again``.
+        if said.error is not None and not (self._open and said.rejected):
+            self.end(_REFUSED.format(said.error))
+        self._count_answers(said.acknowledged)
+
+    def _count_answers(self, count: int) -> None:
+        # Answers do not say what they are answers to; so all that was added is heard only
+        # when nothing is under way any more.
+        self._missing -= min(count, self._missing)
         if self._missing == 0:
-            self._subscribed.set()
+            self._acknowledged.set()
+            self._tell_unheard()
+
+    def _tell_unheard(self) -> None:
+        asked_ms, self._asked_ms = self._asked_ms, {}
+        if asked_ms:
+            self._handlers.unheard(asked_ms)
 
     async def send(self, text: str) -> None:
         """Send a text; failing ends the connection."""
@@ -237,6 +278,7 @@ class Connection:
         """The connection is of no more use; the first reason counts."""
         if not self.ended.done():
             self.ended.set_result(reason)
+            self._tell_unheard()
 
     async def close(self) -> None:
         """Stop all work and say goodbye, for ``close_timeout_s`` at most."""

@@ -9,7 +9,7 @@ first live liquidation, because a dead address acknowledges and never speaks.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from liq_provider.coverage import CoverageTracker
 from liq_provider.doubts import ANY_COIN, Doubts
@@ -69,7 +69,7 @@ class Feed:
         self._timing = timing or Timing()
         self._record = FeedRecord(venue.name, url, clock_ms())
         self._intake = Intake(venue, sink, self._record, doubts, clock_ms)
-        self._handlers = Handlers(frame=self._on_frame, proof=self._on_proof)
+        self._handlers = Handlers(self._on_frame, self._on_proof, self._on_unheard)
         self._current: Connection | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._on_trial = False
@@ -115,9 +115,13 @@ class Feed:
             self._current.subscribe(self._markets.allowed())
 
     def unheard(self) -> set[str]:
-        """:return: coins with a market that the venue does not let us subscribe to"""
+        """
+        :return: coins with a market that the venue does not let us subscribe to, or did not
+            say yet that it does
+        """
         markets = [self._markets.table.get(name) for name in self._markets.rejected]
-        return {market.base_asset for market in markets if market is not None}
+        refused = {market.base_asset for market in markets if market is not None}
+        return refused.union(() if self._current is None else self._current.unheard)
 
     def status(self) -> FeedStatus:
         """:return: a snapshot for the status page"""
@@ -264,11 +268,12 @@ class Feed:
                 self._heard(connection, now_ms, live)
             self._intake.deliver(said.liquidations, since_ms, now_ms)
         if said.rejected and self._markets.reject(said.rejected):
-            # A request that was refused may have named others as well.
-            self._not_yet_heard({market.base_asset for market in self._markets.table})
             # It works without them, so the next attempt is a new beginning.
             self._retry.forget()
-            connection.subscribe_again(self._markets.allowed())
+            connection.subscribe_again(self._markets.allowed(), str(said.error))
+        elif said.rejected:
+            # Left out already: this is an answer to something else than was thought.
+            connection.end(f"subscription refused again: {said.error}")
         return said
 
     def _since_ms(self, connection: Connection) -> int:
@@ -288,6 +293,11 @@ class Feed:
         if connection is self._current:
             self._record.latency_ms = latency_ms
             self._coverage.prove(sent_ms, self._clock_ms())
+
+    def _on_unheard(self, asked_ms: Mapping[str, int]) -> None:
+        now_ms = self._clock_ms()
+        for base_asset, since_ms in asked_ms.items():
+            self._doubts.add(self._venue.name, base_asset, since_ms, now_ms + 1)
 
     # ---- when it does not
 

@@ -44,6 +44,7 @@ class Venue(Protocol):
     :param name: our name of the venue, as used in settings and in the store
     :param url: the public production address
     :param sampled: the venue publishes only some of its liquidations; totals are a lower bound
+    :param by_market: it delivers only the markets that its subscriptions name
     :param heartbeat_s: seconds between our text heartbeats; 0 if websocket pings suffice
     :param max_age_s: the venue closes connections of this age; we roll over before; 0 for none
     """
@@ -51,6 +52,7 @@ class Venue(Protocol):
     name: str
     url: str
     sampled: bool
+    by_market: bool
     heartbeat_s: float
     max_age_s: float
 

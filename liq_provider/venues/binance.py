@@ -40,6 +40,7 @@ class Binance:
     name = "binance"
     url = "wss://fstream.binance.com/market/ws/!forceOrder@arr"
     sampled = True
+    by_market = False
     heartbeat_s = 0.0
     max_age_s = 24 * 3600.0
 

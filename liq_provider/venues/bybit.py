@@ -35,6 +35,7 @@ class Bybit:
     name = "bybit"
     url = "wss://stream.bybit.com/v5/public/linear"
     sampled = False
+    by_market = True
     heartbeat_s = 20.0
     max_age_s = 0.0
 

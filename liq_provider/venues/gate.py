@@ -40,6 +40,7 @@ class Gate:
     name = "gate"
     url = "wss://fx-ws.gateio.ws/v4/ws/usdt"
     sampled = False
+    by_market = False
     heartbeat_s = 15.0
     max_age_s = 0.0
 

@@ -30,6 +30,7 @@ class Okx:
     name = "okx"
     url = "wss://ws.okx.com:8443/ws/v5/public"
     sampled = True
+    by_market = False
     heartbeat_s = 25.0
     max_age_s = 0.0
 
