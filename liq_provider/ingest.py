@@ -359,6 +359,12 @@ class Ingest:
             self._note_spool()
 
     def _note_spool(self) -> None:
+        removed = self._spool.removed()
+        if removed.lines:
+            with self._counting:
+                self.stats.lost += removed.lines
+            for venue, base_asset, minute_ms in removed.minutes:
+                self._doubts.add(venue, base_asset, minute_ms, minute_ms + 1)
         self.stats.spooled = self._spool.waiting
         self.stats.set_aside = self._spool.set_aside
         self.stats.spool_error = self._spool.error

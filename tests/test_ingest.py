@@ -144,6 +144,24 @@ async def test_the_next_run_stores_what_the_last_one_left_on_disk(
     assert (again.stats.spooled, again.stats.lost) == (0, 1)
 
 
+async def test_a_spool_that_is_removed_is_waited_for_no_more(
+    writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
+) -> None:
+    doubts, spool = Doubts(2_000), Spool(path.with_suffix(".spool"))
+    ingest = Ingest(writer, executor, spool, doubts)
+    lock.execute("BEGIN IMMEDIATE")
+    ingest.put(orders(5), 0)
+    assert not await ingest.flush()
+    path.with_suffix(".spool").unlink()
+    lock.execute("ROLLBACK")
+    ingest.put(orders(2, first=MINUTE), 0)
+    assert await ingest.flush()
+    assert [event for event, _ in stored(writer)] == [MINUTE, MINUTE + 1]
+    stats = ingest.stats
+    assert (stats.lost, stats.spooled, stats.error) == (5, 0, None)
+    assert doubts.take(T0 + 9 * MINUTE) == [Doubt("bybit", "BTC", Interval(T0, T0 + MINUTE))]
+
+
 async def test_what_fits_nowhere_is_counted_and_its_coins_minute_is_in_doubt(
     writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
 ) -> None:

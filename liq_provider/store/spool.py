@@ -12,8 +12,10 @@ from typing import BinaryIO
 
 from liq_provider import private
 from liq_provider.errors import StoreUnusable
+from liq_provider.liquidation import Liquidation, minute_of
 from liq_provider.store import spoolline
 from liq_provider.store.booking import Incoming
+from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,20 @@ class Waiting:
 
     items: list[Incoming]
     copies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """
+    What waited in a file that somebody took away.
+
+    :param lines: how many
+    :param minutes: venue, coin and start of each minute that they may have counted in; without
+        those of an earlier run, which claims no minute any more
+    """
+
+    lines: int
+    minutes: frozenset[tuple[str, str, int]]
 
 
 class Spool:
@@ -53,10 +69,20 @@ class Spool:
         self._max_bytes = max_bytes
         self._offset = 0
         self._taking: tuple[int, int, list[bytes]] = (0, 0, [])
+        # The file as we left it: somebody may remove it, cut it, or put another in its place.
+        self._file: tuple[int, int] | None = None
+        self._end = 0
+        self._minutes: set[tuple[str, str, int]] = set()
+        self._removed = Removed(0, frozenset())
         self._lock = Lock()
         self.set_aside = 0
         self.error: str | None = None
-        self.waiting = self._left_over()
+        self.waiting = 0
+        try:
+            self._look()
+        except OSError as error:
+            # Recording does not depend on it as long as the store answers.
+            self._failed(error)
 
     def put(self, items: Sequence[Incoming], *, copies: bool = False) -> int:
         """
@@ -66,26 +92,28 @@ class Spool:
         lines = [spoolline.write(item, copies) for item in items]
         with self._lock:
             try:
-                size = self._path.stat().st_size if self._path.exists() else 0
-                if size < self._offset:
-                    # Somebody took it away, and with it what waited.
-                    self._offset = self.waiting = 0
+                size = self._look()
                 room, fitting = self._max_bytes - size, 0
                 while fitting < len(lines) and len(lines[fitting]) <= room:
                     room -= len(lines[fitting])
                     fitting += 1
                 _append(self._path, b"".join(lines[:fitting]))
+                self.waiting += fitting
+                for item in items[:fitting]:
+                    self._minutes |= _minutes_of(item.liquidation)
+                if fitting:
+                    self._file, self._end = _measure(self._path)
             except OSError as error:
                 self._failed(error)
                 return 0
-            self.waiting += fitting
             self._works(fitting == len(lines))
         return fitting
 
     def take(self, count: int) -> Waiting:
         """
         :return: the oldest ones that wait, the same again until ``taken`` is called; fewer or
-            none where lines are broken
+            none where lines are broken, or the file was taken away
+        :raises StoreUnusable: it cannot be read
         """
         found: list[Incoming] = []
         bad: list[bytes] = []
@@ -95,6 +123,8 @@ class Spool:
             if not self.waiting:
                 return Waiting([])
             with self._readable() as file:
+                if file is None:
+                    return Waiting([])
                 file.seek(self._offset)
                 for line in file:
                     read = spoolline.read(line)
@@ -109,6 +139,8 @@ class Spool:
                     if lines == count:
                         break
             self._taking = (size, lines, bad)
+            if not lines:
+                self._give_up()
         return Waiting(found, bool(copies))
 
     def taken(self) -> int:
@@ -121,8 +153,7 @@ class Spool:
             size, lines, bad = self._taking
             self._taking = (0, 0, [])
             self._offset += size
-            # Without a line the file is shorter than it was: somebody else took it away.
-            self.waiting = self.waiting - lines if lines else 0
+            self.waiting -= lines
             if bad:
                 self._keep_aside(bad)
                 logger.error(
@@ -133,14 +164,44 @@ class Spool:
                 self._remove()
         return len(bad)
 
+    def removed(self) -> Removed:
+        """:return: what was taken away since the last call"""
+        with self._lock:
+            removed, self._removed = self._removed, Removed(0, frozenset())
+        return removed
+
     def put_aside(self, incoming: Incoming) -> None:
         """Keep one that the store refuses for what it is, for somebody to look at."""
         with self._lock:
             self._keep_aside([spoolline.write(incoming)])
 
+    def _look(self) -> int:
+        """:return: the size of the file; is it not the one that we left, it is begun anew"""
+        file, size = _measure(self._path)
+        if file != self._file or size < self._end:
+            self._give_up()
+            self._offset, self._file = 0, file
+            self.waiting = self._left_over()
+            _, self._end = _measure(self._path)
+        return size
+
+    def _give_up(self) -> None:
+        """What waits was taken away."""
+        if self.waiting:
+            logger.error(
+                "%s was removed or replaced; the %d liquidations that waited there are lost",
+                *(self._path, self.waiting),
+            )
+            self._removed = Removed(
+                self._removed.lines + self.waiting, self._removed.minutes | self._minutes
+            )
+        self._taking = (0, 0, [])
+        self._minutes.clear()
+        self.waiting = 0
+
     def _left_over(self) -> int:
         try:
-            if not self._path.exists():
+            if not self._path.is_file():
                 return 0
             with self._path.open("rb") as file:
                 lines, line = 0, b"\n"
@@ -167,8 +228,9 @@ class Spool:
 
     def _remove(self) -> None:
         try:
+            self._minutes.clear()
             self._path.unlink(missing_ok=True)
-            self._offset = 0
+            self._offset, self._file, self._end = 0, None, 0
         except OSError as error:
             # What is in it is stored again by the next run, which changes nothing.
             self._failed(error)
@@ -186,12 +248,35 @@ class Spool:
             logger.error("The spool is full: %s", self.error)
 
     @contextmanager
-    def _readable(self) -> Iterator[BinaryIO]:
+    def _readable(self) -> Iterator[BinaryIO | None]:
+        """None if nothing waits there any more."""
         try:
+            self._look()
+            if not self.waiting:
+                yield None
+                return
             with self._path.open("rb") as file:
                 yield file
         except OSError as error:
             raise StoreUnusable(f"{self._path}: {error.strerror}") from error
+
+
+def _measure(path: Path) -> tuple[tuple[int, int] | None, int]:
+    """:return: what tells the file from another of its name, and its size"""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None, 0
+    return (found.st_dev, found.st_ino), found.st_size
+
+
+def _minutes_of(order: Liquidation) -> set[tuple[str, str, int]]:
+    """An order counts in the minute in which it happened, or in that in which it came."""
+    return {
+        (order.venue, order.base_asset, minute_of(at_ms))
+        for at_ms in (order.event_ms, order.received_ms)
+        if EARLIEST_MS <= at_ms <= LATEST_MS
+    }
 
 
 def waiting_in(path: Path) -> int:

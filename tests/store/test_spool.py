@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pytest
 
+from liq_provider.errors import StoreUnusable
 from liq_provider.store.booking import Incoming
 from liq_provider.store.spool import Spool, Waiting
 
@@ -238,3 +239,90 @@ def test_what_comes_after_somebody_took_the_file_away_is_not_lost(path: Path) ->
     assert spool.take(10).items == some(1, first=3)
     spool.taken()
     assert spool.waiting == 0
+
+
+def removed(spool: Spool) -> tuple[int, list[tuple[str, str, int]]]:
+    found = spool.removed()
+    return found.lines, sorted(found.minutes)
+
+
+MINUTES = [("bybit", "BTC", T0)]
+
+
+def test_what_was_taken_away_is_told_and_waited_for_no_more(path: Path) -> None:
+    spool = Spool(path)
+    spool.put(some(3))
+    spool.take(1)
+    spool.taken()
+    path.unlink()
+    assert spool.take(10) == Waiting([])
+    assert spool.waiting == 0
+    assert removed(spool) == (2, MINUTES)
+    assert removed(spool) == (0, [])
+    spool.put(some(2, first=3))
+    assert spool.take(10).items == some(2, first=3)
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_what_was_taken_away_before_more_came_is_told_as_well(path: Path, taken: int) -> None:
+    spool = Spool(path)
+    spool.put(some(3))
+    for _ in range(taken):
+        spool.take(1)
+        spool.taken()
+    path.unlink()
+    spool.put(some(5, first=3))
+    assert removed(spool) == (3 - taken, MINUTES)
+    assert (spool.waiting, spool.take(10).items) == (5, some(5, first=3))
+    spool.taken()
+    assert (spool.waiting, removed(spool)) == (0, (0, []))
+
+
+def test_a_file_that_was_cut_is_told(path: Path) -> None:
+    spool = Spool(path)
+    spool.put(some(3))
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert spool.take(10).items == some(1)
+    assert removed(spool) == (3, MINUTES)
+    spool.taken()
+    assert spool.waiting == 0
+
+
+def test_a_backups_file_in_its_place_is_taken_up(path: Path, tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    Spool(backup).put(some(7))
+    spool = Spool(path)
+    spool.put(some(2, first=7))
+    backup.replace(path)
+    assert spool.take(10).items == some(7)
+    assert removed(spool) == (2, MINUTES)
+    spool.taken()
+    assert spool.waiting == 0
+
+
+def test_a_call_that_had_some_in_hand_when_they_were_taken_away_spoils_no_later_ones(
+    path: Path,
+) -> None:
+    spool = Spool(path)
+    spool.put(some(3))
+    spool.take(2)
+    path.unlink()
+    spool.put(some(4, first=3))
+    assert spool.taken() == 0
+    assert spool.take(10).items == some(4, first=3)
+
+
+def test_a_file_that_cannot_be_read_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path, **_options: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    spool = Spool(path)
+    spool.put(some(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", fail)
+        with pytest.raises(StoreUnusable):
+            spool.take(10)
+    assert spool.take(10).items == some(3)
+    assert removed(spool) == (0, [])
