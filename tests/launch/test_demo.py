@@ -119,7 +119,7 @@ def test_the_dashboard_says_what_is_simulated_and_fills_every_table(demo: Demo) 
     visit = demo.visit
     assert visit is not None
     assert "SIMULATED market" in visit.texts["modes"] and "DRY-RUN" in visit.texts["modes"]
-    assert "LiqTrend on binance, running" in visit.texts["account"]
+    assert "LiqTrend on binance (simulated), running" in visit.texts["account"]
     assert "of 5" in visit.texts["account"] and "USDT" in visit.texts["account"]
     for name in ("waves", "signals", "market", "tape"):
         assert visit.rows[name] >= 3, name
