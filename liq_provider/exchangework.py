@@ -25,6 +25,7 @@ _CLOCK_RETRY_S = 15.0
 _MARKETS_S = 3_600.0
 _MARKETS_RETRY_S = 60.0
 _MARKETS_REFUSED_S = 300.0
+_KEEP_RETRY_S = 5.0
 
 # As ccxt writes it: exchange, method, address, status, reason.
 _REFUSED = re.compile(r" (403|451) ")
@@ -59,6 +60,8 @@ class ExchangeWork:
         self._writing = writing
         self._asking = asking
         self._clock_error: str | None = None
+        # The lists that the feeds go by, and those of them that the store does not have yet.
+        self._lists: dict[str, list[Market]] = {}
         self._unkept: dict[str, list[Market]] = {}
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
@@ -104,8 +107,7 @@ class ExchangeWork:
         while True:
             found, error = await self._ask(load_venue_markets, name, settings)
             if found:
-                venue.feed.update_markets(MarketTable(name, found))
-                venue.markets = len(found)
+                self.use_markets(name, found)
                 spare_from_collection()
                 error = await self._keep_markets(name, found)
             elif error is None:
@@ -115,24 +117,42 @@ class ExchangeWork:
             venue.markets_error = error
             await asyncio.sleep(markets_wait_s(error))
 
+    def use_markets(self, name: str, found: list[Market]) -> None:
+        """Have a venue's feed go by this list."""
+        venue = self._venues[name]
+        venue.feed.update_markets(MarketTable(name, found))
+        venue.markets = len(found)
+        self._lists[name] = found
+
+    async def keep_markets_anew(self) -> None:
+        """The store became another one: give it the lists, as soon as it takes them."""
+        self._unkept = self._lists | self._unkept
+        await self.keep_markets()
+        while self._unkept:
+            await asyncio.sleep(_KEEP_RETRY_S)
+            await self.keep_markets()
+
     async def keep_markets(self) -> None:
         """The store was opened: keep what came before it."""
         for name, found in list(self._unkept.items()):
+            if self._unkept.get(name) is not found:
+                continue  # a newer one came meanwhile
             error = await self._keep_markets(name, found)
             if error is not None:
                 logger.warning("Market list of %s: %s", name, error)
 
     async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
+        self._unkept[name] = found
         if not self._writer.opened:
-            self._unkept[name] = found
             return None
-        self._unkept.pop(name, None)
         try:
             await asyncio.get_running_loop().run_in_executor(
                 self._writing, self._writer.put_markets, name, found, self._clock.now_ms()
             )
         except StoreError as error:
             return str(error)
+        if self._unkept.get(name) is found:
+            del self._unkept[name]
         return None
 
     async def _ask(self, call: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:

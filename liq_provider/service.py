@@ -246,8 +246,7 @@ class Sidecar:
         for name, venue in self._venues.items():
             kept = await loop.run_in_executor(self._writing, self._reader.markets, name)
             if kept and not venue.markets:
-                venue.feed.update_markets(MarketTable(name, kept))
-                venue.markets = len(kept)
+                self._work.use_markets(name, kept)
 
     def _hang_up(self) -> None:
         self._writer.hang_up()
@@ -258,6 +257,8 @@ class Sidecar:
         now_ms = self._clock.now_ms()
         for name in self._venues:
             self._doubts.unread(name, (ANY_COIN,), now_ms)
+        # Who lists what is asked for once an hour only.
+        self._start(self._work.keep_markets_anew())
 
     # -- judge ----------------------------------------------------------------------------
 
@@ -268,9 +269,12 @@ class Sidecar:
         if self._court is not None:  # else the store was opened just now
             works.append(self._court.judging.judge(settled))
         for work in works:
-            task = asyncio.create_task(work)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(work)
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _foresee(self, running: Running) -> None:
         if self._dashboard is not None:

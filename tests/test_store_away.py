@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from liq_provider.markets import Market
 from liq_provider.store.engine import open_engine
+from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
 from .recorder import is_whole, recorder
@@ -137,6 +139,11 @@ async def test_what_is_not_this_sidecars_store_ends_the_start(
 # -- while it runs
 
 
+def markets_in(path: Path) -> list[Market]:
+    with closing(Reader(f"sqlite:///{path}")) as reader:
+        return reader.markets("bybit")
+
+
 async def test_a_file_that_is_removed_is_noticed_and_what_came_lately_is_kept(
     tmp_path: Path,
 ) -> None:
@@ -150,6 +157,7 @@ async def test_a_file_that_is_removed_is_noticed_and_what_came_lately_is_kept(
         sidecar.send(5)
         await sidecar.said("removed or replaced while it was open")
         await sidecar.all_stored()
+        await until(lambda: markets_in(path), "the new store has the market lists", 30)
         await until(sidecar.files.running, "it holds the lock again")
         assert await sidecar.end() == 0
     assert is_whole(path)
