@@ -1,5 +1,6 @@
 """Settling a minute, and computing what follows from it."""
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class Store:
     def __init__(self, directory: Path, settings: Settings = SETTINGS) -> None:
         url = f"sqlite:///{directory / 'store.sqlite'}"
         self.writer = Writer(open_engine(url))
+        # Whoever makes one in passing need not close it.
+        weakref.finalize(self, self.writer.close)
         self.reader = Reader(url)
         self.settler = Settler(self.writer, self.reader, settings)
 

@@ -1,6 +1,7 @@
 """Feature rows, verdicts and stores in a few words."""
 
 import json
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,8 @@ class Store:
         self.path = path
         self.url = url or f"sqlite:///{path}"
         self.writer = Writer(open_engine(self.url))
+        # Whoever makes one in passing need not close it.
+        weakref.finalize(self, self.writer.close)
         self.settings = own or settings()
 
     def settle(self, close_ms: int, rows: Sequence[dict[str, Any]] = (), **sidecar: Any) -> None:

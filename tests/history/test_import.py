@@ -2,6 +2,7 @@
 
 import csv
 import json
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class Store:
     def __init__(self, directory: Path) -> None:
         url = f"sqlite:///{directory / 'store.sqlite'}"
         self.writer = Writer(open_engine(url))
+        # Whoever makes one in passing need not close it.
+        weakref.finalize(self, self.writer.close)
         self.reader = Reader(url)
 
     def load(self, *paths: Path, form: str = "binance-forceorder", **options: Any) -> ImportReport:
