@@ -55,8 +55,7 @@ class Opening:
         :raises StoreError: it cannot be opened
         """
         self._looked_s = time.monotonic()
-        moved = self._writer.opened and self._moved()
-        if moved:
+        if self._writer.opened and self._moved():
             logger.error(
                 "%s was removed or replaced while it was open; the sidecar goes over to what "
                 "is there now. What only the old file held is not in it.",
@@ -66,8 +65,10 @@ class Opening:
             self._remove_leftovers()
         if self._writer.opened:
             return False
+        before = self._open_files.get("")
         made = self._open()
-        another = self._served and (moved or made)
+        # Not by ``moved``: it may have taken several attempts, or been put back meanwhile.
+        another = self._served and (made or self._open_files.get("") != before)
         self._served = True
         return another
 
@@ -77,6 +78,9 @@ class Opening:
 
     def _open(self) -> bool:
         first, self._tried = not self._tried, True
+        if self._served and self._path is not None and not self._path.parent.is_dir():
+            # Made anew it would be in the way of the one that is moved or mounted back.
+            raise StoreUnusable(f"{self._path.parent} is away; put it back, or make an empty one")
         try:
             made = self._writer.open()
             self._writer.refuse_if_stale()

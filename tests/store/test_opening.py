@@ -171,3 +171,43 @@ def test_a_database_that_was_made_anew_is_another_store(postgres_url: str) -> No
     assert opening.ensure()
     assert writer.append([incoming()]).inserted == 1
     writer.close()
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[tuple[Path, Writer, Opening]]:
+    """A store in a directory that can be moved away, open and with one order."""
+    directory = tmp_path / "there"
+    url = f"sqlite:///{directory / 'store.sqlite'}"
+    writer = Writer(open_engine(url, busy_timeout_s=0.05), at_once=False)
+    opening = Opening(writer, url)
+    opening.ensure()
+    writer.append([incoming()])
+    yield directory, writer, opening
+    writer.close()
+
+
+def test_a_directory_that_is_away_is_waited_for_and_not_made_anew(
+    there: tuple[Path, Writer, Opening], tmp_path: Path
+) -> None:
+    directory, writer, opening = there
+    directory.rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match="there is away"):
+            opening.ensure()
+    assert not directory.exists()
+    (tmp_path / "away").rename(directory)
+    assert not opening.ensure(), "it is the same store"
+    writer.append([incoming(T0 + 1)])
+    assert count(directory / "store.sqlite") == 2
+
+
+def test_another_store_that_comes_after_a_while_is_noticed(
+    there: tuple[Path, Writer, Opening], tmp_path: Path
+) -> None:
+    directory, _writer, opening = there
+    directory.rename(tmp_path / "away")
+    with pytest.raises(StoreUnusable):
+        opening.ensure()
+    directory.mkdir()
+    Writer(open_engine(f"sqlite:///{directory / 'store.sqlite'}")).close()
+    assert opening.ensure()
