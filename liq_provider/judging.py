@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liq_provider.confirmation import Confirmed
 from liq_provider.enrich.evidence import Evidence
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.matrix import News
 from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
 from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
@@ -139,6 +140,10 @@ class Judging:
         )
         try:
             new = await self._log.put(verdict, confirmed)
+            if new is None:
+                self._vetoes.against(wave_of(facts))
+                verdict = self._vetoed(facts, expires_at, news_key)
+                new = await self._log.put(verdict, replace(confirmed, judge=verdict.judge))
         except BaseException:
             if verdict is not None:
                 self._judged.discard(wave_of(facts), state)
@@ -177,6 +182,9 @@ class Judging:
             self._judged.discard(wave, state)
             raise
         verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        if self._vetoes.by_news(wave) and verdict.news is not News.CONTRADICTS:
+            # It was heard of another state while this one was being asked about.
+            return state, self._vetoed(facts, expires_at, news.key)
         self._vetoes.heard(verdict)
         return state, verdict
 

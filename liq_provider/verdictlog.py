@@ -21,17 +21,18 @@ class VerdictLog:
         self._writer = writer
         self._executor = executor
         self._now_ms = now_ms
-        self._waiting: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool | None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, verdict: Verdict | None, confirmed: Confirmed) -> bool:
+    async def put(self, verdict: Verdict | None, confirmed: Confirmed) -> bool | None:
         """
         :param verdict: None if the state was judged before
         :param confirmed: what was judged of this state lives longer
-        :return: whether the verdict is a new one
+        :return: whether the verdict is a new one; None: news was against its wave meanwhile, so
+            it was not written
         :raises StoreError: nothing of it was written
         """
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((verdict, confirmed, done))
         if self._task is None:
             self._task = asyncio.create_task(self._write())
@@ -64,8 +65,8 @@ class VerdictLog:
 
     def _tell(
         self,
-        batch: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool]]],
-        outcome: Exception | dict[int, bool],
+        batch: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool | None]]],
+        outcome: Exception | dict[int, bool | None],
     ) -> None:
         for verdict, _, done in batch:
             if done.done():
@@ -73,4 +74,4 @@ class VerdictLog:
             if isinstance(outcome, Exception):
                 done.set_exception(outcome)
             else:
-                done.set_result(verdict is not None and outcome[id(verdict)])
+                done.set_result(False if verdict is None else outcome[id(verdict)])

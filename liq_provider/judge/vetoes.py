@@ -35,6 +35,11 @@ class Vetoes:
         """Remember what a verdict says against its wave."""
         self._note(verdict.row(), verdict.facts.details.get("failure"))
 
+    def against(self, wave: Wave) -> None:
+        """Another sidecar heard that news was against it."""
+        self._by_news.setdefault(wave, set())
+        self._refused.add(wave)
+
     def any(self, wave: Wave) -> bool:
         """:return: whether a model said less than the matrix; the matrix may not stand in"""
         return wave in self._refused

@@ -22,8 +22,8 @@ ASKING: Final = "asking"
 ABANDONED: Final = "abandoned"
 
 # As verdicts say it of news, and of a judge that was not asked.
-_AGAINST = "contradicts"
-_VETOED = "vetoed"
+AGAINST: Final = "contradicts"
+VETOED: Final = "vetoed"
 
 Key = tuple[Any, ...]
 
@@ -255,7 +255,7 @@ def _vetoed(connection: Connection, question: Question) -> bool:
         .where(table.base_asset == question.base_asset)
         .where(table.direction == question.direction)
         .where(table.wave_start_ms == question.wave_start_ms)
-        .where((table.news == _AGAINST) | (table.judge == _VETOED))
+        .where((table.news == AGAINST) | (table.judge == VETOED))
         .limit(1)
     )
     return connection.execute(query).first() is not None

@@ -1,36 +1,100 @@
-"""Verdicts, and the minutes that confirm them."""
+"""
+Verdicts, and the minutes that confirm them.
 
-from collections.abc import Sequence
+Two sidecars may judge two states of one wave at a time. What news was against stays out, whichever
+answer comes last, so that is looked up in the transaction that writes.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from liq_provider.confirmation import Confirmed, prolonged
 from liq_provider.store import schema
+from liq_provider.store.docket import AGAINST, VETOED, lock_docket
 from liq_provider.store.rows import Row
 from liq_provider.store.statements import insert_into
 
 _KEY = tuple(schema.verdicts.primary_key)
+# One who says both "enter" and "the news is against it" has read news, too.
+_TORN = '"failure": "contradictory"'
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
 
 
-def put(connection: Connection, rows: Sequence[Row]) -> list[bool]:
+Wave = tuple[str, str, int]
+
+
+def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     """
-    :return: of each row whether it is new; what was said before about the same state stands
+    :return: of each row whether it is new; what was said before about the same state stands.
+        None: not written, because news was against its wave
     """
     if not rows:
         return []
-    statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
-    # In the order of the key: two writers that lock rows in the same order never deadlock.
-    ordered = sorted(rows, key=_key)
-    found = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
-    return [_key(row) in found for row in rows]
+    # Whoever says yes must see a veto that is being written.
+    lock_docket(connection)
+    known = _known(connection, {_wave(row) for row in rows})
+    vetoed = {wave for wave, said in known.items() if any(map(_against, said))}
+    vetoed.update(_wave(row) for row in rows if _against(row))
+    kept = [row for row in rows if _wave(row) not in vetoed or _refuses(row)]
+    found = set()
+    if kept:
+        statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
+        # In the order of the key: two writers that lock rows in the same order never deadlock.
+        ordered = sorted((_last_word(row, known) for row in kept), key=_key)
+        found = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
+    return [
+        _key(row) in found if _wave(row) not in vetoed or _refuses(row) else None for row in rows
+    ]
+
+
+def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
+    """:return: what was said so far of each of these waves"""
+    table = schema.verdicts.c
+    columns = (table.news, table.judge, table.inputs, table.available_at)
+    found: dict[Wave, list[Row]] = {}
+    ordered = sorted(waves)
+    for first in range(0, len(ordered), _AT_ONCE):
+        some = ordered[first : first + _AT_ONCE]
+        query = (
+            select(table.base_asset, table.direction, table.wave_start_ms, *columns)
+            .where(table.base_asset.in_({wave[0] for wave in some}))
+            .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(some))
+        )
+        for row in connection.execute(query):
+            said = row._asdict()
+            found.setdefault(_wave(said), []).append(said)
+    return found
+
+
+def _last_word(row: Row, known: Mapping[Wave, Sequence[Row]]) -> Row:
+    """The newest verdict counts; so a veto is no older than what it stands against."""
+    if not _refuses(row):
+        return row
+    others = (said["available_at"] + 1 for said in known.get(_wave(row), ()))
+    return row | {"available_at": max(row["available_at"], *others, 0)}
+
+
+def _against(row: Mapping[str, Any]) -> bool:
+    """Whether news was against the wave."""
+    torn = row["judge"] == VETOED and _TORN in str(row["inputs"])
+    return torn or bool(row["news"] == AGAINST)
+
+
+def _refuses(row: Mapping[str, Any]) -> bool:
+    return bool(row["news"] == AGAINST or row["judge"] == VETOED)
+
+
+def _wave(row: Mapping[str, Any]) -> Wave:
+    return row["base_asset"], row["direction"], row["wave_start_ms"]
 
 
 def extend(connection: Connection, confirmed: Sequence[Confirmed], now_ms: int) -> bool:
     """
     What was judged of the states that were confirmed lives longer, and nothing that was judged
-    of another. Nothing changes for a minute that nobody can act upon any more.
+    of another, nor what let a wave pass that news was against. Nothing changes for a minute that
+    nobody can act upon any more.
 
     :return: whether anything changed
     """
@@ -56,13 +120,17 @@ def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dic
         wave = (item.base_asset, item.direction, item.wave_start_ms)
         by_wave.setdefault(wave, []).append(item)
     query = (
-        select(*_KEY, table.close_ms, table.confirmed)
+        select(*_KEY, table.news, table.inputs, table.close_ms, table.confirmed)
         .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(sorted(by_wave)))
         .order_by(*_KEY)
         .with_for_update()
     )
     changes = []
-    for row in connection.execute(query):
+    rows = connection.execute(query).all()
+    said = [row._asdict() for row in rows]
+    vetoed = {_wave(row) for row in said if _against(row)}
+    alive = [_wave(row) not in vetoed or _refuses(row) for row in said]
+    for row in (row for row, stands in zip(rows, alive, strict=True) if stands):
         spans, expires_at = row.confirmed, None
         for item in by_wave[row.base_asset, row.direction, row.wave_start_ms]:
             state = (item.strength, item.aligned, item.news_key, item.judge)

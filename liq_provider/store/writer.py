@@ -251,13 +251,14 @@ class Writer:
 
     def put_verdicts(
         self, rows: Sequence[Row], confirmed: Sequence[Confirmed] = (), now_ms: int = 0
-    ) -> list[bool]:
+    ) -> list[bool | None]:
         """
         Write verdicts, and how long they and older ones live, in one transaction.
 
         :param rows: of ``verdicts``
         :param confirmed: states of waves that settled minutes show
-        :return: of each row whether it is new; what was said of a state before stands
+        :return: of each row whether it is new; what was said of a state before stands. None:
+            not written, because news was against its wave
         """
         with store_errors("Writing verdicts"), self.engine.begin() as connection:
             new = verdicts.put(connection, rows)

@@ -116,6 +116,42 @@ async def test_a_wave_that_news_was_against_stays_out(
         assert len(server.requests) == asked_before, "nor is it asked about early"
 
 
+@pytest.mark.parametrize("sidecars", [1, 2])
+@pytest.mark.parametrize("veto", [AGAINST, TORN])
+async def test_a_veto_that_comes_while_another_question_is_out_stands(
+    court: Court, veto: dict[str, str], sidecars: int
+) -> None:
+    """Two sidecars, or one in two minutes, ask about one wave with different news."""
+    async with StandIn() as server:
+        trial = Trial(court, server)
+        first = trial.judging
+        if sidecars == 2:
+            trial.restart()
+        thinks, may_say = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            thinks.set()
+            await may_say.wait()
+            trial.says = YES
+            return await trial._answer(request, body)
+
+        server.handler = slow
+        trial.news = SOME
+        asking = asyncio.create_task(first.judge(court.settled()))
+        await asyncio.wait_for(thinks.wait(), 20)
+        server.handler = trial._answer
+        await trial.minute(0, veto, OTHER)
+        may_say.set()
+        (late,) = await asyncio.wait_for(asking, 20)
+        assert (late.judge, late.action) == ("vetoed", Action.SKIP)
+        assert {row["action"] for row in court.verdicts()} == {"skip"}
+        # The first one knows it by now, and asks no more.
+        trial.judging = first
+        asked_before = len(server.requests)
+        assert (await trial.minute(1, YES, NEWER))["action"] == "skip"
+        assert len(server.requests) == asked_before
+
+
 async def test_a_contradiction_is_remembered_whatever_failed_before_it(court: Court) -> None:
     async with StandIn() as server:
         trial = Trial(court, server)

@@ -342,6 +342,62 @@ def test_what_was_judged_of_another_state_does_not_live_longer(
     assert found["expires_at"] == T0 + 32_000
 
 
+# -- news that is against a wave
+
+AGAINST = {"news": "contradicts", "news_key": "other-news", "action": "skip"}
+TORN = {"judge": "vetoed", "inputs": '{"failure": "contradictory"}', "news_key": "other-news"}
+
+
+@pytest.mark.parametrize("veto", [AGAINST, TORN])
+@pytest.mark.parametrize("together", [False, True])
+def test_who_lets_a_wave_pass_that_news_is_against_comes_too_late(
+    writer: Writer, reader: Reader, veto: dict[str, str], together: bool
+) -> None:
+    passes, other = verdict(available_at=T0 + 9_000), verdict(base_asset="ETH")
+    if together:
+        assert writer.put_verdicts([passes, verdict(**veto), other]) == [None, True, True]
+    else:
+        assert writer.put_verdicts([verdict(**veto)]) == [True]
+        assert writer.put_verdicts([passes, other]) == [None, True]
+    rows = reader.verdicts(T0, T0 + MINUTE)
+    assert {(row["base_asset"], row["news_key"]) for row in rows} == {
+        ("BTC", "other-news"),
+        ("ETH", "some-news"),
+    }
+    # What refuses the wave as well may be said.
+    assert writer.put_verdicts([verdict(judge="vetoed")]) == [True]
+
+
+@pytest.mark.parametrize("veto", [AGAINST, TORN])
+def test_a_veto_is_newer_than_what_it_stands_against(
+    writer: Writer, reader: Reader, veto: dict[str, str]
+) -> None:
+    writer.put_verdicts([verdict(available_at=T0 + 7_000)])
+    writer.put_verdicts([verdict(**veto, available_at=T0 + 6_900)])
+    newest = reader.verdicts(T0, T0 + MINUTE)[-1]
+    assert (newest["news_key"], newest["available_at"]) == ("other-news", T0 + 7_001)
+
+
+@pytest.mark.parametrize("veto", [AGAINST, TORN])
+def test_what_let_a_wave_pass_lives_no_longer_once_news_was_against_it(
+    writer: Writer, reader: Reader, veto: dict[str, str]
+) -> None:
+    writer.put_verdicts([verdict()])
+    writer.put_verdicts([verdict(**veto)])
+    confirm(writer, 1)
+    state = {name: veto[name] for name in ("judge", "news_key") if name in veto}
+    confirm(writer, 1, **state)
+    found = {row["news_key"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert found == {"some-news": T0 + 32_000, "other-news": T0 + 92_000}
+
+
+def test_a_wave_that_only_the_matrix_may_not_judge_may_be_judged_by_a_model(
+    writer: Writer,
+) -> None:
+    writer.put_verdicts([verdict(judge="vetoed", inputs='{"failure": "malformed"}')])
+    assert writer.put_verdicts([verdict(news_key="newer")]) == [True]
+
+
 # -- the rest
 
 
