@@ -96,6 +96,13 @@ class Appending:
             if minute_ms is not None and final.has(row, minute_ms):
                 row["minute_ms"], how[key] = None, "late"
         new = self._insert(rows, how)
+        # A sidecar that began within the minute may have stored some as of before its time.
+        known = {key: row for key, row in rows.items() if key not in new and row["minute_ms"]}
+        rebooking.rebook(
+            *(self._connection, known, 0, self._min_event_usd, self._rules, self._result),
+            only_uncounted=True,
+        )
+        self._clear({(r["venue"], r["base_asset"], r["minute_ms"]) for r in known.values()})
         self._doubt(self._came_late(rows[key] for key in too_late & new), _EVERYBODY)
         self._result.duplicates = len(items) - self._result.inserted
         return self._result
@@ -150,6 +157,15 @@ class Appending:
     def _doubt(self, doubts: Mapping[int, set[Doubt]], heard_by: str) -> None:
         for available_at, some in sorted(doubts.items()):
             statements.doubt(self._connection, sorted(some), heard_by, available_at)
+
+    def _clear(self, minutes: set[tuple[str, str, int]]) -> None:
+        """What is counted now is missing nowhere; nobody had decided on these minutes."""
+        for minute_ms in {minute_ms for *_, minute_ms in minutes}:
+            missing = unbooked(self._connection, minute_ms, self._min_event_usd)
+            for venue, base_asset, of_ms in sorted(minutes):
+                doubt = Doubt(venue, base_asset, _minute(minute_ms))
+                if of_ms == minute_ms and doubt not in missing:
+                    statements.undoubt(self._connection, doubt)
 
     def _owing(
         self,

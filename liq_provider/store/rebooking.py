@@ -31,6 +31,8 @@ def rebook(
     min_event_usd: float,
     rules: BookingRules,
     result: Counted,
+    *,
+    only_uncounted: bool = False,
 ) -> dict[Identity, int | None]:
     """
     Runs in the transaction that stores a batch, with the watermark locked: nobody adds to a sum
@@ -38,6 +40,7 @@ def rebook(
 
     :param heard: rows of ``liquidations`` as this sidecar would book them, whose orders the
         store has already
+    :param only_uncounted: what counts anywhere stays there, as for imports
     :return: the minute that each of them counts in now
     """
     booked = _booked(connection, sorted(heard))
@@ -46,7 +49,7 @@ def rebook(
         better = heard[key]["minute_ms"]
         if better is None or better < watermark_ms or (minute_ms or better + 1) <= better:
             continue
-        if minute_ms is not None and minute_ms < watermark_ms:
+        if minute_ms is not None and (only_uncounted or minute_ms < watermark_ms):
             continue  # settled there; it must not count twice
         connection.execute(update(schema.liquidations).where(_is(key)).values(minute_ms=better))
         booked[key] = better

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, case, select, update
+from sqlalchemy import Connection, Table, and_, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from liq_provider.coverage import Interval
+from liq_provider.coverage import Interval, without
 from liq_provider.doubts import Doubt
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
@@ -169,6 +169,26 @@ def _goes_on(connection: Connection, row: Row) -> bool:
         .values(end_ms=row["end_ms"])
     )
     return bool(longer.rowcount)
+
+
+def undoubt(connection: Connection, doubt: Doubt) -> None:
+    """An order that was missing whoever heard the minute counts in it after all."""
+    table = schema.doubts.c
+    there = and_(
+        table.venue == doubt.venue,
+        table.base_asset == doubt.base_asset,
+        table.heard_by == "",
+        table.start_ms <= doubt.span.start_ms,
+        table.end_ms > doubt.span.start_ms,
+    )
+    rows = connection.execute(select(schema.doubts).where(there)).mappings().all()
+    connection.execute(delete(schema.doubts).where(there))
+    left = [
+        {**row, "start_ms": span.start_ms, "end_ms": span.end_ms}
+        for row in rows
+        for span in without([Interval(row["start_ms"], row["end_ms"])], [doubt.span])
+    ]
+    grow(connection, schema.doubts, left, ("end_ms",))
 
 
 def grow(connection: Connection, table: Table, rows: list[Row], columns: tuple[str, ...]) -> None:

@@ -239,6 +239,23 @@ def test_an_import_does_not_complete_a_minute_that_was_decided_on_before_it_was_
     assert (grid.as_of(T0 + MINUTE).covered.item(), grid.long_usd.item()) == (True, 0.0)
 
 
+@pytest.mark.parametrize("settled_first", [True, False])
+def test_an_import_counts_what_a_sidecar_that_began_within_the_minute_could_not(
+    writer: Writer, reader: Reader, settled_first: bool
+) -> None:
+    before = incoming(T0 + 1_000, since_ms=T0 + 30_000)
+    assert dict(writer.append([before]).booked) == {"late": 1}
+    for close in (1, 2) if settled_first else ():
+        settle(writer, close)
+    done = writer.import_batch([incoming(T0 + 1_000), incoming(T0 + 2_000)])
+    assert (done.inserted, done.rebooked) == (1, 1)
+    writer.cover("bybit", [Interval(T0, T0 + MINUTE)], "import")
+    for close in (1, 2) if not settled_first else ():
+        settle(writer, close)
+    (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + MINUTE).values()
+    assert (grid.covered.item(), grid.long_usd.item()) == (True, 200.0)
+
+
 def test_an_import_of_another_venue_is_not_held_up(writer: Writer) -> None:
     settle(writer, 1, [(0, 61_000)])
     assert writer.import_batch([incoming(venue="okx")]).booked == {"event": 1}
