@@ -4,6 +4,7 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,13 @@ def study(arguments: argparse.Namespace) -> int:
     options = Options(arguments.fee, arguments.slippage, arguments.trials, arguments.seed)
     found = context(arguments)
     reader = found.minutes(found.settings.backtest_source)
-    pairs = _pairs(found, reader, arguments)
+    every = _pairs(found, reader, arguments)
+    # Without any that is known, the report says so of all.
+    pairs = [data for data in every if len(data.known_ms)] or every
+    kept = {data.pair for data in pairs}
     report = _report(found, reader, pairs, options, open_holdout=arguments.open_holdout)
+    unknown = tuple(data.pair for data in every if data.pair not in kept)
+    report = replace(report, unknown=unknown)
     out = Path(arguments.out) if arguments.out else study_dir(found.store_url, found.base_dir)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
     page, data = report.write(out, f"study_{stamp}")
@@ -62,23 +68,17 @@ def _report(
     to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
     cut_ms = holdout.split(from_ms, to_ms)
     now_ms = int(time.time() * 1000)
+    opening = holdout.Opening(cut_ms, to_ms, now_ms)
+    part = _part(found, reader, pairs, (from_ms, cut_ms), options)
     kept: Part | None = None
-    note = "No hold-out: the recording is too short to keep days apart."
-    if cut_ms < to_ms:
-        coins = [base_asset_of_pair(data.pair) for data in pairs]
-        source = found.settings.backtest_source
-        engine = open_engine(found.store_url)
-        try:
-            before = holdout.openings(engine, coins, source, cut_ms, to_ms)
-            opening = holdout.Opening(cut_ms, to_ms, now_ms)
-            if open_holdout:
-                kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
-                holdout.record(engine, coins, source, opening, _settings(found))
-        finally:
-            engine.dispose()
-        note = _note(opening, before, opened=open_holdout)
+    if open_holdout and cut_ms < to_ms:
+        kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
+    before = _remember(found, pairs, from_ms, opening, opened=kept is not None)
+    note = _note(opening, before, opened=open_holdout)
+    if cut_ms == to_ms:
+        note = "No hold-out: the recording is too short to keep days apart."
     return Report(
-        _part(found, reader, pairs, (from_ms, cut_ms), options),
+        part,
         kept,
         note,
         options,
@@ -86,6 +86,28 @@ def _report(
         now_ms,
         _mark(found, reader, from_ms, to_ms),
     )
+
+
+def _remember(
+    found: Context,
+    pairs: list[PairData],
+    from_ms: int,
+    opening: holdout.Opening,
+    *,
+    opened: bool,
+) -> list[holdout.Opening]:
+    """:return: when the hold-out, or some of it, was looked at before"""
+    coins = [base_asset_of_pair(data.pair) for data in pairs]
+    source, settings = found.settings.backtest_source, _settings(found)
+    first = holdout.Opening(from_ms, opening.start_ms, opening.opened_ms)
+    engine = open_engine(found.store_url)
+    try:
+        before = holdout.openings(engine, coins, source, opening.start_ms, opening.end_ms)
+        for look in [first, opening] if opened else [first]:
+            holdout.record(engine, holdout.looked_at(pairs, look), source, settings)
+    finally:
+        engine.dispose()
+    return before
 
 
 def _mark(found: Context, reader: Reader, from_ms: int, to_ms: int) -> str | None:
@@ -99,13 +121,18 @@ def _mark(found: Context, reader: Reader, from_ms: int, to_ms: int) -> str | Non
 def _note(opening: holdout.Opening, before: list[holdout.Opening], *, opened: bool) -> str:
     span = f"{day(opening.start_ms)} to {day(opening.end_ms)} UTC"
     if before:
-        first = day(before[0].opened_ms)
-        used = "is no longer a hold-out: what it shows may have been tuned to"
-        return f"The last part ({span}) was first opened on {first} UTC and {used}."
+        start_ms = max(opening.start_ms, min(one.start_ms for one in before))
+        end_ms = min(opening.end_ms, max(one.end_ms for one in before))
+        seen = f"{day(start_ms)} to {day(end_ms)}"
+        return (
+            f"The last part ({span}) was first looked at on {day(before[0].opened_ms)} UTC (of it "
+            f"{seen}) and is no longer a hold-out: what it shows may have been tuned to."
+        )
     if opened:
         return f"Hold-out ({span}): opened now, for the first time. It can be used only once."
     return (
-        f"Hold-out: {span} was not looked at. Decide first what to trade, then open it once with "
+        f"Hold-out: {span} was not looked at by a study that this store remembers; backtests and "
+        "plots are not remembered. Decide first what to trade, then open it once with "
         "--open-holdout."
     )
 

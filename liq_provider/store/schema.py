@@ -92,7 +92,7 @@ imports = Table(
     Column("finished_ms", BigInteger, nullable=False),
 )
 
-# Hold-out spans of the study that somebody has looked at: from then on they are no hold-outs.
+# Spans that a study has looked at, hold-outs among them: from then on they can be no hold-outs.
 holdouts = Table(
     "holdouts",
     metadata,

@@ -50,6 +50,12 @@ class PairData:
         """Closes of the candles."""
         return self.open_ms + self.timeframe_ms
 
+    @property
+    def known_ms(self) -> IntArray:
+        """Closes of the candles that something is known at."""
+        rows = self.rows.close_ms[self.rows.state != State.UNCOVERED]
+        return self.close_ms[np.isin(self.close_ms, rows)]
+
     def between(self, from_ms: int, to_ms: int) -> "PairData":
         """:return: the candles that close in ``[from_ms, to_ms)``; features stay as they are"""
         part = slice(*np.searchsorted(self.close_ms, [from_ms, to_ms]).tolist())

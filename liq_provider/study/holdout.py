@@ -2,19 +2,21 @@
 The hold-out: the last part of a recording, which is looked at once.
 
 Whoever tunes settings on a span sees its luck as skill. So a study leaves the last days alone
-until it is told to open them, and the store remembers that it did.
+until it is told to open them, and the store remembers that it did. It remembers what a study
+looks at without being told, too: other pairs or candles put the hold-out elsewhere.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
+from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.store import schema
 from liq_provider.store.engine import migrate, store_errors
 from liq_provider.store.statements import insert_into
-from liq_provider.study.events import DAY_MS
+from liq_provider.study.events import DAY_MS, PairData
 
 SHARE = 0.3
 
@@ -35,10 +37,21 @@ def split(from_ms: int, to_ms: int) -> int:
     return midnight if from_ms < midnight < to_ms else to_ms
 
 
+def looked_at(pairs: Sequence[PairData], opening: Opening) -> dict[str, Opening]:
+    """:return: by coin, from the first to the last candle of the span that shows anything"""
+    found = {}
+    for data in pairs:
+        known = data.between(opening.start_ms, opening.end_ms).known_ms
+        if len(known):
+            span = (int(known[0]), int(known[-1]) + 1)
+            found[base_asset_of_pair(data.pair)] = Opening(*span, opening.opened_ms)
+    return found
+
+
 def openings(
     engine: Engine, coins: Sequence[str], source: str, start_ms: int, end_ms: int
 ) -> list[Opening]:
-    """:return: what was opened of these coins and overlaps the span, oldest first"""
+    """:return: what was looked at of these coins and overlaps the span, oldest first"""
     migrate(engine)
     table = schema.holdouts.c
     with store_errors("Reading hold-outs"), engine.connect() as connection:
@@ -56,12 +69,17 @@ def openings(
 
 def record(
     engine: Engine,
-    coins: Sequence[str],
+    looks: Mapping[str, Opening],
     source: str,
-    opening: Opening,
     settings: dict[str, object],
 ) -> None:
-    """Remember for good that a span was looked at, and with which settings."""
+    """
+    Remember for good what was looked at, and with which settings.
+
+    :param looks: by coin
+    """
+    if not looks:
+        return
     migrate(engine)
     rows = [
         {
@@ -72,7 +90,7 @@ def record(
             "opened_ms": opening.opened_ms,
             "detail": json.dumps(settings, sort_keys=True),
         }
-        for coin in sorted(set(coins))
+        for coin, opening in sorted(looks.items())
     ]
     with store_errors("Recording a hold-out"), engine.begin() as connection:
         # The first look is the one that counts.

@@ -52,6 +52,7 @@ class Report:
     :param holdout_note: what became of the hold-out
     :param settings: what the waves were made with
     :param simulated: what is to be said of data that never happened, None if all of it did
+    :param unknown: pairs that are left out, as nothing is known of them
     """
 
     part: Part
@@ -61,10 +62,13 @@ class Report:
     settings: dict[str, Any]
     made_ms: int
     simulated: str | None = None
+    unknown: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """:return: the plain sentences"""
         said = [*self.part.lines(self.options), self.holdout_note]
+        if self.unknown:
+            said.insert(1, f"Left out, as nothing is known of them: {', '.join(self.unknown)}.")
         if self.simulated is not None:
             said[0] = f"{self.simulated}. {said[0]}"
         if self.holdout is not None:
@@ -77,6 +81,7 @@ class Report:
             "liqtrend": __version__,
             "made_ms": self.made_ms,
             "simulated": self.simulated,
+            "unknown": list(self.unknown),
             "sentences": self.lines(),
             "limits": list(LIMITS),
             "options": asdict(self.options),

@@ -131,6 +131,7 @@ class Study:
     Everything that the report says about one span.
 
     :param unseen: waves that are left out, as their beginning was not seen
+    :param known_days: time in which something was known of any pair
     """
 
     from_ms: int
@@ -147,6 +148,7 @@ class Study:
     late_entry: list[Cell]
     breakdowns: dict[str, list[Cell]]
     ablation: list[Cell]
+    known_days: float
     known_by_day: dict[str, float]
     waves_by_day: dict[str, int]
     cells: int = field(default=0)
@@ -207,6 +209,7 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
         late_entry=late,
         breakdowns=breakdowns,
         ablation=_ablation(pairs, settings, rules, horizon, cells),
+        known_days=_known_days(waves, pairs[0].timeframe_ms),
         known_by_day=_known_by_day(waves),
         waves_by_day={_day(day): int(n) for day, n in events["day"].value_counts().items()},
         cells=cells.made,
@@ -333,6 +336,12 @@ def _share(found: PairWaves) -> PairShare:
     return PairShare(
         found.data.pair, len(found.data.open_ms), int(found.known.sum()), len(found.events)
     )
+
+
+def _known_days(waves: Mapping[str, PairWaves], timeframe_ms: int) -> float:
+    """What is known of several pairs at once is one time: their events at once are one, too."""
+    known = [found.data.close_ms[found.known] for found in waves.values()]
+    return len(np.unique(np.concatenate(known))) * timeframe_ms / DAY_MS
 
 
 def _known_by_day(waves: Mapping[str, PairWaves]) -> dict[str, float]:

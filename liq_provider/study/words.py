@@ -94,7 +94,8 @@ def _missing(found: Hypothesis, study: Study) -> str:
 
 def _wanted(found: Hypothesis, study: Study) -> str:
     """How long to record for an edge of each size, by the spread and the rate that were seen."""
-    rate = found.mean.n / _span_days(study)
+    # Days that something was known on, not those that the candles span.
+    rate = found.mean.n / max(study.known_days, 1 / 1_440)
     said = ""
     if found.finding == "not enough data":
         said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"
@@ -122,11 +123,6 @@ def _wanted(found: Hypothesis, study: Study) -> str:
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _span_days(study: Study) -> float:
-    """Days that were recorded, not those that the candles span."""
-    return max(sum(study.known_by_day.values()), 1 / 1_440)
 
 
 def percent(share: float) -> str:

@@ -141,12 +141,29 @@ def test_the_report_says_how_long_to_record_for_edges_of_three_sizes() -> None:
     found = run_study([pair_data(market(7, 40, 0.0))], SETTINGS, free)
     hypothesis = found.hypotheses[0]
     assert list(hypothesis.needed_events) == [0.0005, 0.001, 0.002]
-    rate = hypothesis.mean.n / sum(found.known_by_day.values())
+    assert found.known_days == 40
+    rate = hypothesis.mean.n / 40
     said = " ".join(sentences(found, free))
     for edge, events in hypothesis.needed_events.items():
         assert events == stats.needed(hypothesis.mean.spread, edge, 0.99)
         assert f"{10_000 * edge:.0f} bp {events / rate:,.0f} days" in said
     assert "no number of events" not in said
+
+
+def test_the_rate_is_that_of_the_time_in_which_something_was_known() -> None:
+    """Not of what was known of all pairs on average: others that are unknown make no rate."""
+    made = market(7, 40, 0.0)
+    minutes = len(made.longs)
+    known = pair_data(made)
+    unknown = pair_data(made, "ETH/USDT:USDT", range(minutes))
+    half = pair_data(made, "SOL/USDT:USDT", range(minutes // 2))
+    alone = run_study([known], SETTINGS, Options())
+    both = run_study([known, unknown], SETTINGS, Options())
+    assert both.known_days == alone.known_days == 40
+    assert both.hypotheses[0].mean.n == alone.hypotheses[0].mean.n
+    assert sentences(both, Options())[-1] == sentences(alone, Options())[-1]
+    assert run_study([half], SETTINGS, Options()).known_days == pytest.approx(20, abs=0.01)
+    assert run_study([half, known, unknown], SETTINGS, Options()).known_days == 40
 
 
 def planned(net: tuple[float, float, float], needed: dict[float, int | None]) -> str:
@@ -165,7 +182,7 @@ def planned(net: tuple[float, float, float], needed: dict[float, int | None]) ->
     study = replace(
         study,
         hypotheses=[hypothesis],
-        known_by_day={f"2026-01-{day:03d}": 1.0 for day in range(120)},
+        known_days=120.0,
     )
     return sentences(study, Options())[-1]
 
