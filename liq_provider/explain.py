@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
-from liq_provider.features import FeatureParams, FeatureRows, Features, State
+from liq_provider.features import FeatureRows, Features, State
 from liq_provider.judge.matrix import NEWS_CODES, Confidence
 from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import history
 from liq_provider.rolling import FloatArray
 from liq_provider.scores import Score, score_words
 from liq_provider.settings import Settings
@@ -79,14 +79,8 @@ def explain(
     candles = max(1, len(closes))
     candle_ms = close_ms - timeframe_ms * np.arange(candles - 1, -1, -1, dtype=np.int64)
     from_ms = int(candle_ms[0]) - timeframe_ms + MINUTE_MS
-    computed = compute(
-        reader,
-        [base_asset],
-        settings.venues.enabled,
-        FeatureParams.of(settings),
-        from_ms,
-        close_ms,
-    )[0]
+    timeframe_min = timeframe_ms // MINUTE_MS
+    computed = history(reader, base_asset, settings, timeframe_min, from_ms, close_ms)
     rows = computed.rows((settings.zscore,))
     change, noise = trend_inputs(closes, settings.trend_candles)
     if not len(closes):

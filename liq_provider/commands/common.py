@@ -144,6 +144,20 @@ def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
     return base
 
 
+def known_coin(reader: Reader, settings: Settings, pair: str) -> str:
+    """
+    :return: the coin behind a pair that a user typed, of what ``backtest_source`` names
+    :raises UsageError: nothing is known of it there
+    """
+    source = settings.backtest_source
+    if source == "minutes":
+        return coin_of(reader, settings.venues.enabled, pair)
+    base = base_asset_of_pair(pair)
+    if reader.bar_span(source, base) is None or "/" not in pair:
+        raise UsageError(f"{pair}: the store holds no bars of it from {source}")
+    return base
+
+
 def tell_mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> str | None:
     """
     Say on the standard error, which no parser reads, that some of what follows is simulated.

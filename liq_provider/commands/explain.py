@@ -15,8 +15,8 @@ from liq_provider.bot.snapshot import Snapshot
 from liq_provider.candle import closes, no_candles
 from liq_provider.commands.common import (
     Context,
-    coin_of,
     context,
+    known_coin,
     parse_time,
     show_time,
     tell_mark,
@@ -27,6 +27,7 @@ from liq_provider.explain import explain as explain_decision
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.provenance import is_stand_in
 from liq_provider.rolling import FloatArray
+from liq_provider.settings import Settings
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
@@ -35,17 +36,21 @@ _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim"
 def explain(arguments: argparse.Namespace) -> int:
     """Print the gates in the order in which they are asked; the first that failed decides."""
     found = context(arguments)
-    reader, settings = found.minutes(), found.settings
-    base_asset = coin_of(reader, settings.venues.enabled, arguments.pair)
-    states = reader.states(["computed_ms", "sidecar"])
+    states = found.reader().states(["computed_ms", "sidecar"])
     computed_ms = int(states.get("computed_ms") or 0)
+    # Without --at the question is what the bot sees now, and it needs a recorded verdict.
+    now = arguments.at is None and computed_ms > 0
+    settings = found.settings
+    if now:
+        # A bot that trades sees minutes, whatever its backtests are made of.
+        settings = settings.model_copy(update={"backtest_source": "minutes"})
+    reader = found.minutes(settings.backtest_source)
+    base_asset = known_coin(reader, settings, arguments.pair)
     from liq_provider.enrich.exchange import timeframe_ms
 
     step_ms = timeframe_ms(found.timeframe)
-    close_ms = _moment(arguments.at, reader, computed_ms) // step_ms * step_ms
+    close_ms = _moment(arguments.at, reader, settings, base_asset, computed_ms) // step_ms * step_ms
     candles, note = candles_of(found, arguments.pair, close_ms)
-    # Without --at the question is what the bot sees now, and it needs a recorded verdict.
-    now = arguments.at is None and computed_ms > 0
     explained = explain_decision(
         reader,
         settings,
@@ -65,7 +70,10 @@ def explain(arguments: argparse.Namespace) -> int:
     # A bot had candles; that there are none here says nothing of what it did.
     untold = note is not None and failed is not None and failed.name == "trend"
     span_ms = settings.segment_min * MINUTE_MS
-    mark = tell_mark(reader, settings, close_ms - span_ms, close_ms)
+    mark = None
+    if settings.backtest_source == "minutes":
+        # A vendor's bars come from an exchange whatever else is stored.
+        mark = tell_mark(reader, settings, close_ms - span_ms, close_ms)
     if arguments.json:
         answer = {
             "pair": arguments.pair,
@@ -83,9 +91,13 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _moment(at: str | None, reader: Reader, computed_ms: int) -> int:
+def _moment(
+    at: str | None, reader: Reader, settings: Settings, base_asset: str, computed_ms: int
+) -> int:
     if at is not None:
         return minute_of(parse_time(at))
+    if settings.backtest_source != "minutes":
+        return (reader.bar_span(settings.backtest_source, base_asset) or (0, 0))[1]
     span = reader.span()
     if not computed_ms and span is None:
         raise UsageError("the store holds no liquidations yet")

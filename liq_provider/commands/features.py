@@ -7,11 +7,11 @@ import math
 import sys
 from typing import Any
 
-from liq_provider.commands.common import coin_of, context, parse_time, show_time, tell_mark
+from liq_provider.commands.common import context, known_coin, parse_time, show_time, tell_mark
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureParams, State
+from liq_provider.features import State
 from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.pipeline import compute
+from liq_provider.pipeline import history
 from liq_provider.provenance import within
 from liq_provider.scores import EVERY_SCORE
 from liq_provider.store.origins import simulated_spans
@@ -22,34 +22,34 @@ from liq_provider.wave import Strength, Thresholds, Waves, direction_word, waves
 def features(arguments: argparse.Namespace) -> int:
     """Print every minute of the span; its default is what the store holds of the last 24 h."""
     found = context(arguments)
-    reader, settings = found.minutes(), found.settings
+    settings = found.settings
+    reader, bars = found.minutes(settings.backtest_source), settings.backtest_source != "minutes"
     span = reader.span()
-    if span is None:
+    if span is None and not bars:
         raise UsageError("the store holds no liquidations yet")
-    to_ms = minute_of(
-        parse_time(arguments.to_time) if arguments.to_time else _newest(reader, span[1])
-    )
+    base_asset = known_coin(reader, settings, arguments.pair)
+    if bars:
+        span = reader.bar_span(settings.backtest_source, base_asset)
+    first_ms, last_ms = span or (0, 0)
+    newest_ms = last_ms if bars else _newest(reader, last_ms)
+    to_ms = minute_of(parse_time(arguments.to_time) if arguments.to_time else newest_ms)
     from_ms = minute_of(
         parse_time(arguments.from_time)
         if arguments.from_time
-        else max(span[0] + MINUTE_MS, to_ms - 1_440 * MINUTE_MS)
+        else max(first_ms + MINUTE_MS, to_ms - 1_440 * MINUTE_MS)
     )
     if from_ms > to_ms:
         raise UsageError("--from must be before --to")
-    computed = compute(
-        reader,
-        [coin_of(reader, settings.venues.enabled, arguments.pair)],
-        settings.venues.enabled,
-        FeatureParams.of(settings),
-        from_ms,
-        to_ms,
-    )[0]
+    # Of bars every one is shown that fills a segment, whatever the candles are.
+    computed = history(reader, base_asset, settings, settings.segment_min, from_ms, to_ms)
     rows = computed.rows(EVERY_SCORE)
     thresholds = Thresholds.of(settings)
     waves = waves_of(rows, thresholds, settings.segment_min)
     dense = computed.features
-    spans = simulated_spans(reader)
-    tell_mark(reader, settings, from_ms - settings.segment_min * MINUTE_MS, to_ms)
+    # A vendor's bars come from an exchange whatever else is stored.
+    spans = {} if bars else simulated_spans(reader)
+    if not bars:
+        tell_mark(reader, settings, from_ms - settings.segment_min * MINUTE_MS, to_ms)
     known = rows.state != State.UNCOVERED
     lines = (
         {
@@ -58,7 +58,7 @@ def features(arguments: argparse.Namespace) -> int:
             "venues": "+".join(dense.venues_at(row)),
             "long_usd": _known(known[i], round(float(rows.long_usd[i]), 2)),
             "short_usd": _known(known[i], round(float(rows.short_usd[i]), 2)),
-            "count": _known(known[i], int(rows.count[i])),
+            "count": _known(known[i] and dense.has_counts, int(rows.count[i])),
             "z": _number(rows.z[i]),
             "robust_z": _number(rows.robust_z[i]),
             "percentile": _number(rows.percentile[i]),

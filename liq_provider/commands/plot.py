@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liq_provider.commands.common import Context, coin_of, context, pair_of, parse_time, show_time
+from liq_provider.commands.common import (
+    Context,
+    context,
+    known_coin,
+    pair_of,
+    parse_time,
+    show_time,
+)
 from liq_provider.errors import UsageError
 from liq_provider.liquidation import base_asset_of_pair, minute_of
 from liq_provider.store.reader import Reader
@@ -121,14 +128,12 @@ def _stored_span(reader: Reader, found: Context, pair: str) -> tuple[int, int]:
     """
     source, coin = found.settings.backtest_source, base_asset_of_pair(pair)
     if source != "minutes":
-        span = reader.bar_span(source, coin)
-        if span is None:
-            raise UsageError(f"{pair}: the store holds no bars of it from {source}")
-        return span
+        known_coin(reader, found.settings, pair)
+        return reader.bar_span(source, coin) or (0, 0)
     computed_ms = int(reader.states(["computed_ms"]).get("computed_ms") or 0)
     span = reader.minute_span(coin)
     if span is None:
-        coin_of(reader, found.settings.venues.enabled, pair)
+        known_coin(reader, found.settings, pair)
         span = reader.span()
     if span is None:
         raise UsageError("the store holds no liquidations yet")
