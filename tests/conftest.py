@@ -10,12 +10,13 @@ import pytest_asyncio
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.world import World
 
-from . import processes
+from . import processes, tradesdb
 from .court import Court
 
 
 def pytest_configure() -> None:
     processes.watch()
+    tradesdb.watch()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +32,7 @@ def pytest_runtest_setup() -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     yield
+    tradesdb.close()
     processes.complain(item)
 
 

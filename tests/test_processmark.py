@@ -14,6 +14,9 @@ from liq_provider.processmark import ProcessMark, _started
 SIDECAR = "import time; print(1, flush=True); time.sleep(60)"
 
 
+pytestmark = pytest.mark.processes
+
+
 @pytest.fixture
 def sidecar() -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", SIDECAR, "liq_provider.cli", "run"]

@@ -1,6 +1,6 @@
 """OKX perpetual swaps: at most one frame per contract and second, quantities in contracts."""
 
-from typing import Any
+from typing import Any, cast
 
 from liq_provider.liquidation import Liquidation, PositionSide
 from liq_provider.markets import Market, MarketTable
@@ -22,6 +22,7 @@ from liq_provider.venues.fields import (
 )
 
 _CHANNEL = "liquidation-orders"
+_CLOSES: dict[str, PositionSide] = {"sell": "long", "buy": "short"}
 
 
 class Okx:
@@ -101,17 +102,14 @@ def _record(detail: dict[str, Any], market: Market, received_ms: int) -> Liquida
 
 def _position_side(detail: dict[str, Any]) -> PositionSide | None:
     position = detail.get("posSide")
-    if position == "long":
-        return "long"
-    if position == "short":
-        return "short"
-    if position not in ("net", "", None):
-        return None
-    # Accounts in one-way mode say "net"; then the order that closes the position decides.
-    order = detail.get("side")
-    if order == "sell":
-        return "long"
-    return "short" if order == "buy" else None
+    # What the order closes. Accounts in one-way mode say "net" of their position.
+    closed = _CLOSES.get(str(detail.get("side")))
+    if position in ("net", "", None):
+        return closed
+    if position == closed or (closed is None and position in ("long", "short")):
+        return cast(PositionSide, position)
+    # No sale closes a short: which of the two words is right is anybody's guess.
+    return None
 
 
 def _text(frame: str | bytes) -> Parsed:

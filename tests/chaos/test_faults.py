@@ -15,6 +15,8 @@ from chaos import faults
 from chaos.postgres import NoServer, Server
 from chaos.schedule import Fault
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:

@@ -85,6 +85,9 @@ def test_inverse_contracts_are_worth_dollars(markets: MarketTable) -> None:
         ("", "sell", "long"),
         (None, "buy", "short"),
         ("net", "", None),
+        ("long", "", "long"),
+        ("long", "buy", None),  # no purchase closes a long
+        ("short", "sell", None),
         ("both", "buy", None),
         (["net"], "buy", None),
     ],
