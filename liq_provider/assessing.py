@@ -114,6 +114,7 @@ def assess(
     computed = reader.features(None, close_ms, close_ms) if same else {}
     alike: dict[bytes, _Alike] = {}
     states: dict[str, tuple[State, int, int]] = {}
+    without: dict[str, list[str]] = {name: [] for name in names}
     readiness: dict[str, Readiness] = {}
     for coin in coins:
         scored, baseline = known[coin]
@@ -123,6 +124,8 @@ def assess(
         one = alike[key]
         states[coin] = _computed(computed.get(coin)) or one.state(busy.get(coin, 0))
         readiness[coin] = coin_readiness(*states[coin], one.from_ms, windows)
+        for name in one.left_out(names):
+            without[name].append(coin)
     spans = reader.coverage(names, start_ms, close_ms)
     venues = {}
     for row, (name, feed) in enumerate(zip(names, facts, strict=True)):
@@ -134,7 +137,8 @@ def assess(
         )
         venues[name] = venue_readiness(name, Known(heard, usable), close_ms, feed, windows)
     whole = whole_readiness(venues, readiness, windows)
-    return Assessed(Report(close_ms, whole, venues, readiness), states)
+    uncounted = {name: some for name, some in without.items() if some and venues[name].ready}
+    return Assessed(Report(close_ms, whole, venues, readiness, uncounted), states)
 
 
 class Assessor:
@@ -209,6 +213,10 @@ class _Alike:
             for row, feed in enumerate(feeds)
         ]
         self.from_ms = min((ms for ms in times if ms is not None), default=None)
+
+    def left_out(self, names: Sequence[str]) -> list[str]:
+        """:return: those of the venues that do not count for these coins"""
+        return [name for bit, name in enumerate(names) if not self._mask >> bit & 1]
 
     def state(self, active_n: int) -> tuple[State, int, int]:
         """

@@ -9,8 +9,8 @@ of the baseline, see ``features``. When that will be is computed as it will be d
 windows over the same minutes, with minutes to come that are all heard.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -136,12 +136,14 @@ class Report:
     :param close_ms: its close
     :param venues: by name
     :param coins: those with liquidations since the baseline began
+    :param uncounted: by venue that counts, those of the coins that it does not count for
     """
 
     close_ms: int
     whole: Readiness
     venues: Mapping[str, Readiness]
     coins: Mapping[str, Readiness]
+    uncounted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def counts(self, among: Collection[str] | None = None) -> dict[str, int]:
         """
@@ -161,6 +163,7 @@ class Report:
             "whole": self.whole.as_json(),
             "venues": {name: one.as_json() for name, one in self.venues.items()},
             "coins": {name: one.as_json() for name, one in self.coins.items()},
+            "uncounted": {name: list(coins) for name, coins in self.uncounted.items()},
         }
 
     @classmethod
@@ -171,6 +174,7 @@ class Report:
             Readiness.of_json(told["whole"]),
             {name: Readiness.of_json(one) for name, one in told["venues"].items()},
             {name: Readiness.of_json(one) for name, one in told["coins"].items()},
+            dict(told.get("uncounted", {})),
         )
 
     def for_coins(self, wanted: Iterable[str], windows: Windows) -> "Report":
@@ -178,7 +182,9 @@ class Report:
         names = set(wanted)
         coins = {name: one for name, one in self.coins.items() if name in names}
         whole = whole_readiness(self.venues, coins, windows)
-        return Report(self.close_ms, whole, self.venues, coins)
+        theirs = {venue: [n for n in some if n in names] for venue, some in self.uncounted.items()}
+        uncounted = {venue: some for venue, some in theirs.items() if some}
+        return Report(self.close_ms, whole, self.venues, coins, uncounted)
 
 
 def segments_known(baseline: BoolArray, windows: Windows) -> int:

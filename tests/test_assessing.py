@@ -1,13 +1,16 @@
 """Readiness as the store knows it."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from liq_provider.assessing import Assessed, Assessor, assess
+from liq_provider.assessing import Assessed, Assessor, assess, windows_for
+from liq_provider.coverage import Interval
+from liq_provider.doubts import Doubt
 from liq_provider.features import State
 from liq_provider.markets import Market
 from liq_provider.readiness import FeedFacts, Report
@@ -76,6 +79,22 @@ def test_a_venue_after_a_hole_is_back_when_its_whole_segment_is_covered(store: S
     assert "is not known" in found.venues["bybit"].reason
     assert found.coins["BTC"].from_ms == T0 + 2 * MINUTE
     assert found.venues["okx"].reason == "okx is not heard: no sidecar listens to it"
+
+
+def test_a_venue_that_counts_says_for_which_coins_it_does_not(store: Store) -> None:
+    for venue in ("bybit", "okx"):
+        store.past(40, venue)
+    eth(store)
+    heard = {venue: [Interval(T0, T0 + MINUTE)] for venue in ("bybit", "okx")}
+    missed = [Doubt("okx", "BTC", heard["okx"][0])]
+    store.writer.settle(T0 + MINUTE, heard, T0 + MINUTE + 2_000, missed)
+    found = assessed(store, 1, {venue: FeedFacts(heard_ms=0) for venue in heard}).report
+    assert found.venues["okx"].ready and found.coins["BTC"].ready
+    assert found.uncounted == {"okx": ["BTC"]}
+    assert Report.of_json(json.loads(json.dumps(found.as_json()))) == found
+    windows = windows_for(SETTINGS)
+    assert found.for_coins(["BTC"], windows).uncounted == {"okx": ["BTC"]}
+    assert found.for_coins(["ETH"], windows).uncounted == {}
 
 
 def test_a_coin_that_was_listed_lately_is_behind_the_others(store: Store) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +21,7 @@ from liq_provider.store.origins import mark_of
 from liq_provider.store.spool import waiting_in
 
 _DAY_MS = 86_400_000
+_NAMED = 5
 _STYLES = {
     "live": "green",
     "connecting": "yellow",
@@ -117,12 +118,23 @@ def _print(report: Mapping[str, Any]) -> None:
 
 def _print_readiness(console: Console, report: Report, now_ms: int) -> None:
     for name, venue in report.venues.items():
-        said = "counts" if venue.ready else venue.words(now_ms)
+        said = _counts(report.uncounted.get(name, ())) if venue.ready else venue.words(now_ms)
         console.print(f"Venue {name}: {said.removeprefix(f'{name}: ')}", markup=False)
     coins = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in report.counts().items() if count
     )
     console.print(f"Coins: {coins or 'none seen within the baseline'}")
+
+
+def _counts(uncounted: Sequence[str]) -> str:
+    """
+    :param uncounted: coins of which something of the venue is not known
+    """
+    if not uncounted:
+        return "counts"
+    more = len(uncounted) - _NAMED
+    names = ", ".join(uncounted[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"counts, except for {len(uncounted):,} coin(s): {names}"
 
 
 def _feeds(report: Mapping[str, Any]) -> Table:

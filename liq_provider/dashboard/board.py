@@ -304,7 +304,12 @@ class Board:
         problem = Snapshot(computed_ms, 0, self._sidecar).problem(now_ms, self.settings)
         if told is None:
             unknown = Readiness("unknown", "no minute was judged yet")
-            return {"whole": at_once(unknown, problem).as_json(), "venues": {}, "coins": {}}
+            return {
+                "whole": at_once(unknown, problem).as_json(),
+                "venues": {},
+                "coins": {},
+                "uncounted": {},
+            }
         report = Report.of_json(told)
         coins = {base_asset_of_pair(pair) for pair in self.whitelist}
         if coins:
@@ -315,6 +320,7 @@ class Board:
             "whole": at_once(report.whole, problem).as_json(),
             "venues": {name: one.as_json() for name, one in venues.items()},
             "coins": report.counts(),
+            "uncounted": {name: len(coins) for name, coins in report.uncounted.items()},
         }
 
     def _simulated(self) -> dict[str, Any]:

@@ -119,6 +119,7 @@ class MarketTable:
             "venues": {
                 name: [round(sums[0]), round(sums[1])] for name, sums in sorted(venues.items())
             },
+            "left_out": self._left_out(shown),
             "z": _rounded(shown.get("z")),
             "robust_z": _rounded(shown.get("robust_z")),
             "percentile": _rounded(shown.get("percentile"), 4),
@@ -130,6 +131,12 @@ class MarketTable:
             if wave is None
             else {"direction": wave[0], "strength": wave[1], "seen": wave[2]},
         }
+
+    def _left_out(self, shown: Mapping[str, Any]) -> list[str]:
+        """:return: venues whose money is in the sums but not in what is measured"""
+        if not shown.get("venues"):
+            return []
+        return sorted({*self._settings.venues.enabled} - {*shown["venues"].split(",")})
 
     def _ready(self, shown: Mapping[str, Any], ready: Mapping[str, Any]) -> str:
         state = shown.get("state", ready.get("state"))

@@ -5,8 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from liq_provider.commands.status import _elsewhere, _print_sidecar
+from liq_provider.commands.status import _elsewhere, _print_readiness, _print_sidecar
 from liq_provider.judge.questions import EarlyStats
+from liq_provider.readiness import READY, Report
 
 NOW = 1_795_350_000_000
 
@@ -77,6 +78,17 @@ def test_a_feed_that_fails_is_named() -> None:
     text = told(judge={"news": news(feeds=feeds)})
     assert "the feed b.example/rss failed 3 times, last: not read within 5 s" in text
     assert "a.example" not in text
+
+
+def test_a_venue_that_does_not_count_for_some_coins_says_so() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    coins = {name: READY for name in ("ADA", "BTC", "DOGE", "ETH", "SOL", "XRP")}
+    venues = {"binance": READY, "okx": READY}
+    _print_readiness(console, Report(NOW, READY, venues, coins, {"okx": list(coins)}), NOW)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Venue binance: counts\n" in text
+    named = "ADA, BTC, DOGE, ETH, SOL and 1 more"
+    assert f"Venue okx: counts, except for 6 coin(s): {named}\n" in text
 
 
 def test_a_store_on_a_server_may_be_served_by_another_machine() -> None:

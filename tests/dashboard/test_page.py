@@ -411,7 +411,7 @@ def test_what_is_not_known_is_not_said_to_be_nothing(seen: Seen) -> None:
     assert before.count("Not loaded yet.") == 4 and "was liquidated in" not in before
     assert "No wave" not in before and "No verdict" not in before
     assert seen.texts["no match"] == "None of the 3 coins of this window matches the filter."
-    assert "known of it: binance (simulated) " in seen.texts["known"]
+    assert "feeds were heard for binance (simulated) " in seen.texts["known"]
     assert seen.texts["none so large"].startswith("None of the latest")
 
 

@@ -154,6 +154,19 @@ def test_readiness_is_said_in_words(state: State, said: str) -> None:
     assert found["ready"] == said and found["venues"] == {"okx": [5, 0]}
 
 
+def test_a_venue_whose_money_is_not_in_z_is_named() -> None:
+    """The sums are of all venues; what is measured may be of fewer, see ``features``."""
+    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS, dict)
+    names = sorted(SETTINGS.venues.enabled)
+    features = {"base_asset": "BTC", "pair": "BTC/USDT:USDT", "z": 9.0, "state": int(State.READY)}
+    for counted in (names[:1], names):
+        row = features | {"venues": ",".join(counted)}
+        table.take(Running(60_000, 0, (), {"BTC": row}, {"BTC": "BTC/USDT:USDT"}))
+        found = table._row("BTC", {names[-1]: (5.0, 0.0, 1, "BTC/USDT:USDT")})
+        assert found["left_out"] == [name for name in names if name not in counted]
+    assert table._row("ETH", {"okx": (5.0, 0.0, 1, "ETH/USDT:USDT")})["left_out"] == []
+
+
 @pytest.mark.parametrize(
     ("given", "shown"),
     [

@@ -23,8 +23,8 @@ export class Market {
         { name: "percentile", title: "Larger than", num: true, value: (row) => row.percentile, cell: (row) => (typeof row.percentile === "number" ? `${number(100 * row.percentile)}% of its baseline` : "–") },
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
         { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}${row.wave.seen ? "" : ", beginning not seen"}`) : "") },
-        { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.running ? ", running" : "") },
-        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueInCell(name)} ${usd(long)} / ${usd(short)}`).join(", ") },
+        { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.left_out.length ? `, z without ${row.left_out.map(venueInCell).join(", ")}` : "") + (row.running ? ", running" : "") },
+        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueInCell(name)} ${usd(long)} / ${usd(short)}${row.left_out.includes(name) ? " (not in z)" : ""}`).join(", ") },
       ],
     });
     const filter = document.getElementById("filter");
@@ -54,8 +54,9 @@ export class Market {
   caption(found) {
     if (!found.rows) return "";
     const known = Object.entries(found.known).map(([name, value]) => `${venueName(name)} ${knownShare(value)}`);
-    const heard = known.length ? `known of it: ${known.join(", ")}` : "nothing of it is settled yet";
-    return `${soon(found.from_ms, found.to_ms)} to now; ${heard}`;
+    const heard = known.length ? `feeds were heard for ${known.join(", ")} of it` : "nothing of it is settled yet";
+    const partly = found.rows.filter((row) => row.left_out.length).length;
+    return `${soon(found.from_ms, found.to_ms)} to now; ${heard}${partly ? `; z is without a venue for ${counted(partly, "coin")}` : ""}`;
   }
 
   show(found) {

@@ -18,7 +18,7 @@ function coinsChip(coins) {
   return h("span", { class: "chip" }, `coins: ${said.join(", ") || "none seen yet"}`);
 }
 
-function feedChip(name, feed, readiness, coverage, now, whole) {
+function feedChip(name, feed, readiness, uncounted, coverage, now, whole) {
   const live = feed.state === "live";
   const heard = feed.last_liquidation_ms ? `last ${age(now - feed.last_liquidation_ms)} ago` : "nothing yet";
   const words = live ? `${venueName(name)} live, ${heard}` : `${venueName(name)} ${feed.state.toUpperCase()}: ${feed.detail}`;
@@ -29,6 +29,7 @@ function feedChip(name, feed, readiness, coverage, now, whole) {
     const same = readiness.reason === whole.reason;
     counts = `; does not count yet: ${same ? readiness.condition.replace("_", " ") : because(readiness, now).replace(`${name}: `, "")}`;
   }
+  if (live && !counts && uncounted) counts = `; does not count for ${counted(uncounted, "coin")}`;
   return h("span", { class: `chip ${live ? (counts ? "warn" : "good") : "bad"}` }, `${words}${counts}; of 24 h ${knownShare(coverage)}${coverage === undefined ? "" : " known"}`);
 }
 
@@ -138,7 +139,7 @@ export class Strip {
         : notLive ? `${notLive}; entries are possible with the others` : "Entries are possible";
     const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${counted(status.sidecar.lost, "liquidation")} lost`) : null;
     document.getElementById("strip").replaceChildren(...[
-      ...feeds.map(([name, feed]) => feedChip(name, feed, venues[name], status.coverage_24h?.[name], this.now, whole)),
+      ...feeds.map(([name, feed]) => feedChip(name, feed, venues[name], status.readiness.uncounted[name], status.coverage_24h?.[name], this.now, whole)),
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
       h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
       h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
