@@ -92,6 +92,6 @@ def record(
         }
         for coin, opening in sorted(looks.items())
     ]
-    with store_errors("Recording a hold-out"), engine.begin() as connection:
+    with store_errors("Remembering what was looked at"), engine.begin() as connection:
         # The first look is the one that counts.
         connection.execute(insert_into(connection, schema.holdouts).on_conflict_do_nothing(), rows)
