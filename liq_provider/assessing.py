@@ -37,6 +37,8 @@ from liq_provider.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 _UNHEARD = FeedFacts("not heard: no sidecar listens to it")
+# Nobody knows: it may hear the venue all the same, and only not reach the store.
+UNTOLD = FeedFacts("unknown: the sidecar does not answer")
 
 
 def windows_for(settings: Settings) -> Windows:

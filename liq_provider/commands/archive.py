@@ -54,8 +54,8 @@ def _print_restored(folder: Path, done: Restored, found: Context) -> None:
 
 def export(arguments: argparse.Namespace) -> int:
     """The store as Parquet files, by day."""
-    from_ms = parse_time(arguments.from_time) if arguments.from_time else 0
-    to_ms = parse_time(arguments.to_time) if arguments.to_time else _FOREVER_MS
+    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else 0
+    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else _FOREVER_MS
     if to_ms <= from_ms:
         raise UsageError("--to must be after --from")
     pairs = [pair_of(text) for text in arguments.pair or ()]

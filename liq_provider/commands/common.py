@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.health import refuse_other_minutes
-from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.liquidation import base_asset_of_pair, minute_of
 from liq_provider.runtime import RuntimeFiles
 from liq_provider.settings import Settings, load_settings, resolve_store
 from liq_provider.store.booking import BookingRules
@@ -23,6 +24,11 @@ from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
+# Before the first there were no perpetuals with liquidations to record; milliseconds of a time
+# before 1973 have fewer digits, and are no time here.
+_FIRST_MS = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_LAST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_MS_DIGITS = 12
 _DEFAULT_CONFIGS = (Path("user_data/config.json"), Path("config.json"))
 
 
@@ -171,22 +177,39 @@ def tell_mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> s
     return said
 
 
-def parse_time(text: str) -> int:
+def parse_time(text: str, option: str) -> int:
     """
     :param text: ISO 8601 (UTC unless it says otherwise) or milliseconds
+    :param option: that it was given with
     :return: milliseconds since the epoch
+    :raises UsageError: it is no time, or none of which anything can be known
     """
-    if text.isdigit() and len(text) >= 12:
-        return int(text)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        if text.isdecimal() and len(text) >= _MS_DIGITS:
+            moment_ms = int(text)
+        else:
+            moment = datetime.fromisoformat(text)
+            utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            moment_ms = int(utc.timestamp() * 1000)
+    except (ValueError, OverflowError):
         raise UsageError(
-            f"{text!r} is no time; write 2026-03-10T05:09 (UTC) or milliseconds"
+            f"{option} {text!r} is no time; write 2026-03-10T05:09 (UTC) or milliseconds"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+        raise UsageError(f"{option} {text!r} is not between the years 2017 and 2100")
+    return moment_ms
+
+
+def past_minute(text: str, option: str) -> int:
+    """
+    :return: the minute's close that ``text`` names, or the last one before it
+    :raises UsageError: it is no time, or lies in the future
+    """
+    close_ms = minute_of(parse_time(text, option))
+    now_ms = int(time.time() * 1000)
+    if close_ms > now_ms:
+        raise UsageError(f"{option} {text!r} lies in the future: it is {show_time(now_ms)} UTC now")
+    return close_ms
 
 
 def show_time(ms: int) -> str:

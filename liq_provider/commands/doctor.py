@@ -253,7 +253,7 @@ def _sidecar(found: Context) -> Iterator[Finding]:
     else:
         yield Finding("ok", "entries", "are possible")
     for name, feed in report["sidecar"].get("feeds", {}).items():
-        if report["running"] and feed["state"] != "live":
+        if report["answers"] and feed["state"] != "live":
             yield Finding("warning", f"feed {name}", f"{feed['state']}: {feed['detail']}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from liq_provider.assessing import assess, told, windows_for
+from liq_provider.assessing import UNTOLD, assess, told, windows_for
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.health import other_minutes
 from liq_provider.liquidation import base_asset_of_pair, minute_of
@@ -33,7 +33,8 @@ def entries(
     states = reader.states(["sidecar", "computed_ms"])
     sidecar, computed_ms = states.get("sidecar") or {}, int(states.get("computed_ms") or 0)
     speaks = running and alive(sidecar, now_ms)
-    feeds = told(sidecar) if speaks else {}
+    silent = dict.fromkeys(settings.venues.enabled, UNTOLD) if running else {}
+    feeds = told(sidecar) if speaks else silent
     # Without a settled minute: as of the newest one that would be by now.
     close_ms = computed_ms or minute_of(now_ms - settings.settle_ms - _COMPUTING_MS)
     report = assess(reader, settings, feeds, close_ms).report

@@ -17,7 +17,7 @@ from liq_provider.commands.common import (
     Context,
     context,
     known_coin,
-    parse_time,
+    past_minute,
     show_time,
     tell_mark,
 )
@@ -95,7 +95,7 @@ def _moment(
     at: str | None, reader: Reader, settings: Settings, base_asset: str, computed_ms: int
 ) -> int:
     if at is not None:
-        return minute_of(parse_time(at))
+        return past_minute(at, "--at")
     if settings.backtest_source != "minutes":
         return (reader.bar_span(settings.backtest_source, base_asset) or (0, 0))[1]
     span = reader.span()

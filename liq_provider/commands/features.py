@@ -32,9 +32,9 @@ def features(arguments: argparse.Namespace) -> int:
         span = reader.bar_span(settings.backtest_source, base_asset)
     first_ms, last_ms = span or (0, 0)
     newest_ms = last_ms if bars else _newest(reader, last_ms)
-    to_ms = minute_of(parse_time(arguments.to_time) if arguments.to_time else newest_ms)
+    to_ms = minute_of(parse_time(arguments.to_time, "--to") if arguments.to_time else newest_ms)
     from_ms = minute_of(
-        parse_time(arguments.from_time)
+        parse_time(arguments.from_time, "--from")
         if arguments.from_time
         else max(first_ms + MINUTE_MS, to_ms - 1_440 * MINUTE_MS)
     )
@@ -89,7 +89,7 @@ def _newest(reader: Reader, last_ms: int) -> int:
     """What a running sidecar has not settled yet is not known, which is no news."""
     settled_ms = int(reader.states(["computed_ms"]).get("computed_ms") or 0)
     end_ms = last_ms + MINUTE_MS
-    return settled_ms if 0 <= end_ms - settled_ms <= 2 * MINUTE_MS else end_ms
+    return settled_ms if end_ms - settled_ms <= 2 * MINUTE_MS else end_ms
 
 
 def _seen(waves: Waves, row: int) -> str:

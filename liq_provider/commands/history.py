@@ -194,7 +194,7 @@ def _interval(text: str | None) -> Interval | None:
     start, dots, end = text.partition("..")
     if not dots:
         raise UsageError(f"--covered {text!r}: write FROM..TO")
-    span = Interval(parse_time(start), parse_time(end))
+    span = Interval(parse_time(start, "--covered"), parse_time(end, "--covered"))
     if span.end_ms <= span.start_ms:
         raise UsageError(f"--covered {text!r}: TO must be after FROM")
     return span
@@ -240,8 +240,8 @@ def fill(arguments: argparse.Namespace) -> int:
     """Exit status 1 if a gap could not be filled."""
     found = context(arguments)
     reader, now_ms = found.reader(), int(time.time() * 1000)
-    to_ms = parse_time(arguments.to_time) if arguments.to_time else now_ms
-    from_ms = parse_time(arguments.from_time) if arguments.from_time else to_ms - _DAY_MS
+    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else now_ms
+    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - _DAY_MS
     enabled = found.settings.venues.enabled
     for venue in enabled:
         if venue not in FILLABLE:

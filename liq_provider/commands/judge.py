@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from liq_provider.candle import closes
-from liq_provider.commands.common import Context, coin_of, context, pair_of, parse_time, show_time
+from liq_provider.commands.common import Context, coin_of, context, pair_of, past_minute, show_time
 from liq_provider.commands.explain import candles_of
 from liq_provider.enrich.news import NewsItem, NewsSet
 from liq_provider.enrich.news.desk import NOT_ASKED, set_key
@@ -19,7 +19,7 @@ from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.pipeline import anomaly, compute
 from liq_provider.rolling import FloatArray
 from liq_provider.store.reader import Reader
@@ -35,7 +35,7 @@ def judge(arguments: argparse.Namespace) -> int:
     """
     found = context(arguments)
     reader = found.minutes()
-    close_ms = minute_of(parse_time(arguments.at))
+    close_ms = past_minute(arguments.at, "--at")
     asked = _asked(found, reader, arguments.pair, close_ms) if arguments.dry else None
     if asked is not None:
         print(

@@ -107,9 +107,9 @@ def _span(
     arguments: argparse.Namespace, found: Context, reader: Reader, pair: str
 ) -> tuple[int, int]:
     stored = _stored_span(reader, found, pair)
-    to_ms = minute_of(parse_time(arguments.to_time)) if arguments.to_time else stored[1]
+    to_ms = minute_of(parse_time(arguments.to_time, "--to")) if arguments.to_time else stored[1]
     from_ms = (
-        minute_of(parse_time(arguments.from_time))
+        minute_of(parse_time(arguments.from_time, "--from"))
         if arguments.from_time
         else max(stored[0], to_ms - _DAY_MS)
     )

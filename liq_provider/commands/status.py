@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -48,10 +49,13 @@ def status(arguments: argparse.Namespace) -> int:
 
 def _meanwhile(found: Context) -> str:
     """What the store cannot tell: whether somebody records without it."""
-    if not found.files.running():
-        return ""
-    waiting = waiting_in(found.files.spool)
-    return f". A sidecar is running; {waiting:,} liquidations wait in {found.files.spool}"
+    running, waiting = found.files.running(), waiting_in(found.files.spool)
+    said = ". A sidecar is running; " if running else ". No sidecar is running; "
+    return said + _in_spool(found.files.spool, waiting) if running or waiting else ""
+
+
+def _in_spool(spool: Path | str, waiting: int) -> str:
+    return f"{waiting:,} {'liquidation waits' if waiting == 1 else 'liquidations wait'} in {spool}"
 
 
 def collect(found: Context, now_ms: int) -> dict[str, Any]:
@@ -67,6 +71,8 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
         "simulated": mark_of(reader, settings.venues.enabled),
         "store": str(found.files.prefix),
         "running": running,
+        "answers": running and alive(sidecar, now_ms),
+        "spool": {"path": str(found.files.spool), "waiting": waiting_in(found.files.spool)},
         "problem": None if report.whole.ready else report.whole.words(now_ms),
         "readiness": report.as_json(),
         "now_ms": now_ms,
@@ -98,7 +104,9 @@ def _print(report: Mapping[str, Any]) -> None:
     if report["simulated"]:
         console.print(report["simulated"], style="bold magenta", markup=False)
     console.print(f"Store {report['store']}", markup=False)
-    if sidecar and not report["running"]:
+    if not report["answers"]:
+        _print_spool(console, report)
+    if sidecar and not report["answers"]:
         console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
     if sidecar.get("feeds"):
         console.print(_feeds(report))
@@ -114,6 +122,14 @@ def _print(report: Mapping[str, Any]) -> None:
             f"{moment(wave['last_ms'])}",
             markup=False,
         )
+
+
+def _print_spool(console: Console, report: Mapping[str, Any]) -> None:
+    """What waits now, which a sidecar that does not answer cannot say."""
+    spool = report["spool"]
+    if report["running"] or spool["waiting"]:
+        said = f"Now {_in_spool(spool['path'], spool['waiting'])}."
+        console.print(said, markup=False, soft_wrap=True)
 
 
 def _print_readiness(console: Console, report: Report, now_ms: int) -> None:
@@ -141,7 +157,7 @@ def _feeds(report: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("feed", "state", "last event", "known 24 h", "stored 24 h", "dropped", "detail"):
         table.add_column(title)
-    now_ms = report["sidecar"]["now_ms"]
+    now_ms = report["now_ms"]
     for name, feed in report["sidecar"]["feeds"].items():
         last_ms = feed["last_liquidation_ms"]
         totals = report["totals_24h"].get(name, {"count": 0, "usd": 0.0})
@@ -149,7 +165,7 @@ def _feeds(report: Mapping[str, Any]) -> Table:
         table.add_row(
             name,
             Text(feed["state"], _STYLES.get(feed["state"], "")),
-            f"{(now_ms - last_ms) / 1000:.0f} s ago" if last_ms else "never",
+            f"{max(0, now_ms - last_ms) / 1000:.0f} s ago" if last_ms else "never",
             f"{report['coverage_24h'].get(name, 0):.1%}",
             f"{totals['count']:,} (${totals['usd']:,.0f})",
             f"{dropped:,}" + _reasons(feed),
@@ -197,8 +213,9 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
     if sidecar.get("spool_error"):
         console.print(f"Spool: {sidecar['spool_error']}", style="red", markup=False)
     if sidecar.get("store_replaced"):
+        count = sidecar["store_replaced"]
         console.print(
-            f"The store was replaced {sidecar['store_replaced']} times while it was open; what "
+            f"The store was replaced {_times(count)} while it was open; what "
             "only the old one held is not in it",
             style="yellow",
         )
@@ -259,8 +276,12 @@ def _print_model(
         _print_news(console, news)
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def _print_news(console: Console, news: dict[str, Any]) -> None:
-    line = f"News ({news['provider']}): asked {news['asked']} times, {news['items']} headlines"
+    line = f"News ({news['provider']}): asked {_times(news['asked'])}, {news['items']} headlines"
     budget = news.get("budget")
     if budget is not None:
         calls = budget["calls_per_day"]
@@ -273,5 +294,5 @@ def _print_news(console: Console, news: dict[str, Any]) -> None:
         console.print(f"News: {news['error']}", style="yellow", markup=False)
     for name, feed in sorted(news.get("feeds", {}).items()):
         if feed["error"] is not None:
-            said = f"News: the feed {name} failed {feed['failed']} times, last: {feed['error']}"
+            said = f"News: the feed {name} failed {_times(feed['failed'])}, last: {feed['error']}"
             console.print(said, style="yellow", markup=False)

@@ -32,8 +32,8 @@ def verdicts(arguments: argparse.Namespace) -> int:
     """List verdicts of the last day, or of a span, newest last; ``--calls`` lists questions."""
     found = context(arguments)
     reader = found.reader()
-    to_ms = parse_time(arguments.to_time) if arguments.to_time else int(time.time() * 1000)
-    from_ms = parse_time(arguments.from_time) if arguments.from_time else to_ms - _DAY_MS
+    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else int(time.time() * 1000)
+    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - _DAY_MS
     coin = base_asset_of_pair(pair_of(arguments.pair)) if arguments.pair else None
     rows = list(
         _calls(reader, coin, from_ms, to_ms)

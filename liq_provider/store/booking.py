@@ -6,7 +6,7 @@ from typing import Literal
 from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
 
 # An order cannot be from the future; a few seconds are the venue's and our clocks together.
-_FUTURE_MS = 5_000
+FUTURE_MS = 5_000
 
 Booked = Literal["event", "arrival", "late", "future"]
 
@@ -65,7 +65,7 @@ class BookingRules:
     def _home(self, incoming: Incoming) -> tuple[int | None, Booked]:
         """Where it counts if the store takes it in time."""
         item = incoming.liquidation
-        if item.event_ms > item.received_ms + _FUTURE_MS:
+        if item.event_ms > item.received_ms + FUTURE_MS:
             return None, "future"
         if item.event_ms < incoming.since_ms:
             return None, "late"

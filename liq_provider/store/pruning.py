@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, tuple_
 
 from liq_provider.coverage import Interval
 from liq_provider.liquidation import minute_of
 from liq_provider.store import schema
 from liq_provider.store.engine import store_errors
-from liq_provider.store.statements import cover, read_state, write_state
+from liq_provider.store.statements import cover, not_ahead, read_state, write_state
 
 _FIRST_ROWS = 200
 _MOST_ROWS = 5_000
@@ -171,11 +171,13 @@ def newest_ms(engine: Engine) -> int | None:
     Which time it is at least, as the store itself proves: no clock is trusted alone with what
     cannot be undone.
 
-    :return: the newest order, or the newest settled minute if that is older; None if there is
-        neither
+    :return: the newest order (see ``not_ahead``), or the newest settled minute if that is older;
+        None if there is neither
     """
     with store_errors("Pruning"), engine.connect() as connection:
-        newest = connection.execute(select(func.max(schema.liquidations.c.event_ms))).scalar()
+        at = schema.liquidations.c.event_ms
+        query = select(at).where(not_ahead()).order_by(at.desc()).limit(1)
+        newest = connection.execute(query).scalar()
         watermark_ms = int(read_state(connection, "watermark_ms") or 0)
     known = [when_ms for when_ms in (newest, watermark_ms) if when_ms]
     return min(known, default=None)

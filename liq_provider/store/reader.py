@@ -13,6 +13,7 @@ from liq_provider.markets import Market
 from liq_provider.rows import COLUMNS, FeatureRows
 from liq_provider.store import schema
 from liq_provider.store.grids import GridReader
+from liq_provider.store.statements import not_ahead
 
 
 class Reader(GridReader):
@@ -185,10 +186,12 @@ class Reader(GridReader):
         return int(rows[0][0])
 
     def span(self) -> tuple[int, int] | None:
-        """:return: first and last event time of the liquidations"""
-        table = schema.liquidations.c
-        rows = self._rows(select(func.min(table.event_ms), func.max(table.event_ms)))
-        return None if rows[0][0] is None else (int(rows[0][0]), int(rows[0][1]))
+        """:return: first and last event time of the liquidations, see ``not_ahead``"""
+        at = schema.liquidations.c.event_ms
+        query = select(at).where(not_ahead()).limit(1)
+        first = self._rows(query.order_by(at))
+        last = self._rows(query.order_by(at.desc()))
+        return (int(first[0][0]), int(last[0][0])) if first and last else None
 
     def venue_totals(self, from_ms: int) -> dict[str, tuple[int, float]]:
         """:return: per venue the number and sum (USD) of liquidations since ``from_ms``"""
@@ -196,6 +199,7 @@ class Reader(GridReader):
         rows = self._rows(
             select(table.venue, func.count(), func.sum(table.notional_usd))
             .where(table.event_ms >= from_ms)
+            .where(not_ahead())
             .group_by(table.venue)
         )
         return {venue: (int(count), float(total)) for venue, count, total in rows}

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Table, and_, case, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liq_provider.coverage import Interval, without
 from liq_provider.doubts import Doubt
 from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
+from liq_provider.store.booking import FUTURE_MS
 from liq_provider.store.rows import Row
 
 
@@ -18,6 +19,15 @@ def insert_into(connection: Connection, table: Table) -> Any:
     """:return: an INSERT that knows ON CONFLICT"""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+def not_ahead() -> ColumnElement[bool]:
+    """
+    :return: orders that are not dated ahead of their arrival. One of those counts in no minute,
+        and is no proof of what time it is
+    """
+    table = schema.liquidations.c
+    return table.event_ms <= table.received_ms + FUTURE_MS
 
 
 def replace(connection: Connection, table: Table, rows: list[Row]) -> None:

@@ -1,18 +1,24 @@
 """What ``liq-provider status`` says of a sidecar."""
 
 import io
+import time
+from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
+from liq_provider.cli import main
 from liq_provider.commands.status import _elsewhere, _print_readiness, _print_sidecar
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.readiness import READY, Report
+from liq_provider.runtime import RuntimeFiles
+from tests.test_settling import Store
 
 NOW = 1_795_350_000_000
 
 
-def told(**changes: Any) -> str:
+def sidecar_status(**changes: Any) -> dict[str, Any]:
     judge = {"name": "matrix", "judged": 3, "without_candles": 1, "last": None, "error": None}
     sidecar: dict[str, Any] = {
         "started_ms": 0,
@@ -26,8 +32,12 @@ def told(**changes: Any) -> str:
         "store_error": None,
         "judge": judge | changes.pop("judge", {}),
     }
+    return sidecar | changes
+
+
+def told(**changes: Any) -> str:
     console = Console(file=io.StringIO(), width=200)
-    _print_sidecar(console, sidecar | changes, True)
+    _print_sidecar(console, sidecar_status(**changes), True)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -55,6 +65,7 @@ def test_what_waits_where_and_what_was_set_aside_is_told() -> None:
 
 def test_a_store_that_became_another_one_is_told() -> None:
     assert "The store was replaced 2 times while it was open" in told(store_replaced=2)
+    assert "The store was replaced once while it was open" in told(store_replaced=1)
 
 
 def news(**changes: Any) -> dict[str, Any]:
@@ -98,3 +109,64 @@ def test_a_store_on_a_server_may_be_served_by_another_machine() -> None:
     assert told == [True, False, False]
     # Of a file, this machine's own lock tells.
     assert not _elsewhere("sqlite:///store.sqlite", fresh, NOW)
+
+
+@pytest.fixture
+def silent(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store whose sidecar spoke ten minutes ago, and that spools by now."""
+    monkeypatch.setenv("COLUMNS", "200")
+    store, heard_ms = Store(workplace), int(time.time() * 1000) - 600_000
+    feed = {
+        "state": "live",
+        "detail": "",
+        "last_liquidation_ms": heard_ms,
+        "dropped": {},
+        "not_understood": 0,
+        "markets_error": None,
+        "rejected": [],
+    }
+    status = sidecar_status(now_ms=heard_ms, feeds={"binance": feed})
+    store.writer.put_state("sidecar", status, heard_ms)
+    (workplace / "store.sqlite.spool").write_text("{}\n" * 3)
+    return store
+
+
+def status_of(workplace: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["status", "--store", f"sqlite:///{workplace / 'store.sqlite'}"]) != 0
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def test_a_sidecar_that_does_not_answer_is_told_of_as_of_when_it_was_last_heard(
+    silent: Store, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = RuntimeFiles.of(f"sqlite:///{workplace / 'store.sqlite'}", workplace)
+    with files.held() as alone:
+        assert alone
+        said = status_of(workplace, capsys)
+    assert "No entries: the sidecar does not answer" in said
+    assert "no sidecar listens" not in said
+    assert "binance is unknown: the sidecar does not answer" in said
+    header = said.index("UTC, when the sidecar was last heard:")
+    assert header < said.index("live") and header < said.index("waiting in memory")
+    assert " 0 s ago" not in said
+    assert any(f" {seconds} s ago" in said for seconds in range(600, 700))
+    assert f"3 liquidations wait in {files.spool}" in said
+
+
+def test_what_a_dead_sidecar_left_in_its_spool_is_told(
+    silent: Store, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = status_of(workplace, capsys)
+    assert "No entries: no sidecar is running on this machine" in said
+    assert "UTC, when the sidecar was last heard:" in said
+    assert f"3 liquidations wait in {workplace / 'store.sqlite.spool'}" in said
+
+
+def test_what_waits_is_told_also_where_the_store_cannot_be_read(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "store.sqlite").write_text("this is no database, " * 100)
+    (workplace / "store.sqlite.spool").write_text("{}\n")
+    assert "No sidecar is running; 1 liquidation waits in" in status_of(workplace, capsys)

@@ -12,6 +12,7 @@ from liq_provider.coverage import Interval
 from liq_provider.markets import Market
 from liq_provider.store import schema
 from liq_provider.store.engine import open_engine
+from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -161,3 +162,14 @@ def test_a_reader_cannot_write_sqlite(tmp_path: Path) -> None:
     with engine.connect() as connection, pytest.raises(OperationalError, match="readonly"):
         connection.execute(delete(schema.state))
     engine.dispose()
+
+
+def test_an_order_from_the_future_is_not_the_newest(writer: Writer, reader: Reader) -> None:
+    ahead = incoming(at(500_000), received_ms=at(1))
+    writer.append([ahead])
+    assert (reader.span(), reader.venue_totals(0)) == (None, {})
+    writer.append([incoming(at(0)), incoming(at(1))])
+    assert reader.span() == (at(0), at(1))
+    assert reader.venue_totals(at(0)) == {"bybit": (2, 200.0)}
+    assert newest_ms(writer.engine) == at(1)
+    assert reader.count("liquidations") == 3
