@@ -299,6 +299,11 @@ def _compute_piece(
     state = _states(chosen, baseline_n, active_n, params)
     steady = np.zeros(len(chosen), dtype=bool)
     steady[1:] = (state[:-1] == State.READY) & (chosen[1:] == chosen[:-1])
+    if first:
+        # Something else may be known now than when the close before was decided on, and whether
+        # that one was part of a wave is what was decided then.
+        ready = result.state[first - 1] == State.READY
+        steady[lead] &= ready and result.venue_mask[first - 1] == chosen[lead]
     result.state[rows], result.steady[rows] = state[lead:], steady[lead:]
     result.baseline_n[rows], result.venue_mask[rows] = baseline_n[lead:], chosen[lead:]
     result.active_n[rows] = active_n[lead:]

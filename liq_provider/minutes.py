@@ -205,6 +205,25 @@ class MinuteGrid:
                 changed[name] = np.pad(times, ((0, 0), (0, later.minutes)))
         return replace(self, **changed, fills=fills)
 
+    def for_decision(self, close_ms: int) -> "MinuteGrid":
+        """
+        :return: the same to the decisions at ``close_ms`` and one step before, while what changed
+            earlier or changes later is not told apart: each such time costs a pass
+        """
+        before_ms, first_ms = close_ms - self.step_ms, self.start_ms + self.step_ms
+
+        def few(times_ms: IntArray) -> IntArray:
+            early = (times_ms > 0) & (times_ms <= before_ms)
+            return np.where(early, first_ms, np.where(times_ms <= close_ms, times_ms, 0))
+
+        doubted_ms, learned_ms, fills = self.doubted_ms, self.learned_ms, self.fills
+        return replace(
+            self,
+            fills=None if fills is None else replace(fills, known_ms=few(fills.known_ms)),
+            doubted_ms=None if doubted_ms is None else few(doubted_ms),
+            learned_ms=None if learned_ms is None else few(learned_ms),
+        )
+
     def as_of(self, close_ms: int) -> "MinuteGrid":
         """:return: with what a decision at ``close_ms`` may know: later fills and doubts apart"""
         if not self.changes:

@@ -65,7 +65,7 @@ def compute(
     grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
     if from_close_ms == to_close_ms:
         # What other decisions knew is of no interest, and would cost a pass for each of them.
-        grids = {base: grid.as_of(to_close_ms) for base, grid in grids.items()}
+        grids = {base: grid.for_decision(to_close_ms) for base, grid in grids.items()}
     wanted = np.arange(
         (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
     )

@@ -120,7 +120,7 @@ class RunningMinute:
             covering = np.array([[name in venues] for name in running.venues])
             covered = np.repeat(covering, running.minutes, axis=1)
             grid = self._past[base].followed_by(replace(running, covered=covered))
-            known = grid.as_of(close_ms)
+            known = grid.for_decision(close_ms)
             found.append(Computed(base, compute_features(known, self._params), last))
         return found
 

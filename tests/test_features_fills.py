@@ -108,3 +108,24 @@ def test_a_filled_segment_is_never_scored() -> None:
     assert features.baseline_n[111] == SMALL.baseline_segments
     unfilled = compute_features(replace(grid, fills=None), SMALL)
     assert unfilled.baseline_n[111] < SMALL.baseline_segments
+
+
+def test_a_minute_that_is_learned_of_later_shows_no_beginning() -> None:
+    """The close before was decided on without it, so it cannot say that there was no wave."""
+    rng = np.random.default_rng(5)
+    shape = (len(VENUES), SIZE)
+    covered, learned_ms = np.ones(shape, dtype=bool), np.zeros(shape, dtype=np.int64)
+    covered[1, 200], learned_ms[1, 200] = False, START_MS + 202 * MINUTE_MS
+    money = [rng.lognormal(8, 1, shape) for _ in range(2)]
+    count = np.full(shape, 3)
+    grid = MinuteGrid(START_MS, VENUES, *money, count, covered, learned_ms=learned_ms)
+    whole = compute_features(grid, SMALL)
+    assert [int(mask) for mask in whole.venue_mask[199:203]] == [3, 1, 3, 3]
+    assert whole.steady[199:203].tolist() == [True, False, False, True]
+    assert np.isfinite(whole.before_z[[200, 201]]).all()
+    for row in (200, 201, 202):
+        close_ms = int(whole.close_ms[row])
+        alone = compute_features(grid.between(0, row + 1).for_decision(close_ms), SMALL)
+        for name in ("venue_mask", "steady", "z", "before_z"):
+            both = getattr(alone, name)[-1], getattr(whole, name)[row]
+            assert np.array_equal(*both, equal_nan=True), (row, name)
