@@ -26,6 +26,7 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._server = host, port
         self._swallowed: list[asyncio.Event] = []
+        self._serving: list[asyncio.Task[None]] = []
 
     def swallow(self) -> None:
         """From now on for all connections that are there; later ones work."""
@@ -33,6 +34,9 @@ class Proxy:
             event.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.append(serving)
         swallowed = asyncio.Event()
         self._swallowed.append(swallowed)
         theirs, ours = await asyncio.open_connection(*self._server)
@@ -46,8 +50,16 @@ class Proxy:
 
         with suppress(asyncio.CancelledError):
             await asyncio.gather(pump(reader, ours), pump(theirs, writer))
-        ours.close()
-        writer.close()
+        for end in (ours, writer):
+            end.close()
+            with suppress(ConnectionError):
+                await end.wait_closed()
+
+    async def close(self) -> None:
+        """End all connections; nothing is left to the garbage collector."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -60,6 +72,7 @@ async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
         yield proxy, address.set(port=port).render_as_string(hide_password=False)
     finally:
         server.close()
+        await proxy.close()
 
 
 async def flushed(ingest: Ingest) -> bool:
