@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.sidecars import Time, quiet_exchange
 from tests.test_stopping import Place, place, sidecar
+
+pytestmark = pytest.mark.processes
 
 
 async def status_of(found: Place) -> str:
