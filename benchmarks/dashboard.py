@@ -18,17 +18,17 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 
-from liq_provider.coverage import Interval
-from liq_provider.dashboard.server import Dashboard
-from liq_provider.enrich.exchange import BotExchange
-from liq_provider.ingest import Ingest
-from liq_provider.liquidation import Liquidation
-from liq_provider.minuteloop import next_close
-from liq_provider.running import RunningMinute
-from liq_provider.settings import load_settings
-from liq_provider.settling import Settler
+from liq_provider.config.settings import load_settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.dashboard.page_server import Dashboard
+from liq_provider.exchange.bot_exchange import BotExchange
+from liq_provider.sidecar.ingest import Ingest
+from liq_provider.sidecar.minute_loop import next_close
+from liq_provider.sidecar.running_minute import RunningMinute
+from liq_provider.sidecar.settling import Settler
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer

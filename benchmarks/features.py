@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from liq_provider.features import FeatureParams, MinuteGrid, compute_features
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.features import FeatureParams, MinuteGrid, compute_features
 
 YEAR_MIN = 525_600
 START_MS = 1_735_689_600_000

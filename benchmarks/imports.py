@@ -21,7 +21,7 @@ from pathlib import Path
 from liq_provider.history.export import Wanted, export
 from liq_provider.history.importer import import_files
 from liq_provider.history.restore import restore
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -24,11 +24,11 @@ from pathlib import Path
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
 
-from liq_provider.clock import ExchangeClock
-from liq_provider.coverage import CoverageTracker
-from liq_provider.ingest import Ingest
-from liq_provider.markets import Market, MarketTable
-from liq_provider.store.engine import open_engine
+from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.coverage import CoverageTracker
+from liq_provider.core.markets import Market, MarketTable
+from liq_provider.sidecar.ingest import Ingest
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer

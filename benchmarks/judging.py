@@ -18,29 +18,29 @@ from typing import Any
 
 from aiohttp import web
 
-from liq_provider.enrich.candles import Candles
-from liq_provider.enrich.evidence import Evidence
-from liq_provider.enrich.exchange import BotExchange
-from liq_provider.enrich.news import NewsDesk
-from liq_provider.exchangework import spare_from_collection
-from liq_provider.ingest import Ingest
+from liq_provider.config.settings import load_settings
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.exchange.bot_exchange import BotExchange
+from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
-from liq_provider.judging import Judging
-from liq_provider.liquidation import Liquidation
-from liq_provider.pipeline import Anomaly
-from liq_provider.settings import load_settings
-from liq_provider.settling import Settled
-from liq_provider.simulator.model import StandIn, well_behaved
-from liq_provider.simulator.server import Simulator
+from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.measure.waves import Strength
+from liq_provider.news import NewsDesk
+from liq_provider.sidecar.exchange_work import spare_from_collection
+from liq_provider.sidecar.ingest import Ingest
+from liq_provider.sidecar.settling import Settled
+from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.simulator.stand_in import StandIn, well_behaved
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
+from liq_provider.store.measured import Anomaly
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
-from liq_provider.verdictlog import VerdictLog
-from liq_provider.wave import Strength
 
 WAVES = 100
 MODEL_S = 3.0
@@ -155,7 +155,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     pairs = list((await main.run_in_executor(asking, exchange.pairs_by_coin)).values())
     reading = ThreadPoolExecutor(4)
     desk = NewsDesk(settings.news, now_ms, reading)
-    candles = Candles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
+    candles = WaveCandles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
     evidence = Evidence(candles, desk, settings)
     judging = Judging(log, evidence, settings, now_ms, Questions(model, now_ms))

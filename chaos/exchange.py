@@ -20,11 +20,11 @@ from aiohttp import web
 
 from chaos import script
 from liq_provider.simulator.dialects import DIALECTS, Frame, bucket_frames
+from liq_provider.simulator.exchange_server import HOST, Simulator
 from liq_provider.simulator.faults import Faults
 from liq_provider.simulator.feeds import Client, FeedHub
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
-from liq_provider.simulator.server import HOST, Simulator
 from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.simulator.world import World
 
@@ -77,7 +77,12 @@ class RecordingHub(FeedHub):
     """
 
     def __init__(
-        self, market: Market, faults: Faults, log: Log, names: dict[int, str], damage_every: int
+        self,
+        market: SimulatedMarket,
+        faults: Faults,
+        log: Log,
+        names: dict[int, str],
+        damage_every: int,
     ) -> None:
         super().__init__(market, faults, _now_ms)
         self.clients = Clients(log, names)
@@ -111,7 +116,7 @@ class RecordingHub(FeedHub):
             self.sent[frame.venue] += 1
 
 
-def _orders_of(market: Market, frame: Frame) -> list[list[Any]]:
+def _orders_of(market: SimulatedMarket, frame: Frame) -> list[list[Any]]:
     assert isinstance(market, NotingMarket)
     return market.noted[frame.text]
 
@@ -185,7 +190,7 @@ async def serve(
             prices.cancel()
 
 
-async def _prices(market: Market, log: Log) -> None:
+async def _prices(market: SimulatedMarket, log: Log) -> None:
     while True:
         now_ms = _now_ms()
         log.write("prices", at=now_ms, of={s: market.price(s, now_ms) for s in market.symbols})

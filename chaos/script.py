@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from liq_provider.liquidation import MINUTE_MS, PositionSide
-from liq_provider.simulator.demo import wave_usd
-from liq_provider.simulator.scenario import Scenario, Wave, WaveKind, make_wave
+from liq_provider.core.liquidation import MINUTE_MS, PositionSide
+from liq_provider.simulator.demo_script import wave_usd
+from liq_provider.simulator.scenario import Scenario, ScriptedWave, WaveKind, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 from liq_provider.simulator.world import World
 
@@ -35,7 +35,7 @@ def market(start_ms: int, seed: int, minutes: float, kind: type[World] = World) 
     )
 
 
-def waves(start_ms: int, seed: int, minutes: float) -> tuple[Wave, ...]:
+def waves(start_ms: int, seed: int, minutes: float) -> tuple[ScriptedWave, ...]:
     """
     :return: two waves a minute, on all coins in turns; a coin's go one way, or the candles of its
         last one would speak against the next

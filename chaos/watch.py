@@ -15,7 +15,7 @@ from chaos.records import Span, symbol_of
 from chaos.world import World
 from liq_provider.errors import LiqError
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine, store_errors
+from liq_provider.store.database import open_engine, store_errors
 
 _LOOK_S = 0.5
 _SHOCK_S = (8.0, 20.0)

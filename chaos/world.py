@@ -15,13 +15,13 @@ from chaos import clock as jumps
 from chaos import probe, script
 from chaos.postgres import Server, free_port
 from chaos.schedule import VENUES, Setup
-from liq_provider.coverage import Interval
+from liq_provider.config.settings import load_settings
+from liq_provider.core.coverage import Interval
 from liq_provider.history.importer import import_files
 from liq_provider.launch.processes import Child, python_module
-from liq_provider.settings import load_settings
 from liq_provider.simulator.urls import freqtrade_exchange_config, ws_url
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

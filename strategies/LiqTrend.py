@@ -22,13 +22,7 @@ from liq_provider.bot.book import Book
 from liq_provider.bot.checks import refuse_spot
 from liq_provider.bot.columns import UPGRADE, by_hand, level_of_tag
 from liq_provider.bot.messages import Message
-from liq_provider.bot.parameters import (
-    ExactDecimal,
-    rules_of,
-    stop_rules_of,
-    take_settings,
-    values,
-)
+from liq_provider.bot.parameters import ExactDecimal, rules_of, stop_rules_of, take_settings, values
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.start import start
 from liq_provider.bot.stops import as_freqtrade

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.world import World
-
-from . import processes, tradesdb
-from .court import Court
+from tests import processes, tradesdb
+from tests.court import Court
 
 
 def pytest_configure() -> None:

@@ -7,23 +7,23 @@ from typing import Any
 
 from aiohttp import web
 
-from liq_provider.enrich.candles import Candles
-from liq_provider.enrich.evidence import Evidence
-from liq_provider.enrich.exchange import BotExchange
+from liq_provider.config.settings import Settings, load_settings
+from liq_provider.exchange.bot_exchange import BotExchange
+from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
-from liq_provider.judging import Judging
-from liq_provider.pipeline import Anomaly
-from liq_provider.settings import Settings, load_settings
-from liq_provider.settling import Settled
-from liq_provider.simulator.model import StandIn, completion
-from liq_provider.simulator.server import Simulator
+from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.measure.waves import Strength
+from liq_provider.sidecar.settling import Settled
+from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.simulator.stand_in import StandIn, completion
 from liq_provider.simulator.urls import ccxt_config
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
+from liq_provider.store.measured import Anomaly
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-from liq_provider.verdictlog import VerdictLog
-from liq_provider.wave import Strength
 
 MINUTE = 60_000
 PAIR = "BTC/USDT:USDT"
@@ -58,7 +58,7 @@ class Court:
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
-        candles = Candles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
+        candles = WaveCandles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
         return Judging(
             VerdictLog(self.writer, store, self.now_ms),
             Evidence(candles, None, settings),

@@ -11,25 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.bot.signals import CandleTrend, Decisions, Rules, decide
-from liq_provider.coverage import CoverageTracker, Interval
-from liq_provider.features import FeatureRows
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.settings import Settings
-from liq_provider.settling import Settler
-from liq_provider.simulator.demo import RandomWaves
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import CoverageTracker, Interval
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
+from liq_provider.measure.features import FeatureRows
+from liq_provider.measure.trend import trend_inputs
+from liq_provider.sidecar.settling import Settler
+from liq_provider.simulator.demo_script import RandomWaves
 from liq_provider.simulator.market import TapeRow
 from liq_provider.simulator.scenario import Scenario
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.world import World
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-from liq_provider.trend import trend_inputs
 from liq_provider.venues import VENUES
-
-from .simulator.helpers import tables
+from tests.simulator.helpers import tables
 
 START_MS = 1_795_350_000_000 // MINUTE_MS * MINUTE_MS
 MINUTES = 60

@@ -15,12 +15,11 @@ from pathlib import Path
 from sqlalchemy import text
 
 from liq_provider.errors import StoreError
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.simulator.server import Simulator
-from liq_provider.store.engine import open_engine, store_errors
+from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.store.database import open_engine, store_errors
 from liq_provider.store.reader import Reader
-
-from .sidecars import Process, Time, freqtrade_config, liquidate, quiet_exchange, until
+from tests.sidecars import Process, Time, freqtrade_config, liquidate, quiet_exchange, until
 
 START = 1_795_350_000_000
 

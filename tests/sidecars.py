@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from liq_provider.clock import ExchangeClock
-from liq_provider.coverage import Interval
-from liq_provider.liquidation import Liquidation
-from liq_provider.sidecarconfig import SidecarConfig
+from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.simulator.world import World
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

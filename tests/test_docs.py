@@ -9,7 +9,7 @@ from freqtrade.configuration.load_config import load_config_file
 from pydantic import BaseModel
 
 from liq_provider.cli import _parser
-from liq_provider.settings import Settings, load_settings
+from liq_provider.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 

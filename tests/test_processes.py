@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from . import processes
+from tests import processes
 
 pytestmark = pytest.mark.processes
 

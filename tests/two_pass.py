@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liq_provider.features import FeatureParams, Features, MinuteGrid, State, compute_features
+from liq_provider.measure.features import (
+    FeatureParams,
+    Features,
+    MinuteGrid,
+    State,
+    compute_features,
+)
 
 START_MS = 1_735_689_600_000
 SMALL = FeatureParams(

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from liq_provider import private
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import SECTION, Settings
+from liq_provider.config.settings import SECTION, Settings
+from liq_provider.core import private
+from liq_provider.sidecar.files import RuntimeFiles
 
 logger = logging.getLogger(__name__)
 

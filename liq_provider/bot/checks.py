@@ -5,9 +5,9 @@ from typing import Any
 
 from freqtrade.exchange import timeframe_to_minutes
 
-from liq_provider.bot.windows import settings_with
+from liq_provider.bot.window_choices import settings_with
+from liq_provider.config.settings import Settings, sidecar_settings
 from liq_provider.errors import SettingsError
-from liq_provider.settings import Settings, sidecar_settings
 
 # A return on investment of this much is never reached; below it, it would cut winners.
 _NEVER_ROI = 10.0

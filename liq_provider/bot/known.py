@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from freqtrade.configuration import TimeRange
 
-from liq_provider.features import FeatureRows, State
-from liq_provider.rolling import IntArray
+from liq_provider.measure.features import FeatureRows, State
+from liq_provider.measure.window_sums import IntArray
 
 logger = logging.getLogger(__name__)
 

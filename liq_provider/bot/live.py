@@ -7,21 +7,21 @@ from typing import Any
 from liq_provider.bot.book import Book
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.fills import filled
 from liq_provider.bot.guards import not_entered
 from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
+from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.readying import ReadyNotices
 from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.watch import SidecarWatch
-from liq_provider.bot.windows import CONFIGURED, settings_with
+from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import SettingsError
-from liq_provider.features import windows_of
-from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.settings import Settings
+from liq_provider.measure.features import windows_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ keys, error texts and what a model said stand in code spans, in which nothing ha
 
 from dataclasses import dataclass
 
-from liq_provider.plaintext import plain
+from liq_provider.core.plaintext import plain
 
 LIMIT = 299
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
-from liq_provider.bot.words import UNSEEN, wave_words
+from liq_provider.bot.wave_words import UNSEEN, wave_words
+from liq_provider.config.sections import MessageSettings
 from liq_provider.judge.matrix import Confidence
-from liq_provider.sections import MessageSettings
-from liq_provider.wave import Strength
+from liq_provider.measure.waves import Strength
 
 _DAY_MS = 24 * 3_600_000
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from freqtrade.strategy import DecimalParameter
 
-from liq_provider.bot.signals import Rules
 from liq_provider.bot.stops import StopRules
-from liq_provider.bot.windows import CONFIGURED, settings_with
+from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
+from liq_provider.judge.decisions import Rules
 from liq_provider.judge.matrix import Confidence
-from liq_provider.scores import SCALES, Score
-from liq_provider.settings import Settings
-from liq_provider.wave import Thresholds
+from liq_provider.measure.scales import SCALES, Score
+from liq_provider.measure.waves import Thresholds
 
 NAMES = (
     *("z_threshold", "z_strong", "purity_threshold", "purity_strong"),

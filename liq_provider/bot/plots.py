@@ -7,9 +7,9 @@ from typing import Any
 import talib
 from pandas import DataFrame
 
-from liq_provider.bot.words import decision_words
-from liq_provider.scores import score_words
-from liq_provider.wave import Strength, direction_word
+from liq_provider.bot.wave_words import decision_words
+from liq_provider.measure.scales import score_words
+from liq_provider.measure.waves import Strength, direction_word
 
 _Row = Mapping[Any, Any]
 

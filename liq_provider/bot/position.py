@@ -4,10 +4,10 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.stops import StopRules, Stops, as_freqtrade, crossed, stops
-from liq_provider.bot.words import decision_words_at
+from liq_provider.bot.wave_words import decision_words_at
+from liq_provider.core.plaintext import plain
 from liq_provider.judge.matrix import NEWS_CODES, Confidence
-from liq_provider.plaintext import plain
-from liq_provider.wave import Strength, direction_word
+from liq_provider.measure.waves import Strength, direction_word
 
 # Custom data may hold more, but Telegram shows it in one message for each key.
 _REASON_LIMIT = 200

@@ -6,11 +6,11 @@ and venues that are lost and come back.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from liq_provider.assessing import windows_for
 from liq_provider.bot.messages import Message, code, with_tail
-from liq_provider.moments import moment
-from liq_provider.readiness import READY, Readiness, Report, at_once
-from liq_provider.settings import Settings
+from liq_provider.config.settings import Settings
+from liq_provider.core.moments import moment
+from liq_provider.measure.readiness import READY, Readiness, ReadinessReport, at_once
+from liq_provider.store.readiness_facts import windows_for
 
 # How often the log says that there are no entries yet, and from when.
 _REPEAT_MS = 3_600_000
@@ -31,7 +31,7 @@ class ReadyNotices:
         self._send = settings.messages.data
         self._windows = windows_for(settings)
         self._parsed_for: tuple[int, frozenset[str]] | None = None
-        self._report: Report | None = None
+        self._report: ReadinessReport | None = None
         self._kind: str | None = None
         self._was_ready = False
         self._said_ms = 0
@@ -74,13 +74,15 @@ class ReadyNotices:
                 messages += [] if message is None else [message]
         return messages
 
-    def _parsed(self, told: Mapping[str, Any] | None, coins: frozenset[str]) -> Report | None:
+    def _parsed(
+        self, told: Mapping[str, Any] | None, coins: frozenset[str]
+    ) -> ReadinessReport | None:
         if told is None:
             return None
         wanted = (int(told["close_ms"]), coins)
         if self._parsed_for != wanted:
             self._parsed_for = wanted
-            self._report = Report.of_json(told).for_coins(coins, self._windows)
+            self._report = ReadinessReport.of_json(told).for_coins(coins, self._windows)
         return self._report
 
     def _whole(self, whole: Readiness, now_ms: int) -> Message | None:

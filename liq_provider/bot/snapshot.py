@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from liq_provider.rows import FeatureRows
-from liq_provider.settings import Settings
+from liq_provider.config.settings import Settings
+from liq_provider.measure.feature_rows import FeatureRows
 
 # Before the first answer; until it is late, that is no news for anybody.
 READING = "the store is being read"

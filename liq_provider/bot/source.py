@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from liq_provider.bot.background import Background
-from liq_provider.bot.clockwatch import ClockWatch
-from liq_provider.bot.reading import StoreReading
+from liq_provider.bot.clock_watch import ClockWatch
 from liq_provider.bot.snapshot import READING, Snapshot
-from liq_provider.bot.windows import CONFIGURED, settings_with
-from liq_provider.features import FeatureRows
-from liq_provider.pipeline import history
-from liq_provider.settings import Settings
+from liq_provider.bot.store_reading import StoreReading
+from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.config.settings import Settings
+from liq_provider.measure.features import FeatureRows
+from liq_provider.store.measured import history
 from liq_provider.store.reader import Reader
 
 # A minute that settles is seen so soon; it must not cost much while nothing happens.

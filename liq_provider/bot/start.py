@@ -15,12 +15,12 @@ from liq_provider.bot.known import CoverageReport
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
 from liq_provider.bot.watch import Place, SidecarWatch
+from liq_provider.config.settings import Settings, load_settings, resolve_store
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import StoreUnusable
-from liq_provider.health import refuse_other_minutes
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import Settings, load_settings, resolve_store
-from liq_provider.store.engine import check_revision, open_engine
+from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.store.database import check_revision, open_engine
+from liq_provider.store.health import refuse_other_minutes
 from liq_provider.store.reader import Reader
 
 _LIVE = (RunMode.LIVE, RunMode.DRY_RUN)

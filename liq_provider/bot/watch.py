@@ -6,7 +6,7 @@ from typing import Any
 
 from liq_provider.bot.autostart import Autostart
 from liq_provider.bot.background import Background
-from liq_provider.runtime import RuntimeFiles
+from liq_provider.sidecar.files import RuntimeFiles
 
 logger = logging.getLogger(__name__)
 

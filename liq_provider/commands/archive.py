@@ -4,15 +4,15 @@ import argparse
 import time
 from pathlib import Path
 
-from liq_provider import provenance
 from liq_provider.commands.common import Context, context, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
+from liq_provider.config import provenance
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.export import Wanted
 from liq_provider.history.export import export as write_export
 from liq_provider.history.restore import Restored, restore
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 
 _FOREVER_MS = 2**62
 

@@ -11,7 +11,7 @@ def candles(arguments: argparse.Namespace) -> int:
     """Writes the file that ``freqtrade backtesting`` reads."""
     from freqtrade.exchange import timeframe_to_msecs
 
-    from liq_provider.history.candles import read_candles, store_candles
+    from liq_provider.history.candle_files import read_candles, store_candles
 
     found = context(arguments)
     timeframe = arguments.timeframe or found.timeframe

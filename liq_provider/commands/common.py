@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
+from liq_provider.config.settings import Settings, load_settings, resolve_store
+from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
-from liq_provider.health import refuse_other_minutes
-from liq_provider.liquidation import base_asset_of_pair, minute_of
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import Settings, load_settings, resolve_store
+from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import check_revision, open_engine
+from liq_provider.store.database import check_revision, open_engine
+from liq_provider.store.health import refuse_other_minutes
 from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

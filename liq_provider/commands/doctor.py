@@ -14,9 +14,9 @@ from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import LiqError
-from liq_provider.health import other_minutes
-from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.store.health import other_minutes
 from liq_provider.store.origins import mark_of
 
 Level = Literal["ok", "warning", "error"]
@@ -145,8 +145,8 @@ def _api(found: Context) -> Iterator[Finding]:
 def _exchange(found: Context) -> Iterator[Finding]:
     from ccxt.base.errors import BaseError
 
-    from liq_provider.clock import ExchangeClock
-    from liq_provider.enrich.exchange import BotExchange, load_venue_markets
+    from liq_provider.core.clock import ExchangeClock
+    from liq_provider.exchange.bot_exchange import BotExchange, load_venue_markets
 
     for venue in found.settings.venues.enabled:
         try:
@@ -259,8 +259,8 @@ def _sidecar(found: Context) -> Iterator[Finding]:
 
 def _model(found: Context) -> Iterator[Finding]:
     """What the endpoint tells about the model that judges."""
-    from liq_provider.courtroom import wants_model
     from liq_provider.judge.catalogue import remarks_on
+    from liq_provider.judge.courtroom import wants_model
 
     if wants_model(found.settings):
         for remark in remarks_on(found.settings.llm):

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from liq_provider.assessing import UNTOLD, assess, told, windows_for
 from liq_provider.bot.snapshot import Snapshot
-from liq_provider.health import other_minutes
-from liq_provider.liquidation import base_asset_of_pair, minute_of
-from liq_provider.readiness import Report, at_once, before_first_minute
-from liq_provider.settings import Settings
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.measure.readiness import ReadinessReport, at_once, before_first_minute
+from liq_provider.store.health import other_minutes
 from liq_provider.store.reader import Reader
+from liq_provider.store.readiness_facts import UNTOLD, assess, told, windows_for
 
 _ALIVE_MS = 20_000
 _COMPUTING_MS = 3_000
@@ -24,7 +24,7 @@ def entries(
     now_ms: int,
     running: bool = True,
     coins: Collection[str] | None = None,
-) -> Report:
+) -> ReadinessReport:
     """
     :param running: False: no sidecar runs on this machine
     :param coins: that the bot trades, None for all
@@ -41,7 +41,7 @@ def entries(
     if coins is not None:
         report = report.for_coins(coins, windows_for(settings))
     if speaks and not computed_ms:
-        return Report(close_ms, before_first_minute(report.whole, close_ms), {}, {})
+        return ReadinessReport(close_ms, before_first_minute(report.whole, close_ms), {}, {})
     problem = other_minutes(reader, settings)
     if problem is None and not running:
         problem = "no sidecar is running on this machine"

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.bot.snapshot import Snapshot
-from liq_provider.candle import closes, no_candles
 from liq_provider.commands.common import (
     Context,
     context,
@@ -21,13 +20,14 @@ from liq_provider.commands.common import (
     show_time,
     tell_mark,
 )
+from liq_provider.config.provenance import is_stand_in
+from liq_provider.config.settings import Settings
+from liq_provider.core.candle import closes, no_candles
+from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.errors import UsageError
-from liq_provider.explain import HISTORY_CANDLES, Gate
-from liq_provider.explain import explain as explain_decision
-from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.provenance import is_stand_in
-from liq_provider.rolling import FloatArray
-from liq_provider.settings import Settings
+from liq_provider.judge.gates import HISTORY_CANDLES, Gate
+from liq_provider.judge.gates import explain as explain_decision
+from liq_provider.measure.window_sums import FloatArray
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
@@ -46,7 +46,7 @@ def explain(arguments: argparse.Namespace) -> int:
         settings = settings.model_copy(update={"backtest_source": "minutes"})
     reader = found.minutes(settings.backtest_source)
     base_asset = known_coin(reader, settings, arguments.pair)
-    from liq_provider.enrich.exchange import timeframe_ms
+    from liq_provider.exchange.bot_exchange import timeframe_ms
 
     step_ms = timeframe_ms(found.timeframe)
     close_ms = _moment(arguments.at, reader, settings, base_asset, computed_ms) // step_ms * step_ms
@@ -108,7 +108,7 @@ def candles_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, st
     """:return: closed candles up to a time, and why there are none"""
     from ccxt.base.errors import BaseError
 
-    from liq_provider.enrich.exchange import BotExchange
+    from liq_provider.exchange.bot_exchange import BotExchange
 
     exchange = found.config.get("exchange") or {}
     if not exchange.get("name"):

@@ -8,15 +8,15 @@ import sys
 from typing import Any
 
 from liq_provider.commands.common import context, known_coin, parse_time, show_time, tell_mark
+from liq_provider.config.provenance import within
+from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.errors import UsageError
-from liq_provider.features import State
-from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.pipeline import history
-from liq_provider.provenance import within
-from liq_provider.scores import EVERY_SCORE
+from liq_provider.measure.features import State
+from liq_provider.measure.scales import EVERY_SCORE
+from liq_provider.measure.waves import Strength, Thresholds, Waves, direction_word, waves_of
+from liq_provider.store.measured import history
 from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
-from liq_provider.wave import Strength, Thresholds, Waves, direction_word, waves_of
 
 
 def features(arguments: argparse.Namespace) -> int:

@@ -11,21 +11,17 @@ from pathlib import Path
 import requests
 from sqlalchemy.engine import make_url
 
-from liq_provider import provenance
 from liq_provider.commands.archive import import_exports
 from liq_provider.commands.common import context, pair_of, parse_time, show_time, writer_of
 from liq_provider.commands.progress import file_progress
-from liq_provider.coverage import Interval
+from liq_provider.config import provenance
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.archive import is_export
+from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bars import BAR_FORMATS
-from liq_provider.history.fill import (
-    FILLABLE,
-    GapReport,
-    base_url_of,
-    fill_coins,
-    http_fetch,
-)
+from liq_provider.history.fill import FILLABLE, GapReport, base_url_of, fill_coins, http_fetch
 from liq_provider.history.importer import (
     BarReport,
     ImportReport,
@@ -34,8 +30,6 @@ from liq_provider.history.importer import (
     in_short,
 )
 from liq_provider.history.recognise import recognise
-from liq_provider.history.rows import BadRow
-from liq_provider.liquidation import base_asset_of_pair
 from liq_provider.store.origins import note_simulated
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader

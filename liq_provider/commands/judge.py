@@ -7,23 +7,23 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from liq_provider.candle import closes
 from liq_provider.commands.common import Context, coin_of, context, pair_of, past_minute, show_time
 from liq_provider.commands.explain import candles_of
-from liq_provider.enrich.news import NewsItem, NewsSet
-from liq_provider.enrich.news.desk import NOT_ASKED, set_key
+from liq_provider.core.candle import closes
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureParams
 from liq_provider.judge import prompt
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import anomaly, compute
-from liq_provider.rolling import FloatArray
+from liq_provider.measure.features import FeatureParams
+from liq_provider.measure.waves import Thresholds
+from liq_provider.measure.window_sums import FloatArray
+from liq_provider.news import NewsItem, NewsSet
+from liq_provider.news.desk import NOT_ASKED, set_key
+from liq_provider.store.measured import anomaly, compute
 from liq_provider.store.reader import Reader
-from liq_provider.wave import Thresholds
 
 _HOUR_MS = 3_600_000
 

@@ -12,8 +12,8 @@ from liq_provider.commands.common import (
     parse_time,
     show_time,
 )
+from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
-from liq_provider.liquidation import base_asset_of_pair, minute_of
 from liq_provider.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _DAY_MS = 86_400_000
 
 def plot(arguments: argparse.Namespace) -> int:
     """Draw a span of a pair; its default is the last 24 h that the store tells of."""
-    from liq_provider.enrich.exchange import timeframe_ms
+    from liq_provider.exchange.bot_exchange import timeframe_ms
     from liq_provider.plot.figure import figure, notes, title
     from liq_provider.plot.page import browser, write_page, write_picture
     from liq_provider.plot.trades import read_trades, trade_database
@@ -70,7 +70,7 @@ def candles_of(found: Context, pair: str, from_ms: int, to_ms: int) -> tuple["Ca
     """
     from ccxt.base.errors import BaseError
 
-    from liq_provider.enrich.exchange import BotExchange, timeframe_ms
+    from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
     from liq_provider.plot.records import Candles
     from liq_provider.study.past import load_candles
 

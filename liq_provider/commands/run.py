@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
-from liq_provider import private
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.common import Context, context
+from liq_provider.core import private
+from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
-from liq_provider.keys import RedactingFormatter
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.service import Sidecar
-from liq_provider.sidecarconfig import SidecarConfig
-from liq_provider.stopping import Stop, asked_to_stop
+from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.stopping import Stop, asked_to_stop
 
 _STOP_WAIT_S = 20.0
 _END_S = 15.0

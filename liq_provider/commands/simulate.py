@@ -7,13 +7,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import UsageError
+from liq_provider.history.bad_row import BadRow
 from liq_provider.history.formats import read
 from liq_provider.history.importer import bundled_markets
-from liq_provider.history.rows import BadRow
-from liq_provider.liquidation import Liquidation
-from liq_provider.simulator.run import SimulateOptions, run
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.simulator.serve import SimulateOptions, run
 
 logger = logging.getLogger(__name__)
 

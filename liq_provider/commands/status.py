@@ -13,11 +13,11 @@ from rich.text import Text
 
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.entries import alive, entries, traded_coins
+from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
-from liq_provider.health import coverage_shares
-from liq_provider.moments import moment
-from liq_provider.provenance import is_stand_in
-from liq_provider.readiness import Report
+from liq_provider.measure.readiness import ReadinessReport
+from liq_provider.store.health import coverage_shares
 from liq_provider.store.origins import mark_of
 from liq_provider.store.spool import waiting_in
 
@@ -96,7 +96,7 @@ def _elsewhere(store_url: str, sidecar: Mapping[str, Any], now_ms: int) -> bool:
 def _print(report: Mapping[str, Any]) -> None:
     console = Console()
     sidecar = report["sidecar"]
-    readiness = Report.of_json(report["readiness"])
+    readiness = ReadinessReport.of_json(report["readiness"])
     if readiness.whole.ready:
         console.print("Entries are possible.", style="bold green")
     else:
@@ -132,7 +132,7 @@ def _print_spool(console: Console, report: Mapping[str, Any]) -> None:
         console.print(said, markup=False, soft_wrap=True)
 
 
-def _print_readiness(console: Console, report: Report, now_ms: int) -> None:
+def _print_readiness(console: Console, report: ReadinessReport, now_ms: int) -> None:
     for name, venue in report.venues.items():
         said = _counts(report.uncounted.get(name, ())) if venue.ready else venue.words(now_ms)
         console.print(f"Venue {name}: {said.removeprefix(f'{name}: ')}", markup=False)

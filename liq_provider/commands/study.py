@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from liq_provider.commands.common import Context, context
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.runtime import study_dir
-from liq_provider.store.engine import open_engine
+from liq_provider.sidecar.files import study_dir
+from liq_provider.store.database import open_engine
 from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 from liq_provider.study import holdout
+from liq_provider.study.event_study import Options, run_study
 from liq_provider.study.events import PairData
+from liq_provider.study.findings import day
 from liq_provider.study.judges import run_judges
 from liq_provider.study.recorded import recorded
-from liq_provider.study.report import Part, Report
-from liq_provider.study.study import Options, run_study
-from liq_provider.study.words import day
+from liq_provider.study.report import Part, StudyReport
 
 _NAMED = 5
 
@@ -63,12 +63,12 @@ def _report(
     options: Options,
     *,
     open_holdout: bool,
-) -> Report:
+) -> StudyReport:
     from_ms = min(int(data.close_ms[0]) for data in pairs)
     to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
     cut_ms = holdout.split(from_ms, to_ms)
     now_ms = int(time.time() * 1000)
-    opening = holdout.Opening(cut_ms, to_ms, now_ms)
+    opening = holdout.HoldOutLook(cut_ms, to_ms, now_ms)
     part = _part(found, reader, pairs, (from_ms, cut_ms), options)
     kept: Part | None = None
     if open_holdout and cut_ms < to_ms:
@@ -77,7 +77,7 @@ def _report(
     note = _note(opening, before, opened=open_holdout)
     if cut_ms == to_ms:
         note = "No hold-out: the recording is too short to keep days apart."
-    return Report(
+    return StudyReport(
         part,
         kept,
         note,
@@ -92,14 +92,14 @@ def _remember(
     found: Context,
     pairs: list[PairData],
     from_ms: int,
-    opening: holdout.Opening,
+    opening: holdout.HoldOutLook,
     *,
     opened: bool,
-) -> list[holdout.Opening]:
+) -> list[holdout.HoldOutLook]:
     """:return: when the hold-out, or some of it, was looked at before"""
     coins = [base_asset_of_pair(data.pair) for data in pairs]
     source, settings = found.settings.backtest_source, _settings(found)
-    first = holdout.Opening(from_ms, opening.start_ms, opening.opened_ms)
+    first = holdout.HoldOutLook(from_ms, opening.start_ms, opening.opened_ms)
     engine = open_engine(found.store_url)
     try:
         before = holdout.openings(engine, coins, source, opening.start_ms, opening.end_ms)
@@ -118,7 +118,7 @@ def _mark(found: Context, reader: Reader, from_ms: int, to_ms: int) -> str | Non
     return mark_of(reader, settings.venues.enabled, from_ms - settings.baseline_ms, to_ms)
 
 
-def _note(opening: holdout.Opening, before: list[holdout.Opening], *, opened: bool) -> str:
+def _note(opening: holdout.HoldOutLook, before: list[holdout.HoldOutLook], *, opened: bool) -> str:
     span = f"{day(opening.start_ms)} to {day(opening.end_ms)} UTC"
     if before:
         start_ms = max(opening.start_ms, min(one.start_ms for one in before))
@@ -168,7 +168,7 @@ def _settings(found: Context) -> dict[str, Any]:
 def _pairs(found: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairData]:
     from freqtrade.exchange import timeframe_to_msecs
 
-    from liq_provider.history.candles import read_candles
+    from liq_provider.history.candle_files import read_candles
     from liq_provider.study.past import (
         load_candles,
         pair_data,

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.commands.common import context, pair_of, parse_time, show_time, tell_mark
-from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.provenance import is_stand_in
+from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store.reader import Reader
 
 _DAY_MS = 86_400_000

@@ -10,7 +10,7 @@ import requests
 from freqtrade_client.ft_rest_client import FtRestClient
 
 from liq_provider.bot.stops import StopRules, Stops, stops
-from liq_provider.settings import Settings
+from liq_provider.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 

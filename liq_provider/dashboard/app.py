@@ -21,7 +21,7 @@ from liq_provider.dashboard.auth import COOKIE, DAYS, Door
 from liq_provider.dashboard.board import Board
 from liq_provider.dashboard.charts import library
 from liq_provider.dashboard.limits import Guesses, client_of
-from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN
+from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN
 from liq_provider.dashboard.protocol import ENDLESS
 from liq_provider.dashboard.shield import Shield, too_many
 from liq_provider.dashboard.signals import record

@@ -14,22 +14,22 @@ from typing import Any
 
 import orjson
 
-from liq_provider.assessing import told as feeds_told
-from liq_provider.assessing import windows_for
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.config.provenance import is_here, mark, within
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.dashboard.account import Account
-from liq_provider.dashboard.market import SEGMENT, WINDOWS_MIN, MarketTable
+from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
+from liq_provider.dashboard.recent_sums import known_shares
 from liq_provider.dashboard.signals import signal
 from liq_provider.dashboard.tape import Tape
-from liq_provider.dashboard.windows import known_shares
 from liq_provider.errors import LiqError
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.provenance import is_here, mark, within
-from liq_provider.readiness import Readiness, Report, at_once, venues_now
-from liq_provider.running import Running
-from liq_provider.settings import Settings
+from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
+from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.origins import simulated_spans
+from liq_provider.store.readiness_facts import told as feeds_told
+from liq_provider.store.readiness_facts import windows_for
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Board:
         self.tape = Tape()
         self.reader = reader
         self.settings = settings
-        self.market = MarketTable(reader, settings, names)
+        self.market = MarketRows(reader, settings, names)
         self._account = account
         self._exchange_simulated = exchange_simulated
         self._store_file = store_file
@@ -310,7 +310,7 @@ class Board:
                 "coins": {},
                 "uncounted": {},
             }
-        report = Report.of_json(told)
+        report = ReadinessReport.of_json(told)
         coins = {base_asset_of_pair(pair) for pair in self.whitelist}
         if coins:
             report = report.for_coins(coins, windows_for(self.settings))

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from liq_provider.judge.rate import Rate
+from liq_provider.core.rate import Rate
 
 # A token of 16 characters outlasts any number of guesses; this only keeps them cheap.
 _GUESSES = 30

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from liq_provider.confirmation import spans_of
+from liq_provider.config.provenance import is_stand_in
+from liq_provider.config.settings import Settings
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules import UNJUDGED, VETOED
-from liq_provider.provenance import is_stand_in
-from liq_provider.scores import score_words
-from liq_provider.settings import Settings
+from liq_provider.measure.confirmation import spans_of
+from liq_provider.measure.scales import score_words
 
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),

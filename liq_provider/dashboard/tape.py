@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Any
 
-from liq_provider.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation
 
 _KEPT = 500
 

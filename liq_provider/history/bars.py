@@ -14,11 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import ImportRefused
+from liq_provider.history.bad_row import BadRow
 from liq_provider.history.lines import csv_rows, json_of
-from liq_provider.history.rows import BadRow
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.store.rows import Row
+from liq_provider.store.order_rows import Row
 from liq_provider.venues.fields import milliseconds
 
 _TIMES = ("time", "timestamp", "t", "date")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
 
 _DAY_MS = 86_400_000
 # Files are cut by the time of receipt, or nearly at midnight.

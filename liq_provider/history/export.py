@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
-from liq_provider import provenance
+from liq_provider.config import provenance
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
 from liq_provider.store import schema
-from liq_provider.store.engine import check_revision, store_errors
+from liq_provider.store.database import check_revision, store_errors
 from liq_provider.store.statements import read_state
 
 _DAY_MS = 86_400_000

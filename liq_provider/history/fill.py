@@ -12,13 +12,13 @@ from typing import Any
 
 import requests
 
-from liq_provider.coverage import Interval, without
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import Interval, without
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.markets import Market
 from liq_provider.errors import FeedError
 from liq_provider.history.rest import HISTORIES, Fetch
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.markets import Market
-from liq_provider.settings import Settings
-from liq_provider.store.fills import Filled
+from liq_provider.store.gap_fills import Filled
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

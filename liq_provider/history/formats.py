@@ -10,12 +10,12 @@ from pathlib import Path
 
 import orjson
 
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
+from liq_provider.history.bad_row import BadRow
 from liq_provider.history.days import TARDIS_VENUES, DayFile, snapshot_of, tardis_of
 from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines_of
-from liq_provider.history.rows import BadRow
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
 

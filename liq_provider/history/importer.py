@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from liq_provider.coverage import Interval, merge
+from liq_provider.core.coverage import Interval, merge
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import ImportRefused, UsageError
+from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bars import read_bars
 from liq_provider.history.days import DayFile
 from liq_provider.history.formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
 from liq_provider.history.recognise import recognise
-from liq_provider.history.rows import BadRow
 from liq_provider.history.spans import Source, Spans
-from liq_provider.liquidation import MINUTE_MS, base_asset_of
-from liq_provider.markets import Market, MarketTable
-from liq_provider.store.bars import BarsStored, put_bars
+from liq_provider.store.bar_rows import BarsStored, put_bars
 from liq_provider.store.booking import Incoming
 from liq_provider.store.imports import Imported, find, note
 from liq_provider.store.origins import note_simulated

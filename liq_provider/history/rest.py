@@ -5,10 +5,10 @@ from typing import Any
 
 import orjson
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import FeedError
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import Market, MarketTable
 from liq_provider.venues import VENUES
 from liq_provider.venues.gate import order_of_history
 

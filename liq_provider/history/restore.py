@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from liq_provider.confirmation import is_valid
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import (
     LATER,
@@ -24,14 +23,15 @@ from liq_provider.history.archive import (
 )
 from liq_provider.history.importer import sha256_of
 from liq_provider.judge.matrix import Action, Confidence, News
+from liq_provider.measure.confirmation import is_valid
+from liq_provider.measure.waves import Strength
 from liq_provider.store import schema
 from liq_provider.store.imports import Imported, find, note
+from liq_provider.store.order_rows import Row
 from liq_provider.store.origins import note_simulated
-from liq_provider.store.restore import put_coverage, put_doubts, put_missing, put_watermark
-from liq_provider.store.rows import Row
+from liq_provider.store.restored_rows import put_coverage, put_doubts, put_missing, put_watermark
 from liq_provider.store.writer import Writer
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
-from liq_provider.wave import Strength
 
 _AT_ONCE = 20_000
 _TIMES = frozenset({"event_ms", "received_ms", "minute_ms", "asked_ms"})

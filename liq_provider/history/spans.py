@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from liq_provider.coverage import Interval
-from liq_provider.liquidation import Liquidation, minute_of
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation, minute_of
 
 Source = tuple[str, str]  # venue and coin; the coin is empty for the whole venue
 

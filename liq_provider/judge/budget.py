@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from liq_provider.config.sections import LlmSettings
+from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.rate import Rate
-from liq_provider.sections import LlmSettings
-from liq_provider.store.docket import Totals
+from liq_provider.store.shared_questions import Totals
 
 DAY_MS = 86_400_000
 

@@ -5,10 +5,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from liq_provider.core.keys import redact
 from liq_provider.judge.budget import Reserved
 from liq_provider.judge.prompt import Messages
 from liq_provider.judge.verdict import Facts
-from liq_provider.keys import redact
 
 _RAW_LIMIT = 20_000
 

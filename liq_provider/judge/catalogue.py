@@ -15,11 +15,11 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from liq_provider import keys
+from liq_provider.config.sections import LlmSettings
+from liq_provider.core import keys
+from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.endpoint import OPENAI_URL, key_for
-from liq_provider.plaintext import plain
-from liq_provider.sections import LlmSettings
 
 DEADLINE_S = 8.0
 

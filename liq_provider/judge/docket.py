@@ -14,12 +14,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import StoreBusy, StoreError
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.verdict import Facts, aligned_word
-from liq_provider.sections import LlmSettings
-from liq_provider.store.docket import Claim, Key, Question, SharedQuestions, Totals
+from liq_provider.store.shared_questions import Claim, Key, Question, SharedQuestions, Totals
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from liq_provider import keys
+from liq_provider.config.sections import LlmSettings
+from liq_provider.core import keys
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.answer import answer_schema
 from liq_provider.judge.prompt import Messages
 from liq_provider.judge.spoken import says_nothing
-from liq_provider.sections import LlmSettings
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI

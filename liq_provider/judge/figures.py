@@ -57,7 +57,7 @@ _NUMBER_IN_TEXT = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFigures:
     """
     :param plain: figures that were told, or follow
     :param percent: shares and changes, in percent
@@ -66,10 +66,12 @@ class Known:
 
     plain: set[float] = field(default_factory=set)
     percent: set[float] = field(default_factory=set)
-    named: dict[str, "Known"] = field(default_factory=dict)
+    named: dict[str, "KnownFigures"] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, told: Mapping[str, Any], details: Mapping[str, Any] | None = None) -> "Known":
+    def of(
+        cls, told: Mapping[str, Any], details: Mapping[str, Any] | None = None
+    ) -> "KnownFigures":
         """
         :param told: see ``prompt.data``
         :param details: what that was made from, which is a little more exact
@@ -155,7 +157,7 @@ class _Figure:
     about: str = ""
 
 
-def invented(text: str, known: Known, names: tuple[str, ...] = ()) -> str | None:
+def invented(text: str, known: KnownFigures, names: tuple[str, ...] = ()) -> str | None:
     """
     :param names: such as a pair's, whose digits are no figures
     :return: the first figure that does not follow from what is known
@@ -173,7 +175,7 @@ def measured(guarded: Guarded, facts: Facts, told: Mapping[str, Any]) -> Guarded
     :param told: what the judge was told, see ``prompt.data``
     :return: without notes that hold a figure of its own making
     """
-    known = Known.of(told, facts.details)
+    known = KnownFigures.of(told, facts.details)
     names = (facts.symbol, facts.base_asset, facts.symbol.split("/")[0])
     instead = {
         "liq_note": liq_note(facts),

@@ -8,11 +8,11 @@ direction.
 
 from dataclasses import dataclass
 
+from liq_provider.core.keys import redact
+from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts
-from liq_provider.keys import redact
-from liq_provider.plaintext import plain
 
 NOTE_LIMIT = 200
 

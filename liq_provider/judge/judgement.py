@@ -10,7 +10,7 @@ from liq_provider.judge.docket import read_answer, read_verdict
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
-from liq_provider.store.docket import Claim
+from liq_provider.store.shared_questions import Claim
 
 
 @dataclass(frozen=True, slots=True)

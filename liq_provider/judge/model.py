@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from liq_provider.enrich.news import NewsSet
+from liq_provider.config.sections import LlmSettings
+from liq_provider.core.keys import redact
+from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
 from liq_provider.judge import figures, prompt
 from liq_provider.judge.answer import parse
@@ -25,11 +27,9 @@ from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded, guard
 from liq_provider.judge.judgement import Judgement, heard
 from liq_provider.judge.verdict import Facts
-from liq_provider.keys import redact
-from liq_provider.ownloop import OwnLoop
-from liq_provider.rolling import FloatArray
-from liq_provider.sections import LlmSettings
-from liq_provider.store.docket import ASKING, Claim, Question
+from liq_provider.measure.window_sums import FloatArray
+from liq_provider.news import NewsSet
+from liq_provider.store.shared_questions import ASKING, Claim, Question
 
 logger = logging.getLogger(__name__)
 

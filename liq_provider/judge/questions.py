@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from liq_provider.enrich.news import NewsSet
+from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judge.rate import Rate
 from liq_provider.judge.verdict import Facts
-from liq_provider.rolling import FloatArray
+from liq_provider.measure.window_sums import FloatArray
+from liq_provider.news import NewsSet
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from liq_provider.confirmation import first_span
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.wave import Direction, Strength
+from liq_provider.measure.confirmation import first_span
+from liq_provider.measure.waves import Direction, Strength
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.questions import State, Wave
 from liq_provider.judge.rules import VETOED, is_model
 from liq_provider.judge.verdict import Verdict, aligned_of
-from liq_provider.wave import Strength
+from liq_provider.measure.waves import Strength
 
 _DAY_MS = 24 * 3_600_000
 _CONTRADICTORY = "contradictory"

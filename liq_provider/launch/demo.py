@@ -23,18 +23,18 @@ import requests
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from liq_provider import keys
-from liq_provider.coverage import Interval
+from liq_provider.config.settings import SECTION, load_settings, resolve_store
+from liq_provider.core import keys
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
-from liq_provider.liquidation import MINUTE_MS, minute_of
-from liq_provider.settings import SECTION, load_settings, resolve_store
-from liq_provider.simulator.model import FEED_PATH, MODEL
+from liq_provider.simulator.stand_in import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

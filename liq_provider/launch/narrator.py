@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from liq_provider.commands.entries import entries
+from liq_provider.config.settings import Settings
 from liq_provider.errors import StoreError
-from liq_provider.features import State
-from liq_provider.scores import score_words
-from liq_provider.settings import Settings
+from liq_provider.measure.features import State
+from liq_provider.measure.scales import score_words
+from liq_provider.measure.waves import Strength, Thresholds, qualifies, score, strengths
 from liq_provider.store.reader import Reader
-from liq_provider.wave import Strength, Thresholds, qualifies, score, strengths
 
 _TRADES = text(
     "SELECT id, pair, is_short, enter_tag, open_rate, stop_loss, is_stop_loss_trailing, "

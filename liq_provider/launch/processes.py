@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from liq_provider import private
+from liq_provider.core import private
 
 logger = logging.getLogger(__name__)
 

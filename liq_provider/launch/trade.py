@@ -10,10 +10,10 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.common import read_config
+from liq_provider.config.settings import load_settings, resolve_store
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
-from liq_provider.settings import load_settings, resolve_store
 from liq_provider.store.reader import Reader
 
 _POLL_S = 2.0

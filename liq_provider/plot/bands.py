@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.scales import SCALES
 from liq_provider.plot.lower import without_z, z_scale
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
-from liq_provider.scores import SCALES
 
 _LABELLED_SHARE = 0.04  # of the span; a narrower band has no room for words
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.liquidation import base_asset_of
+from liq_provider.core.liquidation import base_asset_of
+from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
 from liq_provider.plot.records import Candles
-from liq_provider.rolling import BoolArray, FloatArray, IntArray
 
 _TIME_BINS = 144
 _PRICE_BINS = 48  # of the range in which price was

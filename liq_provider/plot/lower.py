@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from liq_provider.features import State
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.features import State
+from liq_provider.measure.scales import SCALES, Score, score_words
+from liq_provider.measure.window_sums import FloatArray
 from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
-from liq_provider.rolling import FloatArray
-from liq_provider.scores import SCALES, Score, score_words
 
 _PAD_SHARE = 0.1
 _Z_TICKS = (-3, 0, 3, 10, 30, 100, 300, 1_000)

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from liq_provider import private
+from liq_provider.core import private
 from liq_provider.errors import UsageError
 from liq_provider.plot.figure import HEIGHT_PX
 from liq_provider.plot.theme import THEMES, ThemeName

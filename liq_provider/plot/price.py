@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from liq_provider.plot.records import TradeRecord, Verdict
+from liq_provider.plot.records import TradeRecord, VerdictMark
 from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
@@ -126,7 +126,7 @@ def _mean_prices(view: PairView, colors: Theme) -> go.Scatter:
     )
 
 
-def _verdicts(said: Sequence[Verdict], colors: Theme, height: float) -> list[go.Scatter]:
+def _verdicts(said: Sequence[VerdictMark], colors: Theme, height: float) -> list[go.Scatter]:
     """Beside the price, filled for an entry: pointing up from below, or down from above."""
     shown = [(one, one.price) for one in said if one.price is not None]
     found = []
@@ -159,7 +159,7 @@ def _verdicts(said: Sequence[Verdict], colors: Theme, height: float) -> list[go.
     return found
 
 
-def _about_verdict(one: Verdict) -> str:
+def _about_verdict(one: VerdictMark) -> str:
     return (
         f"verdict {safe(one.direction)}: {safe(one.action)} ({safe(one.confidence)})<br>"
         f"{safe(one.reason)}<br>"

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from liq_provider.rolling import FloatArray, IntArray
-from liq_provider.wave import Direction
+from liq_provider.measure.waves import Direction
+from liq_provider.measure.window_sums import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class LiquidationBars:
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class WaveSpan:
     """
     :param start_ms: close of the first anomalous minute
     :param last_ms: close of the last one
@@ -85,7 +85,7 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerdictMark:
     """
     :param price: of the pair when it was available, None if not known
     """

@@ -11,25 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.coverage import Interval
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureRows, MinuteGrid
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import Computed, history
+from liq_provider.measure.features import FeatureRows, MinuteGrid
+from liq_provider.measure.scales import EVERY_SCORE, Score
+from liq_provider.measure.waves import Strength, Thresholds, direction_word, score, waves_of
+from liq_provider.measure.window_sums import BoolArray, FloatArray
 from liq_provider.plot.heat import HeatMap, Prints, heat_map
-from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, Verdict, Wave
-from liq_provider.rolling import BoolArray, FloatArray
-from liq_provider.scores import EVERY_SCORE, Score
-from liq_provider.settings import Settings
+from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, VerdictMark, WaveSpan
+from liq_provider.store.measured import Computed, history
 from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
-from liq_provider.wave import (
-    Strength,
-    Thresholds,
-    direction_word,
-    score,
-    waves_of,
-)
 
 MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
 # Waves that began this many segments before the span are still seen from their beginning.
@@ -62,8 +56,8 @@ class PairView:
     rows: FeatureRows
     covered: dict[str, tuple[Interval, ...]]
     unknown: tuple[Interval, ...]
-    waves: tuple[Wave, ...]
-    verdicts: tuple[Verdict, ...]
+    waves: tuple[WaveSpan, ...]
+    verdicts: tuple[VerdictMark, ...]
     trades: tuple[TradeRecord, ...]
     heat: HeatMap
     z_threshold: float
@@ -226,7 +220,7 @@ def _waves(
     segment_min: int,
     from_ms: int,
     to_ms: int,
-) -> tuple[Wave, ...]:
+) -> tuple[WaveSpan, ...]:
     """Waves above the thresholds, and those that the sidecar recorded although they are not."""
     waves = waves_of(rows, thresholds, segment_min)
     strength, sign, starts = waves.strength, waves.sign, waves.start_ms
@@ -240,23 +234,23 @@ def _waves(
             peak_z, peak_usd = float(z[of].max()), float(usd[of].max())
             seen = bool(waves.seen[of[0]])
             found.append(
-                Wave(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd, seen=seen)
+                WaveSpan(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd, seen=seen)
             )
     for row in reader.waves_of(base, from_ms + 1, to_ms):
         if not any(_overlap(wave, row) for wave in found):
             keys = ("start_ms", "last_ms", "direction", "strength", "peak_z", "peak_usd")
-            found.append(Wave(**{key: row[key] for key in keys}, below=True))
+            found.append(WaveSpan(**{key: row[key] for key in keys}, below=True))
     return tuple(sorted(found, key=lambda wave: wave.start_ms))
 
 
-def _overlap(wave: Wave, row: dict[str, Any]) -> bool:
+def _overlap(wave: WaveSpan, row: dict[str, Any]) -> bool:
     apart = wave.start_ms > row["last_ms"] or row["start_ms"] > wave.last_ms
     return wave.direction == row["direction"] and not apart
 
 
 def _verdicts(
     reader: Reader, base: str, candles: Candles, prints: Prints, from_ms: int, to_ms: int
-) -> tuple[Verdict, ...]:
+) -> tuple[VerdictMark, ...]:
     if len(candles):
         times, prices = candles.open_ms, candles.close
     else:
@@ -267,7 +261,7 @@ def _verdicts(
         return float(prices[max(at, 0)]) if len(prices) else None
 
     return tuple(
-        Verdict(
+        VerdictMark(
             available_at=int(row["available_at"]),
             direction="LONG" if row["direction"] == "LONG" else "SHORT",
             action=row["action"],

@@ -8,12 +8,12 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from liq_provider import keys
-from liq_provider.liquidation import PositionSide
+from liq_provider.core import keys
+from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.faults import FaultKind
 
 if TYPE_CHECKING:
-    from liq_provider.simulator.server import Simulator
+    from liq_provider.simulator.exchange_server import Simulator
 
 Venue = Literal["binance", "bybit", "gate", "okx"]
 

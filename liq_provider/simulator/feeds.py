@@ -9,7 +9,7 @@ from aiohttp import web
 
 from liq_provider.simulator.dialects import DIALECTS, Frame
 from liq_provider.simulator.faults import GARBAGE, Faults
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Client:
 class FeedHub:
     """Publishes every venue's frames at their time to the clients that want them."""
 
-    def __init__(self, market: Market, faults: Faults, now_ms: Callable[[], int]) -> None:
+    def __init__(self, market: SimulatedMarket, faults: Faults, now_ms: Callable[[], int]) -> None:
         """
         :param now_ms: the clock that decides which frames are due
         """

@@ -44,7 +44,7 @@ class TapeRow:
     simulated: bool = True
 
 
-class Market:
+class SimulatedMarket:
     """
     A market on which time passes by itself: every method takes the time it is asked about.
 

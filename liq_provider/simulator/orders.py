@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from liq_provider.liquidation import PositionSide
+from liq_provider.core.liquidation import PositionSide
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Binance's order book, tickers and mark price at one moment."""
 
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.symbols import SymbolSpec, plain
 
 DAY_MS = 86_400_000
@@ -14,7 +14,7 @@ Answer = dict[str, object]
 class Quotes:
     """Every method takes a contract and the time, and answers as Binance does."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: SimulatedMarket) -> None:
         self._market = market
 
     def depth(self, spec: SymbolSpec, now: int, levels: int) -> Answer:

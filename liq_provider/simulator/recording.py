@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from liq_provider.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.simulator.dialects import DIALECTS
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.prices import FillPath
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec, plain, tick_for
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
 
 
-class Recording(Market):
+class Recording(SimulatedMarket):
     """
     Recorded liquidations at real or compressed speed.
 

@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from liq_provider.simulator.listing import symbol_info
-from liq_provider.simulator.market import Candle, Market
+from liq_provider.simulator.market import Candle, SimulatedMarket
 from liq_provider.simulator.quotes import DAY_MS, FUNDING_MS, FUNDING_RATE, Quotes
 from liq_provider.simulator.symbols import SymbolSpec, plain
 
@@ -25,7 +25,7 @@ class BadSymbol(Exception):
 class BinanceRest:
     """Binance's answers about one market."""
 
-    def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
+    def __init__(self, market: SimulatedMarket, now_ms: Callable[[], int]) -> None:
         self._market = market
         self._now_ms = now_ms
         self._quotes = Quotes(market)

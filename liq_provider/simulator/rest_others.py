@@ -7,14 +7,14 @@ import orjson
 from aiohttp import web
 
 from liq_provider.simulator.listing import LISTED_MS
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.symbols import SymbolSpec, plain
 
 
 class OtherRest:
     """What Bybit and OKX say about the same market."""
 
-    def __init__(self, market: Market, now_ms: Callable[[], int]) -> None:
+    def __init__(self, market: SimulatedMarket, now_ms: Callable[[], int]) -> None:
         self._market = market
         self._now_ms = now_ms
 

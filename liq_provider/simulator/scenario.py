@@ -6,10 +6,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from liq_provider.liquidation import PositionSide
-from liq_provider.simulator.background import VENUE_SHARES, burst_sizes
+from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.orders import Draft
 from liq_provider.simulator.prices import PriceLeg
+from liq_provider.simulator.quiet_market import VENUE_SHARES, burst_sizes
 
 WaveKind = Literal["runs_on", "reverts", "mixed", "not_aligned"]
 
@@ -62,7 +62,7 @@ def _venue_turns(count: int) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
+class ScriptedWave:
     """
     One scripted event.
 
@@ -89,7 +89,7 @@ class Wave:
 class Plan(Protocol):
     """An endless, reproducible sequence of waves."""
 
-    def until(self, ms: int) -> Sequence[Wave]:
+    def until(self, ms: int) -> Sequence[ScriptedWave]:
         """:return: further waves that begin before ``ms``, each returned only once"""
         ...
 
@@ -101,7 +101,7 @@ class Scenario:
     :param plan: what follows them, without end; None for nothing
     """
 
-    waves: tuple[Wave, ...] = ()
+    waves: tuple[ScriptedWave, ...] = ()
     plan: Plan | None = None
 
 
@@ -159,7 +159,7 @@ def make_wave(
     close_ms: int,
     notional_usd: float,
     count: int = 60,
-) -> Wave:
+) -> ScriptedWave:
     """
     Put a wave of a known shape before a minute's close.
 
@@ -181,7 +181,7 @@ def make_wave(
         notional_usd,
         count,
     )
-    return Wave(
+    return ScriptedWave(
         name, kind, symbol, position_side, close_ms, _expect(kind, position_side), (burst,), legs
     )
 

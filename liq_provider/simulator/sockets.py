@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 from liq_provider.simulator.dialects import DIALECTS, bucket_frames
 from liq_provider.simulator.faults import Faults
 from liq_provider.simulator.feeds import Client, FeedHub
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 
 BYBIT_ARGS_LIMIT = 21_000
 OKX_IDLE_S = 30.0
@@ -25,7 +25,7 @@ class Sockets:
     """Websocket routes of all venues."""
 
     def __init__(
-        self, market: Market, hub: FeedHub, faults: Faults, now_ms: Callable[[], int]
+        self, market: SimulatedMarket, hub: FeedHub, faults: Faults, now_ms: Callable[[], int]
     ) -> None:
         self._market = market
         self._hub = hub

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.simulator.background import Background
-from liq_provider.simulator.market import Market
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Draft, Order
 from liq_provider.simulator.prices import NoisePath
-from liq_provider.simulator.scenario import Scenario, Wave
+from liq_provider.simulator.quiet_market import QuietMarket
+from liq_provider.simulator.scenario import Scenario, ScriptedWave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 
 HOUR_MS = 3_600_000
@@ -18,7 +18,7 @@ PLAN_AHEAD_MS = 20 * MINUTE_MS
 SHOWN_AHEAD_MS = 2 * MINUTE_MS
 
 
-class World(Market):
+class World(SimulatedMarket):
     """A market that is reproducible from its seed and its start."""
 
     def __init__(
@@ -49,14 +49,14 @@ class World(Market):
         super().__init__(symbols, paths, first_ms, throttle)
         self.start_ms = start_ms
         self.seed = seed
-        self.waves: list[Wave] = []
-        self._background = Background(seed, symbols, background)
+        self.waves: list[ScriptedWave] = []
+        self._background = QuietMarket(seed, symbols, background)
         self._bursts: list[Draft] = []
         self._scenario = scenario or Scenario()
         self._planned_ms = 0
         self._add_waves(self._scenario.waves)
 
-    def _add_waves(self, waves: Sequence[Wave]) -> None:
+    def _add_waves(self, waves: Sequence[ScriptedWave]) -> None:
         for wave in waves:
             self.waves.append(wave)
             self.add_legs(wave.legs)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from liq_provider.coverage import Interval
-from liq_provider.doubts import Doubt
-from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
+from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.store import rebooking, schema, statements
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.final import FinalMinutes
-from liq_provider.store.rows import (
+from liq_provider.store.order_rows import (
     IDENTITY_COLUMNS,
     Identity,
     MinuteSums,

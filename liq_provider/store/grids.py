@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
-from liq_provider.coverage import Interval, whole_minutes
+from liq_provider.core.coverage import Interval, whole_minutes
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.features import MinuteGrid
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.minutes import Fills
-from liq_provider.rolling import BoolArray, FloatArray, IntArray
+from liq_provider.measure.features import MinuteGrid
+from liq_provider.measure.minute_grid import Fills
+from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
 from liq_provider.store import schema
 from liq_provider.store.knowledge import (
     SCORING_SOURCES,
     Knowledge,
-    Known,
+    KnownMinutes,
     claims_query,
     columns_of,
     doubts_query,
@@ -273,20 +273,20 @@ class GridReader(Readable):
 
     def _known(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
-    ) -> dict[str, Known]:
+    ) -> dict[str, KnownMinutes]:
         """:return: by coin, with arrays of shape (venues, minutes)"""
         gathered = self._knowledge(names, ["", *base_assets], Interval(from_ms, to_ms))
         special = {base for _, base in gathered}
         size = (to_ms - from_ms) // MINUTE_MS
 
-        def known(base: str) -> Known:
+        def known(base: str) -> KnownMinutes:
             rows = [
                 together(gathered.get((name, ""), Knowledge()), gathered.get((name, base))).known(
                     from_ms, size
                 )
                 for name in names
             ]
-            return Known(
+            return KnownMinutes(
                 np.stack([row.until_ms for row in rows]),
                 np.stack([row.learned_ms for row in rows]),
             )
@@ -316,10 +316,12 @@ class GridReader(Readable):
         return found
 
 
-def _clip(known: Known, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int) -> Known:
+def _clip(
+    known: KnownMinutes, names: Sequence[str], known_ms: Mapping[str, int], from_ms: int
+) -> KnownMinutes:
     if not known_ms:
         return known
-    clipped = Known(known.until_ms.copy(), known.learned_ms.copy())
+    clipped = KnownMinutes(known.until_ms.copy(), known.learned_ms.copy())
     for row, name in enumerate(names):
         if name in known_ms:
             first = max(0, -(-(known_ms[name] - from_ms) // MINUTE_MS))
@@ -330,7 +332,7 @@ def _clip(known: Known, names: Sequence[str], known_ms: Mapping[str, int], from_
 def _grid(
     names: tuple[str, ...],
     from_ms: int,
-    known: Known,
+    known: KnownMinutes,
     rows: Sequence[Any],
     fills: Fills | None,
 ) -> MinuteGrid:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Select, select
 
-from liq_provider.coverage import Interval, merge, whole_minutes, without
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.rolling import BoolArray, IntArray
+from liq_provider.core.coverage import Interval, merge, whole_minutes, without
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.window_sums import BoolArray, IntArray
 from liq_provider.store import schema
 
 # What may take part in a scored segment; a fill serves baselines only.
@@ -26,7 +26,7 @@ _EVERYBODY = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMinutes:
     """
     Minutes of a grid and the closes whose decisions know them, one value per minute.
 
@@ -64,7 +64,7 @@ class Knowledge:
             known += without(merge(span for span, _ in heard), doubted)
         return merge(known)
 
-    def known(self, from_ms: int, minutes: int) -> Known:
+    def known(self, from_ms: int, minutes: int) -> KnownMinutes:
         """:return: what of a grid was known, and to which decisions"""
         until = np.zeros(minutes, dtype=np.int64)
         learned = np.full(minutes, _FOREVER_MS)
@@ -88,7 +88,7 @@ class Knowledge:
         # Who learned of it later stands in where the first one was doubted after all.
         until[(until > 0) & later_known] = _FOREVER_MS
         learned[(until > 0) | ~later_known] = 0
-        return Known(until, learned)
+        return KnownMinutes(until, learned)
 
     def _against(self, heard_by: str) -> list[tuple[Interval, int]]:
         own = self.doubts.get(heard_by, []) if heard_by != _EVERYBODY else []

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Engine
 
-from liq_provider import provenance
-from liq_provider.coverage import Interval
-from liq_provider.store.engine import store_errors
+from liq_provider.config import provenance
+from liq_provider.core.coverage import Interval
+from liq_provider.store.database import store_errors
 from liq_provider.store.reader import Reader
 from liq_provider.store.statements import read_state, write_state
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select, tuple_
 
-from liq_provider.coverage import Interval
-from liq_provider.liquidation import minute_of
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import minute_of
 from liq_provider.store import schema
-from liq_provider.store.engine import store_errors
+from liq_provider.store.database import store_errors
 from liq_provider.store.statements import cover, not_ahead, read_state, write_state
 
 _FIRST_ROWS = 200

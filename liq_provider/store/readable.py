@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, Select
 
 from liq_provider.errors import StoreError
-from liq_provider.store.engine import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
+from liq_provider.store.database import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
 from liq_provider.store.hangup import Hangup
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.markets import Market
-from liq_provider.rows import COLUMNS, FeatureRows
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.markets import Market
+from liq_provider.measure.feature_rows import COLUMNS, FeatureRows
 from liq_provider.store import schema
 from liq_provider.store.grids import GridReader
 from liq_provider.store.statements import not_ahead

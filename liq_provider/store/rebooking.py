@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
 
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
+from liq_provider.store.order_rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
 from liq_provider.store.statements import add_to_minutes
 
 # Seven columns each; SQLite takes some thirty thousand values in one statement.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, select
 
 from liq_provider.store import schema
-from liq_provider.store.engine import store_errors
+from liq_provider.store.database import store_errors
 from liq_provider.store.statements import read_state, write_state
 
 _RUN = "run:"

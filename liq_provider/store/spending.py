@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, Select, select
 
 from liq_provider.store import schema
-from liq_provider.store.engine import store_errors
+from liq_provider.store.database import store_errors
 from liq_provider.store.statements import insert_into
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from liq_provider import private
+from liq_provider.core import private
+from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.errors import StoreUnusable
-from liq_provider.liquidation import Liquidation, minute_of
-from liq_provider.store import spoolline
+from liq_provider.store import spool_line
 from liq_provider.store.booking import Incoming
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
@@ -89,7 +89,7 @@ class Spool:
         :param copies: a call to the store has them in hand
         :return: how many of them, from the first on, are on disk now, whatever becomes of us
         """
-        lines = [spoolline.write(item, copies) for item in items]
+        lines = [spool_line.write(item, copies) for item in items]
         with self._lock:
             try:
                 size = self._look()
@@ -127,7 +127,7 @@ class Spool:
                     return Waiting([])
                 file.seek(self._offset)
                 for line in file:
-                    read = spoolline.read(line)
+                    read = spool_line.read(line)
                     if read is not None and copies not in (None, read[1]):
                         break
                     size, lines = size + len(line), lines + 1
@@ -173,7 +173,7 @@ class Spool:
     def put_aside(self, incoming: Incoming) -> None:
         """Keep one that the store refuses for what it is, for somebody to look at."""
         with self._lock:
-            self._keep_aside([spoolline.write(incoming)])
+            self._keep_aside([spool_line.write(incoming)])
 
     def _look(self) -> int:
         """:return: the size of the file; is it not the one that we left, it is begun anew"""

@@ -7,12 +7,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from liq_provider.coverage import Interval, without
-from liq_provider.doubts import Doubt
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.coverage import Interval, without
+from liq_provider.core.doubts import Doubt
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.booking import FUTURE_MS
-from liq_provider.store.rows import Row
+from liq_provider.store.order_rows import Row
 
 
 def insert_into(connection: Connection, table: Table) -> Any:

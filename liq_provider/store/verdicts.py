@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
-from liq_provider.confirmation import Confirmed, prolonged
+from liq_provider.measure.confirmation import Confirmed, prolonged
 from liq_provider.store import schema
-from liq_provider.store.docket import AGAINST, VETOED, lock_docket
-from liq_provider.store.rows import Row
+from liq_provider.store.order_rows import Row
+from liq_provider.store.shared_questions import AGAINST, VETOED, lock_docket
 from liq_provider.store.statements import insert_into
 
 _KEY = tuple(schema.verdicts.primary_key)

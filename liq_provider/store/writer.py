@@ -6,19 +6,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
-from liq_provider.confirmation import Confirmed
-from liq_provider.coverage import Interval
-from liq_provider.doubts import Doubt
+from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.liquidation import MINUTE_MS, Liquidation, minute_of
-from liq_provider.markets import Market
-from liq_provider.store import fills, schema, statements, upkeep, verdicts
+from liq_provider.measure.confirmation import Confirmed
+from liq_provider.store import gap_fills, schema, statements, upkeep, verdicts
 from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
-from liq_provider.store.engine import migrate, store_errors
+from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
+from liq_provider.store.order_rows import Row
 from liq_provider.store.pruning import Pruning
-from liq_provider.store.rows import Row
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 
 _Spans = Mapping[str, Sequence[Interval]]
@@ -128,13 +128,15 @@ class Writer:
         span: Interval,
         found: Iterable[Liquidation],
         now_ms: int,
-    ) -> fills.Filled:
+    ) -> gap_fills.Filled:
         """
         Complete a span of one coin from a venue's history; see ``fills.fill``.
 
         :param found: all liquidations of the coin in the span
         """
-        return fills.fill(self.engine, venue, base_asset, span, found, now_ms, self.min_event_usd)
+        return gap_fills.fill(
+            self.engine, venue, base_asset, span, found, now_ms, self.min_event_usd
+        )
 
     def rebuild(self) -> int:
         """
@@ -242,7 +244,7 @@ class Writer:
         """
         Write who is ready at a settled minute, and who is not and why.
 
-        :param report: of ``readiness.Report``, as JSON values
+        :param report: of ``readiness.ReadinessReport``, as JSON values
         :param coins: rows of ``readiness``
         """
         with store_errors("Writing readiness"), self.engine.begin() as connection:

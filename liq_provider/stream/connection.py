@@ -15,8 +15,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
-from liq_provider.markets import MarketTable
 from liq_provider.stream.handshake import describe, handshake
 from liq_provider.stream.timing import Timing
 from liq_provider.venues.base import Parsed, Venue

@@ -11,19 +11,19 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 
-from liq_provider.coverage import CoverageTracker
-from liq_provider.doubts import ANY_COIN, Doubts
+from liq_provider.core.coverage import CoverageTracker
+from liq_provider.core.doubts import ANY_COIN, Doubts
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
-from liq_provider.markets import MarketTable
-from liq_provider.stream.address import check_url
 from liq_provider.stream.connection import Connection, Handlers
+from liq_provider.stream.feed_status import FeedRecord, FeedState, FeedStatus
 from liq_provider.stream.handshake import Refusal, describe
 from liq_provider.stream.intake import Intake, Sink
 from liq_provider.stream.retry import Retry
 from liq_provider.stream.silence import SilenceJudge
-from liq_provider.stream.status import FeedRecord, FeedState, FeedStatus
 from liq_provider.stream.timing import Timing
 from liq_provider.stream.wanted import WantedMarkets
+from liq_provider.venues.address import check_url
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from liq_provider.doubts import ANY_COIN, Doubts
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
-from liq_provider.stream.status import FeedRecord
+from liq_provider.core.doubts import ANY_COIN, Doubts
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
+from liq_provider.stream.feed_status import FeedRecord
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import logging
 import random
 
+from liq_provider.stream.feed_status import FeedRecord
 from liq_provider.stream.handshake import Refusal
-from liq_provider.stream.status import FeedRecord
 from liq_provider.stream.timing import Backoff, Timing
 
 logger = logging.getLogger(__name__)

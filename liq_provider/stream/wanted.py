@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from liq_provider.markets import MarketTable
+from liq_provider.core.markets import MarketTable
 from liq_provider.venues.base import Venue
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from liq_provider.config.settings import Settings
 from liq_provider.judge.rules import is_model
-from liq_provider.settings import Settings
 from liq_provider.study.recorded import Recorded
 
 

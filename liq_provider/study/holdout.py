@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
-from liq_provider.liquidation import base_asset_of_pair
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store import schema
-from liq_provider.store.engine import migrate, store_errors
+from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.statements import insert_into
 from liq_provider.study.events import DAY_MS, PairData
 
@@ -22,7 +22,7 @@ SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class HoldOutLook:
     """When somebody looked at a span of the past."""
 
     start_ms: int
@@ -37,20 +37,20 @@ def split(from_ms: int, to_ms: int) -> int:
     return midnight if from_ms < midnight < to_ms else to_ms
 
 
-def looked_at(pairs: Sequence[PairData], opening: Opening) -> dict[str, Opening]:
+def looked_at(pairs: Sequence[PairData], opening: HoldOutLook) -> dict[str, HoldOutLook]:
     """:return: by coin, from the first to the last candle of the span that shows anything"""
     found = {}
     for data in pairs:
         known = data.between(opening.start_ms, opening.end_ms).known_ms
         if len(known):
             span = (int(known[0]), int(known[-1]) + 1)
-            found[base_asset_of_pair(data.pair)] = Opening(*span, opening.opened_ms)
+            found[base_asset_of_pair(data.pair)] = HoldOutLook(*span, opening.opened_ms)
     return found
 
 
 def openings(
     engine: Engine, coins: Sequence[str], source: str, start_ms: int, end_ms: int
-) -> list[Opening]:
+) -> list[HoldOutLook]:
     """:return: what was looked at of these coins and overlaps the span, oldest first"""
     migrate(engine)
     table = schema.holdouts.c
@@ -64,12 +64,12 @@ def openings(
             .order_by(table.opened_ms)
             .distinct()
         )
-        return [Opening(*row) for row in rows]
+        return [HoldOutLook(*row) for row in rows]
 
 
 def record(
     engine: Engine,
-    looks: Mapping[str, Opening],
+    looks: Mapping[str, HoldOutLook],
     source: str,
     settings: dict[str, object],
 ) -> None:

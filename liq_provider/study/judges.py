@@ -23,18 +23,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from liq_provider.bot.signals import CandleTrend, Decisions, Rules, decide
-from liq_provider.confirmation import spans_of
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.judge import matrix
+from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.rules import is_model
-from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.settings import Settings
-from liq_provider.study.events import DAY_MS, PairData, clustered
-from liq_provider.study.foreknown import without_foreknown
-from liq_provider.study.recorded import Bill, Recorded
-from liq_provider.study.stats import Difference, difference_of
-from liq_provider.study.study import (
+from liq_provider.measure.confirmation import spans_of
+from liq_provider.measure.trend import trend_inputs
+from liq_provider.measure.waves import Strength
+from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,
     MIN_DAYS,
@@ -46,8 +44,10 @@ from liq_provider.study.study import (
     clusters_of,
     primary_of,
 )
-from liq_provider.trend import trend_inputs
-from liq_provider.wave import Strength
+from liq_provider.study.events import DAY_MS, PairData, clustered
+from liq_provider.study.foreknown import without_foreknown
+from liq_provider.study.recorded import Bill, Recorded
+from liq_provider.study.stats import Difference, difference_of
 
 Answer = Literal["helped", "no difference", "hurt", "not enough data"]
 Said = Literal["entered", "unsure", "held", "skipped"]

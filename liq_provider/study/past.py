@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.liquidation import MINUTE_MS, base_asset_of_pair
-from liq_provider.pipeline import history
-from liq_provider.settings import Settings
+from liq_provider.store.measured import history
 from liq_provider.store.reader import Reader
 from liq_provider.study.events import PairData
 

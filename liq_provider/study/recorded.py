@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine, store_errors
+from liq_provider.store.database import open_engine, store_errors
 from liq_provider.store.reader import Reader
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from liq_provider import __version__, private
+from liq_provider import __version__
+from liq_provider.core import private
+from liq_provider.study.event_study import SHOWN_LEVEL, Cell, Options, Study
+from liq_provider.study.findings import LIMITS, headline, percent, sentences
+from liq_provider.study.judge_findings import confidence, interval, judge_name, judge_sentences
 from liq_provider.study.judges import Comparison, Judges
-from liq_provider.study.judgewords import confidence, interval, judge_name, judge_sentences
 from liq_provider.study.stats import Difference
-from liq_provider.study.study import SHOWN_LEVEL, Cell, Options, Study
-from liq_provider.study.words import LIMITS, headline, percent, sentences
 
 _BLUE, _RED, _GRAY = "#3987c9", "#d0643f", "#8a8f98"
 # Resampling fewer says nothing about the days that were not seen.
@@ -45,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StudyReport:
     """
     :param part: that may be looked at
     :param holdout: the hold-out, if it was opened

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
 
 
 @dataclass(frozen=True, slots=True)

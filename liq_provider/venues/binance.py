@@ -6,8 +6,8 @@ The address ``/ws/`` without ``/market`` still connects and has been silent sinc
 
 from typing import Any
 
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import orjson
 
-from liq_provider.doubts import ANY_COIN
-from liq_provider.liquidation import Liquidation, PositionSide
-from liq_provider.markets import Market
+from liq_provider.core.doubts import ANY_COIN
+from liq_provider.core.liquidation import Liquidation, PositionSide
+from liq_provider.core.markets import Market
 from liq_provider.venues.base import Parsed, number_repeats
 
 Reason = Literal[

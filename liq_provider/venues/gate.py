@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import MarketTable
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import MarketTable
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,

@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
-from liq_provider.liquidation import Liquidation, PositionSide
-from liq_provider.markets import Market, MarketTable
+from liq_provider.core.liquidation import Liquidation, PositionSide
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .helpers import Store
+from tests.bot.helpers import Store
 
 
 @pytest.fixture

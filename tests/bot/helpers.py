@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.bot.reading import StoreReading
-from liq_provider.bot.signals import CandleTrend, Rules
 from liq_provider.bot.snapshot import READING, Snapshot
 from liq_provider.bot.source import LiveSource
-from liq_provider.confirmation import Confirmed
-from liq_provider.coverage import Interval
-from liq_provider.features import FeatureRows, State, windows_of
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.settings import Settings, load_settings, sidecar_settings
-from liq_provider.store.engine import open_engine
+from liq_provider.bot.store_reading import StoreReading
+from liq_provider.config.settings import Settings, load_settings, sidecar_settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.judge.decisions import CandleTrend, Rules
+from liq_provider.measure.confirmation import Confirmed
+from liq_provider.measure.features import FeatureRows, State, windows_of
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.signals import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.bot.source import HistorySource
-from liq_provider.coverage import Interval
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.store.bars import put_bars
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
+from liq_provider.store.bar_rows import put_bars
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .helpers import at, settings, verdict
+from tests.bot.helpers import at, settings, verdict
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,7 @@ from freqtrade.enums import MarginMode, TradingMode
 
 from liq_provider.bot.checks import check_bot, check_served, refuse_spot
 from liq_provider.errors import SettingsError
-
-from .helpers import settings
+from tests.bot.helpers import settings
 
 GOOD_CONFIG = {
     "trading_mode": TradingMode.FUTURES,

@@ -13,11 +13,10 @@ from liq_provider.bot.columns import (
     exit_columns,
     level_of_tag,
 )
-from liq_provider.bot.signals import decide
-from liq_provider.bot.words import decision_words_at
-from liq_provider.rows import State
-
-from .helpers import at, feature_rows, rules, trend
+from liq_provider.bot.wave_words import decision_words_at
+from liq_provider.judge.decisions import decide
+from liq_provider.measure.feature_rows import State
+from tests.bot.helpers import at, feature_rows, rules, trend
 
 
 def _found(share: float = 0.98, sign: int = -1):

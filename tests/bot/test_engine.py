@@ -9,10 +9,9 @@ import pytest
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.store.reader import Reader
-
-from .helpers import Store, at, live_source, rules, settings, stored, verdict
+from tests.bot.helpers import Store, at, live_source, rules, settings, stored, verdict
 
 NOW = at(40) + 3_000
 CLOSE = at(40)

@@ -13,11 +13,10 @@ from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
 from liq_provider.bot.stops import StopRules
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.store.reader import Reader
-
-from .helpers import Store, at, live_source, rules, settings, stored, verdict
-from .test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave
+from tests.bot.helpers import Store, at, live_source, rules, settings, stored, verdict
+from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave
 
 
 class FakeBook:
@@ -222,7 +221,7 @@ def past(store: Store, *bases: str, **section: Any) -> Engine:
     for number, base in enumerate(bases):
         pair = f"{base}/USDT:USDT"
         frame = engine.indicators(candles(), pair)
-        from .helpers import feature_rows
+        from tests.bot.helpers import feature_rows
 
         engine.pairs[pair].rows = {"configured": feature_rows({40: (9.0 + number, 0.98)})}
         engine.exits(engine.entries(frame, pair, rules()), pair)

@@ -21,13 +21,12 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import LiveSource, reader_in_background
 from liq_provider.bot.watch import SidecarWatch
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.runtime import RuntimeFiles
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.store.reader import Reader
+from tests.bot.helpers import Store, at, settings, stored
+from tests.bot.test_live import NOW, PARAMETERS
 from tests.store import faults, postgres
-
-from .helpers import Store, at, settings, stored
-from .test_live import NOW, PARAMETERS
 
 # What the bot's loop may take longer, and what a busy machine adds to a single one.
 MAY_TAKE_LONGER_S = 0.05

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from liq_provider.bot.known import CoverageReport, KnownCandles, candles_tested
-from liq_provider.features import FeatureRows, State
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.rows import COLUMNS
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.feature_rows import COLUMNS
+from liq_provider.measure.features import FeatureRows, State
 
 CLOSES = np.arange(1, 11, dtype=np.int64) * MINUTE_MS
 

@@ -14,15 +14,14 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.watch import SidecarWatch
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.markets import Market
-from liq_provider.moments import moment
-from liq_provider.readiness import READY, Readiness, Report
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import sidecar_settings
-
-from .helpers import Store, at, live_source, settings
-from .markdown import shown
+from liq_provider.config.settings import sidecar_settings
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.markets import Market
+from liq_provider.core.moments import moment
+from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
+from liq_provider.sidecar.files import RuntimeFiles
+from tests.bot.helpers import Store, at, live_source, settings
+from tests.bot.markdown import shown
 
 NOW = at(10) + 3_000
 PARAMETERS = {
@@ -96,7 +95,7 @@ def test_the_sidecars_report_of_each_minute_is_told_as_it_changes(store: Store) 
         ((cold, cold), (cold, cold), (READY, READY), (READY, silent), (READY, READY))
     ):
         store.settle(at(10), [])
-        report = Report(at(10 + minute), coin, {"okx": okx, "bybit": coin}, {"BTC": coin})
+        report = ReadinessReport(at(10 + minute), coin, {"okx": okx, "bybit": coin}, {"BTC": coin})
         store.writer.put_readiness(report.as_json(), [], NOW)
         told.append(texts(live))
     assert told == [

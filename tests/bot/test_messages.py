@@ -3,8 +3,7 @@
 import pytest
 
 from liq_provider.bot.messages import LIMIT, Message, code, with_tail
-
-from .markdown import Refused, shown
+from tests.bot.markdown import Refused, shown
 
 HOSTILE = (
     "max_staleness_s",

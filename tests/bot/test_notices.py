@@ -7,11 +7,10 @@ import pytest
 
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.notices import Notices
-from liq_provider.sections import MessageSettings
-
-from .helpers import Store, at, stored, verdict
-from .markdown import shown
-from .test_engine import BTC, CLOSE, ETH, Bot, pair, wave
+from liq_provider.config.sections import MessageSettings
+from tests.bot.helpers import Store, at, stored, verdict
+from tests.bot.markdown import shown
+from tests.bot.test_engine import BTC, CLOSE, ETH, Bot, pair, wave
 
 DAY_MS = 86_400_000
 

@@ -6,10 +6,9 @@ import pytest
 from freqtrade.strategy import CategoricalParameter, DecimalParameter
 
 from liq_provider.bot.parameters import NAMES, ExactDecimal, take_settings, values
-from liq_provider.bot.windows import settings_with
+from liq_provider.bot.window_choices import settings_with
 from liq_provider.errors import SettingsError
-
-from .helpers import settings
+from tests.bot.helpers import settings
 
 WORDS = {"min_confidence", "direction_mode"}
 

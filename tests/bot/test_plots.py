@@ -12,11 +12,10 @@ from freqtrade.plot.plotting import generate_candlestick_graph
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.source import HistorySource
-from liq_provider.features import FeatureRows
-from liq_provider.liquidation import MINUTE_MS
-
-from .helpers import feature_rows, rules, settings, verdict
-from .test_engine import BTC, candles
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.features import FeatureRows
+from tests.bot.helpers import feature_rows, rules, settings, verdict
+from tests.bot.test_engine import BTC, candles
 
 
 class _Past(HistorySource):

@@ -5,10 +5,9 @@ from typing import Any
 
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.readying import ReadyNotices
-from liq_provider.readiness import READY, Readiness, Report
-
-from .helpers import settings
-from .markdown import shown
+from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
+from tests.bot.helpers import settings
+from tests.bot.markdown import shown
 
 MINUTE = 60_000
 CLOSE = 1_795_824_000_000  # 2026-11-28 00:00 UTC
@@ -38,7 +37,7 @@ class Told:
             # Of a whole that is not the coin's own, see ``whole_readiness``.
             coin = whole
             venues = {"okx": okx, "bybit": whole if whole.condition == "warming_up" else READY}
-            told = Report(self.now_ms, whole, venues, {"BTC": coin}).as_json()
+            told = ReadinessReport(self.now_ms, whole, venues, {"BTC": coin}).as_json()
         found = self.notices.changes(told, problem, {"BTC"}, self.now_ms)
         self.sent = [message for message in found if message.send]
         for message in found:
@@ -134,7 +133,7 @@ def test_a_sidecar_that_tells_nothing_of_it_is_believed_to_be_ready() -> None:
 
 def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None:
     notices = ReadyNotices(settings())
-    old = Report(CLOSE, READY, {"okx": READY}, {"BTC": READY}).as_json()
+    old = ReadinessReport(CLOSE, READY, {"okx": READY}, {"BTC": READY}).as_json()
 
     def told(report: Any, after_ms: int, computed_ms: int = CLOSE + 9 * MINUTE) -> list[str]:
         found = notices.changes(report, None, {"BTC"}, CLOSE + after_ms, computed_ms)
@@ -142,7 +141,7 @@ def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None
 
     # A sidecar came back after nine minutes; its features are there, its report in a moment.
     assert told(old, 0) == told(old, 2_000) == []
-    new = Report(CLOSE + 9 * MINUTE, COLD, {"okx": COLD}, {"BTC": COLD}).as_json()
+    new = ReadinessReport(CLOSE + 9 * MINUTE, COLD, {"okx": COLD}, {"BTC": COLD}).as_json()
     assert "no entries before 2026-11-28 01:30 UTC" in told(new, 2_500)[0]
     # One that writes reports no longer keeps nobody waiting.
     later = CLOSE + 10 * MINUTE

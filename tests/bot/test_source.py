@@ -10,14 +10,13 @@ import pytest
 
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import HistorySource, LiveSource
-from liq_provider.features import FeatureParams, windows_of
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.markets import Market
-from liq_provider.pipeline import compute, feature_row
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.markets import Market
+from liq_provider.measure.features import FeatureParams, windows_of
 from liq_provider.store.booking import Incoming
+from liq_provider.store.measured import compute, feature_row
 from liq_provider.store.reader import Reader
-
-from .helpers import Store, at, live_source, settings, stored, verdict
+from tests.bot.helpers import Store, at, live_source, settings, stored, verdict
 
 NOW = at(10) + 3_000
 

@@ -9,9 +9,8 @@ from freqtrade.enums import RunMode
 
 from liq_provider.bot.start import Started, start
 from liq_provider.errors import SettingsError
-
-from .helpers import Store
-from .test_checks import GOOD_CONFIG, GOOD_STRATEGY
+from tests.bot.helpers import Store
+from tests.bot.test_checks import GOOD_CONFIG, GOOD_STRATEGY
 
 
 def started(store: Store, tmp_path: Path, **section: Any) -> Started:

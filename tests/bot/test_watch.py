@@ -8,7 +8,7 @@ import pytest
 
 from liq_provider.bot import watch as module
 from liq_provider.bot.watch import Place, SidecarWatch
-from liq_provider.runtime import RuntimeFiles
+from liq_provider.sidecar.files import RuntimeFiles
 from tests.store import faults
 
 

@@ -9,7 +9,7 @@ from freqtrade.configuration.load_config import load_config_file
 from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import examine
-from liq_provider.settings import Settings
+from liq_provider.config.settings import Settings
 
 OWN = {"enabled": True, "password": "correct horse", "jwt_secret_key": "x" * 32}
 

@@ -8,10 +8,10 @@ import pytest
 
 from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import Finding, _model
+from liq_provider.config.settings import load_settings
 from liq_provider.judge import catalogue
 from liq_provider.judge.catalogue import Remark
-from liq_provider.settings import load_settings
-from liq_provider.simulator.model import StandIn
+from liq_provider.simulator.stand_in import StandIn
 
 
 def context(tmp_path: Path, **section: Any) -> Context:

@@ -8,9 +8,8 @@ import pytest
 from liq_provider.cli import main
 from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import _store
-from liq_provider.settings import Settings, resolve_store
-
-from .test_history import import_, recording
+from liq_provider.config.settings import Settings, resolve_store
+from tests.commands.test_history import import_, recording
 
 PAIR = "BTC/USDT:USDT"
 SAID = "liq_provider.min_event_usd: 700, but the store's minutes were made with 0; set it to that"

@@ -8,7 +8,7 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
 from liq_provider.cli import main
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.plot.helpers import PAIR, at, fill, frame
 from tests.plot.test_trades import moment, put

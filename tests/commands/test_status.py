@@ -11,9 +11,9 @@ from rich.console import Console
 from liq_provider.cli import main
 from liq_provider.commands.status import _elsewhere, _print_readiness, _print_sidecar
 from liq_provider.judge.questions import EarlyStats
-from liq_provider.readiness import READY, Report
-from liq_provider.runtime import RuntimeFiles
-from tests.test_settling import Store
+from liq_provider.measure.readiness import READY, ReadinessReport
+from liq_provider.sidecar.files import RuntimeFiles
+from tests.sidecar.test_settling import Store
 
 NOW = 1_795_350_000_000
 
@@ -95,7 +95,7 @@ def test_a_venue_that_does_not_count_for_some_coins_says_so() -> None:
     console = Console(file=io.StringIO(), width=200)
     coins = {name: READY for name in ("ADA", "BTC", "DOGE", "ETH", "SOL", "XRP")}
     venues = {"binance": READY, "okx": READY}
-    _print_readiness(console, Report(NOW, READY, venues, coins, {"okx": list(coins)}), NOW)
+    _print_readiness(console, ReadinessReport(NOW, READY, venues, coins, {"okx": list(coins)}), NOW)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Venue binance: counts\n" in text
     named = "ADA, BTC, DOGE, ETH, SOL and 1 more"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sidecar.test_stopping import Place, place, sidecar
 from tests.sidecars import Time, quiet_exchange
-from tests.test_stopping import Place, place, sidecar
 
 pytestmark = pytest.mark.processes
 

@@ -12,7 +12,7 @@ from liq_provider.cli import main
 from liq_provider.commands.common import context, parse_time
 from liq_provider.commands.doctor import _store
 from liq_provider.errors import UsageError
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.store.helpers import MINUTE, T0, incoming
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from liq_provider.cli import main
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import at, verdict
 from tests.store.helpers import headline, model_call

@@ -8,8 +8,8 @@ from typing import Any, Self
 import pytest
 
 from liq_provider.bot.stops import StopRules, stops
+from liq_provider.config.settings import Settings
 from liq_provider.dashboard.account import Account, BotAddress, position
-from liq_provider.settings import Settings
 
 SETTINGS = Settings()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from liq_provider.dashboard.auth import DAYS, Door
-from liq_provider.dashboard.server import door_of
+from liq_provider.dashboard.page_server import door_of
 from liq_provider.errors import SettingsError
 
 TOKEN = "planted-token-of-the-page"

@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board
 from liq_provider.store.origins import note_simulated
 from tests.dashboard.test_account import Api, answers
-from tests.dashboard.test_server import served
+from tests.dashboard.test_page_server import served
 from tests.sidecars import until
 from tests.store.helpers import MINUTE, T0
 

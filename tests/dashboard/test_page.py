@@ -17,25 +17,16 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page
 
-from liq_provider.service import Sidecar
-from liq_provider.sidecarconfig import SidecarConfig
-from liq_provider.simulator.model import StandIn
-from liq_provider.simulator.server import Simulator
-from liq_provider.store.engine import open_engine
+from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.service import Sidecar
+from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.simulator.stand_in import StandIn
+from liq_provider.store.database import open_engine
 from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-from tests.sidecars import (
-    MINUTE,
-    Time,
-    liquidate,
-    quiet_exchange,
-    remember,
-    sidecar_config,
-    until,
-)
-
-from .browser import Witness, browser, needs_browser
+from tests.dashboard.browser import Witness, browser, needs_browser
+from tests.sidecars import MINUTE, Time, liquidate, quiet_exchange, remember, sidecar_config, until
 
 pytestmark = [needs_browser, pytest.mark.timeout(180)]
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from liq_provider.dashboard.market import MarketTable
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.dashboard.market_rows import MarketRows
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import record, refused_by, signal
 from liq_provider.dashboard.tape import Tape
-from liq_provider.enrich.news.desk import NOT_ASKED, NewsSet
-from liq_provider.features import State
 from liq_provider.judge.prompt import messages
-from liq_provider.liquidation import Liquidation
-from liq_provider.running import Running
-from liq_provider.settings import Settings
+from liq_provider.measure.features import State
+from liq_provider.news.desk import NOT_ASKED, NewsSet
+from liq_provider.sidecar.running_minute import Running
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.commands.test_verdicts import call
 from tests.judge.facts import CANDLES, NOW, facts, news
@@ -144,7 +144,7 @@ def test_a_tape_forgets_what_is_old() -> None:
     ],
 )
 def test_readiness_is_said_in_words(state: State, said: str) -> None:
-    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS, dict)
+    table = MarketRows(PageReader("sqlite:////nowhere"), SETTINGS, dict)
     features = {
         "base_asset": "BTC", "pair": "BTC/USDT:USDT", "z": None, "robust_z": None, "purity": 1.0,
         "count": 1, "state": int(state), "baseline_n": 41, "active_n": 7,
@@ -156,7 +156,7 @@ def test_readiness_is_said_in_words(state: State, said: str) -> None:
 
 def test_a_venue_whose_money_is_not_in_z_is_named() -> None:
     """The sums are of all venues; what is measured may be of fewer, see ``features``."""
-    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS, dict)
+    table = MarketRows(PageReader("sqlite:////nowhere"), SETTINGS, dict)
     names = sorted(SETTINGS.venues.enabled)
     features = {"base_asset": "BTC", "pair": "BTC/USDT:USDT", "z": 9.0, "state": int(State.READY)}
     for counted in (names[:1], names):
@@ -211,7 +211,7 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
 
 def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:
     names = {base: f"{base}/USDT:USDT" for base in ("ADA", "BTC", "ETH", "SOL", "XRP")}
-    table = MarketTable(PageReader("sqlite:////nowhere"), SETTINGS, lambda: names)
+    table = MarketRows(PageReader("sqlite:////nowhere"), SETTINGS, lambda: names)
     assert table.ranked() == list(names.values())
     table._readiness = {"XRP": {"active_n": 40}, "SOL": {"active_n": 90}}
     table._settled = {

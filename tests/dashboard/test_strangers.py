@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from liq_provider.dashboard import protocol
-from liq_provider.dashboard.pairview import PairPainter
-from tests.dashboard.test_server import TOKEN, served
+from liq_provider.dashboard.pair_painter import PairPainter
+from tests.dashboard.test_page_server import TOKEN, served
 from tests.sidecars import until
 
 OWNER = {"Authorization": f"Bearer {TOKEN}"}

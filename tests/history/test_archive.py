@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import select
 
 from liq_provider.cli import main
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import MANIFEST, TABLES
 from liq_provider.history.export import Wanted, export
 from liq_provider.history.restore import restore
 from liq_provider.store import schema
-from liq_provider.store.bars import put_bars
-from liq_provider.store.engine import open_engine
+from liq_provider.store.bar_rows import put_bars
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import verdict

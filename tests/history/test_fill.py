@@ -11,21 +11,21 @@ import requests
 from websockets.asyncio.client import connect
 
 from liq_provider.cli import main
-from liq_provider.coverage import Interval
-from liq_provider.enrich.exchange import load_venue_markets
+from liq_provider.config.sections import VenueSettings
+from liq_provider.config.settings import load_settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
-from liq_provider.gapfill import GapFiller
+from liq_provider.exchange.bot_exchange import load_venue_markets
 from liq_provider.history.fill import fill_coins, fill_gap, gaps, http_fetch
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.markets import MarketTable
-from liq_provider.sections import VenueSettings
-from liq_provider.settings import load_settings
+from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.world import World
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES

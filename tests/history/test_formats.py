@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from liq_provider.cli import main
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.recognise import recognise
-from liq_provider.liquidation import MINUTE_MS
 from liq_provider.store import schema
-
-from .test_import import Store
+from tests.history.test_import import Store
 
 DAY = 86_400_000
 HOUR = 3_600_000

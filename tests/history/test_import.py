@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.errors import ImportRefused
 from liq_provider.history.importer import ImportReport, import_files
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from liq_provider.cli import main
+from liq_provider.core.markets import Market
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.recognise import recognise
-from liq_provider.markets import Market
 from liq_provider.store import schema
 from liq_provider.store.reader import Reader
-
-from .test_import import HEADER, MINUTE, T0, Store, row, write
+from tests.history.test_import import HEADER, MINUTE, T0, Store, row, write
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.cli import main
-
-from .test_import import HEADER, row
+from tests.history.test_import import HEADER, row
 
 pytestmark = pytest.mark.processes
 

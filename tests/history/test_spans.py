@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.history import spans as module
 from liq_provider.history.spans import Spans
 from tests.store.helpers import MINUTE, T0, order

@@ -14,12 +14,11 @@ from freqtrade.data.btanalysis import load_backtest_data
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.simulator.server import Simulator
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.booking import Incoming
 from tests.bot.helpers import Store
-
-from .harness import BTC, ETH, SOL, bot_config
+from tests.integration.harness import BTC, ETH, SOL, bot_config
 
 START = pd.Timestamp("2026-03-01", tz="UTC")
 START_MS = int(START.timestamp() * 1000)

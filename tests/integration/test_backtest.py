@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from .harness import BTC, ETH, SOL, simulator
-from .history import Lab, Script, time_of, write_history
+from tests.integration.harness import BTC, ETH, SOL, simulator
+from tests.integration.history import Lab, Script, time_of, write_history
 
 # A wave in minute m closes with candle m and is entered at the open of candle m + 1.
 BTC_WAVE, ETH_WAVE, ALL_WAVE = 200, 240, 300

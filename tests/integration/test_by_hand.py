@@ -11,10 +11,9 @@ from freqtrade.enums import SignalDirection
 from freqtrade.persistence import PairLocks
 from freqtrade.rpc import RPC, RPCException
 
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
-
-from .harness import (
+from tests.integration.harness import (
     BTC,
     ETH,
     Bot,

@@ -11,8 +11,7 @@ import pytest
 
 from liq_provider.launch.processes import Child, python_module
 from tests.clockshim import ClockShim
-
-from .harness import (
+from tests.integration.harness import (
     bot_config,
     fresh_minute,
     next_minute,

@@ -11,11 +11,10 @@ import pytest
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.resolvers import StrategyResolver
 
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
 from tests.bot.helpers import Store, at
 from tests.bot.test_engine import BTC, candles
-
-from .harness import ROOT, bot_config, simulator
+from tests.integration.harness import ROOT, bot_config, simulator
 
 
 def freqtrade(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

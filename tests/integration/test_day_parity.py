@@ -22,34 +22,33 @@ import time_machine
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.bot import clockwatch, reading
-from liq_provider.coverage import CoverageTracker, Interval
-from liq_provider.enrich.candles import Candles
-from liq_provider.enrich.evidence import Evidence
-from liq_provider.enrich.exchange import BotExchange
-from liq_provider.features import windows_of
-from liq_provider.judging import Judging
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.settings import Settings, load_settings, sidecar_settings
-from liq_provider.settling import Settler
-from liq_provider.simulator.demo import wave_usd
+from liq_provider.bot import clock_watch, store_reading
+from liq_provider.config.settings import Settings, load_settings, sidecar_settings
+from liq_provider.core.coverage import CoverageTracker, Interval
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.exchange.bot_exchange import BotExchange
+from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judging import Judging
+from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.measure.features import windows_of
+from liq_provider.sidecar.settling import Settler
+from liq_provider.simulator.demo_script import wave_usd
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.prices import PriceLeg
-from liq_provider.simulator.scenario import Scenario, Wave, make_wave
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.scenario import Scenario, ScriptedWave, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
-from liq_provider.verdictlog import VerdictLog
+from tests.integration.harness import Bot, bot_config, simulator
+from tests.integration.history import Lab
 from tests.live_hour import disturbed
 from tests.simulator.helpers import tables
-
-from .harness import Bot, bot_config, simulator
-from .history import Lab
 
 pytestmark = pytest.mark.timeout(900)  # whichever comes first plays the day
 
@@ -63,7 +62,7 @@ HOLE = (600, 606)
 SECTION: dict[str, Any] = {"max_entry_delay_s": 30, "max_skew_ms": 5_000, "fallback_pct": 0.02}
 
 
-def scripted() -> Iterator[Wave]:
+def scripted() -> Iterator[ScriptedWave]:
     """About one an hour: fast and slow runs, reversals, and what must not be entered."""
     kinds = ("runs_on", "reverts", "slow", "not_aligned", "mixed", "slow_loss", "runs_on", "slow")
     for number in range(20):
@@ -119,7 +118,7 @@ class Sidecar:
         self.now_ms = START_MS
         self._pool = ThreadPoolExecutor(1)
         exchange = freqtrade_exchange_config(sim.url)
-        candles = Candles(
+        candles = WaveCandles(
             BotExchange("binance", exchange["ccxt_config"]),
             "1m",
             MINUTE_MS,
@@ -225,7 +224,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         time_machine.travel(START_MS / 1000, tick=True) as clock,
     ):
         # To the bot the day passes; a clock that is moved would refuse its entries.
-        for module in (clockwatch, reading):
+        for module in (clock_watch, store_reading):
             patch.setattr(module, "elapsed_s", time.time)
         world = World(START_MS, 5, symbols=SYMBOLS, background=1.5, scenario=scenario)
         with simulator(world) as sim:

@@ -11,11 +11,20 @@ from pathlib import Path
 import pytest
 from freqtrade.enums import State
 
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
+from tests.integration.harness import (
+    BTC,
+    Bot,
+    bot_config,
+    fresh_minute,
+    open_store,
+    running,
+    simulator,
+    until,
+    wave,
+)
 from tests.store import faults, postgres
-
-from .harness import BTC, Bot, bot_config, fresh_minute, open_store, running, simulator, until, wave
 
 MAY_TAKE_LONGER_S = 0.05
 # One that closes a position, on a busy machine.

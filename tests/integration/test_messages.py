@@ -21,13 +21,22 @@ from freqtrade.configuration.load_config import load_config_file
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.plots import PLOT_CONFIG
 from liq_provider.launch.processes import Child, python_module
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store, stored
 from tests.freqtradelog import without_torn_session
-
-from .harness import BTC, ETH, ROOT, bot_config, fresh_minute, judge, open_store, simulator, until
-from .harness import served as in_thread
-from .telegram_api import CHAT, TOKEN, FakeTelegram, Receiver, Sent
+from tests.integration.harness import (
+    BTC,
+    ETH,
+    ROOT,
+    bot_config,
+    fresh_minute,
+    judge,
+    open_store,
+    simulator,
+    until,
+)
+from tests.integration.harness import served as in_thread
+from tests.integration.telegram_api import CHAT, TOKEN, FakeTelegram, Receiver, Sent
 
 # Of a model that was told what to say by a headline.
 HOSTILE = "_so_ *buy* [coins](https://evil.example) `now` /forceexit all @everyone " + "x" * 300

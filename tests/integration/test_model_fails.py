@@ -11,16 +11,25 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from liq_provider.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.model import MODEL, StandIn, asked, completion, verdict, well_behaved
 from liq_provider.simulator.prices import PriceLeg
+from liq_provider.simulator.stand_in import MODEL, StandIn, asked, completion, verdict, well_behaved
 from liq_provider.simulator.urls import venue_urls
 from liq_provider.simulator.world import World
 from liq_provider.store.reader import Reader
+from tests.integration.harness import (
+    BTC,
+    Bot,
+    bot_config,
+    live,
+    now_ms,
+    running,
+    served,
+    simulator,
+    until,
+)
 from tests.sidecars import Process, remember
-
-from .harness import BTC, Bot, bot_config, live, now_ms, running, served, simulator, until
 
 Handler = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from freqtrade.exceptions import OperationalException
 
-from liq_provider.simulator.server import Simulator
-from tests.dashboard.test_server import cascade, served
+from liq_provider.simulator.exchange_server import Simulator
+from tests.dashboard.test_page_server import cascade, served
 from tests.integration.harness import bot_config, running, simulator
 from tests.sidecars import until
 

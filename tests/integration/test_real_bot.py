@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from liq_provider.confirmation import Confirmed
-from liq_provider.simulator.server import Simulator
+from liq_provider.measure.confirmation import Confirmed
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store, stored
-
-from .harness import (
+from tests.integration.harness import (
     BTC,
     ETH,
     bot_config,

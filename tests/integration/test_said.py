@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store, stored
 from tests.bot.markdown import shown
-
-from .harness import (
+from tests.integration.harness import (
     BTC,
     ETH,
     Bot,

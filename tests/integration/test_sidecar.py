@@ -16,21 +16,30 @@ import psutil
 import pytest
 
 from liq_provider.bot.autostart import sidecar_config
-from liq_provider.coverage import Interval
+from liq_provider.config.settings import load_settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.history.importer import import_files
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.runtime import RuntimeFiles
-from liq_provider.settings import load_settings
+from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import venue_urls
 from liq_provider.simulator.world import World
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.freqtradelog import without_torn_session
-
-from .harness import BTC, Bot, bot_config, live, next_minute, now_ms, running, simulator, until
+from tests.integration.harness import (
+    BTC,
+    Bot,
+    bot_config,
+    live,
+    next_minute,
+    now_ms,
+    running,
+    simulator,
+    until,
+)
 
 
 @pytest.fixture
@@ -164,7 +173,7 @@ def test_racing_autostarts_leave_one_sidecar(
     program = (
         "import json, sys, warnings; from pathlib import Path\n"
         "from liq_provider.bot.autostart import Autostart\n"
-        "from liq_provider.runtime import RuntimeFiles\n"
+        "from liq_provider.sidecar.files import RuntimeFiles\n"
         "files = RuntimeFiles(Path(sys.argv[1])); files.beat()\n"
         "Autostart(files, json.loads(sys.stdin.read())).ensure()\n"
     )

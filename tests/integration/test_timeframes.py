@@ -12,12 +12,11 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.settings import load_settings
-from liq_provider.store.bars import put_bars
-from liq_provider.store.engine import open_engine
-
-from .harness import BTC, ROOT, bot_config, simulator
-from .history import Lab
+from liq_provider.config.settings import load_settings
+from liq_provider.store.bar_rows import put_bars
+from liq_provider.store.database import open_engine
+from tests.integration.harness import BTC, ROOT, bot_config, simulator
+from tests.integration.history import Lab
 
 HOUR_MS = 3_600_000
 HOURS = 400

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.enrich.news import NewsItem, NewsSet
-from liq_provider.enrich.news.desk import set_key
 from liq_provider.judge.verdict import Facts
-from liq_provider.rolling import FloatArray
-from liq_provider.wave import Strength
+from liq_provider.measure.waves import Strength
+from liq_provider.measure.window_sums import FloatArray
+from liq_provider.news import NewsItem, NewsSet
+from liq_provider.news.desk import set_key
 
 NOW = 1_795_350_000_000
 

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from liq_provider.enrich.news.desk import NOT_ASKED
+from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Spent
 from liq_provider.judge.docket import Docket
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
-from liq_provider.sections import LlmSettings
-from liq_provider.simulator.model import StandIn, well_behaved
-from liq_provider.store.engine import open_engine
+from liq_provider.news.desk import NOT_ASKED
+from liq_provider.simulator.stand_in import StandIn, well_behaved
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.judge.facts import CANDLES, NOW, facts

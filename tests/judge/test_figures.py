@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from liq_provider.enrich.news.desk import NOT_ASKED
 from liq_provider.judge import prompt
-from liq_provider.judge.figures import REPLACED, Known, invented, measured
+from liq_provider.judge.figures import REPLACED, KnownFigures, invented, measured
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.rules import liq_note, trend_note
+from liq_provider.news.desk import NOT_ASKED
 from tests.judge.facts import CANDLES, NOW, facts, news
 from tests.judge.test_model import answer, ask, says
 
@@ -23,7 +23,7 @@ HEADLINES = news(
 DETAILS = facts().details | {"z": 9.04, "purity": 0.9815, "notional_usd": 1_812_345.0}
 FACTS = facts(details=DETAILS | {"long_usd": 1_778_817.0, "short_usd": 33_528.0, "count": 37})
 TOLD = prompt.data(FACTS, CANDLES, "5m", HEADLINES, NOW)
-KNOWN = Known.of(TOLD)
+KNOWN = KnownFigures.of(TOLD)
 
 
 def figure(text: str) -> str | None:
@@ -119,15 +119,15 @@ def test_a_note_with_one_is_replaced_as_a_whole_and_that_is_on_record() -> None:
 
 
 def test_the_measured_sentences_hold_nothing_that_was_not_told() -> None:
-    known = Known.of(TOLD, FACTS.details)
+    known = KnownFigures.of(TOLD, FACTS.details)
     assert invented(liq_note(FACTS), known) is invented(trend_note(FACTS), known) is None
 
 
 @pytest.mark.parametrize("details", [{}, {"notional_usd": 0.0, "count": 0, "trend_change": None}])
 def test_missing_and_empty_measurements_are_known_as_nothing(details: dict[str, Any]) -> None:
     told = prompt.data(facts(details=details), CANDLES[:0], "1m", NOT_ASKED, NOW)
-    assert invented("z is 9", Known.of(told)) == "9"
-    assert invented("nothing", Known.of(told)) is None
+    assert invented("z is 9", KnownFigures.of(told)) == "9"
+    assert invented("nothing", KnownFigures.of(told)) is None
 
 
 async def test_a_model_that_makes_up_figures_is_heard_and_counted() -> None:

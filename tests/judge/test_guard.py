@@ -8,7 +8,7 @@ from liq_provider.errors import JudgeError
 from liq_provider.judge.guard import Guarded, Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts
-from liq_provider.wave import Direction, Strength
+from liq_provider.measure.waves import Direction, Strength
 
 PAIR = "BTC/USDT:USDT"
 ORDER = [Action.SKIP, Action.HOLD, Action.ENTER]

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from liq_provider.enrich.news.desk import NewsSet, set_key
-from liq_provider.enrich.news.item import Entry
-from liq_provider.enrich.news.sources import origins
+from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
-from liq_provider.sections import LlmSettings
-from liq_provider.simulator.model import StandIn, asked, completion, verdict
-from liq_provider.wave import Strength
+from liq_provider.measure.waves import Strength
+from liq_provider.news.desk import NewsSet, set_key
+from liq_provider.news.item import Entry
+from liq_provider.news.sources import origins
+from liq_provider.simulator.stand_in import StandIn, asked, completion, verdict
 from tests.judge.facts import CANDLES, NOW, facts
 
 KEY = "sk-planted-hostile-1"

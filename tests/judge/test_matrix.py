@@ -5,15 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from liq_provider.judge.matrix import (
-    NEWS_CODES,
-    Action,
-    Confidence,
-    News,
-    decide,
-    entry_levels,
-)
-from liq_provider.wave import Strength
+from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News, decide, entry_levels
+from liq_provider.measure.waves import Strength
 
 # strength, candles aligned, news, action, confidence; as the design states it, cell by cell.
 TABLE = """

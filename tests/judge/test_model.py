@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from liq_provider.enrich.news.desk import NOT_ASKED
+from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.model import ModelJudge
-from liq_provider.sections import LlmSettings
-from liq_provider.simulator.model import Handler, StandIn, asked, completion, well_behaved
+from liq_provider.news.desk import NOT_ASKED
+from liq_provider.simulator.stand_in import Handler, StandIn, asked, completion, well_behaved
 from tests.judge.facts import CANDLES, NOW, facts, news
 
 KEY = "sk-planted-in-the-environment"

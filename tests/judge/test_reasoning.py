@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from liq_provider.enrich.news.desk import NOT_ASKED
+from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Budget
 from liq_provider.judge.judgement import Judgement
-from liq_provider.sections import LlmSettings
-from liq_provider.simulator.model import StandIn
+from liq_provider.news.desk import NOT_ASKED
+from liq_provider.simulator.stand_in import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
 from tests.judge.newmodels import THOUGHTS, knows_no_effort, must_think, reasoning, refused
 from tests.judge.test_model import Court, answer, ask, says

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from liq_provider.bot.signals import Rules, _verdict_of
-from liq_provider.enrich.news import NewsSet
+from liq_provider.config.settings import Settings
+from liq_provider.judge.decisions import Rules, _verdict_of
+from liq_provider.judge.judging import Judging
 from liq_provider.judge.matrix import Action, News
-from liq_provider.judging import Judging
-from liq_provider.settings import Settings
-from liq_provider.simulator.model import StandIn, asked, completion, verdict
-from liq_provider.wave import Strength
+from liq_provider.measure.waves import Strength
+from liq_provider.news import NewsSet
+from liq_provider.simulator.stand_in import StandIn, asked, completion, verdict
 from tests.court import MINUTE, PAIR, Court, anomaly, no_idea
 from tests.judge.facts import CANDLES
 from tests.judge.facts import news as news_set

@@ -14,8 +14,7 @@ from liq_provider.commands.apiserver import api_remarks
 from liq_provider.launch import demo as launcher
 from liq_provider.launch.processes import Ending
 from tests.dashboard.browser import CHROMIUM, needs_browser
-
-from .visitor import Visit, visit_demo
+from tests.launch.visitor import Visit, visit_demo
 
 ROOT = Path(__file__).parents[2]
 # The first waves come at most 80 s after the start, the exits within the minute after.

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from liq_provider.config.settings import Settings
 from liq_provider.launch import narrator as narrator_module
 from liq_provider.launch.narrator import Narrator
-from liq_provider.readiness import READY, Readiness, Report
-from liq_provider.settings import Settings
+from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.store.reader import Reader
 
 
@@ -51,7 +51,7 @@ def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_
     told = []
     for whole, okx in ((cold, READY), (cold, READY), (cold, lost), (READY, lost), (READY, READY)):
         elapsed_s += 60
-        report = Report(0, whole, {"okx": okx}, {})
+        report = ReadinessReport(0, whole, {"okx": okx}, {})
         monkeypatch.setattr(narrator_module, "entries", lambda *_, report=report: report)
         told.append(list(narrator._readiness_changes()))
     assert told[0][0].startswith("entries    warming up: 3 of 72; possible from 20")
@@ -64,7 +64,7 @@ def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_
     ]
     elapsed_s += 400
     assert list(narrator._readiness_changes()) == []
-    report = Report(0, cold, {"okx": READY}, {})
+    report = ReadinessReport(0, cold, {"okx": READY}, {})
     monkeypatch.setattr(narrator_module, "entries", lambda *_: report)
     for waited_s, lines in ((10, 1), (100, 0), (201, 1)):
         elapsed_s += waited_s

@@ -6,8 +6,7 @@ import pytest
 
 from liq_provider.plot.view import PairView, pair_view
 from liq_provider.store.reader import Reader
-
-from .helpers import DAY, MINUTE, PAIR, SETTINGS, at, candles, store, trades
+from tests.plot.helpers import DAY, MINUTE, PAIR, SETTINGS, at, candles, store, trades
 
 
 @pytest.fixture(scope="session")

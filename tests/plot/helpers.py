@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liq_provider.coverage import Interval
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import Interval
 from liq_provider.plot.records import Candles, TradeRecord
-from liq_provider.settings import Settings
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import verdict

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.plot.figure import HEIGHT_PX, NOTE, figure, notes, title
 from liq_provider.plot.heat import HeatMap
@@ -22,8 +22,7 @@ from liq_provider.plot.records import Candles
 from liq_provider.plot.theme import THEMES, ThemeName
 from liq_provider.plot.view import PairView, pair_view
 from liq_provider.store.reader import Reader
-
-from .helpers import DAY, HOLE, HOSTILE, MINUTE, PAIR, SETTINGS, SHORT_HOLE, at
+from tests.plot.helpers import DAY, HOLE, HOSTILE, MINUTE, PAIR, SETTINGS, SHORT_HOLE, at
 
 NO_WEBGL = {"bar", "candlestick", "heatmap", "scatter"}
 

@@ -11,8 +11,7 @@ from freqtrade.persistence.trade_model import Order, Trade
 from sqlalchemy import create_engine, insert
 
 from liq_provider.plot.trades import read_trades, trade_database
-
-from .helpers import PAIR, at
+from tests.plot.helpers import PAIR, at
 
 
 def moment(minute: float) -> datetime:

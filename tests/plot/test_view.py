@@ -5,21 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liq_provider.coverage import Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.features import FeatureParams, State
-from liq_provider.pipeline import compute
+from liq_provider.measure.features import FeatureParams, State
+from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.plot.records import Candles
 from liq_provider.plot.view import PairView, pair_view, runs
-from liq_provider.scores import EVERY_SCORE
-from liq_provider.store.bars import put_bars
-from liq_provider.store.engine import open_engine
+from liq_provider.store.bar_rows import put_bars
+from liq_provider.store.database import open_engine
+from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
-from tests.store.helpers import T0, incoming
-from tests.test_settling import SETTINGS as LIVE
-from tests.test_settling import Store, cascade
-
-from .helpers import (
+from tests.plot.helpers import (
     BYBIT_HOLE,
     CASCADES,
     DAY,
@@ -34,6 +30,9 @@ from .helpers import (
     liquidations,
     trades,
 )
+from tests.sidecar.test_settling import SETTINGS as LIVE
+from tests.sidecar.test_settling import Store, cascade
+from tests.store.helpers import T0, incoming
 
 NO_CANDLES = Candles.of_rows([])
 
@@ -224,7 +223,7 @@ def test_runs() -> None:
 
 
 def test_candles_of_an_exchange_and_of_freqtrade_are_the_same() -> None:
-    from .helpers import frame
+    from tests.plot.helpers import frame
 
     whole = candles()
     rows = [

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import Market, MarketTable
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.simulator.market import Market as SimulatedMarket
 from liq_provider.simulator.market import TapeRow
 from liq_provider.simulator.symbols import SymbolSpec

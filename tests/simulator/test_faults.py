@@ -10,11 +10,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.venues import VENUES
 from tests.sidecars import Time, quiet_exchange
-
-from .helpers import START_MS, tables
+from tests.simulator.helpers import START_MS, tables
 
 
 def liquidate(sim: Simulator, usd: float = 5_000.0) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from liq_provider.simulator.server import Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
 from tests.freqtradelog import without_torn_session

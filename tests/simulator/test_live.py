@@ -4,14 +4,13 @@ import asyncio
 
 from websockets.asyncio.client import ClientConnection
 
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.scenario import Scenario, make_wave
-from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.world import World
 from liq_provider.venues import VENUES
 from tests.sidecars import until
-
-from .helpers import START_MS
-from .test_sockets import subscribed
+from tests.simulator.helpers import START_MS
+from tests.simulator.test_sockets import subscribed
 
 
 async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:

@@ -5,12 +5,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from liq_provider.liquidation import MINUTE_MS
+from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.simulator.dialects import DIALECTS
-from liq_provider.simulator.market import Market
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.world import World
-
-from .helpers import START_MS, read_tape
+from tests.simulator.helpers import START_MS, read_tape
 
 NOW = START_MS + 41_500
 
@@ -103,7 +102,7 @@ def test_binance_publishes_the_largest_order_per_symbol_and_second() -> None:
     )
     span = (START_MS - 60_000, START_MS)
 
-    def binance(market: Market) -> dict[tuple[str, int], list[float]]:
+    def binance(market: SimulatedMarket) -> dict[tuple[str, int], list[float]]:
         found = defaultdict(list)
         for row in read_tape(market, market.tape(*span)):
             if row.venue == "binance":

@@ -2,10 +2,9 @@
 
 import pytest
 
-from liq_provider.liquidation import MINUTE_MS, Liquidation, PositionSide
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation, PositionSide
 from liq_provider.simulator.recording import Recording
-
-from .helpers import START_MS, read_tape
+from tests.simulator.helpers import START_MS, read_tape
 
 ORIGIN = 1_700_000_012_345
 

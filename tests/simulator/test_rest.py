@@ -6,8 +6,8 @@ from typing import Any
 import ccxt
 import pytest
 
-from liq_provider.markets import markets_from_ccxt
-from liq_provider.simulator.server import Simulator
+from liq_provider.core.markets import markets_from_ccxt
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import (
     ccxt_config,
     ccxt_urls,

@@ -6,12 +6,11 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.simulator.demo import demo_scenario, first_close_ms
-from liq_provider.simulator.scenario import Wave
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.simulator.demo_script import demo_scenario, first_close_ms
+from liq_provider.simulator.scenario import ScriptedWave
 from liq_provider.simulator.world import World
-
-from .helpers import START_MS, read_tape
+from tests.simulator.helpers import START_MS, read_tape
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +49,7 @@ def trend(world: World, symbol: str, close_ms: int) -> int:
     return 0 if abs(change) <= 0.5 * noise else int(math.copysign(1, change))
 
 
-def wave_of(world: World, name: str) -> Wave:
+def wave_of(world: World, name: str) -> ScriptedWave:
     return next(wave for wave in world.waves if wave.name == name)
 
 

@@ -11,11 +11,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from liq_provider.simulator import sockets
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.dialects import DIALECTS
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.orders import Order
-from liq_provider.simulator.server import Simulator
 from liq_provider.venues import VENUES
-
-from .helpers import tables
+from tests.simulator.helpers import tables
 
 BTC = {"symbol": "BTCUSDT", "position_side": "long", "quantity": 0.25, "price": 96_000.0}
 

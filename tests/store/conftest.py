@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from liq_provider.store.booking import BookingRules
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from . import postgres
+from tests.store import postgres
 
 _NUMBERS = itertools.count()
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from liq_provider.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.store.booking import Incoming
 
 T0 = 1_795_350_000_000  # the open of a minute

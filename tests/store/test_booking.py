@@ -3,8 +3,7 @@
 import pytest
 
 from liq_provider.store.booking import BookingRules
-
-from .helpers import MINUTE, T0, incoming
+from tests.store.helpers import MINUTE, T0, incoming
 
 RULES = BookingRules(settle_ms=2_000, max_late_ms=60_000)
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from liq_provider.doubts import Doubts
-from liq_provider.ingest import Ingest
-from liq_provider.onethread import OneThread
-from liq_provider.store.engine import open_engine
+from liq_provider.core.doubts import Doubts
+from liq_provider.core.one_thread import OneThread
+from liq_provider.sidecar.ingest import Ingest
+from liq_provider.store.database import open_engine
 from liq_provider.store.opening import Opening
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
-
-from .helpers import T0, order
+from tests.store.helpers import T0, order
 
 
 class Proxy:
@@ -86,8 +85,8 @@ async def flushed(ingest: Ingest) -> bool:
 async def test_what_hangs_for_long_is_broken_off_and_stored_through_a_new_connection(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq_provider.ingest._OVERDUE_S", 0.2)
-    monkeypatch.setattr("liq_provider.ingest._HANG_UP_S", 1.0)
+    monkeypatch.setattr("liq_provider.sidecar.ingest._OVERDUE_S", 0.2)
+    monkeypatch.setattr("liq_provider.sidecar.ingest._HANG_UP_S", 1.0)
     async with proxied(postgres_url) as (proxy, url):
         writer = Writer(open_engine(url), at_once=False)
         executor, spool = OneThread("store"), Spool(tmp_path / "spool")

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from liq_provider.coverage import Interval
-from liq_provider.markets import Market
+from liq_provider.core.coverage import Interval
+from liq_provider.core.markets import Market
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .helpers import MINUTE, T0, order
+from tests.store.helpers import MINUTE, T0, order
 
 VENUES = ("okx", "bybit")
 COINS = ("BTC", "NEW", "SOL")

@@ -10,12 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from liq_provider.errors import StoreBusy, StoreTooNew, StoreUnusable, UsageError
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.opening import Opening
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .helpers import T0, incoming
+from tests.store.helpers import T0, incoming
 
 
 @pytest.fixture

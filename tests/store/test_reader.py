@@ -8,15 +8,14 @@ import pytest
 from sqlalchemy import delete
 from sqlalchemy.exc import OperationalError
 
-from liq_provider.coverage import Interval
-from liq_provider.markets import Market
+from liq_provider.core.coverage import Interval
+from liq_provider.core.markets import Market
 from liq_provider.store import schema
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .helpers import MINUTE, T0, incoming
+from tests.store.helpers import MINUTE, T0, incoming
 
 
 def at(minute: int) -> int:

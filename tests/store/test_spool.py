@@ -11,8 +11,7 @@ import pytest
 from liq_provider.errors import StoreUnusable
 from liq_provider.store.booking import Incoming
 from liq_provider.store.spool import Spool, Waiting
-
-from .helpers import T0, incoming
+from tests.store.helpers import T0, incoming
 
 
 @pytest.fixture

@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from liq_provider.coverage import Interval
-from liq_provider.doubts import ANY_COIN, Doubt
+from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import ANY_COIN, Doubt
 from liq_provider.errors import StoreBusy
 from liq_provider.store import schema
 from liq_provider.store.booking import Incoming
-from liq_provider.store.engine import open_engine
+from liq_provider.store.database import open_engine
+from liq_provider.store.order_rows import identity
 from liq_provider.store.reader import Reader
 from liq_provider.store.rebooking import _minutes_query
-from liq_provider.store.rows import identity
 from liq_provider.store.writer import Writer
-
-from .helpers import MINUTE, T0, incoming
+from tests.store.helpers import MINUTE, T0, incoming
 
 COUNT = 3_000
 

@@ -1,11 +1,10 @@
 """What pruning does to the record of a model judge, and to what it may still cost."""
 
+from liq_provider.config.sections import LlmSettings
 from liq_provider.judge.budget import DAY_MS, Budget, Spent
-from liq_provider.sections import LlmSettings
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .helpers import MINUTE, T0, headline, model_call
+from tests.store.helpers import MINUTE, T0, headline, model_call
 
 NOW = T0 + 12 * 3_600_000
 CUT = T0 - 2 * DAY_MS

@@ -6,17 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from liq_provider.confirmation import Confirmed, spans_of
-from liq_provider.coverage import Interval
-from liq_provider.doubts import Doubt
+from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
+from liq_provider.core.markets import Market
 from liq_provider.errors import UsageError
-from liq_provider.markets import Market
+from liq_provider.measure.confirmation import Confirmed, spans_of
 from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-from .conftest import MakeWriter
-from .helpers import MINUTE, T0, incoming
+from tests.store.conftest import MakeWriter
+from tests.store.helpers import MINUTE, T0, incoming
 
 
 def rows(writer: Writer, table: Table) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from freqtrade.exceptions import FreqtradeException
 from liq_provider.bot import guards, position
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
-from liq_provider.bot.reading import StoreReading
-from liq_provider.simulator.server import Simulator
+from liq_provider.bot.store_reading import StoreReading
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
 from tests.integration.harness import (
     BTC,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from freqtrade.exceptions import FreqtradeException, OperationalException
 
-from liq_provider.markets import Market
-from liq_provider.simulator.server import Simulator
+from liq_provider.core.markets import Market
+from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
 from tests.integration.harness import (
     BTC,

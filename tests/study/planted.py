@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liq_provider.features import FeatureParams, MinuteGrid, compute_features
-from liq_provider.liquidation import MINUTE_MS
-from liq_provider.pipeline import Computed
-from liq_provider.rolling import FloatArray, IntArray
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.features import FeatureParams, MinuteGrid, compute_features
+from liq_provider.measure.window_sums import FloatArray, IntArray
+from liq_provider.store.measured import Computed
 from liq_provider.study.events import PairData
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC

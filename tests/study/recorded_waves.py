@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.bot.signals import CandleTrend, Rules, decide
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.decisions import CandleTrend, Rules, decide
 from liq_provider.judge.guard import Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.rules import judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict
-from liq_provider.liquidation import base_asset_of_pair
-from liq_provider.settings import Settings
+from liq_provider.measure.trend import trend_inputs
+from liq_provider.measure.waves import Strength, direction_word
 from liq_provider.store.reader import Reader
+from liq_provider.study.event_study import Options
 from liq_provider.study.events import PairData
 from liq_provider.study.judges import Judges, run_judges
 from liq_provider.study.recorded import recorded
-from liq_provider.study.study import Options
-from liq_provider.trend import trend_inputs
-from liq_provider.wave import Strength, direction_word
 from tests.bot.helpers import Store
 
 LATE = ModelFailure("timeout", "")

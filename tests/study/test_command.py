@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from liq_provider.cli import main
-
-from .planted import START_MS
-from .test_hyperopt_planted import BTC, write
+from tests.study.planted import START_MS
+from tests.study.test_hyperopt_planted import BTC, write
 
 SOL = "SOL/USDT:USDT"
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from liq_provider.settings import Settings, load_settings
-from liq_provider.study.judgewords import judge_sentences
-
-from .planted import market, pair_data
-from .recorded_waves import DETAILS, MODEL, Record, Wave
+from liq_provider.config.settings import Settings, load_settings
+from liq_provider.study.judge_findings import judge_sentences
+from tests.study.planted import market, pair_data
+from tests.study.recorded_waves import DETAILS, MODEL, Record, Wave
 
 
 @pytest.fixture

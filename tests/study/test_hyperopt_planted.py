@@ -11,14 +11,13 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.liquidation import MINUTE_MS, Liquidation
-from liq_provider.simulator.server import Simulator
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.booking import Incoming
 from tests.bot.helpers import Store
 from tests.integration.harness import BTC, ETH, simulator
 from tests.integration.history import Lab
-
-from .planted import START_MS, TIMEFRAME_MIN, Market, market
+from tests.study.planted import START_MS, TIMEFRAME_MIN, Market, market
 
 pytestmark = pytest.mark.processes
 

@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 
 from liq_provider.cli import main
+from liq_provider.config.settings import load_settings
 from liq_provider.judge.matrix import Action, News
-from liq_provider.settings import load_settings
+from liq_provider.measure.waves import Strength
+from liq_provider.study.event_study import Options, run_study
 from liq_provider.study.events import DAY_MS, PairData
+from liq_provider.study.judge_findings import judge_sentences
 from liq_provider.study.judges import Judges
-from liq_provider.study.judgewords import judge_sentences
-from liq_provider.study.report import Part, Report
-from liq_provider.study.study import Options, run_study
-from liq_provider.wave import Strength
+from liq_provider.study.report import Part, StudyReport
 from tests.bot.helpers import settings
-
-from .planted import START_MS, market, pair_data
-from .recorded_waves import MODEL, Record, Wave
-from .test_hyperopt_planted import BTC, DAYS, write
+from tests.study.planted import START_MS, market, pair_data
+from tests.study.recorded_waves import MODEL, Record, Wave
+from tests.study.test_hyperopt_planted import BTC, DAYS, write
 
 SETTINGS = load_settings({}, {})
 EAGER = settings(min_confidence="low")
@@ -357,7 +356,7 @@ def test_the_page_escapes_the_names_of_judges(record: Record) -> None:
     judges = record.judges()
     assert "\x1b" not in said(judges)
     study = run_study(record.data, SETTINGS, Options())
-    report = Report(Part(study, judges), None, "No hold-out.", Options(), {}, START_MS)
+    report = StudyReport(Part(study, judges), None, "No hold-out.", Options(), {}, START_MS)
     page = report.as_html()
     assert "<script>alert" not in page
     assert "<h2>Did the AI help? x&quot; onload=&quot;1&quot; &amp; alert(1)" in page

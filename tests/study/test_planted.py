@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from liq_provider.settings import load_settings
-from liq_provider.study.study import Options, run_study
-from liq_provider.study.words import headline
-
-from .planted import market, pair_data
+from liq_provider.config.settings import load_settings
+from liq_provider.study.event_study import Options, run_study
+from liq_provider.study.findings import headline
+from tests.study.planted import market, pair_data
 
 pytestmark = pytest.mark.slow
 

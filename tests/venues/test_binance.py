@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from liq_provider.liquidation import Liquidation
-from liq_provider.markets import Market, MarketTable
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues import VENUES
 
 RECEIVED_MS = 1_791_391_083_500

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from liq_provider.doubts import ANY_COIN
-from liq_provider.markets import Market, MarketTable
+from liq_provider.core.doubts import ANY_COIN
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues import NO_PUBLIC_FEED, VENUES
 
 NOW_MS = 1_791_391_083_124

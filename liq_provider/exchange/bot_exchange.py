@@ -1,0 +1,168 @@
+"""The bot's exchange through ccxt: market lists, closed candles, and the time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+import numpy as np
+
+from liq_provider.config.provenance import is_here
+from liq_provider.config.sections import VenueSettings
+from liq_provider.core.candle import COLUMNS, no_candles
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.markets import Market, markets_from_ccxt
+from liq_provider.errors import SettingsError
+from liq_provider.measure.window_sums import FloatArray
+
+_TIMEOUT_MS = 10_000
+_MOST_ROWS = 1_000  # of one request
+_MOST_PAGES = 10
+
+# What each venue needs to list its USD perpetuals and nothing else.
+_CCXT_ID = {"binance": "binance", "bybit": "bybit", "gate": "gate", "okx": "okx"}
+_FETCH_TYPES = {"binance": ["linear"], "bybit": ["linear"], "gate": ["swap"], "okx": ["swap"]}
+
+# Credentials have no business in a process that only reads public data.
+_NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
+
+
+def _options(venue: str) -> dict[str, Any]:
+    return {
+        "timeout": _TIMEOUT_MS,
+        "enableRateLimit": True,
+        "options": {
+            "defaultType": "swap",
+            "fetchMarkets": {"types": _FETCH_TYPES.get(venue, ["swap"])},
+            "fetchCurrencies": False,
+        },
+    }
+
+
+def load_venue_markets(venue: str, settings: VenueSettings) -> list[Market]:
+    """
+    A venue's USD perpetuals. Blocks; run it in a thread.
+
+    :raises ccxt.BaseError: if the venue's REST API cannot be reached
+    """
+    exchange = getattr(ccxt, _CCXT_ID[venue])(_options(venue))
+    # Gate would ask for every coin's networks first.
+    exchange.has["fetchCurrencies"] = False
+    if settings.rest_url:
+        _point_to(exchange, settings.rest_url.rstrip("/"))
+    found = markets_from_ccxt(venue, exchange.load_markets())
+    # Gate's feed is that of the contracts settled in USDT.
+    return [market for market in found if market.linear or venue != "gate"]
+
+
+def _point_to(exchange: Any, base_url: str) -> None:
+    """Replace scheme and host of every address, so that nothing else can be asked."""
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(item) for key, item in value.items()}
+        if isinstance(value, str) and "://" in value:
+            rest = value.split("://", 1)[1]
+            path = rest[rest.index("/") :] if "/" in rest else ""
+            return base_url + path
+        return value
+
+    exchange.urls["api"] = replace(exchange.urls["api"])
+    # ccxt writes the host of some exchanges into a template of its own.
+    exchange.hostname = base_url.split("://", 1)[1]
+
+
+class BotExchange:
+    """
+    The exchange that the bot trades on. Blocks; run it in a thread.
+
+    :param name: Freqtrade's ``exchange.name``
+    :param ccxt_config: Freqtrade's ``exchange.ccxt_config``; credentials in it are not used
+    :raises SettingsError: ccxt has no such exchange
+    """
+
+    def __init__(self, name: str, ccxt_config: Mapping[str, Any] | None = None) -> None:
+        given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
+        options = _options(name)
+        options["options"] |= given.pop("options", {})
+        if name not in ccxt.exchanges:
+            raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")
+        self.name = name
+        self._exchange = getattr(ccxt, name)(options | given)
+
+    @property
+    def simulated(self) -> bool:
+        """Is it asked on this machine, where no exchange is?"""
+        return is_here(self._exchange.urls.get("api"))
+
+    def time_ms(self) -> int | None:
+        """:return: the exchange's clock, None if it does not tell"""
+        return int(self._exchange.fetch_time()) if self._exchange.has.get("fetchTime") else None
+
+    def pairs_by_coin(self) -> dict[str, str]:
+        """:return: the pair that stands for each coin here; the most liquid quote wins"""
+        found: dict[str, str] = {}
+        # Asked anew each time, because coins are listed while the sidecar runs.
+        for market in markets_from_ccxt(self.name, self._exchange.load_markets(True)):
+            best = found.get(market.base_asset)
+            if best is None or _quote_rank(market.pair) < _quote_rank(best):
+                found[market.base_asset] = market.pair
+        return found
+
+    def ohlcv(self, pair: str, timeframe: str, since_ms: int) -> list[list[float]]:
+        """
+        Candles since then, the running one included; for pictures, not for decisions.
+
+        :return: rows of open time, open, high, low, close, volume
+        """
+        rows: list[list[float]] = []
+        # Exchanges bring a thousand or fewer at a time, the oldest first.
+        for _ in range(_MOST_PAGES):
+            page = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=_MOST_ROWS)
+            new = [row for row in page if row[0] >= since_ms]
+            if not new:
+                break
+            rows += new
+            since_ms = int(new[-1][0]) + 1
+        return rows
+
+    def closed(self, pair: str, timeframe: str, count: int, now_ms: int) -> tuple[int, FloatArray]:
+        """
+        The latest closed candles; an unfinished one is dropped.
+
+        :param count: how many
+        :param now_ms: exchange time, which tells the unfinished candle
+        :return: close time of the newest of them in milliseconds (0 if there is none), and they
+        """
+        step_ms = timeframe_ms(timeframe)
+        since_ms = now_ms - now_ms % step_ms - count * step_ms
+        rows = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=count + 1)
+        found = [row for row in rows if row[0] + step_ms <= now_ms][-count:]
+        if not found:
+            return 0, no_candles()
+        width = len(COLUMNS) + 1
+        return int(found[-1][0]) + step_ms, np.array([row[1:width] for row in found], dtype=float)
+
+
+def _quote_rank(pair: str) -> tuple[int, str]:
+    quote = pair.partition("/")[2].partition(":")[0]
+    preferred = ("USDT", "USDC", "USD")
+    return (preferred.index(quote) if quote in preferred else len(preferred), pair)
+
+
+def timeframe_ms(timeframe: str) -> int:
+    """
+    :return: length of a candle such as ``5m``
+    :raises SettingsError: that is none
+    """
+    try:
+        step_ms = int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
+    except (ccxt.BaseError, ValueError):
+        step_ms = 0
+    if step_ms < MINUTE_MS:
+        raise SettingsError(f"timeframe: {timeframe!r} is none; write 1m, 5m or 1h")
+    return step_ms
+
+
+def last_close_ms(now_ms: int, step_ms: int) -> int:
+    """:return: close of the newest finished candle of that length"""
+    return now_ms - now_ms % step_ms

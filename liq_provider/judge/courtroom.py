@@ -1,0 +1,145 @@
+"""The judge with all it needs: candles, news desk, model, and their records in the store."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from liq_provider.config.settings import Settings
+from liq_provider.core import keys
+from liq_provider.errors import StoreError
+from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
+from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.budget import DAY_MS, Spent
+from liq_provider.judge.docket import Docket
+from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judging import Judging
+from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.questions import Questions
+from liq_provider.judge.shared_news import SharedNews
+from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.news import NewsDesk, NewsItem
+from liq_provider.news.allowance import Allowance
+from liq_provider.sidecar.self_report import judge_report
+from liq_provider.store.reader import Reader
+from liq_provider.store.spending import Spending, spent, take_call
+from liq_provider.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+_BRAVE = "brave"
+
+
+class Courtroom:
+    """
+    :param exchange: that is traded on
+    :param writing: the store's single thread
+    :param asking: threads for its REST API
+    :raises StoreError: what was judged and spent before cannot be read
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        timeframe: str,
+        exchange: BotExchange,
+        reader: Reader,
+        writer: Writer,
+        writing: Executor,
+        asking: Executor,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.model: ModelJudge | None = None
+        self._settings = settings
+        self._writer = writer
+        self._writing = writing
+        self._now_ms = now_ms
+        self._ahead = ThreadPoolExecutor(2, thread_name_prefix="ahead")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._desk: NewsDesk | None = None
+        since_ms = now_ms() - DAY_MS
+        if wants_model(settings):
+            past = [Spent(*row) for row in reader.model_spending(since_ms)]
+            docket = Docket(writer, writing, settings.llm, now_ms)
+            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
+            self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
+        news = None
+        if self._desk is not None:
+            news = SharedNews(self._desk, writer, writing, settings.news, now_ms)
+        candles = WaveCandles(
+            exchange,
+            timeframe,
+            timeframe_ms(timeframe),
+            settings.trend_candles + 1,
+            asking,
+            self._ahead,
+        )
+        self.judging = Judging(
+            VerdictLog(writer, writing, now_ms),
+            Evidence(candles, news, settings),
+            settings,
+            now_ms,
+            None if self.model is None else Questions(self.model, now_ms),
+            reader.verdicts(since_ms, now_ms()),
+        )
+
+    def prepare(self) -> None:
+        """Load the model's client. Blocks; run it in a thread before the first minute."""
+        if self.model is not None:
+            self.model.prepare()
+
+    async def close(self) -> None:
+        """Give up what is being asked, and put on record what was."""
+        await self.judging.close()
+        if self.model is not None:
+            await self.model.close()
+        if self._desk is not None:
+            await self._desk.close()
+        await asyncio.gather(*self._tasks)
+        self._ahead.shutdown(wait=False, cancel_futures=True)
+
+    def report(self) -> dict[str, Any]:
+        """:return: what the status page shows"""
+        return judge_report(self.judging, self.model, self._desk)
+
+    def _allowance(self) -> Allowance | None:
+        """Feeds cost nothing; of Brave, the store counts every request."""
+        settings, engine = self._settings.news, self._writer.engine
+        if settings.provider != "brave":
+            return None
+
+        def take(day: int, limit: int, usd: float) -> tuple[bool, Spending]:
+            return take_call(engine, _BRAVE, day, limit, usd)
+
+        known = spent(engine, _BRAVE, self._now_ms() // DAY_MS)
+        return Allowance(settings, take, self._writing, known)
+
+    async def _keep_call(self, row: dict[str, Any]) -> None:
+        await self._write("A model call", self._writer.put_model_call, row)
+
+    def _keep_news(self, base_asset: str, items: Sequence[NewsItem]) -> None:
+        known = {
+            "base_asset": base_asset,
+            "provider": self._settings.news.provider,
+            "available_at": self._now_ms(),
+        }
+        rows = [{**asdict(item), **known} for item in items]
+        task = asyncio.create_task(self._write("News", self._writer.put_news, rows))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, what: str, call: Callable[..., None], *arguments: Any) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writing, call, *arguments)
+        except StoreError as error:
+            logger.error("%s is not on record: %s", what, error)
+
+
+def wants_model(settings: Settings) -> bool:
+    """:return: whether a model judges, by ``judge.by`` and what there is to ask"""
+    if settings.judge.by == "auto":
+        return settings.llm.base_url is not None or keys.key(keys.OPENAI) is not None
+    return settings.judge.by == "llm"

@@ -1,0 +1,260 @@
+"""
+Every candle's decision, from features, trend and verdicts to an entry, for arrays of candles.
+
+Live and backtests call ``decide`` with the same rows; ``explain`` and the strategy's tags read
+its results. A candle that closes at T knows minutes up to T and verdicts that existed by
+T + ``max_entry_delay_s`` (design: decision time).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from liq_provider.config.settings import Settings
+from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
+from liq_provider.judge.rules import JUDGE
+from liq_provider.measure.confirmation import spans_of
+from liq_provider.measure.features import FeatureRows, State, purity
+from liq_provider.measure.scales import Score
+from liq_provider.measure.trend import trend_signs
+from liq_provider.measure.waves import Strength, Thresholds, score, waves_of
+from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
+
+VerdictMode = Literal["live", "recorded", "matrix", "both"]
+
+UNKNOWN_ALIGNMENT = 2
+
+# Of a verdict that was made without candles, and so is no judgement.
+_UNJUDGED = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    What turns features into entries; every number may come from hyperopt.
+
+    :param settle_ms: a minute is settled this long after its close
+    :param delay_ms: verdicts count that existed this long after the candle's close
+    """
+
+    thresholds: Thresholds
+    segment_min: int
+    trend_k: float
+    min_confidence: Confidence
+    settle_ms: int
+    delay_ms: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Rules":
+        """:return: the rules that the settings ask for"""
+        return cls(
+            Thresholds.of(settings),
+            settings.segment_min,
+            settings.trend_k,
+            Confidence.of(settings.min_confidence),
+            settings.settle_ms,
+            settings.max_entry_delay_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CandleTrend:
+    """c and v of ``trend.trend_inputs`` per candle; NaN where unknown."""
+
+    change: FloatArray
+    noise: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """
+    One value per candle.
+
+    :param z: the score that is thresholded, see ``zscore``
+    :param sign: +1 LONG, -1 SHORT, 0 no direction
+    :param wave_ms: close of the wave's first minute, 0 if the candle's minute is not anomalous
+    :param seen: the wave's beginning was, see ``wave``; False if there is no wave
+    :param aligned: 1 yes, 0 no, 2 unknown
+    :param judged: there is a verdict (always, where the matrix stands in for it)
+    :param news: position in ``NEWS_CODES``
+    :param level: 0 for no entry, else a ``Confidence``, whatever ``min_confidence`` says
+    :param sure: ``level`` reaches ``min_confidence``; that closes a position of the other side
+    :param candidate: sure, and of a wave whose beginning was seen
+    :param entry: the candidate is its wave's first, or surer than every one before, or
+        confirms such an upgrade one candle later
+    """
+
+    close_ms: IntArray
+    state: IntArray
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+    z: FloatArray
+    purity: FloatArray
+    strength: IntArray
+    sign: IntArray
+    wave_ms: IntArray
+    seen: BoolArray
+    trend: IntArray
+    aligned: IntArray
+    judged: BoolArray
+    verdict: IntArray
+    news: IntArray
+    level: IntArray
+    sure: BoolArray
+    candidate: BoolArray
+    entry: BoolArray
+    zscore: Score = "classic"
+
+
+def decide(
+    close_ms: IntArray,
+    rows: FeatureRows,
+    trend: CandleTrend,
+    verdicts: Sequence[Mapping[str, Any]],
+    rules: Rules,
+    mode: VerdictMode,
+) -> Decisions:
+    """
+    :param close_ms: closes of the candles, ascending
+    :param rows: the coin's features by minute; rows between candles matter for waves
+    :param trend: of the candles
+    :param verdicts: rows of the table ``verdicts`` of this coin, by ``available_at``
+    :param mode: ``live`` and ``recorded`` need a verdict, ``matrix`` uses none, ``both`` falls
+        back to the matrix without news in waves of which nothing was recorded
+    """
+    thresholds = rules.thresholds
+    waves = waves_of(rows, thresholds, rules.segment_min)
+    at, there = _rows_at(rows.close_ms, close_ms)
+
+    def pick(values: Any, missing: Any) -> Any:
+        return np.where(there, values[at], missing) if len(values) else np.full(len(at), missing)
+
+    strength, sign = pick(waves.strength, 0), pick(waves.sign, 0)
+    trend_sign = trend_signs(trend.change, trend.noise, rules.trend_k)
+    aligned = (trend_sign == sign).astype(np.int64)
+    aligned[~np.isfinite(trend.change)] = UNKNOWN_ALIGNMENT
+
+    anomalous = strength > Strength.NONE
+    verdict = _verdict_of(close_ms, sign, anomalous, verdicts, rules)
+    news, downgrade = _opinions(verdict, verdicts)
+    if mode == "matrix":
+        judged = anomalous.copy()
+        news[:], downgrade[:] = NEWS_CODES.index(News.NOT_ASKED), 0
+    else:
+        judged = verdict >= 0
+        if mode == "both":
+            judged |= anomalous & ~_recorded(close_ms, sign, verdicts)
+    level = np.where(judged, entry_levels(strength, aligned, news) - downgrade, 0)
+    level = np.maximum(level, 0)
+    wave_ms, seen = pick(waves.start_ms, 0), pick(waves.seen, False)
+    sure = level >= rules.min_confidence
+    candidate = sure & seen
+    long_usd, short_usd = pick(rows.long_usd, 0.0), pick(rows.short_usd, 0.0)
+    return Decisions(
+        close_ms=close_ms,
+        state=pick(rows.state, int(State.UNCOVERED)),
+        long_usd=long_usd,
+        short_usd=short_usd,
+        count=pick(rows.count, 0),
+        z=pick(score(rows, thresholds), np.nan),
+        purity=purity(long_usd, short_usd),
+        strength=strength,
+        sign=sign,
+        wave_ms=wave_ms,
+        seen=seen,
+        trend=trend_sign,
+        aligned=aligned,
+        judged=judged,
+        verdict=verdict,
+        news=news,
+        level=level,
+        sure=sure,
+        candidate=candidate,
+        entry=_entries(candidate, level, sign, wave_ms),
+        zscore=thresholds.zscore,
+    )
+
+
+def _rows_at(minute_close_ms: IntArray, close_ms: IntArray) -> tuple[IntArray, BoolArray]:
+    if not len(minute_close_ms):
+        return np.zeros(len(close_ms), dtype=np.int64), np.zeros(len(close_ms), dtype=bool)
+    at = np.minimum(np.searchsorted(minute_close_ms, close_ms), len(minute_close_ms) - 1)
+    return at, minute_close_ms[at] == close_ms
+
+
+def _verdict_of(
+    close_ms: IntArray,
+    sign: IntArray,
+    anomalous: BoolArray,
+    verdicts: Sequence[Mapping[str, Any]],
+    rules: Rules,
+) -> IntArray:
+    """
+    Position of the newest verdict that was alive and known at each candle, or -1. One of the
+    matrix that stands in for a model counts only where no other is: with two sidecars the model
+    of one may have been heard.
+    """
+    found = np.full(len(close_ms), -1, dtype=np.int64)
+    for position, verdict in sorted(enumerate(verdicts), key=lambda item: not _stands_in(item[1])):
+        if verdict["aligned"] == _UNJUDGED:
+            continue
+        known_ms = verdict["available_at"] - rules.delay_ms
+        for first_ms, last_ms in spans_of(verdict, rules.settle_ms + rules.delay_ms):
+            first, last = np.searchsorted(close_ms, [max(first_ms, known_ms), last_ms + 1])
+            span = slice(int(first), int(last))
+            found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
+    return found
+
+
+def _stands_in(verdict: Mapping[str, Any]) -> bool:
+    return verdict["judge"] == JUDGE and "failure" in json.loads(verdict["inputs"])
+
+
+def _recorded(
+    close_ms: IntArray, sign: IntArray, verdicts: Sequence[Mapping[str, Any]]
+) -> BoolArray:
+    """Candles within a wave that was judged, even if too late or to no avail."""
+    found = np.zeros(len(close_ms), dtype=bool)
+    for verdict in verdicts:
+        first, last = np.searchsorted(
+            close_ms, [verdict["wave_start_ms"], verdict["expires_at"] + 1]
+        )
+        span = slice(int(first), int(last))
+        found[span] |= sign[span] == _sign_of(verdict)
+    return found
+
+
+def _sign_of(verdict: Mapping[str, Any]) -> int:
+    return 1 if verdict["direction"] == "LONG" else -1
+
+
+def _opinions(
+    verdict: IntArray, verdicts: Sequence[Mapping[str, Any]]
+) -> tuple[IntArray, IntArray]:
+    """News and downgrade per candle; no verdict means that news was not asked."""
+    news = np.full(len(verdict), NEWS_CODES.index(News.NOT_ASKED), dtype=np.int64)
+    downgrade = np.zeros(len(verdict), dtype=np.int64)
+    for row in np.flatnonzero(verdict >= 0):
+        said = verdicts[verdict[row]]
+        news[row] = NEWS_CODES.index(News(said["news"]))
+        downgrade[row] = said["downgrade"]
+    return news, downgrade
+
+
+def _entries(candidate: BoolArray, level: IntArray, sign: IntArray, wave_ms: IntArray) -> BoolArray:
+    entry = np.zeros(len(candidate), dtype=bool)
+    best: dict[tuple[int, int], tuple[int, int]] = {}
+    for row in np.flatnonzero(candidate):
+        wave = (int(sign[row]), int(wave_ms[row]))
+        so_far, raised_at = best.get(wave, (0, -2))
+        if level[row] > so_far:
+            best[wave] = (int(level[row]), int(row) if so_far else -2)
+            entry[row] = True
+        elif level[row] == so_far and raised_at == row - 1:
+            # An upgrade closes the position at once; this is the candle to reopen it.
+            entry[row] = True
+    return entry

@@ -1,0 +1,224 @@
+"""Judging the waves of a settled minute: evidence, model or matrix, verdict; each state once."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from liq_provider.config.settings import Settings
+from liq_provider.errors import ModelFailure
+from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judged import Judged
+from liq_provider.judge.lookahead import LookAhead
+from liq_provider.judge.matrix import News
+from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
+from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
+from liq_provider.judge.verdict import Facts, Verdict, aligned_word
+from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.judge.vetoes import Vetoes
+from liq_provider.measure.confirmation import Confirmed
+from liq_provider.measure.window_sums import FloatArray
+from liq_provider.sidecar.settling import Settled
+from liq_provider.store.measured import Anomaly
+
+logger = logging.getLogger(__name__)
+
+_REFUSED = "the wave was refused before"
+
+
+@dataclass(slots=True)
+class JudgeStats:
+    """
+    :param name: of the judge
+    :param judged: verdicts made since the start
+    :param without_candles: waves that could not be compared with price
+    :param failed: waves of settled minutes that an error left without a verdict
+    :param last: the latest verdict in words
+    :param error: the latest, of whatever kind
+    """
+
+    name: str = JUDGE
+    judged: int = 0
+    without_candles: int = 0
+    failed: int = 0
+    last: str | None = None
+    error: str | None = None
+
+
+class Judging:
+    """
+    :param log: where verdicts go
+    :param questions: to the model; None: the matrix judges
+    :param recorded: verdicts of the last day, so that a restart asks nothing again
+    """
+
+    def __init__(
+        self,
+        log: VerdictLog,
+        evidence: Evidence,
+        settings: Settings,
+        now_ms: Callable[[], int],
+        questions: Questions | None = None,
+        recorded: Sequence[Mapping[str, object]] = (),
+    ) -> None:
+        self.stats = JudgeStats(JUDGE if questions is None else questions.model.name)
+        self.questions = questions
+        self._log = log
+        self._evidence = evidence
+        self._settings = settings
+        self._now_ms = now_ms
+        self._judged = Judged(self.stats.name, recorded)
+        self._vetoes = Vetoes(recorded)
+        self._ahead: LookAhead | None = None
+        if questions is not None:
+            self._ahead = LookAhead(questions, evidence, self._judged, self._vetoes, now_ms)
+
+    async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
+        """
+        Begin to ask about waves of the running minute, so that the answer is there in time.
+
+        :param running: what the minute shows so far, with the close that it will have
+        :param pairs: the pair that stands for each coin
+        """
+        if self._ahead is not None:
+            await self._ahead.look(_strongest_first(running), pairs)
+            self.stats.error = self._ahead.error or self.stats.error
+
+    async def judge(self, settled: Settled) -> list[Verdict]:
+        """:return: the new verdicts; a failure is logged and leaves that wave unjudged"""
+        # If there is too little time or budget for all, the strongest are judged.
+        anomalies = _strongest_first(settled.anomalies)
+        self._begin(settled.close_ms, anomalies)
+        tasks = [self._judge_one(item, settled.pairs[item.base_asset]) for item in anomalies]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        verdicts = []
+        for found, result in zip(anomalies, results, strict=True):
+            if isinstance(result, Verdict):
+                verdicts.append(result)
+            elif isinstance(result, Exception):
+                self.stats.failed += 1
+                self.stats.error = f"{found.base_asset}: {result}"
+                logger.error("Judging %s failed: %s", found.base_asset, result)
+            elif isinstance(result, BaseException):
+                raise result
+        return verdicts
+
+    async def close(self) -> None:
+        """Give up what is still being asked, and finish writing."""
+        if self.questions is not None:
+            await self.questions.close()
+        await self._log.close()
+
+    def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
+        self._judged.forget(close_ms)
+        self._vetoes.forget(close_ms)
+        self._evidence.candles.forget(close_ms)
+        if self._ahead is not None:
+            self._ahead.settled(close_ms)
+        if self.questions is not None:
+            waves: set[Wave] = {
+                (item.base_asset, item.direction, item.wave_start_ms) for item in anomalies
+            }
+            self.questions.settled(close_ms, waves)
+
+    async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
+        facts, candles = await self._evidence.settled(found, pair)
+        problem = self._evidence.candles.error
+        if problem is not None:
+            self.stats.error = problem
+        expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
+        state, verdict = await self._verdict(facts, candles, expires_at)
+        # Only of the state that was confirmed, and by who judges it now: what was said of
+        # another, or by another, must not outlive it.
+        strength, aligned, news_key = state
+        judge = self._judge_of(facts) if verdict is None else verdict.judge
+        confirmed = Confirmed(
+            *wave_of(facts),
+            *(strength, aligned_word(aligned), news_key, judge),
+            close_ms=found.close_ms,
+            expires_at=expires_at,
+        )
+        try:
+            new = await self._log.put(verdict, confirmed)
+            if new is None:
+                self._vetoes.against(wave_of(facts))
+                verdict = self._vetoed(facts, expires_at, news_key)
+                new = await self._log.put(verdict, replace(confirmed, judge=verdict.judge))
+        except BaseException:
+            if verdict is not None:
+                self._judged.discard(wave_of(facts), state)
+            raise
+        if verdict is None or not new:
+            return None
+        self._note(facts, verdict)
+        return verdict
+
+    async def _verdict(
+        self, facts: Facts, candles: FloatArray, expires_at: int
+    ) -> tuple[State, Verdict | None]:
+        """:return: the state, and None if it was judged before or is being judged"""
+        wave = wave_of(facts)
+        if self.questions is None or facts.aligned is None:
+            state: State = (facts.strength.word, facts.aligned, "")
+            if facts.aligned is not None and self._vetoes.any(wave):
+                return state, self._vetoed(facts, expires_at)
+            if not self._judged.enter(wave, state):
+                return state, None
+            return state, judge_by_matrix(facts, self._now_ms, expires_at)
+        news = await self._evidence.news(facts.base_asset)
+        state = state_of(facts, news)
+        if self._vetoes.by_news(wave):
+            known = self._judged.knows(wave, state) and self._vetoes.is_its_own(wave, state)
+            return state, None if known else self._vetoed(facts, expires_at, news.key)
+        if not self._judged.enter(wave, state):
+            return state, None
+        try:
+            answer = await self.questions.answer(facts, candles, news, expires_at)
+        except ModelFailure as failure:
+            # Asked again when the wave is confirmed again.
+            self._judged.discard(wave, state)
+            return state, self._without_model(facts, failure, expires_at, news.key)
+        except BaseException:
+            self._judged.discard(wave, state)
+            raise
+        verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        if self._vetoes.by_news(wave) and verdict.news is not News.CONTRADICTS:
+            # It was heard of another state while this one was being asked about.
+            return state, self._vetoed(facts, expires_at, news.key)
+        self._vetoes.heard(verdict)
+        return state, verdict
+
+    def _vetoed(self, facts: Facts, expires_at: int, news_key: str = "") -> Verdict:
+        why = ModelFailure("vetoed", "")
+        return unjudged(facts, why, self._now_ms, expires_at, news_key, _REFUSED)
+
+    def _without_model(
+        self, facts: Facts, failure: ModelFailure, expires_at: int, news_key: str
+    ) -> Verdict:
+        vetoed = None
+        if failure.kind == "contradictory":
+            vetoed = "what contradicts itself may hold a veto"
+        elif failure.kind == "vetoed" or self._vetoes.any(wave_of(facts)):
+            vetoed = _REFUSED
+        if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
+            return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
+        verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, vetoed)
+        self._vetoes.heard(verdict)
+        return verdict
+
+    def _judge_of(self, facts: Facts) -> str:
+        # Without candles no entry is possible, so no model is asked.
+        return JUDGE if facts.aligned is None else self.stats.name
+
+    def _note(self, facts: Facts, verdict: Verdict) -> None:
+        self.stats.judged += 1
+        self.stats.without_candles += facts.aligned is None
+        self.stats.last = (
+            f"{facts.symbol} {facts.direction}: {verdict.action.value} "
+            f"({verdict.confidence.word}), {verdict.action_reason}"
+        )
+        logger.info("Verdict %s [%s; %s]", self.stats.last, verdict.liq_note, verdict.trend_note)
+
+
+def _strongest_first(found: Sequence[Anomaly]) -> list[Anomaly]:
+    return sorted(found, key=lambda item: (-item.strength, -item.z))

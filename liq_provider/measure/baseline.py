@@ -1,0 +1,116 @@
+"""
+How many baseline segments each set of venues covers, and the choice of V(t) by it.
+
+V(t) begins as the venues that cover the whole scored segment. While fewer than
+``min_baseline_segments`` of the baseline are covered by all of them, the venue that covers the
+fewest by itself is dropped, of equals the first in the alphabet. Where that never helps, all
+stay and the minute is warming up.
+"""
+
+import numpy as np
+
+from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.window_sums import (
+    BoolArray,
+    CountArray,
+    IntArray,
+    SmallIntArray,
+    strided_sum,
+)
+
+
+def mask_of(segment_covered: BoolArray) -> SmallIntArray:
+    """
+    :param segment_covered: shape (venues, minutes)
+    :return: shape (minutes,), with bit i set where venue i covers the segment
+    """
+    mask: SmallIntArray = segment_covered[0].view(np.int8).copy()
+    for bit in range(1, len(segment_covered)):
+        mask |= segment_covered[bit].view(np.int8) << bit
+    return mask
+
+
+def masks_in(masks: SmallIntArray) -> list[int]:
+    """:return: the sets of venues that occur, without the empty one"""
+    if not len(masks) or masks.min() == masks.max():
+        return [int(mask) for mask in masks[:1] if mask]
+    return [int(mask) for mask in np.flatnonzero(np.bincount(masks)) if mask]
+
+
+def covered_by(segment_covered: BoolArray, mask: int) -> BoolArray:
+    """:return: where every venue of a set covers the segment"""
+    members = [row for bit, row in enumerate(segment_covered) if mask >> bit & 1]
+    together: BoolArray = members[0]
+    for other in members[1:]:
+        together = together & other
+    return together
+
+
+class BaselineCounts:
+    """
+    :param segment_covered: shape (venues, minutes)
+    """
+
+    def __init__(self, segment_covered: BoolArray, params: FeatureParams) -> None:
+        self._covered = segment_covered
+        self._params = params
+        self._by_mask: dict[int, CountArray] = {}
+
+    def of(self, mask: int) -> CountArray:
+        """:return: per minute, the baseline segments that a set of venues covers"""
+        if mask not in self._by_mask:
+            self._by_mask[mask] = self._counts(covered_by(self._covered, mask))
+        return self._by_mask[mask]
+
+    def _counts(self, covered: BoolArray) -> CountArray:
+        stride, width = self._params.segment_min, self._params.baseline_segments
+        if not covered[stride - 1 :].all():
+            return strided_sum(covered.astype(np.int32), stride, width)
+        # Without a gap every baseline is whole, but for those that begin before the minutes.
+        counts = np.full(len(covered), width, dtype=np.int32)
+        front = self._params.lookback_min
+        counts[:front] = strided_sum(covered[:front].astype(np.int32), stride, width)
+        return counts
+
+    def choose(self, masks: SmallIntArray) -> tuple[SmallIntArray, CountArray]:
+        """
+        :param masks: the venues that cover each scored segment
+        :return: V(t) and its covered baseline segments; where too few, of the best choice
+        """
+        if len(self._covered) == 1:
+            return masks, self.of(1) * masks
+        chosen, counted = masks.copy(), self._count(masks)
+        pending = np.flatnonzero((counted < self._params.min_baseline_segments) & (masks > 0))
+        current = masks[pending]
+        while len(pending):
+            current = self._without_worst(current, pending)
+            left = current > 0
+            pending, current = pending[left], current[left]
+            counts = self._count_at(current, pending)
+            enough = counts >= self._params.min_baseline_segments
+            chosen[pending[enough]] = current[enough]
+            counted[pending] = counts  # fewer venues never cover less
+            pending, current = pending[~enough], current[~enough]
+        return chosen, counted
+
+    def _count(self, masks: SmallIntArray) -> CountArray:
+        counts = np.zeros(len(masks), dtype=np.int32)
+        for mask in masks_in(masks):
+            np.copyto(counts, self.of(mask), where=masks == mask)
+        return counts
+
+    def _count_at(self, masks: SmallIntArray, rows: IntArray) -> CountArray:
+        counts = np.zeros(len(rows), dtype=np.int32)
+        for mask in np.unique(masks):
+            where = masks == mask
+            counts[where] = self.of(int(mask))[rows[where]]
+        return counts
+
+    def _without_worst(self, masks: SmallIntArray, rows: IntArray) -> SmallIntArray:
+        venues = len(self._covered)
+        alone = np.stack([self.of(1 << bit)[rows] for bit in range(venues)])
+        absent = (masks[None, :] >> np.arange(venues)[:, None] & 1) == 0
+        # argmin takes the first of equals, and venues are in alphabetical order.
+        worst = np.where(absent, np.iinfo(np.int32).max, alone).argmin(axis=0)
+        remaining: SmallIntArray = (masks & ~(1 << worst)).astype(np.int8)
+        return remaining

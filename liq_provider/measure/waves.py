@@ -1,0 +1,218 @@
+"""
+From features to waves: how strong, which way, and which minutes belong together.
+
+A wave is a run of anomalous minutes of one coin and one direction, ended by ``segment_min``
+minutes without one. Signs are +1 for LONG and -1 for SHORT throughout.
+
+A wave is entered only if its beginning was seen. Usually it was: the minute before its first one
+was known for the same venues, and was no part of it. After unknown minutes, or when the venues
+are others than a minute ago, money that nobody looked at in time may show for the first time,
+minutes after it came. The beginning is then seen only if the segment without its newest minute
+would not be anomalous in that direction: what makes it a wave came in the newest minute. A
+segment of one minute (or bar) has nothing else in it, so its beginning is always seen.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal, overload
+
+import numpy as np
+
+from liq_provider.config.settings import Settings
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.feature_rows import Measured
+from liq_provider.measure.features import FeatureRows, purity
+from liq_provider.measure.scales import Score
+from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
+
+Direction = Literal["LONG", "SHORT"]
+
+
+class Strength(IntEnum):
+    """How far a segment stands out."""
+
+    NONE = 0
+    MEDIUM = 1
+    STRONG = 2
+
+    @property
+    def word(self) -> str:
+        """Lower-case name, as used in verdicts and tags."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What makes a segment anomalous. Purity is a share, money is in USD."""
+
+    z_threshold: float = 3.0
+    z_strong: float = 5.0
+    purity_threshold: float = 0.75
+    purity_strong: float = 0.90
+    min_count: int = 3
+    min_segment_usd: float = 25_000
+    zscore: Score = "classic"
+    direction_mode: Literal["follow", "fade"] = "follow"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Thresholds":
+        """:return: the thresholds that the settings ask for"""
+        return cls(
+            settings.z_threshold,
+            settings.z_strong,
+            settings.purity_threshold,
+            settings.purity_strong,
+            settings.min_count,
+            settings.min_segment_usd,
+            settings.zscore,
+            settings.direction_mode,
+        )
+
+    @classmethod
+    def floor_of(cls, settings: Settings) -> "Thresholds":
+        """:return: the judge's floor, which decides what the sidecar has judged"""
+        judge = settings.judge
+        return cls(
+            z_threshold=judge.z_min,
+            z_strong=max(settings.z_strong, judge.z_min),
+            purity_threshold=judge.purity_min,
+            purity_strong=max(settings.purity_strong, judge.purity_min),
+            min_count=settings.min_count,
+            min_segment_usd=settings.min_segment_usd,
+            zscore=settings.zscore,
+            direction_mode=settings.direction_mode,
+        )
+
+
+def score(rows: Measured, thresholds: Thresholds) -> FloatArray:
+    """:return: what is thresholded: z, robust z or percentile; NaN where missing"""
+    if thresholds.zscore == "percentile":
+        return rows.percentile
+    return rows.robust_z if thresholds.zscore == "robust" else rows.z
+
+
+def qualifies(rows: Measured, thresholds: Thresholds) -> BoolArray:
+    """Enough orders and enough money to be more than one accident."""
+    rich: BoolArray = rows.long_usd + rows.short_usd >= thresholds.min_segment_usd
+    if rows.has_counts:
+        rich &= rows.count >= thresholds.min_count
+    return rich
+
+
+def strengths(rows: Measured, thresholds: Thresholds) -> IntArray:
+    """
+    :return: a ``Strength`` per segment: medium needs z >= z_threshold and purity strictly above
+        purity_threshold, strong z >= z_strong and purity >= purity_strong as well
+    """
+    pure = purity(rows.long_usd, rows.short_usd)
+    z = score(rows, thresholds)
+    with np.errstate(invalid="ignore"):
+        medium = (
+            qualifies(rows, thresholds)
+            & (z >= thresholds.z_threshold)
+            & (pure > thresholds.purity_threshold)
+        )
+        strong = medium & (z >= thresholds.z_strong) & (pure >= thresholds.purity_strong)
+    return medium.astype(np.int64) + strong
+
+
+def signs(rows: Measured, thresholds: Thresholds) -> IntArray:
+    """
+    Direction of the trade: long liquidations -> -1 (SHORT), short ones -> +1 (LONG), ``fade``
+    the other way round, 0 where no side is pure enough.
+    """
+    pure = purity(rows.long_usd, rows.short_usd) > thresholds.purity_threshold
+    sign = np.where(rows.short_usd > rows.long_usd, 1, -1) * pure
+    return -sign if thresholds.direction_mode == "fade" else sign
+
+
+@overload
+def wave_goes_on(last_ms: int, close_ms: int, segment_min: int) -> bool: ...
+@overload
+def wave_goes_on(last_ms: IntArray, close_ms: IntArray, segment_min: int) -> BoolArray: ...
+def wave_goes_on(
+    last_ms: int | IntArray, close_ms: int | IntArray, segment_min: int
+) -> bool | BoolArray:
+    """
+    Does an anomalous minute continue the wave whose last one was ``last_ms``?
+
+    :return: False once ``segment_min`` whole minutes without an anomaly lie between
+    """
+    return close_ms - last_ms <= segment_min * MINUTE_MS
+
+
+def wave_starts(
+    close_ms: IntArray, strength: IntArray, sign: IntArray, segment_min: int
+) -> IntArray:
+    """
+    Close of the first minute of the wave that each anomalous minute belongs to.
+
+    :param close_ms: minute closes, ascending; gaps count as minutes without an anomaly
+    :param strength: ``Strength`` per minute
+    :param sign: direction per minute
+    :param segment_min: that many minutes without an anomaly end a wave
+    :return: 0 where a minute is not anomalous
+    """
+    starts = np.zeros(len(close_ms), dtype=np.int64)
+    for direction in (1, -1):
+        rows = np.flatnonzero((strength > Strength.NONE) & (sign == direction))
+        if not len(rows):
+            continue
+        times = close_ms[rows]
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = ~wave_goes_on(times[:-1], times[1:], segment_min)
+        starts[rows] = times[first][np.cumsum(first) - 1]
+    return starts
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """
+    The waves of some minutes, one value per minute.
+
+    :param strength: a ``Strength``
+    :param sign: direction; also of minutes that are not anomalous
+    :param start_ms: close of the first minute of the wave, 0 where a minute is not anomalous
+    :param seen: the beginning of that wave was seen
+    """
+
+    strength: IntArray
+    sign: IntArray
+    start_ms: IntArray
+    seen: BoolArray
+
+
+def waves_of(rows: FeatureRows, thresholds: Thresholds, segment_min: int) -> Waves:
+    """
+    :param rows: ascending; minutes that are left out were not anomalous
+    """
+    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
+    starts = wave_starts(rows.close_ms, strength, sign, segment_min)
+    # All minutes of a wave say what its first one does, and only that is asked: of a year of
+    # minutes few begin a wave.
+    within = np.flatnonzero(starts)
+    firsts, first_of = np.unique(
+        np.searchsorted(rows.close_ms, starts[within]), return_inverse=True
+    )
+    seen = np.zeros(len(rows), dtype=bool)
+    seen[within] = begins_seen(rows.picked(firsts), thresholds, sign[firsts])[first_of]
+    return Waves(strength, sign, starts, seen)
+
+
+def begins_seen(rows: FeatureRows, thresholds: Thresholds, sign: IntArray) -> BoolArray:
+    """
+    :param sign: direction per minute
+    :return: would the beginning of a wave be seen, if it began in this minute?
+    """
+    before = rows.before
+    # Rows that have neither, of older stores, say nothing.
+    measured = np.isfinite(before.long_usd)
+    stood_out = strengths(before, thresholds) > Strength.NONE
+    part = stood_out & (signs(before, thresholds) == sign)
+    seen: BoolArray = rows.steady | (measured & ~part)
+    return seen
+
+
+def direction_word(sign: int) -> Direction:
+    """+1 -> LONG, -1 -> SHORT."""
+    return "LONG" if sign > 0 else "SHORT"

@@ -1,0 +1,96 @@
+"""
+How many independent sources a set of headlines has; no word of them is believed for that.
+
+Whoever can write one headline can write ten, on one site or on many that copy from it. So two
+of them count as one source if one registered domain delivered or is named by both, or if their
+texts are nearly the same.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from ipaddress import ip_address
+from itertools import combinations
+from urllib.parse import urlsplit
+
+from liq_provider.news.item import NewsItem
+
+# Below a country's code these are no names of anybody: example.co.uk, example.com.br.
+_SHARED = frozenset("ac co com edu gob gov gv ltd mil ne net nom or org plc sch".split())
+
+_PIECE = 4
+# Share of the shorter text's pieces that the longer one has, too.
+_SAME = 0.6
+_TOO_SHORT = 12
+
+
+def origins(*places: str) -> str:
+    """
+    :param places: addresses or names of hosts; empty ones are left out
+    :return: their registered domains, between blanks
+    """
+    found = {domain for place in places if (domain := registered_domain(place))}
+    return " ".join(sorted(found))
+
+
+def registered_domain(place: str) -> str:
+    """
+    The part of a name that somebody registered: news.example.co.uk is example.co.uk.
+
+    :param place: address or name of a host
+    :return: empty if there is none
+    """
+    try:
+        host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
+    except ValueError:
+        return ""
+    host = host.rstrip(".")
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        labels = [label for label in host.split(".") if label]
+    country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SHARED
+    name = ".".join(labels[-3 if country else -2 :])
+    return re.sub(r"\s", "", name)
+
+
+def independent(items: Sequence[NewsItem]) -> int:
+    """:return: how many sources there are that have nothing in common"""
+    group = list(range(len(items)))
+    for first, second in combinations(range(len(items)), 2):
+        if group[first] != group[second] and _related(items[first], items[second]):
+            kept, gone = group[first], group[second]
+            group = [kept if number == gone else number for number in group]
+    return len(set(group))
+
+
+def _related(first: NewsItem, second: NewsItem) -> bool:
+    return (
+        bool(_names(first) & _names(second))
+        or _alike(first.title, second.title)
+        or _alike(first.summary, second.summary)
+    )
+
+
+def _names(item: NewsItem) -> set[str]:
+    # Records of older versions hold no domains.
+    return set(item.origins.split()) or {item.source.casefold()}
+
+
+def _alike(first: str, second: str) -> bool:
+    """In any language: compared are pieces of a few letters, not words."""
+    shorter, longer = sorted((_letters(first), _letters(second)), key=len)
+    if len(shorter) < _TOO_SHORT or len(longer) > 2 * len(shorter):
+        return bool(shorter) and shorter == longer
+    known = _pieces(longer)
+    wanted = _pieces(shorter)
+    return len(wanted & known) >= _SAME * len(wanted)
+
+
+def _letters(text: str) -> str:
+    spread = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in spread if letter.isalnum())
+
+
+def _pieces(text: str) -> set[str]:
+    return {text[at : at + _PIECE] for at in range(len(text) - _PIECE + 1)}

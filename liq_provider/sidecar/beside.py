@@ -1,0 +1,77 @@
+"""What the files beside the store tell: which bots are there, and whether we are alone."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from liq_provider.core.one_thread import OneThread
+from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.lock_keeper import LockKeeper
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    bots: list[dict[str, Any]]
+    beat_s: float | None
+    alone: bool
+
+
+class Beside:
+    """
+    Looks from a thread of its own: the files lie on a disk that may hang.
+
+    :param files: whose lock this process holds, if it holds one
+    :param own_run: which run of the sidecar this is
+    """
+
+    def __init__(self, files: RuntimeFiles, own_run: str = "") -> None:
+        self._files = files
+        self._lock = LockKeeper(files, own_run)
+        self._begun_s = time.monotonic()
+        self._told = _Told([], None, True)
+        self._thread = OneThread("beside")
+        self._looking: asyncio.Future[_Told] | None = None
+
+    @property
+    def bots(self) -> list[dict[str, Any]]:
+        """What the bots that are there told about themselves."""
+        return self._told.bots
+
+    @property
+    def alone(self) -> bool:
+        """No other sidecar serves this store."""
+        return self._told.alone
+
+    @property
+    def idle_s(self) -> float:
+        """How long no bot has been there, counted from the start."""
+        since_s = time.monotonic() - self._begun_s
+        return since_s if self._told.beat_s is None else min(self._told.beat_s, since_s)
+
+    async def look(self, within_s: float) -> None:
+        """
+        :param within_s: later it goes on by itself, and what was told before stands
+        """
+        if self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.run_in_executor(self._thread, self._read)
+        await asyncio.wait({self._looking}, timeout=within_s)
+        if self._looking.done():
+            looking, self._looking = self._looking, None
+            self._told = looking.result()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._thread.shutdown(wait=False)
+
+    def _read(self) -> _Told:
+        alone = self._lock.keep()
+        try:
+            return _Told(self._files.bots(), self._files.last_beat_s(), alone)
+        except OSError as error:
+            logger.debug("Beside the store: %s", error)
+            return replace(self._told, alone=alone)

@@ -1,0 +1,242 @@
+"""The files beside the store that let one sidecar serve several bots."""
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy.engine import make_url
+
+from liq_provider.core import private
+from liq_provider.errors import StoreUnusable
+from liq_provider.sidecar.process_mark import ProcessMark
+
+_LOCK_WAIT_S = 0.5
+_THERE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFiles:
+    """
+    Where the sidecar of one store keeps its lock, log, spool and heartbeats.
+
+    :param prefix: path that all of them begin with
+    """
+
+    prefix: Path
+
+    @classmethod
+    def of(cls, store_url: str, base_dir: Path) -> "RuntimeFiles":
+        """
+        :param store_url: absolute URL of the store
+        :param base_dir: parent of user_data; used where the store is no file
+        """
+        url = make_url(store_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            return cls(Path(url.database))
+        name = f"liq_provider-{url.host or 'local'}-{url.database or 'default'}"
+        return cls(base_dir / "user_data" / name)
+
+    def _with(self, ending: str) -> Path:
+        return self.prefix.with_name(self.prefix.name + ending)
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running sidecar."""
+        return self._with(".lock")
+
+    @property
+    def pid(self) -> Path:
+        """Which process the running sidecar is."""
+        return self._with(".pid")
+
+    @property
+    def log(self) -> Path:
+        """Log of an autostarted sidecar."""
+        return self._with(".log")
+
+    @property
+    def spool(self) -> Path:
+        """Liquidations that wait for the store."""
+        return self._with(".spool")
+
+    def stop_request(self, run: str) -> Path:
+        """Is there if somebody asked that sidecar to end; any one, if ``run`` is empty."""
+        return self._with(f".stop-{run or 'any'}")
+
+    def heartbeat(self, pid: int | None = None) -> Path:
+        """Touched by a bot in every loop. In containers every bot may have the same pid."""
+        return self._with(f".bot-{gethostname()}-{os.getpid() if pid is None else pid}")
+
+    def beat(self, told: Mapping[str, Any] | None = None) -> None:
+        """
+        A bot says that it is there.
+
+        :param told: about itself, for the dashboard
+        """
+        path, text = self.heartbeat(), json.dumps(told or {})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            os.utime(path, follow_symlinks=False)
+            return
+        private.replace_text(path, text)
+
+    def bots(self) -> list[dict[str, Any]]:
+        """:return: what the bots of this machine that are there now told about themselves"""
+        found = []
+        for path in sorted(self.prefix.parent.glob(self.prefix.name + ".bot-*")):
+            try:
+                if time.time() - path.stat().st_mtime <= _THERE_S:
+                    found.append(dict(json.loads(path.read_text(encoding="utf-8") or "{}")))
+            except (OSError, ValueError, TypeError):
+                continue  # it just went, or is no bot's
+        return found
+
+    def last_beat_s(self) -> float | None:
+        """
+        :return: age in seconds of the newest bot heartbeat, None if no bot ever came; those
+            that are older than a day are removed
+        """
+        ages = []
+        for path in self.prefix.parent.glob(self.prefix.name + ".bot-*"):
+            try:
+                age = time.time() - path.stat().st_mtime
+                if age > 86_400:
+                    path.unlink()
+                ages.append(age)
+            except OSError:
+                continue  # it just went, or is not ours to remove
+        return min(ages) if ages else None
+
+    def running(self) -> bool:
+        """:return: True if a sidecar holds the lock"""
+        if not self.lock.exists():
+            return False
+        lock = self._new_lock()
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        lock.release()
+        return False
+
+    def holder(self) -> ProcessMark | None:
+        """:return: who holds the lock, None if nobody does or it cannot be told"""
+        return self._said() if self.running() else None
+
+    def running_pid(self) -> int | None:
+        """:return: process id of the running sidecar, None if there is none"""
+        mark = self.holder()
+        return None if mark is None else mark.pid
+
+    def ask_to_stop(self, run: str) -> None:
+        """
+        :param run: of the sidecar that is to end; empty if it is not known
+        :raises StoreUnusable: the directory cannot be written
+        """
+        path = self.stop_request(run)
+        try:
+            private.make(path)
+        except OSError as error:
+            raise StoreUnusable(f"{path}: {error.strerror}") from error
+
+    def asked_to_stop(self, run: str) -> bool:
+        """:return: whether this run of the sidecar was asked to end"""
+        return any(os.path.lexists(self.stop_request(name)) for name in (run, ""))
+
+    def kept(self) -> list[Path]:
+        """:return: the store, if it is a file, and all that lies beside it because of it"""
+        beside = self.prefix.parent.glob(self.prefix.name + "*")
+        endings = r"(-wal|-shm|-journal|\.(lock|pid|log|spool|bot-|stop-).*)?"
+        return sorted(
+            path for path in beside if re.fullmatch(endings, path.name[len(self.prefix.name) :])
+        )
+
+    @contextmanager
+    def held(self, run: str = "") -> Iterator[bool]:
+        """
+        Be the one sidecar of this store.
+
+        :param run: which run of the sidecar this is
+        :return: False if another one is running
+        :raises StoreUnusable: the directory cannot be written
+        """
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            lock = self._new_lock()
+            # Not at once: others take the lock for a moment to see whether it is free.
+            lock.acquire(timeout=_LOCK_WAIT_S)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StoreUnusable(
+                f"{self.lock}: {error.strerror}; check that the directory of "
+                "liq_provider.store exists and is writable"
+            ) from error
+        try:
+            # They were for sidecars of before.
+            self._forget_requests()
+            self._write_pid(run)
+            yield True
+        finally:
+            # Another one may have taken the lock meanwhile, if somebody removed its file.
+            if self._said() == ProcessMark.mine(run):
+                self.pid.unlink(missing_ok=True)
+                self._forget_requests()
+            lock.release()
+
+    def take_again(self, run: str, timeout_s: float) -> FileLock:
+        """
+        Hold a lock whose file was removed.
+
+        :raises Timeout: another sidecar has it
+        :raises OSError: its directory is away
+        """
+        # The lock would make it anew, and what was moved away could not be moved back.
+        self.lock.parent.stat()
+        lock = self._new_lock()
+        lock.acquire(timeout=timeout_s)
+        self._write_pid(run)
+        return lock
+
+    def _new_lock(self) -> FileLock:
+        return FileLock(self.lock, mode=private.mode_in(self.lock.parent))
+
+    def _said(self) -> ProcessMark | None:
+        try:
+            return ProcessMark.read(self.pid.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _forget_requests(self) -> None:
+        for path in self.prefix.parent.glob(self.prefix.name + ".stop-*"):
+            with suppress(OSError):
+                path.unlink()
+
+    def _write_pid(self, run: str) -> None:
+        try:
+            private.replace_text(self.pid, ProcessMark.mine(run).write())
+        except OSError as error:
+            # A disk that is full now is no reason not to record.
+            logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)
+
+
+def study_dir(store_url: str, base_dir: Path) -> Path:
+    """
+    :return: where studies of a store go: into user_data, or beside a store in a folder of it, as
+        those of a demo must not pass for others
+    """
+    user_data = base_dir / "user_data"
+    beside = RuntimeFiles.of(store_url, base_dir).prefix.parent
+    return (beside if beside.is_relative_to(user_data) else user_data) / "study"

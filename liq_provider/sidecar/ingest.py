@@ -1,0 +1,381 @@
+"""
+Between the feeds and the store: a queue that survives a store that does not answer.
+
+Feeds never wait. While the store cannot be written, or does not come back from a call,
+liquidations go to a bounded file beside it, by a thread of its own, and are stored, with their
+own receive times, when it answers again. What fits neither there nor in memory is counted as
+lost, and its coin's minutes are put in doubt, so that nobody takes them for known.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from threading import Lock
+
+from liq_provider.core.doubts import Doubts
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.one_thread import OneThread
+from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
+from liq_provider.sidecar.ingest_stats import IngestStats, Losses
+from liq_provider.store.booking import Incoming
+from liq_provider.store.opening import Opening
+from liq_provider.store.spool import Spool
+from liq_provider.store.writer import Writer
+from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 5_000
+_RETRY_S = 1.0
+# A call that takes longer is taken for one that may never return.
+_OVERDUE_S = 3.0
+_PATIENCE_S = 10.0
+_HANG_UP_S = 20.0
+_SET_UP_S = 1_800.0
+_DISK_S = 1.0
+# What was stored a short while ago is kept, for a store whose file is replaced.
+_RECENT_S = 120.0
+_MOST_RECENT = 50_000
+
+_HANGS = "The store does not answer"
+
+
+class Ingest:
+    """
+    :param writer: the store
+    :param executor: a single thread, so that appends and settling keep their order; a call in
+        it may never return
+    :param spool: where liquidations wait while the store does not answer
+    :param doubts: is told what was lost
+    :param max_queue: liquidations held in memory, where there is no room on disk either
+    :param opening: opens the store; None: the writer is open and stays so
+    :param on_another: called, in the feeds' loop, when the store became another one
+    :param hang_up: breaks off what the executor's thread waits for
+    :ivar serving: set while the store takes liquidations
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        executor: Executor,
+        spool: Spool,
+        doubts: Doubts,
+        max_queue: int = 200_000,
+        opening: Opening | None = None,
+        on_another: Callable[[], None] | None = None,
+        hang_up: Callable[[], None] | None = None,
+    ) -> None:
+        self.stats = IngestStats(spooled=spool.waiting, spool_error=spool.error)
+        self.serving = asyncio.Event()
+        self._writer = writer
+        self._executor = executor
+        self._disk = OneThread("spool")
+        self._spool = spool
+        self._opening = opening
+        self._on_another = on_another
+        self._hang_up = hang_up
+        self._hung_up_s = 0.0
+        self._queue: deque[Incoming] = deque()
+        self._taken = 0
+        self._max_queue = max_queue
+        self._flushing = asyncio.Lock()
+        # What a call to the store has in hand, and whether that is on disk as well; what is on
+        # its way to the disk; and what the store took lately. Several threads change them.
+        self._in_hand: list[Incoming] = []
+        self._in_hand_saved = False
+        self._moving = 0
+        self._recent: deque[tuple[float, Incoming]] = deque()
+        self._changing = Lock()
+        self._call: asyncio.Future[bool] | None = None
+        self._saving: asyncio.Future[None] | None = None
+        self._advanced_s = 0.0
+        self._told_errors: set[str] = set()
+        self._told_replaced = 0
+        self._losses = Losses()
+        self._doubts = doubts
+        # Losses are counted by the feeds' thread and by the executor's.
+        self._counting = Lock()
+
+    def put(self, items: Sequence[Liquidation], since_ms: int) -> None:
+        """Take liquidations from a feed; never blocks."""
+        with self._changing:
+            room = self._room()
+            self._queue.extend([Incoming(item, since_ms) for item in items[:room]])
+        if room < len(items):
+            # What waits already is nearer to the store than what comes now.
+            self._lose(Incoming(item, since_ms) for item in items[room:])
+
+    async def run(self, interval_s: float = 0.2) -> None:
+        """Store what arrives, until cancelled; what is queued then is still stored."""
+        try:
+            while True:
+                await asyncio.sleep(interval_s)
+                stored = await self.flush(patience_s=0.0)
+                self._losses.tell(self.stats.lost)
+                if not stored:
+                    await asyncio.sleep(max(0.0, _RETRY_S - interval_s))
+        finally:
+            await self.finish()
+
+    async def flush(self, patience_s: float = _PATIENCE_S) -> bool:
+        """
+        Store everything that was queued before this call.
+
+        :param patience_s: for a call to the store that seems to hang; what waits is on disk
+            meanwhile
+        :return: False if the store did not take it, or has not said so in time
+        :raises LiqError: the store that was there at the start is not for this sidecar
+        """
+        with self._changing:
+            until = self._taken + len(self._queue)
+        async with self._flushing:
+            while self._is_behind(until):
+                if not await self._store_some(patience_s):
+                    return False
+            return True
+
+    async def finish(self, within_s: float = 1.5) -> None:
+        """Before the end: what the store does not take now is left on disk."""
+        stored = False
+        try:
+            async with asyncio.timeout(within_s):
+                stored = await self.flush(patience_s=0.0)
+        except TimeoutError:
+            logger.error("%s in time for the end.", _HANGS)
+        except Exception as error:
+            logger.error("At the end: %s", error)
+        if not stored:
+            await self._to_disk(within_s)
+            if self._queue or self._moving:
+                await self._to_disk(within_s)
+
+    def close(self) -> None:
+        """End the disk's thread; what it still writes it may finish."""
+        self._disk.shutdown(wait=False)
+
+    @property
+    def in_memory(self) -> int:
+        """Liquidations that would be lost if the process were killed now."""
+        in_hand = 0 if self._in_hand_saved else len(self._in_hand)
+        return len(self._queue) + self._moving + in_hand
+
+    def _is_behind(self, until: int) -> bool:
+        if self._opening is not None and self._opening.is_due():
+            return True
+        return self._taken < until or self._moving > 0 or self._spool.waiting > 0
+
+    # -- the store -----------------------------------------------------------------------
+
+    async def _store_some(self, patience_s: float) -> bool:
+        """One call to the store, or what is left of one that has not returned."""
+        if self._call is None:
+            loop = asyncio.get_running_loop()
+            # The thread takes the batch itself: a cancelled call loses nothing.
+            self._call = loop.run_in_executor(self._executor, self._store)
+            self._advanced_s = time.monotonic()
+        call = self._call
+        while not call.done():
+            overdue_s = time.monotonic() - self._advanced_s - _OVERDUE_S
+            if overdue_s >= 0:
+                self._failed(_HANGS)
+                self.serving.clear()
+                await self._to_disk()
+                self._break_off()
+                if overdue_s >= patience_s:
+                    return False
+            await asyncio.wait({call}, timeout=-overdue_s if overdue_s < 0 else _RETRY_S)
+        self._call = None
+        stored = call.result()
+        if self._opening is not None and self._opening.refusal is not None:
+            raise self._opening.refusal
+        if self.stats.replaced != self._told_replaced:
+            self._told_replaced = self.stats.replaced
+            if self._on_another is not None:
+                self._on_another()
+        if stored:
+            self.serving.set()
+        else:
+            self.serving.clear()
+            # All of it: the next attempt may have to wait for somebody's lock again.
+            await self._to_disk()
+        return stored
+
+    def _break_off(self) -> None:
+        """
+        A call that hangs for so long is of no use any more: through a new connection the store
+        may answer. Setting up a large store takes its time, and may have it.
+        """
+        if self._hang_up is None:
+            return
+        now_s = time.monotonic()
+        limit_s = _HANG_UP_S if self._writer.opened else _SET_UP_S
+        if now_s - max(self._advanced_s, self._hung_up_s) > limit_s:
+            self._hung_up_s = now_s
+            self._hang_up()
+
+    def _store(self) -> bool:
+        """Runs in the executor's thread."""
+        try:
+            if self._opening is not None and self._opening.ensure():
+                self._begin_anew()
+            if self._spool.waiting:
+                self._drain_spool()
+            else:
+                self._store_queued()
+        except StoreError as error:
+            if self._opening is not None and not isinstance(error, StoreBusy):
+                self._opening.doubt()
+            self._failed(str(error))
+            return False
+        finally:
+            self._give_back()
+        if self.stats.error is not None:
+            logger.info("The store takes liquidations again.")
+        self.stats.error = None
+        self._told_errors.clear()
+        return True
+
+    def _failed(self, error: str) -> None:
+        if error == _HANGS and self.stats.error is not None:
+            return  # what was said before tells more
+        if error not in self._told_errors:
+            logger.error("%s. Liquidations wait on disk.", error)
+            self._told_errors.add(error)
+        self.stats.error = error
+
+    def _store_queued(self) -> None:
+        self._append(self._take(_BATCH))
+        with self._changing:
+            self._in_hand = []
+
+    def _drain_spool(self) -> None:
+        try:
+            waiting = self._spool.take(_BATCH)
+        except StoreUnusable:
+            # What comes now is not to blame. The error is told all the same: with older ones
+            # missing no minute is complete.
+            self._store_queued()
+            raise
+        self._append(waiting.items, copies=waiting.copies)
+        broken = self._spool.taken()
+        with self._counting:
+            self.stats.lost += broken
+        self._note_spool()
+
+    def _append(self, batch: Sequence[Incoming], *, copies: bool = False) -> None:
+        try:
+            done = self._writer.append(batch)
+        except StoreRefused as error:
+            # One of them is to blame; the others must not wait for it for ever.
+            if len(batch) > 1:
+                half = len(batch) // 2
+                self._append(batch[:half], copies=copies)
+                self._append(batch[half:], copies=copies)
+                return
+            logger.error("A liquidation is set aside: %s", error)
+            self._spool.put_aside(batch[0])
+            self._lose(batch)
+            self._note_spool()
+            return
+        now_s = self._advanced_s = time.monotonic()
+        with self._changing:
+            self._recent.extend((now_s, item) for item in batch)
+            while self._recent and (
+                len(self._recent) > _MOST_RECENT or now_s - self._recent[0][0] > _RECENT_S
+            ):
+                self._recent.popleft()
+        self.stats.stored += done.inserted
+        # A copy that is there already is the order itself.
+        self.stats.duplicates += 0 if copies else done.duplicates
+        self.stats.booked.update(done.booked)
+
+    def _begin_anew(self) -> None:
+        """The store is another one: what the old one took lately is given to it, too."""
+        with self._changing:
+            recent = [item for _, item in self._recent]
+            self._recent.clear()
+            room = self._room()
+            self._give(recent[-room:] if room else [])
+        self.stats.replaced += 1
+        logger.warning("%d liquidations of the last minutes are stored again.", len(recent))
+
+    # -- memory --------------------------------------------------------------------------
+
+    def _room(self) -> int:
+        in_hand = 0 if self._in_hand_saved else len(self._in_hand)
+        return max(0, self._max_queue - len(self._queue) - self._moving - in_hand)
+
+    def _take(self, count: int) -> list[Incoming]:
+        with self._changing:
+            batch = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+            self._taken += len(batch)
+            self._in_hand, self._in_hand_saved = batch, False
+        return batch
+
+    def _give_back(self) -> None:
+        """What a call had in hand and did not store waits again, unless it does so on disk."""
+        with self._changing:
+            if self._in_hand and not self._in_hand_saved:
+                self._give(self._in_hand)
+            self._in_hand = []
+
+    def _give(self, items: Sequence[Incoming]) -> None:
+        self._queue.extendleft(reversed(items))
+        self._taken -= len(items)
+
+    # -- disk ----------------------------------------------------------------------------
+
+    async def _to_disk(self, within_s: float = _DISK_S) -> None:
+        """Save what is in memory; if the disk does not take it, it stays there."""
+        if self._saving is None:
+            loop = asyncio.get_running_loop()
+            self._saving = loop.run_in_executor(self._disk, self._save)
+        await asyncio.wait({self._saving}, timeout=within_s)
+        if self._saving.done():
+            saving, self._saving = self._saving, None
+            saving.result()
+
+    def _save(self) -> None:
+        """Runs in the disk's thread."""
+        with self._changing:
+            copies = [] if self._in_hand_saved else self._in_hand
+            moving = list(self._queue)
+            self._queue.clear()
+            self._taken += len(moving)
+            self._moving = len(moving)
+        saved, copied = 0, False
+        try:
+            # The call that has them may come back with or without having stored them.
+            copied = bool(copies) and self._spool.put(copies, copies=True) == len(copies)
+            saved = self._spool.put(moving) if moving else 0
+        finally:
+            with self._changing:
+                self._in_hand_saved |= copied and self._in_hand is copies
+                self._moving = 0
+                self._give(moving[saved:])
+            self._note_spool()
+
+    def _note_spool(self) -> None:
+        removed = self._spool.removed()
+        if removed.lines:
+            with self._counting:
+                self.stats.lost += removed.lines
+            for venue, base_asset, minute_ms in removed.minutes:
+                self._doubts.add(venue, base_asset, minute_ms, minute_ms + 1)
+        self.stats.spooled = self._spool.waiting
+        self.stats.set_aside = self._spool.set_aside
+        self.stats.spool_error = self._spool.error
+
+    # -- losses --------------------------------------------------------------------------
+
+    def _lose(self, items: Iterable[Incoming]) -> None:
+        with self._counting:
+            for incoming in items:
+                item = incoming.liquidation
+                self.stats.lost += 1
+                for at_ms in (item.event_ms, item.received_ms):
+                    if EARLIEST_MS <= at_ms <= LATEST_MS:
+                        self._doubts.add(item.venue, item.base_asset, at_ms, at_ms + 1)

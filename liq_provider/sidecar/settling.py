@@ -1,0 +1,133 @@
+"""Settling a minute: make it final, compute its features, find its waves."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.measure.features import FeatureParams
+from liq_provider.measure.waves import Thresholds
+from liq_provider.store.measured import Anomaly, anomaly, compute, feature_row, wave_row
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+# Minutes that are final but were not computed, as the store was busy or another sidecar that did
+# it went away. Without their rows the bot would take a wave that goes on for one that begins.
+_CATCH_UP_MIN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """
+    What a settled minute brought.
+
+    :param anomalies: minutes above the judge's floor, with their wave's start
+    :param pairs: the pair that stands for each coin
+    :param covered: venues that covered the minute
+    """
+
+    close_ms: int
+    anomalies: tuple[Anomaly, ...]
+    pairs: Mapping[str, str]
+    covered: tuple[str, ...]
+
+
+class Settler:
+    """
+    :param pairs: the pair that stands for a coin on the bot's exchange; coins that it does not
+        list are named by the venue's pair
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, settings: Settings) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._settings = settings
+        self._params = FeatureParams.of(settings)
+        self._floor = Thresholds.floor_of(settings)
+        self.pairs: dict[str, str] = {}
+
+    def settle(
+        self, close_ms: int, heard: Collection[str], now_ms: int, doubts: Sequence[Doubt] = ()
+    ) -> None:
+        """
+        Make the minute that closes at ``close_ms`` final.
+
+        :param heard: venues whose feeds were heard for all of it
+        :param now_ms: exchange time; when this became known
+        :param doubts: what may be missing in it, or in earlier ones
+        """
+        minute = Interval(close_ms - MINUTE_MS, close_ms)
+        self._writer.settle(close_ms, {venue: [minute] for venue in heard}, now_ms, doubts)
+
+    def doubt(self, doubts: Sequence[Doubt], now_ms: int) -> None:
+        """
+        :param doubts: what may be missing in minutes that are final already
+        """
+        self._writer.put_doubts(doubts, now_ms)
+
+    def compute(self, close_ms: int, now_ms: int) -> Settled:
+        """
+        Features and waves of a settled minute, and of those before it that nobody has computed.
+
+        :param now_ms: exchange time; when they became available
+        """
+        for missed_ms in self._missed(close_ms):
+            self._compute(missed_ms, now_ms)
+        return self._compute(close_ms, now_ms)
+
+    def _missed(self, close_ms: int) -> list[int]:
+        computed_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or close_ms)
+        first_ms = max(computed_ms + MINUTE_MS, close_ms - _CATCH_UP_MIN * MINUTE_MS)
+        return [ms for ms in range(first_ms, close_ms, MINUTE_MS) if self._covered(ms)]
+
+    def _compute(self, close_ms: int, now_ms: int) -> Settled:
+        segment_ms = self._settings.segment_min * MINUTE_MS
+        active = self._reader.active(close_ms - segment_ms, close_ms)
+        pairs = {base: pair_of(base, found, self.pairs) for base, found in active.items()}
+        computed = compute(
+            self._reader,
+            sorted(active),
+            self._settings.venues.enabled,
+            self._params,
+            close_ms,
+            close_ms,
+        )
+        features, waves, anomalies = [], [], []
+        for item in computed:
+            pair = pairs[item.base_asset]
+            features.append(feature_row(item, pair, now_ms))
+            found = anomaly(item, self._floor)
+            if found is not None:
+                wave = self._wave(found, pair, now_ms)
+                waves.append(wave)
+                anomalies.append(replace(found, wave_start_ms=wave["start_ms"], seen=wave["seen"]))
+        self._writer.put_results(features, waves, close_ms, now_ms)
+        covered = self._covered(close_ms)
+        return Settled(close_ms, tuple(anomalies), pairs, covered)
+
+    def _wave(self, found: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
+        previous = self._reader.wave(found.base_asset, found.direction)
+        return wave_row(found, previous, pair, self._settings.segment_min, now_ms)
+
+    def _covered(self, close_ms: int) -> tuple[str, ...]:
+        spans = self._reader.coverage(self._settings.venues.enabled, close_ms - MINUTE_MS, close_ms)
+        return tuple(
+            venue
+            for venue, intervals in spans.items()
+            if any(i.start_ms <= close_ms - MINUTE_MS and i.end_ms >= close_ms for i in intervals)
+        )
+
+
+def pair_of(base_asset: str, found: Sequence[str], names: Mapping[str, str]) -> str:
+    """
+    :param found: the venues' pairs of the coin, at least one
+    :param names: the bot's exchange's pair by coin
+    :return: the pair that stands for the coin
+    """
+    return names.get(base_asset) or min(found, key=lambda pair: ("USDT" not in pair, pair))

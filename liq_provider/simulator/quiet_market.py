@@ -1,0 +1,76 @@
+"""Sparse liquidations of a quiet market: independent, small, on random sides."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from liq_provider.simulator.orders import Draft
+from liq_provider.simulator.symbols import SymbolSpec
+
+HOUR_MS = 3_600_000
+VENUE_SHARES = {"binance": 0.5, "bybit": 0.3, "okx": 0.2}
+
+# Log-normal sizes with a cap: heavy-tailed, yet three of the largest on one side within five
+# minutes, which would look like a wave, practically never happen.
+SIZE_SIGMA = 1.0
+SIZE_CAP = 8.0
+SIZE_FLOOR_USD = 20.0
+
+
+class QuietMarket:
+    """Background orders by hour; an hour's orders depend only on seed, symbol and hour."""
+
+    def __init__(self, seed: int, symbols: Sequence[SymbolSpec], scale: float = 1.0) -> None:
+        """
+        :param scale: factor on the number of orders; 0 for none
+        """
+        self._seed = seed
+        self._symbols = symbols
+        self._scale = scale
+        self._hours: dict[int, list[Draft]] = {}
+
+    def drafts(self, from_ms: int, to_ms: int) -> list[Draft]:
+        """:return: orders with ``from_ms <= event_ms < to_ms``"""
+        hours = range(from_ms // HOUR_MS, (to_ms - 1) // HOUR_MS + 1)
+        return [d for hour in hours for d in self._hour(hour) if from_ms <= d.event_ms < to_ms]
+
+    def _hour(self, hour: int) -> list[Draft]:
+        known = self._hours.get(hour)
+        if known is None:
+            known = [
+                draft
+                for index, spec in enumerate(self._symbols)
+                for draft in self._symbol_hour(hour, index, spec)
+            ]
+            known.sort(key=lambda draft: draft.event_ms)
+            self._hours[hour] = known
+        return known
+
+    def _symbol_hour(self, hour: int, index: int, spec: SymbolSpec) -> list[Draft]:
+        rng = np.random.default_rng((self._seed, 7_001 + index, hour))
+        count = int(rng.poisson(spec.liquidations_day / 24 * self._scale))
+        times = rng.integers(0, HOUR_MS, count)
+        sizes = np.clip(
+            spec.median_usd * np.exp(rng.standard_normal(count) * SIZE_SIGMA),
+            SIZE_FLOOR_USD,
+            spec.median_usd * SIZE_CAP,
+        )
+        longs = rng.random(count) < 0.5
+        venues = rng.choice(list(VENUE_SHARES), count, p=list(VENUE_SHARES.values()))
+        return [
+            Draft(
+                hour * HOUR_MS + int(times[i]),
+                spec.symbol,
+                str(venues[i]),
+                "long" if longs[i] else "short",
+                float(sizes[i]),
+            )
+            for i in range(count)
+        ]
+
+
+def burst_sizes(rng: np.random.Generator, count: int, total_usd: float) -> list[float]:
+    """:return: heavy-tailed sizes that add up to ``total_usd``"""
+    raw = np.exp(rng.standard_normal(count) * math.sqrt(1.2))
+    return [float(size) for size in raw / raw.sum() * total_usd]

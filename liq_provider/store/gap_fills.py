@@ -1,0 +1,158 @@
+"""
+Minutes that nobody listened to, completed later from a venue's history.
+
+They are kept beside the booked ones, with their own time of availability: a decision of the
+past must not know what was fetched afterwards.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, Engine, or_, select
+
+from liq_provider.core.coverage import Interval, whole_minutes, without
+from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.store import schema
+from liq_provider.store.database import store_errors
+from liq_provider.store.knowledge import (
+    SCORING_SOURCES,
+    Knowledge,
+    claims_query,
+    doubts_query,
+    gather,
+    together,
+)
+from liq_provider.store.order_rows import IDENTITY_COLUMNS, MinuteSums, identity, liquidation_row
+from liq_provider.store.statements import cover, insert_into
+from liq_provider.store.statements import replace as write
+
+# Longer than writing takes: nobody may see a fill later than it claims to have been there.
+_WRITING_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """
+    :param orders: that were new
+    :param known: orders that the store had already
+    :param spans: what is known now and was not before, in whole minutes
+    :param available_at: the first close that may know of it
+    """
+
+    orders: int
+    known: int
+    spans: tuple[Interval, ...]
+    available_at: int
+
+
+def available_at(now_ms: int) -> int:
+    """:return: the first minute close that may know of what is written now"""
+    return -(-(now_ms + _WRITING_MS) // MINUTE_MS) * MINUTE_MS
+
+
+def fill(
+    engine: Engine,
+    venue: str,
+    base_asset: str,
+    span: Interval,
+    found: Iterable[Liquidation],
+    now_ms: int,
+    min_event_usd: float,
+) -> Filled:
+    """
+    Store what a venue's history says about a span of one coin, and complete the minutes of it
+    that have no coverage. What is covered, or filled already, stays as it is.
+
+    :param found: all liquidations of the coin in the span
+    """
+    usable_ms = available_at(now_ms)
+    with store_errors("Filling a gap"), engine.begin() as connection:
+        heard = _heard(connection, venue, base_asset, span)
+        rows = {
+            identity(item): liquidation_row(replace(item, received_ms=now_ms), None)
+            for item in found
+            if item.event_ms % 1000 or _to_the_second(item) not in heard
+        }
+        new = 0
+        if rows:
+            statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
+            ordered = [rows[key] for key in sorted(rows)]
+            new = len(connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered).all())
+        spans = without([whole_minutes(span)], _known(connection, venue, base_asset, span))
+        cover(connection, venue, spans, "fill", usable_ms, base_asset)
+        complete(connection, venue, base_asset, spans, usable_ms, min_event_usd)
+    return Filled(new, len(rows) - new, tuple(spans), usable_ms)
+
+
+def _heard(
+    connection: Connection, venue: str, base_asset: str, span: Interval
+) -> set[tuple[object, ...]]:
+    """A history may state whole seconds where the stream had milliseconds."""
+    table = schema.liquidations.c
+    rows = connection.execute(
+        select(table.market_id, table.position_side, table.price, table.quantity, table.event_ms)
+        .where(table.venue == venue)
+        .where(table.base_asset == base_asset)
+        .where(table.event_ms >= span.start_ms)
+        .where(table.event_ms < span.end_ms)
+        .where(table.event_ms % 1000 != 0)
+    )
+    return {(*row[:4], row[4] // 1000) for row in rows}
+
+
+def _to_the_second(item: Liquidation) -> tuple[object, ...]:
+    return item.market_id, item.position_side, item.price, item.quantity, item.event_ms // 1000
+
+
+def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:
+    """What was heard, or filled before, and is not in doubt."""
+    coins, sources = ["", base_asset], (*SCORING_SOURCES, "fill")
+    known = gather(
+        connection.execute(claims_query([venue], coins, span, sources)),
+        connection.execute(doubts_query([venue], coins, span)),
+    )
+    own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
+    # Joined before they are cut to whole minutes: two imports may share one.
+    return [whole_minutes(item) for item in own.spans()]
+
+
+def complete(
+    connection: Connection,
+    venue: str,
+    base_asset: str,
+    spans: Sequence[Interval],
+    usable_ms: int,
+    min_event_usd: float,
+) -> None:
+    """
+    Make the filled minutes of spans from the stored orders, by the time at which they happened.
+    An order that came late and was counted in a later minute is not counted again.
+
+    :param usable_ms: the first close that may know of them
+    """
+    table = schema.liquidations.c
+    own_minute = table.event_ms - table.event_ms % MINUTE_MS
+    for span in spans:
+        sums = MinuteSums(0)
+        orders = connection.execute(
+            select(schema.liquidations)
+            .where(table.venue == venue)
+            .where(table.base_asset == base_asset)
+            .where(table.event_ms >= span.start_ms)
+            .where(table.event_ms < span.end_ms)
+            .where(table.notional_usd >= min_event_usd)
+            .where(or_(table.minute_ms.is_(None), table.minute_ms == own_minute))
+        )
+        for order in orders.mappings():
+            sums.add({**order, "minute_ms": minute_of(order["event_ms"])})
+        rows = [row | {"filled": True, "available_at": usable_ms} for row in sums.rows()]
+        write(connection, schema.minutes, rows)
+
+
+def complete_all(connection: Connection, min_event_usd: float) -> None:
+    """Make the filled minutes of every fill anew."""
+    table = schema.coverage.c
+    fills = connection.execute(select(schema.coverage).where(table.source == "fill")).all()
+    for row in fills:
+        span = Interval(row.start_ms, row.end_ms)
+        complete(connection, row.venue, row.base_asset, [span], row.available_at, min_event_usd)

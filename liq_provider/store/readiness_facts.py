@@ -1,0 +1,255 @@
+"""Readiness from the store: what the pure ``readiness`` needs to know, read and handed over."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from liq_provider.config.settings import Settings
+from liq_provider.core.coverage import Interval, whole_minutes
+from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.errors import StoreError
+from liq_provider.measure.baseline import BaselineCounts, mask_of
+from liq_provider.measure.features import FeatureParams, FeatureRows, State, windows_of
+from liq_provider.measure.readiness import (
+    FeedFacts,
+    Hole,
+    KnownSegments,
+    Readiness,
+    ReadinessReport,
+    Windows,
+    coin_readiness,
+    first_possible_ms,
+    segments_known,
+    state_of,
+    venue_readiness,
+    whole_readiness,
+)
+from liq_provider.measure.window_sums import BoolArray
+from liq_provider.measure.zscore import covered_segments
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+_UNHEARD = FeedFacts("not heard: no sidecar listens to it")
+# Nobody knows: it may hear the venue all the same, and only not reach the store.
+UNTOLD = FeedFacts("unknown: the sidecar does not answer")
+
+
+def windows_for(settings: Settings) -> Windows:
+    """:return: the windows that the settings ask for"""
+    params = FeatureParams.of(settings)
+    return Windows(
+        params.segment_min,
+        params.baseline_segments,
+        params.min_baseline_segments,
+        params.min_active_segments,
+    )
+
+
+def feed_facts(feed: Mapping[str, Any]) -> FeedFacts:
+    """
+    :param feed: what the sidecar tells of it
+    """
+    hole, state = feed.get("hole"), feed.get("state", "not told of")
+    live = state == "live"
+    return FeedFacts(
+        None if live else f"{state}: {feed.get('detail', '')}",
+        feed.get("since_ms") if live else None,
+        Hole(*hole) if hole else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """
+    :param coins: of each coin its state, the baseline segments that are known, and those of
+        them that are not empty
+    """
+
+    report: ReadinessReport
+    coins: Mapping[str, tuple[State, int, int]]
+
+    def rows(self, names: Mapping[str, str]) -> list[dict[str, Any]]:
+        """
+        :param names: the pair that stands for a coin
+        :return: rows of the table ``readiness``
+        """
+        return [
+            {
+                "base_asset": coin,
+                "pair": names.get(coin, coin),
+                "close_ms": self.report.close_ms,
+                "state": int(state),
+                "baseline_n": baseline_n,
+                "active_n": active_n,
+            }
+            for coin, (state, baseline_n, active_n) in self.coins.items()
+        ]
+
+
+def assess(
+    reader: Reader, settings: Settings, feeds: Mapping[str, FeedFacts], close_ms: int
+) -> Assessed:
+    """
+    Who is ready at a settled minute.
+
+    :param feeds: by venue; those that are left out are not heard
+    :param close_ms: close of the newest settled minute
+    """
+    windows, params = windows_for(settings), FeatureParams.of(settings)
+    segment_ms = windows.segment_min * MINUTE_MS
+    start_ms = close_ms - params.lookback_min * MINUTE_MS
+    names = sorted(settings.venues.enabled)
+    facts = [feeds.get(name, _UNHEARD) for name in names]
+    busy = reader.segment_counts(start_ms, close_ms - segment_ms, segment_ms)
+    coins = sorted({*busy, *reader.active(close_ms - segment_ms, close_ms)})
+    known = reader.known_minutes(coins, names, start_ms, close_ms)
+    theirs = (reader.states(["sidecar"]).get("sidecar") or {}).get("windows")
+    # Features of other windows than the asker's say nothing of what it will decide.
+    same = theirs is None or theirs == windows_of(settings)
+    computed = reader.features(None, close_ms, close_ms) if same else {}
+    alike: dict[bytes, _Alike] = {}
+    states: dict[str, tuple[State, int, int]] = {}
+    without: dict[str, list[str]] = {name: [] for name in names}
+    readiness: dict[str, Readiness] = {}
+    for coin in coins:
+        scored, baseline = known[coin]
+        key = scored.tobytes() + baseline.tobytes()
+        if key not in alike:
+            alike[key] = _Alike(scored, baseline, params, windows, facts, close_ms)
+        one = alike[key]
+        states[coin] = _computed(computed.get(coin)) or one.state(busy.get(coin, 0))
+        readiness[coin] = coin_readiness(*states[coin], one.from_ms, windows)
+        for name in one.left_out(names):
+            without[name].append(coin)
+    spans = reader.coverage(names, start_ms, close_ms)
+    venues = {}
+    for row, (name, feed) in enumerate(zip(names, facts, strict=True)):
+        heard = minute_flags(spans[name], start_ms, close_ms)
+        # Holes are filled coin by coin, so the coin that knows most speaks for the venue.
+        usable = max(
+            (heard, *(one.baseline[row] for one in alike.values())),
+            key=lambda flags: segments_known(flags, windows),
+        )
+        venues[name] = venue_readiness(name, KnownSegments(heard, usable), close_ms, feed, windows)
+    whole = whole_readiness(venues, readiness, windows)
+    uncounted = {name: some for name, some in without.items() if some and venues[name].ready}
+    return Assessed(ReadinessReport(close_ms, whole, venues, readiness, uncounted), states)
+
+
+class Assessor:
+    """
+    Writes down, after every settled minute, who is ready.
+
+    :param feeds: tells the venues' feeds of this moment
+    :param names: gives the pair that stands for a coin
+    :param reading: takes what reads the store; the minute's decisions do not wait for it
+    :param writing: the store's single thread
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        settings: Settings,
+        feeds: Callable[[], Mapping[str, FeedFacts]],
+        names: Callable[[], Mapping[str, str]],
+        reading: Executor,
+        writing: Executor,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._settings = settings
+        self._feeds = feeds
+        self._names = names
+        self._reading = reading
+        self._writing = writing
+
+    async def assess(self, close_ms: int, now_ms: int) -> None:
+        """
+        :param close_ms: close of the minute that was just settled
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(
+                self._reading, assess, self._reader, self._settings, self._feeds(), close_ms
+            )
+            await loop.run_in_executor(
+                self._writing,
+                self._writer.put_readiness,
+                found.report.as_json(),
+                found.rows(self._names()),
+                now_ms,
+            )
+        except StoreError as error:
+            # Nobody trades on it, and who reads it sees by its close that it is old.
+            logger.warning("Readiness: %s", error)
+
+
+class _Alike:
+    """Coins of which the same minutes are known on the same venues."""
+
+    def __init__(
+        self,
+        scored: BoolArray,
+        baseline: BoolArray,
+        params: FeatureParams,
+        windows: Windows,
+        feeds: Sequence[FeedFacts],
+        close_ms: int,
+    ) -> None:
+        self.baseline = baseline
+        self._windows = windows
+        covering = np.stack([covered_segments(row, params.segment_min) for row in scored])
+        usable = np.stack([covered_segments(row, params.segment_min) for row in baseline])
+        chosen, counted = BaselineCounts(usable, params).choose(mask_of(covering))
+        self._mask, self.baseline_n = int(chosen[-1]), int(counted[-1])
+        times = [
+            first_possible_ms(
+                KnownSegments(scored[row], baseline[row]), close_ms, feed.heard_ms, windows
+            )
+            for row, feed in enumerate(feeds)
+        ]
+        self.from_ms = min((ms for ms in times if ms is not None), default=None)
+
+    def left_out(self, names: Sequence[str]) -> list[str]:
+        """:return: those of the venues that do not count for these coins"""
+        return [name for bit, name in enumerate(names) if not self._mask >> bit & 1]
+
+    def state(self, active_n: int) -> tuple[State, int, int]:
+        """
+        :param active_n: baseline segments of the coin that are not empty
+        """
+        state = state_of(self._mask > 0, self.baseline_n, active_n, self._windows)
+        return state, self.baseline_n, active_n
+
+
+def _computed(rows: FeatureRows | None) -> tuple[State, int, int] | None:
+    """What decisions see of a coin with liquidations in the segment."""
+    if rows is None or not len(rows):
+        return None
+    return State(int(rows.state[-1])), int(rows.baseline_n[-1]), int(rows.active_n[-1])
+
+
+def minute_flags(spans: Sequence[Interval], from_ms: int, to_ms: int) -> BoolArray:
+    """:return: which minutes of ``[from_ms, to_ms)`` lie wholly in one of the spans"""
+    flags = np.zeros((to_ms - from_ms) // MINUTE_MS, dtype=bool)
+    for span in spans:
+        whole = whole_minutes(span)
+        first = max(0, (whole.start_ms - from_ms) // MINUTE_MS)
+        flags[first : max(0, (whole.end_ms - from_ms) // MINUTE_MS)] = True
+    return flags
+
+
+def told(sidecar: Mapping[str, Any]) -> dict[str, FeedFacts]:
+    """
+    :param sidecar: the status of one that runs
+    :return: facts of its feeds
+    """
+    return {name: feed_facts(feed) for name, feed in sidecar.get("feeds", {}).items()}

@@ -1,0 +1,50 @@
+"""The record, and what is derived from names and times."""
+
+import dataclasses
+
+import pytest
+
+from liq_provider.core.liquidation import Liquidation, base_asset_of, base_asset_of_pair, minute_of
+from liq_provider.venues.base import number_repeats
+
+ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000, 60_100)
+
+
+@pytest.mark.parametrize(
+    ("base", "coin"),
+    [
+        ("BTC", "BTC"),
+        ("1000PEPE", "PEPE"),
+        ("10000LADYS", "LADYS"),
+        ("1000000MOG", "MOG"),
+        ("1MBABYDOGE", "BABYDOGE"),
+        ("SHIB1000", "SHIB"),
+        ("1INCH", "1INCH"),
+        ("1000", "1000"),
+        ("C98", "C98"),
+        ("币安人生", "币安人生"),
+    ],
+)
+def test_multipliers_are_stripped_from_coins(base: str, coin: str) -> None:
+    assert base_asset_of(base) == coin
+    assert base_asset_of_pair(f"{base}/USDT:USDT") == coin
+
+
+@pytest.mark.parametrize(
+    ("ms", "minute"), [(0, 0), (59_999, 0), (60_000, 60_000), (60_001, 60_000)]
+)
+def test_minute_is_named_by_its_open(ms: int, minute: int) -> None:
+    assert minute_of(ms) == minute
+
+
+def test_records_cannot_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ITEM.price = 2.0  # type: ignore[misc]
+
+
+def test_repeats_are_numbered_in_their_order() -> None:
+    other = dataclasses.replace(ITEM, price=3.0)
+    numbered = number_repeats([ITEM, other, ITEM, ITEM, other])
+    assert [item.ordinal for item in numbered] == [0, 0, 1, 2, 1]
+    assert [item.price for item in numbered] == [1.0, 3.0, 1.0, 1.0, 3.0]
+    assert numbered[2] == dataclasses.replace(ITEM, ordinal=1)

@@ -1,0 +1,55 @@
+"""A thread that nobody waits for."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from liq_provider.core.one_thread import OneThread
+
+
+def test_one_thing_is_done_after_the_other() -> None:
+    thread, done = OneThread("one"), []
+    futures = [thread.submit(done.append, n) for n in range(100)]
+    assert [future.result(5) for future in futures] == [None] * 100
+    assert done == list(range(100))
+    thread.shutdown()
+
+
+def test_an_error_is_the_callers() -> None:
+    thread = OneThread("one")
+    with pytest.raises(ZeroDivisionError):
+        thread.submit(lambda: 1 / 0).result(5)
+    assert thread.submit(lambda: 7).result(5) == 7
+    thread.shutdown()
+    with pytest.raises(RuntimeError, match="ended"):
+        thread.submit(print)
+
+
+def test_what_has_not_begun_can_be_given_up() -> None:
+    thread, go = OneThread("one"), threading.Event()
+    begun = threading.Event()
+
+    def hang() -> bool:
+        begun.set()
+        return go.wait(30)
+
+    first = thread.submit(hang)
+    assert begun.wait(5)
+    later = [thread.submit(print, "never") for _ in range(3)]
+    thread.shutdown(wait=False, cancel_futures=True)
+    go.set()
+    assert first.result(5)
+    assert all(future.cancelled() for future in later)
+
+
+@pytest.mark.processes
+def test_a_process_ends_although_the_thread_hangs() -> None:
+    program = (
+        "import time\n"
+        "from liq_provider.core.one_thread import OneThread\n"
+        "OneThread('stuck').submit(time.sleep, 600)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], timeout=60)
+    assert done.returncode == 0

@@ -1,0 +1,95 @@
+"""Filled minutes: only where nothing was known, and only for those who came later."""
+
+import pytest
+from sqlalchemy import select
+
+from liq_provider.core.coverage import Interval
+from liq_provider.store import schema
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+from tests.store.helpers import MINUTE, T0, incoming, order
+
+
+def at(minute: int) -> int:
+    return T0 + minute * MINUTE
+
+
+@pytest.fixture
+def gap(writer: Writer) -> Writer:
+    """Listened to in minutes 0, 1 and from the middle of 4 on; half of minute 2 as well."""
+    writer.append([incoming(at(1)), incoming(at(2) + 1_000, notional_usd=20.0)])
+    writer.cover("bybit", [Interval(at(0), at(2) + 30_000), Interval(at(4) + 30_000, at(9))])
+    return writer
+
+
+def filled_rows(writer: Writer) -> list[tuple[int, float, int]]:
+    table = schema.minutes.c
+    query = select(table.minute_ms, table.long_usd, table.long_count).where(table.filled)
+    with writer.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(query.order_by(table.minute_ms))]
+
+
+def test_only_minutes_that_nobody_heard_are_filled_with_all_that_happened(gap: Writer) -> None:
+    now_ms = at(10) + 1
+    heard = order(at(2) + 1_000, notional_usd=20.0)
+    found = [order(at(1)), heard, order(at(2) + 40_000), order(at(3) + 7), order(at(5))]
+    done = gap.fill("bybit", "BTC", Interval(at(1), at(6)), found, now_ms)
+    assert (done.orders, done.known) == (3, 2)
+    assert done.spans == (Interval(at(2), at(5)),)
+    assert done.available_at == at(11)
+    assert filled_rows(gap) == [(at(2), 120.0, 2), (at(3), 100.0, 1)]
+
+
+def test_they_are_read_from_their_time_on_and_never_as_covered(gap: Writer, reader: Reader) -> None:
+    gap.fill("bybit", "BTC", Interval(at(2), at(5)), [order(at(3), notional_usd=9.0)], at(10))
+    grid = reader.grids(["BTC", "ETH"], ["bybit"], at(0), at(6))["BTC"]
+    assert grid.covered.tolist() == [[True, True, False, False, False, True]]
+    assert grid.fills is not None
+    assert grid.fills.known_ms.tolist() == [[0, 0, at(11), at(11), at(11), 0]]
+    before, after = grid.as_of(at(10)), grid.as_of(at(11))
+    assert before.in_baselines.tolist() == grid.covered.tolist()
+    assert after.in_baselines.tolist() == [[True] * 6]
+    assert after.long_usd.tolist() == [[0.0, 100.0, 20.0, 9.0, 0.0, 0.0]]
+    assert before.long_usd.tolist() == [[0.0, 100.0, 20.0, 0.0, 0.0, 0.0]]
+    assert reader.grids(["ETH"], ["bybit"], at(0), at(6))["ETH"].fills is None
+
+
+def test_filling_again_changes_nothing(gap: Writer) -> None:
+    span, found = Interval(at(2), at(5)), [order(at(3))]
+    gap.fill("bybit", "BTC", span, found, at(10))
+    before = filled_rows(gap)
+    again = gap.fill("bybit", "BTC", span, [*found, order(at(3) + 1)], at(20))
+    assert again.spans == ()
+    assert filled_rows(gap) == before
+
+
+def test_a_late_order_that_another_minute_counted_is_not_counted_twice(writer: Writer) -> None:
+    late = order(at(3) + 59_000, received_ms=at(4) + 10_000, notional_usd=50.0)
+    writer.append([incoming(at(3) + 59_000, received_ms=at(4) + 10_000, notional_usd=50.0)])
+    writer.cover("bybit", [Interval(at(4), at(9))])
+    writer.fill("bybit", "BTC", Interval(at(3), at(4)), [late, order(at(3))], at(10))
+    assert filled_rows(writer) == [(at(3), 100.0, 1)]
+
+
+def test_small_orders_are_left_out_and_a_rebuild_makes_the_same(gap: Writer) -> None:
+    found = [order(at(3)), order(at(3) + 5, notional_usd=1.0)]
+    gap.min_event_usd = 50.0
+    gap.fill("bybit", "BTC", Interval(at(2), at(5)), found, at(10))
+    before = filled_rows(gap)
+    assert before == [(at(3), 100.0, 1)]
+    gap.rebuild()
+    assert filled_rows(gap) == before
+    gap.min_event_usd = 0.0
+    gap.rebuild()
+    # Now the part of minute 2 that was heard counts, too: its orders were too small before.
+    assert filled_rows(gap) == [(at(2), 20.0, 1), (at(3), 101.0, 2)]
+
+
+def test_pruning_takes_filled_minutes_and_what_is_known_of_them(gap: Writer) -> None:
+    gap.fill("bybit", "BTC", Interval(at(2), at(5)), [order(at(2)), order(at(4))], at(10))
+    gap.prune(at(3))
+    assert filled_rows(gap) == [(at(4), 100.0, 1)]
+    table = schema.coverage.c
+    query = select(table.start_ms, table.end_ms, table.available_at).where(table.source == "fill")
+    with gap.engine.connect() as connection:
+        assert [tuple(row) for row in connection.execute(query)] == [(at(3), at(5), at(11))]
