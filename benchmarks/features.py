@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureParams, MinuteGrid, compute_features
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 
 YEAR_MIN = 525_600
 START_MS = 1_735_689_600_000

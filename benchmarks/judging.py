@@ -27,6 +27,7 @@ from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.measure.anomaly import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.news import NewsDesk
 from liq_provider.sidecar.exchange_work import spare_from_collection
@@ -37,7 +38,6 @@ from liq_provider.simulator.stand_in import StandIn, well_behaved
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import Anomaly
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer

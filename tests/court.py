@@ -15,13 +15,13 @@ from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.measure.anomaly import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.sidecar.settling import Settled
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn, completion
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import Anomaly
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liq_provider.measure.features import (
-    FeatureParams,
-    Features,
-    MinuteGrid,
-    State,
-    compute_features,
-)
+from liq_provider.measure.feature_rows import State
+from liq_provider.measure.features import Features, compute_features
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 
 START_MS = 1_735_689_600_000
 SMALL = FeatureParams(

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.core.arrays import BoolArray
 from liq_provider.judge.decisions import Decisions
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.waves import Strength, Thresholds, direction_word
-from liq_provider.measure.window_sums import BoolArray
 
 REVERSAL = "liq_reversal"
 UPGRADE = "liq_upgrade"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from freqtrade.configuration import TimeRange
 
-from liq_provider.measure.features import FeatureRows, State
-from liq_provider.measure.window_sums import IntArray
+from liq_provider.core.arrays import IntArray
+from liq_provider.measure.feature_rows import FeatureRows, State
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import SettingsError
-from liq_provider.measure.features import windows_of
 
 logger = logging.getLogger(__name__)
 

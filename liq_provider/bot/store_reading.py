@@ -7,10 +7,11 @@ from typing import Any
 
 from liq_provider.bot.clock_watch import elapsed_s
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import StoreError
-from liq_provider.measure.features import FeatureParams, FeatureRows, windows_of
+from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.readiness_facts import assess, told
@@ -150,7 +151,7 @@ class StoreReading:
                 self._reader,
                 active[first : first + _COINS_AT_ONCE],
                 self._settings.venues.enabled,
-                FeatureParams.of(self._settings),
+                feature_params_of(self._settings),
                 from_ms,
                 computed_ms,
             )

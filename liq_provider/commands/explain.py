@@ -22,12 +22,12 @@ from liq_provider.commands.common import (
 )
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes, no_candles
 from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.judge.gates import HISTORY_CANDLES, Gate
 from liq_provider.judge.gates import explain as explain_decision
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}

@@ -8,12 +8,13 @@ import sys
 from typing import Any
 
 from liq_provider.commands.common import context, known_coin, parse_time, show_time, tell_mark
+from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.provenance import within
 from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import State
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import EVERY_SCORE
-from liq_provider.measure.waves import Strength, Thresholds, Waves, direction_word, waves_of
+from liq_provider.measure.waves import Strength, Waves, direction_word, waves_of
 from liq_provider.store.measured import history
 from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
@@ -43,7 +44,7 @@ def features(arguments: argparse.Namespace) -> int:
     # Of bars every one is shown that fills a segment, whatever the candles are.
     computed = history(reader, base_asset, settings, settings.segment_min, from_ms, to_ms)
     rows = computed.rows(EVERY_SCORE)
-    thresholds = Thresholds.of(settings)
+    thresholds = thresholds_of(settings)
     waves = waves_of(rows, thresholds, settings.segment_min)
     dense = computed.features
     # A vendor's bars come from an exchange whatever else is stored.

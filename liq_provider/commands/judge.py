@@ -9,6 +9,8 @@ from typing import Any
 
 from liq_provider.commands.common import Context, coin_of, context, pair_of, past_minute, show_time
 from liq_provider.commands.explain import candles_of
+from liq_provider.config.measuring import feature_params_of, floor_of
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes
 from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import UsageError
@@ -17,12 +19,10 @@ from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.features import FeatureParams
-from liq_provider.measure.waves import Thresholds
-from liq_provider.measure.window_sums import FloatArray
+from liq_provider.measure.anomaly import anomaly
 from liq_provider.news import NewsItem, NewsSet
 from liq_provider.news.desk import NOT_ASKED, set_key
-from liq_provider.store.measured import anomaly, compute
+from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 
 _HOUR_MS = 3_600_000
@@ -85,9 +85,9 @@ def _asked(found: Context, reader: Reader, pair: str, close_ms: int) -> dict[str
 def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
     settings = found.settings
     base = coin_of(reader, settings.venues.enabled, pair)
-    params = FeatureParams.of(settings)
+    params = feature_params_of(settings)
     item = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)[0]
-    seen = anomaly(item, Thresholds.floor_of(settings))
+    seen = anomaly(item, floor_of(settings))
     if seen is None:
         raise UsageError(
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "

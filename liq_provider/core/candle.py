@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from liq_provider.measure.window_sums import FloatArray
+from liq_provider.core.arrays import FloatArray
 
 COLUMNS: Final = ("open", "high", "low", "close", "volume")  # of volume: in coins
 

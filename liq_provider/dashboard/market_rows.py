@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums, known_shares
-from liq_provider.measure.features import FeatureParams, State
+from liq_provider.measure.feature_rows import State
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.sidecar.settling import pair_of
 
@@ -28,7 +29,7 @@ class MarketRows:
         self._reader = reader
         self._names = names
         self._settings = settings
-        self._params = FeatureParams.of(settings)
+        self._params = feature_params_of(settings)
         self._windows = RecentSums(reader, (self._params.segment_min, *WINDOWS_MIN))
         self._settled_ms = 0
         self._settled: dict[str, dict[str, Any]] = {}

@@ -8,11 +8,11 @@ import numpy as np
 
 from liq_provider.config.provenance import is_here
 from liq_provider.config.sections import VenueSettings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import COLUMNS, no_candles
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.core.markets import Market, markets_from_ccxt
 from liq_provider.errors import SettingsError
-from liq_provider.measure.window_sums import FloatArray
 
 _TIMEOUT_MS = 10_000
 _MOST_ROWS = 1_000  # of one request

@@ -6,9 +6,9 @@ from concurrent.futures import Executor
 
 from ccxt.base.errors import BaseError
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import no_candles
 from liq_provider.exchange.bot_exchange import BotExchange, last_close_ms
-from liq_provider.measure.window_sums import FloatArray
 
 logger = logging.getLogger(__name__)
 

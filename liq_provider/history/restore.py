@@ -23,9 +23,9 @@ from liq_provider.history.archive import (
 )
 from liq_provider.history.importer import sha256_of
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.measure.confirmation import is_valid
 from liq_provider.measure.waves import Strength
 from liq_provider.store import schema
+from liq_provider.store.confirmation import is_valid
 from liq_provider.store.imports import Imported, find, note
 from liq_provider.store.order_rows import Row
 from liq_provider.store.origins import note_simulated

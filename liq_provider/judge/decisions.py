@@ -13,15 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
 from liq_provider.judge.rules import JUDGE
-from liq_provider.measure.confirmation import spans_of
-from liq_provider.measure.features import FeatureRows, State, purity
+from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
 from liq_provider.measure.waves import Strength, Thresholds, score, waves_of
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
+from liq_provider.store.confirmation import spans_of
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
@@ -51,7 +52,7 @@ class Rules:
     def of(cls, settings: Settings) -> "Rules":
         """:return: the rules that the settings ask for"""
         return cls(
-            Thresholds.of(settings),
+            thresholds_of(settings),
             settings.segment_min,
             settings.trend_k,
             Confidence.of(settings.min_confidence),

@@ -4,14 +4,14 @@ import asyncio
 from typing import Protocol
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.window_sums import FloatArray
+from liq_provider.measure.anomaly import Anomaly
 from liq_provider.news import NewsSet
 from liq_provider.news.desk import NOT_ASKED
-from liq_provider.store.measured import Anomaly
 
 
 class _Desk(Protocol):

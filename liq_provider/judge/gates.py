@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.judge.matrix import NEWS_CODES, Confidence
-from liq_provider.measure.features import FeatureRows, Features, State
+from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.measure.features import Features
 from liq_provider.measure.scales import Score, score_words
 from liq_provider.measure.trend import trend_inputs, trend_word
 from liq_provider.measure.waves import Strength, begins_seen, direction_word, score, signs
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.store.measured import history
 from liq_provider.store.reader import Reader
 

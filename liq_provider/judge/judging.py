@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judged import Judged
@@ -16,10 +17,9 @@ from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.vetoes import Vetoes
-from liq_provider.measure.confirmation import Confirmed
-from liq_provider.measure.window_sums import FloatArray
+from liq_provider.measure.anomaly import Anomaly
 from liq_provider.sidecar.settling import Settled
-from liq_provider.store.measured import Anomaly
+from liq_provider.store.confirmation import Confirmed
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judged import Judged
 from liq_provider.judge.questions import Questions, Wave, state_of, wave_of
 from liq_provider.judge.vetoes import Vetoes
+from liq_provider.measure.anomaly import Anomaly
 from liq_provider.measure.waves import Strength
-from liq_provider.store.measured import Anomaly
 
 logger = logging.getLogger(__name__)
 

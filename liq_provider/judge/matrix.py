@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from liq_provider.core.arrays import IntArray
 from liq_provider.measure.waves import Strength
-from liq_provider.measure.window_sums import IntArray
 
 
 class News(StrEnum):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.config.sections import LlmSettings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.keys import redact
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
@@ -27,7 +28,6 @@ from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded, guard
 from liq_provider.judge.judgement import Judgement, heard
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.news import NewsSet
 from liq_provider.store.shared_questions import ASKING, Claim, Question
 

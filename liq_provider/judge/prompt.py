@@ -11,9 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import COLUMNS
 from liq_provider.judge.verdict import Facts, aligned_word
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.news import NewsSet
 
 VERSION = "v1"

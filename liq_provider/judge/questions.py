@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.news import NewsSet
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute

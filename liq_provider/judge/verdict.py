@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.measure.confirmation import first_span
 from liq_provider.measure.waves import Direction, Strength
+from liq_provider.store.confirmation import first_span
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from liq_provider.commands.entries import entries
+from liq_provider.config.measuring import floor_of, thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.errors import StoreError
-from liq_provider.measure.features import State
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import score_words
-from liq_provider.measure.waves import Strength, Thresholds, qualifies, score, strengths
+from liq_provider.measure.waves import Strength, qualifies, score, strengths
 from liq_provider.store.reader import Reader
 
 _TRADES = text(
@@ -60,7 +61,7 @@ class Narrator:
         self.tally = Tally()
         self._reader = reader
         self._settings = settings
-        self._thresholds = Thresholds.of(settings)
+        self._thresholds = thresholds_of(settings)
         self._trades_db = trades_db
         self._engine = create_engine(f"sqlite:///{trades_db}", poolclass=NullPool)
         self._verdicts_ms = 0
@@ -144,7 +145,7 @@ class Narrator:
             return
         found = self._reader.features(None, self._features_ms + 1, computed_ms)
         self._features_ms = computed_ms
-        floor = Thresholds.floor_of(self._settings)
+        floor = floor_of(self._settings)
         for base, rows in found.items():
             measured = score(rows, self._thresholds)
             high = (rows.state == State.READY) & (measured >= self._thresholds.z_threshold)

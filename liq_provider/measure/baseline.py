@@ -9,14 +9,9 @@ stay and the minute is warming up.
 
 import numpy as np
 
+from liq_provider.core.arrays import BoolArray, CountArray, IntArray, SmallIntArray
 from liq_provider.measure.minute_grid import FeatureParams
-from liq_provider.measure.window_sums import (
-    BoolArray,
-    CountArray,
-    IntArray,
-    SmallIntArray,
-    strided_sum,
-)
+from liq_provider.measure.window_sums import strided_sum
 
 
 def mask_of(segment_covered: BoolArray) -> SmallIntArray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liq_provider.measure.window_sums import FloatArray
+from liq_provider.core.arrays import FloatArray
 from liq_provider.measure.zscore import ROUNDING
 
 _MAD_TO_SIGMA = 1.4826  # MAD of a normal distribution times this is its standard deviation

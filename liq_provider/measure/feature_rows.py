@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 
 
 class State(IntEnum):

@@ -22,32 +22,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from liq_provider.core.arrays import BoolArray, CountArray, FloatArray, IntArray, SmallIntArray
 from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, masks_in
 from liq_provider.measure.compared import Compared, percentile, robust_z
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
-from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid, windows_of
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.scales import Score
-from liq_provider.measure.window_sums import (
-    BoolArray,
-    CountArray,
-    FloatArray,
-    IntArray,
-    SmallIntArray,
-)
 from liq_provider.measure.zscore import covered_segments, score_venues, segments, without_newest
-
-__all__ = [
-    "FeatureParams",
-    "FeatureRows",
-    "Features",
-    "MinuteGrid",
-    "Score",
-    "State",
-    "compute_features",
-    "long_ratio",
-    "purity",
-    "windows_of",
-]
 
 _PIECE_MIN = 32_768  # minutes computed at once
 # What depends on the chosen venues, and what it says where none cover the segment.

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +18,6 @@ class FeatureParams:
     baseline_segments: int = 288
     min_baseline_segments: int = 72
     min_active_segments: int = 20
-
-    @classmethod
-    def of(cls, settings: Settings) -> "FeatureParams":
-        """:return: the windows that the settings ask for"""
-        return cls(
-            settings.segment_min,
-            settings.baseline_segments,
-            settings.min_baseline_segments,
-            settings.min_active_segments,
-        )
 
     @property
     def lookback_min(self) -> int:
@@ -57,21 +46,6 @@ class FeatureParams:
                 f"{step_min} minutes"
             )
         return replace(self, segment_min=self.segment_min // step_min)
-
-
-def windows_of(settings: Settings) -> dict[str, Any]:
-    """
-    What a stored feature depends on besides the minutes. The sidecar publishes its own, and a
-    strategy with other windows computes for itself.
-    """
-    params = FeatureParams.of(settings)
-    return {
-        "segment_min": params.segment_min,
-        "baseline_segments": params.baseline_segments,
-        "min_baseline_segments": params.min_baseline_segments,
-        "min_active_segments": params.min_active_segments,
-        "venues": list(settings.venues.enabled),
-    }
 
 
 @dataclass(frozen=True, slots=True)

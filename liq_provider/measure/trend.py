@@ -9,7 +9,7 @@ scaling of volatility). Up if c > k v, down if c < -k v, else flat.
 import numpy as np
 import numpy.typing as npt
 
-from liq_provider.measure.window_sums import FloatArray, IntArray
+from liq_provider.core.arrays import FloatArray, IntArray
 
 
 def trend_inputs(close: npt.ArrayLike, candles: int) -> tuple[FloatArray, FloatArray]:

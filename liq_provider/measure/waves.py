@@ -18,12 +18,10 @@ from typing import Literal, overload
 
 import numpy as np
 
-from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.feature_rows import Measured
-from liq_provider.measure.features import FeatureRows, purity
+from liq_provider.measure.feature_rows import FeatureRows, Measured, purity
 from liq_provider.measure.scales import Score
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
 
 Direction = Literal["LONG", "SHORT"]
 
@@ -53,35 +51,6 @@ class Thresholds:
     min_segment_usd: float = 25_000
     zscore: Score = "classic"
     direction_mode: Literal["follow", "fade"] = "follow"
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Thresholds":
-        """:return: the thresholds that the settings ask for"""
-        return cls(
-            settings.z_threshold,
-            settings.z_strong,
-            settings.purity_threshold,
-            settings.purity_strong,
-            settings.min_count,
-            settings.min_segment_usd,
-            settings.zscore,
-            settings.direction_mode,
-        )
-
-    @classmethod
-    def floor_of(cls, settings: Settings) -> "Thresholds":
-        """:return: the judge's floor, which decides what the sidecar has judged"""
-        judge = settings.judge
-        return cls(
-            z_threshold=judge.z_min,
-            z_strong=max(settings.z_strong, judge.z_min),
-            purity_threshold=judge.purity_min,
-            purity_strong=max(settings.purity_strong, judge.purity_min),
-            min_count=settings.min_count,
-            min_segment_usd=settings.min_segment_usd,
-            zscore=settings.zscore,
-            direction_mode=settings.direction_mode,
-        )
 
 
 def score(rows: Measured, thresholds: Thresholds) -> FloatArray:

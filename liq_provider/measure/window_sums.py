@@ -14,11 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-CountArray = npt.NDArray[np.int32]
-SmallIntArray = npt.NDArray[np.int8]
-BoolArray = npt.NDArray[np.bool_]
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
+
 Number = TypeVar("Number", bound=np.number[Any])
 
 

@@ -6,15 +6,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from liq_provider.core.arrays import BoolArray, CountArray, FloatArray, IntArray
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
-from liq_provider.measure.window_sums import (
-    BoolArray,
-    CountArray,
-    FloatArray,
-    IntArray,
-    strided_sum,
-    window_sum,
-)
+from liq_provider.measure.window_sums import strided_sum, window_sum
 
 # Below this squared coefficient of variation sum(x^2)/n - mean^2 has lost digits that the
 # promised 1e-9 needs, and the window is done again in two passes.

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import State
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import SCALES, Score, score_words
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from liq_provider.core.arrays import FloatArray, IntArray
 from liq_provider.measure.waves import Direction
-from liq_provider.measure.window_sums import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

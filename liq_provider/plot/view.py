@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import FeatureRows, MinuteGrid
+from liq_provider.measure.anomaly import Computed
+from liq_provider.measure.feature_rows import FeatureRows
+from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.measure.scales import EVERY_SCORE, Score
 from liq_provider.measure.waves import Strength, Thresholds, direction_word, score, waves_of
-from liq_provider.measure.window_sums import BoolArray, FloatArray
 from liq_provider.plot.heat import HeatMap, Prints, heat_map
 from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, VerdictMark, WaveSpan
-from liq_provider.store.measured import Computed, history
+from liq_provider.store.measured import history
 from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
 
@@ -118,7 +121,7 @@ def pair_view(
     prints = Prints.of(reader.liquidations(base, settings.venues.enabled, from_ms, to_ms), pair)
     candles = candles.between(from_ms, to_ms)
     heard: BoolArray = np.any(grid.covered, axis=0)
-    thresholds = Thresholds.of(settings)
+    thresholds = thresholds_of(settings)
     return PairView(
         pair=pair,
         timeframe_ms=timeframe_ms,

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import StoreError
-from liq_provider.measure.features import FeatureParams, MinuteGrid, compute_features
-from liq_provider.measure.waves import Thresholds
+from liq_provider.measure.anomaly import Anomaly, Computed, anomaly, feature_row, wave_row
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.sidecar.minute_loop import MinuteLoop, VenueFeed, next_close
 from liq_provider.sidecar.settling import pair_of
-from liq_provider.store.measured import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.store.reader import Reader
 
 logger = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ class RunningMinute:
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self._reader = reader
         self._settings = settings
-        self._params = FeatureParams.of(settings)
-        self._floor = Thresholds.floor_of(settings)
+        self._params = feature_params_of(settings)
+        self._floor = floor_of(settings)
         self._bounds = (0, 0)
         self._past: dict[str, MinuteGrid] = {}
         self._seen: dict[str, tuple[float, int]] = {}

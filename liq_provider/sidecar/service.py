@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from liq_provider import __version__
 from liq_provider.config import provenance
+from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import CoverageTracker, Interval
@@ -28,7 +29,6 @@ from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.judge.courtroom import Courtroom
-from liq_provider.measure.features import windows_of
 from liq_provider.sidecar.beside import Beside
 from liq_provider.sidecar.exchange_work import ExchangeWork
 from liq_provider.sidecar.gap_filler import GapFiller

@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureParams
-from liq_provider.measure.waves import Thresholds
-from liq_provider.store.measured import Anomaly, anomaly, compute, feature_row, wave_row
+from liq_provider.measure.anomaly import Anomaly, anomaly, feature_row, wave_row
+from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
@@ -48,8 +48,8 @@ class Settler:
         self._writer = writer
         self._reader = reader
         self._settings = settings
-        self._params = FeatureParams.of(settings)
-        self._floor = Thresholds.floor_of(settings)
+        self._params = feature_params_of(settings)
+        self._floor = floor_of(settings)
         self.pairs: dict[str, str] = {}
 
     def settle(

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval, whole_minutes
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import MinuteGrid
-from liq_provider.measure.minute_grid import Fills
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
+from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
 from liq_provider.store.knowledge import (
     SCORING_SOURCES,

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray
 from liq_provider.core.coverage import Interval, whole_minutes
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.baseline import BaselineCounts, mask_of
-from liq_provider.measure.features import FeatureParams, FeatureRows, State, windows_of
+from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.readiness import (
     FeedFacts,
     Hole,
@@ -29,7 +32,6 @@ from liq_provider.measure.readiness import (
     venue_readiness,
     whole_readiness,
 )
-from liq_provider.measure.window_sums import BoolArray
 from liq_provider.measure.zscore import covered_segments
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -43,7 +45,7 @@ UNTOLD = FeedFacts("unknown: the sidecar does not answer")
 
 def windows_for(settings: Settings) -> Windows:
     """:return: the windows that the settings ask for"""
-    params = FeatureParams.of(settings)
+    params = feature_params_of(settings)
     return Windows(
         params.segment_min,
         params.baseline_segments,
@@ -102,7 +104,7 @@ def assess(
     :param feeds: by venue; those that are left out are not heard
     :param close_ms: close of the newest settled minute
     """
-    windows, params = windows_for(settings), FeatureParams.of(settings)
+    windows, params = windows_for(settings), feature_params_of(settings)
     segment_ms = windows.segment_min * MINUTE_MS
     start_ms = close_ms - params.lookback_min * MINUTE_MS
     names = sorted(settings.venues.enabled)

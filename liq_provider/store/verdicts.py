@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
-from liq_provider.measure.confirmation import Confirmed, prolonged
 from liq_provider.store import schema
+from liq_provider.store.confirmation import Confirmed, prolonged
 from liq_provider.store.order_rows import Row
 from liq_provider.store.shared_questions import AGAINST, VETOED, lock_docket
 from liq_provider.store.statements import insert_into

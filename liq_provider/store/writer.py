@@ -11,10 +11,10 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.measure.confirmation import Confirmed
 from liq_provider.store import gap_fills, schema, statements, upkeep, verdicts
 from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
+from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
 from liq_provider.store.order_rows import Row

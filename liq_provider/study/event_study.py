@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.waves import Thresholds
-from liq_provider.measure.window_sums import BoolArray, FloatArray
 from liq_provider.study.events import DAY_MS, PairData, PairWaves, clustered, find_waves
 from liq_provider.study.placebo import placebo_means
 from liq_provider.study.stats import (

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
-from liq_provider.measure.features import FeatureRows, State
+from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
-from liq_provider.measure.window_sums import BoolArray, FloatArray, IntArray
 
 DAY_MS = 86_400_000
 

@@ -29,9 +29,9 @@ from liq_provider.judge import matrix
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.rules import is_model
-from liq_provider.measure.confirmation import spans_of
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
+from liq_provider.store.confirmation import spans_of
 from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,

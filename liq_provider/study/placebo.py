@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from liq_provider.measure.window_sums import FloatArray, IntArray
+from liq_provider.core.arrays import FloatArray, IntArray
 from liq_provider.study.events import DAY_MS, PairWaves
 
 DRAWS = 1_999

@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from liq_provider.measure.window_sums import FloatArray, IntArray
+from liq_provider.core.arrays import FloatArray, IntArray
 
 _DRAWS = 4_000
 _POWER = 0.8

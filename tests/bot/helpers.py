@@ -11,12 +11,13 @@ import numpy as np
 from liq_provider.bot.snapshot import READING, Snapshot
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.store_reading import StoreReading
+from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings, load_settings, sidecar_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Rules
-from liq_provider.measure.confirmation import Confirmed
-from liq_provider.measure.features import FeatureRows, State, windows_of
+from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

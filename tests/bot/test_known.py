@@ -7,8 +7,7 @@ import pytest
 
 from liq_provider.bot.known import CoverageReport, KnownCandles, candles_tested
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.feature_rows import COLUMNS
-from liq_provider.measure.features import FeatureRows, State
+from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
 
 CLOSES = np.arange(1, 11, dtype=np.int64) * MINUTE_MS
 

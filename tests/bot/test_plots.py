@@ -13,7 +13,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.source import HistorySource
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureRows
+from liq_provider.measure.feature_rows import FeatureRows
 from tests.bot.helpers import feature_rows, rules, settings, verdict
 from tests.bot.test_engine import BTC, candles
 

@@ -10,11 +10,12 @@ import pytest
 
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.core.liquidation import MINUTE_MS, Liquidation
 from liq_provider.core.markets import Market
-from liq_provider.measure.features import FeatureParams, windows_of
+from liq_provider.measure.anomaly import feature_row
 from liq_provider.store.booking import Incoming
-from liq_provider.store.measured import compute, feature_row
+from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, live_source, settings, stored, verdict
 
@@ -214,7 +215,7 @@ def test_other_windows_are_computed_here_and_equal_what_the_sidecar_would_write(
     live = live_source(store.url, own)
     store.settle(close_ms)  # the sidecar says that it has the default windows
     assert live.refresh() == {"BTC", "ETH"}
-    params = FeatureParams.of(own)
+    params = feature_params_of(own)
     for base in ("BTC", "ETH"):
         rows = live.rows(base)
         assert rows is not None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from liq_provider.commands.entries import entries, traded_coins
-from liq_provider.measure.features import windows_of
+from liq_provider.config.measuring import windows_of
 from liq_provider.measure.readiness import Readiness
 from tests.sidecar.test_settling import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0

@@ -13,7 +13,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import record, refused_by, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.judge.prompt import messages
-from liq_provider.measure.features import State
+from liq_provider.measure.feature_rows import State
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store import schema

@@ -23,6 +23,7 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
 from liq_provider.bot import clock_watch, store_reading
+from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings, load_settings, sidecar_settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.liquidation import MINUTE_MS
@@ -31,7 +32,6 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judging import Judging
 from liq_provider.judge.verdict_log import VerdictLog
-from liq_provider.measure.features import windows_of
 from liq_provider.sidecar.settling import Settler
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.exchange_server import Simulator

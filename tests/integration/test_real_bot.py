@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from liq_provider.measure.confirmation import Confirmed
 from liq_provider.simulator.exchange_server import Simulator
+from liq_provider.store.confirmation import Confirmed
 from tests.bot.helpers import Store, stored
 from tests.integration.harness import (
     BTC,

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.waves import Strength
-from liq_provider.measure.window_sums import FloatArray
 from liq_provider.news import NewsItem, NewsSet
 from liq_provider.news.desk import set_key
 

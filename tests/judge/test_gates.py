@@ -11,7 +11,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, Liquidation, PositionSide
 from liq_provider.judge.gates import Gate, explain
-from liq_provider.measure.features import FeatureParams
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.measured import compute

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from liq_provider.judge.matrix import Action
-from liq_provider.measure.confirmation import spans_of
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.stand_in import StandIn, completion
+from liq_provider.store.confirmation import spans_of
 from tests.court import MINUTE, PAIR, Court, anomaly, confirms, no_idea
 from tests.sidecars import until
 

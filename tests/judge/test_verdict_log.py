@@ -12,7 +12,7 @@ from liq_provider.errors import StoreBusy
 from liq_provider.judge.rules import judge_by_matrix
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
-from liq_provider.measure.confirmation import Confirmed
+from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

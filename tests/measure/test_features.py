@@ -6,18 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.measure.compared import percentile
-from liq_provider.measure.features import (
-    FeatureParams,
-    FeatureRows,
-    MinuteGrid,
-    State,
-    compute_features,
-    long_ratio,
-    purity,
-    windows_of,
-)
+from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.scales import EVERY_SCORE
 from tests.two_pass import SMALL, START_MS, Reference, assert_equal, check
 
@@ -240,7 +234,7 @@ def test_where_no_choice_of_venues_is_enough_all_stay_and_it_is_warming_up() -> 
 
 
 def test_hourly_segments_against_a_week() -> None:
-    params = FeatureParams.of(
+    params = feature_params_of(
         Settings(segment_min=60, baseline_hours=168, min_baseline_segments=72)
     )
     assert (params.baseline_segments, params.lookback_min) == (168, 60 * 169)

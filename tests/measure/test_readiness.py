@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from liq_provider.core.arrays import BoolArray
 from liq_provider.core.moments import moment
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import (
@@ -24,7 +25,6 @@ from liq_provider.measure.readiness import (
     venues_now,
     whole_readiness,
 )
-from liq_provider.measure.window_sums import BoolArray
 
 MINUTE = 60_000
 CLOSE = 1_795_780_800_000 + 12 * 3_600_000  # 2026-11-28 00:00 UTC

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from liq_provider.config.measuring import floor_of, thresholds_of
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.errors import SettingsError
 from liq_provider.measure.scales import SCALES, Score, score_words
-from liq_provider.measure.waves import Thresholds
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ def test_thresholds_that_are_not_set_are_those_of_the_score(
 ) -> None:
     settings = load_settings({"liq_provider": {"zscore": zscore}}, {})
     assert (settings.z_threshold, settings.z_strong, settings.judge.z_min) == expected
-    assert Thresholds.of(settings).z_threshold == expected[0]
-    assert Thresholds.floor_of(settings).z_threshold == expected[2]
+    assert thresholds_of(settings).z_threshold == expected[0]
+    assert floor_of(settings).z_threshold == expected[2]
 
 
 def test_thresholds_that_are_set_stay_also_beside_other_keys_of_the_judge() -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from liq_provider.config.measuring import floor_of, thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureRows, State
+from liq_provider.measure.anomaly import Anomaly, wave_row
+from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.waves import (
     Direction,
     Strength,
@@ -21,7 +23,6 @@ from liq_provider.measure.waves import (
     wave_starts,
     waves_of,
 )
-from liq_provider.store.measured import Anomaly, wave_row
 from tests.bot.helpers import begun
 
 T0 = 1_735_689_600_000
@@ -138,8 +139,8 @@ def test_both_sides_equal_is_no_direction_even_at_the_lowest_threshold() -> None
 
 def test_settings_and_floor_become_thresholds() -> None:
     settings = Settings(z_threshold=2.2, z_strong=4, min_count=4, zscore="robust")
-    assert Thresholds.of(settings) == Thresholds(2.2, 4, 0.75, 0.90, 4, 25_000, "robust")
-    floor = Thresholds.floor_of(settings)
+    assert thresholds_of(settings) == Thresholds(2.2, 4, 0.75, 0.90, 4, 25_000, "robust")
+    floor = floor_of(settings)
     assert (floor.z_threshold, floor.purity_threshold) == (1.7, 0.7)
     assert (floor.z_strong, floor.purity_strong, floor.min_count) == (4, 0.90, 4)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.core.coverage import Interval
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import FeatureParams, State
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.plot.records import Candles
 from liq_provider.plot.view import PairView, pair_view, runs
@@ -38,7 +39,7 @@ NO_CANDLES = Candles.of_rows([])
 
 
 def test_features_are_those_of_the_pipeline(reader: Reader, view: PairView) -> None:
-    params = FeatureParams.of(SETTINGS)
+    params = feature_params_of(SETTINGS)
     venues = SETTINGS.venues.enabled
     computed = compute(reader, ["BTC"], venues, params, at(1), at(DAY))[0].rows(EVERY_SCORE)
     assert np.array_equal(view.rows.close_ms, at(1) + MINUTE * np.arange(DAY))

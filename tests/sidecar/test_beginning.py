@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
-from liq_provider.measure.features import FeatureParams, FeatureRows
+from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
@@ -137,7 +138,7 @@ def test_no_entry_on_what_is_left_of_a_wave_and_one_on_the_next(
     missed = live.sure & ~live.seen
     assert missed.any(), "it would have been entered"
     assert ((closes[missed] - START) // MINUTE - 1 >= UNSEEN).all()
-    params, venues = FeatureParams.of(settings), settings.venues.enabled
+    params, venues = feature_params_of(settings), settings.venues.enabled
     (whole,) = compute(reader, ["BTC"], venues, params, minute(1), minute(NEXT + 1))
     _, replayed = decided(settings, whole.rows())
     for name in ("strength", "wave_ms", "seen", "candidate", "entry"):

@@ -9,16 +9,16 @@ import numpy as np
 import orjson
 import pytest
 
+from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, Liquidation
 from liq_provider.history.importer import import_files
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
-from liq_provider.measure.feature_rows import COLUMNS
-from liq_provider.measure.features import FeatureParams, FeatureRows
+from liq_provider.measure.feature_rows import COLUMNS, FeatureRows
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.measure.trend import trend_inputs
-from liq_provider.measure.waves import Thresholds, direction_word, score, signs, strengths, waves_of
+from liq_provider.measure.waves import direction_word, score, signs, strengths, waves_of
 from liq_provider.simulator.market import TapeRow
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
@@ -46,7 +46,7 @@ def hour(
 
 def replay(reader: Reader, hour: LiveHour) -> dict[str, FeatureRows]:
     """The whole hour at once, dense."""
-    params, venues = FeatureParams.of(hour.settings), hour.settings.venues.enabled
+    params, venues = feature_params_of(hour.settings), hour.settings.venues.enabled
     first_ms, last_ms = int(hour.closes[0]), int(hour.closes[-1])
     computed = compute(reader, sorted(COINS), venues, params, first_ms, last_ms)
     return {item.base_asset: item.rows(EVERY_SCORE) for item in computed}
@@ -78,7 +78,7 @@ def assert_same_features(
 
 def assert_same_waves(reader: Reader, hour: LiveHour, rows: Mapping[str, FeatureRows]) -> None:
     """The sidecar's waves are the runs of anomalous minutes."""
-    floor = Thresholds.floor_of(hour.settings)
+    floor = floor_of(hour.settings)
     expected = {}
     for base, of in rows.items():
         strength, sign = strengths(of, floor), signs(of, floor)
@@ -173,7 +173,7 @@ def test_a_wave_whose_beginning_nobody_saw_is_the_same_one_live_and_replayed(
 
 
 def test_any_part_of_the_hour_gives_the_same_as_the_whole(hour: LiveHour) -> None:
-    params, venues = FeatureParams.of(hour.settings), hour.settings.venues.enabled
+    params, venues = feature_params_of(hour.settings), hour.settings.venues.enabled
     whole = replay(hour.reader, hour)
     for first, last in ((1, 1), (7, 8), (22, 45), (60, 60)):
         span = int(hour.closes[first - 1]), int(hour.closes[last - 1])

@@ -12,7 +12,8 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureParams, FeatureRows
+from liq_provider.measure.feature_rows import FeatureRows
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.settling import Settler

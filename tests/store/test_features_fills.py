@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import MinuteGrid, State, compute_features
-from liq_provider.measure.minute_grid import Fills
+from liq_provider.measure.feature_rows import State
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from tests.two_pass import SMALL, START_MS, check
 
 SIZE, VENUES = 240, ("binance", "okx")

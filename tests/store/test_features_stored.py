@@ -11,7 +11,8 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.history.importer import import_bars, import_files
-from liq_provider.measure.features import FeatureParams, State
+from liq_provider.measure.feature_rows import State
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.database import open_engine
 from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader

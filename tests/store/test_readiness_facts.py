@@ -11,7 +11,7 @@ import pytest
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.markets import Market
-from liq_provider.measure.features import State
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import FeedFacts, ReadinessReport
 from liq_provider.store.readiness_facts import Assessed, Assessor, assess, windows_for
 from tests.sidecar.test_settling import SETTINGS, Store

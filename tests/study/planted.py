@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from liq_provider.core.arrays import FloatArray, IntArray
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.features import FeatureParams, MinuteGrid, compute_features
-from liq_provider.measure.window_sums import FloatArray, IntArray
-from liq_provider.store.measured import Computed
+from liq_provider.measure.anomaly import Computed
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.study.events import PairData
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import load_settings
 from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.waves import Thresholds, waves_of
+from liq_provider.measure.waves import waves_of
 from liq_provider.study import stats
 from liq_provider.study.event_study import Options, follow_rules, horizons_of, primary_of, run_study
 from liq_provider.study.events import DAY_MS, PairData, clustered, find_waves
@@ -221,7 +222,7 @@ def two(open_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_a_wave_whose_beginning_was_not_seen_is_left_out_and_counted() -> None:
     made = market(2, 12, 0.0)
     whole = pair_data(made)
-    starts = waves_of(whole.rows, Thresholds.of(SETTINGS), 5).start_ms
+    starts = waves_of(whole.rows, thresholds_of(SETTINGS), 5).start_ms
     # Nobody listened in the minute before its first one.
     missed_ms = int(np.unique(starts[starts > 0])[4])
     cut = pair_data(made, unknown=[(missed_ms - START_MS) // MINUTE_MS - 2])
