@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 

@@ -27,12 +27,11 @@ from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.news import NewsDesk
 from liq_provider.sidecar.exchange_work import spare_from_collection
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.settling import Settled
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn, well_behaved
 from liq_provider.simulator.urls import ccxt_config

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from chaos.records import Key, Row, key_of
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from chaos.books import Books, Cell
 from chaos.records import Delivery, Order, Row, Span, Truth
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 
 # A received order is in the store or in the spool within this time, or it dies with its reader.
 IN_MEMORY_MS = 7_000

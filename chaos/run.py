@@ -19,7 +19,8 @@ from chaos.records import Span, read_loops, read_truth
 from chaos.schedule import VENUES, Fault, Setup, plan
 from chaos.watch import Canary, Counts, Shocks
 from chaos.world import FALLBACK_PCT, MAX_ENTRY_DELAY_S, SEGMENT_MIN, SETTLE_S, World
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 
 _TICK_S = 0.05
 # A connection is not yet a subscription.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from liq_provider.core.liquidation import MINUTE_MS, PositionSide
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.scenario import Scenario, ScriptedWave, WaveKind, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec

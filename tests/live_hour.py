@@ -13,7 +13,7 @@ import numpy as np
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.trend import trend_inputs

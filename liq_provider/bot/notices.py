@@ -8,10 +8,9 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.wave_words import UNSEEN, wave_words
 from liq_provider.config.sections import MessageSettings
+from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.waves import Strength
-
-_DAY_MS = 24 * 3_600_000
 
 # Telegram takes about one message a second, and refuses Freqtrade's own after too many of ours.
 _AT_ONCE = 5
@@ -54,9 +53,9 @@ class Notices:
         judge = sidecar.get("judge") or {}
         model = judge.get("model") or {}
         limit = _spent_limit(model)
-        if limit is None or (limit, now_ms // _DAY_MS) in self._spent:
+        if limit is None or (limit, now_ms // DAY_MS) in self._spent:
             return None
-        self._spent.add((limit, now_ms // _DAY_MS))
+        self._spent.add((limit, now_ms // DAY_MS))
         known = model["budget"]["spent"][limit]
         instead = (sidecar.get("settings") or {}).get("on_llm_unavailable")
         then = "judged by the matrix" if instead == "matrix" else "skipped"
@@ -75,7 +74,7 @@ class Notices:
         """
         news = (sidecar.get("judge") or {}).get("news") or {}
         budget = news.get("budget") or {}
-        told = ("news", now_ms // _DAY_MS)
+        told = ("news", now_ms // DAY_MS)
         if not budget.get("reached") or told in self._spent:
             return None
         self._spent.add(told)
@@ -94,7 +93,7 @@ class Notices:
         :return: a message if liquidations were lost, once a day for each run of the sidecar
         """
         lost = int(sidecar.get("lost") or 0)
-        told = (f"lost since {sidecar.get('started_ms')}", now_ms // _DAY_MS)
+        told = (f"lost since {sidecar.get('started_ms')}", now_ms // DAY_MS)
         if not lost or told in self._spent:
             return None
         self._spent.add(told)
@@ -187,7 +186,7 @@ class Notices:
 
     def _forget(self, close_ms: int) -> None:
         if len(self._said) > 1_000:
-            oldest_ms = close_ms - _DAY_MS
+            oldest_ms = close_ms - DAY_MS
             self._said = {state for state in self._said if state[2] >= oldest_ms}
             self._told = {wave for wave in self._told if wave[2] >= oldest_ms}
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.moments import moment
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport, at_once
 from liq_provider.store.readiness_facts import windows_for
 
 # How often the log says that there are no entries yet, and from when.
-_REPEAT_MS = 3_600_000
+_REPEAT_MS = HOUR_MS
 
 # A sidecar whose reports do not come any more is taken for one that writes none.
 _BEHIND_MS = 90_000

@@ -16,7 +16,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
 from liq_provider.bot.watch import Place, SidecarWatch
 from liq_provider.config.settings import Settings, load_settings, resolve_store
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.store.database import check_revision, open_engine

@@ -9,7 +9,7 @@ from liq_provider.bot.clock_watch import elapsed_s
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.store.measured import compute
@@ -18,14 +18,13 @@ from liq_provider.store.readiness_facts import assess, told
 
 logger = logging.getLogger(__name__)
 
-_HOUR_MS = 3_600_000
-_HISTORY_MS = 48 * _HOUR_MS
-_OWN_HISTORY_MS = 2 * _HOUR_MS
+_HISTORY_MS = 48 * HOUR_MS
+_OWN_HISTORY_MS = 2 * HOUR_MS
 _AHEAD_MS = 60_000  # verdicts are written by another clock than the watermark
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar", "readiness")
 
 # A long read is made in pieces, so that it shows that the store answers.
-_PIECE_MS = 6 * _HOUR_MS
+_PIECE_MS = 6 * HOUR_MS
 _COINS_AT_ONCE = 40
 
 _KEPT_STATUSES = 6
@@ -192,7 +191,7 @@ class StoreReading:
         """:return: what the lists depend on, empty while not all of them are known"""
         feeds = draft.sidecar.get("feeds", {})
         counts = [feeds.get(v, {}).get("markets") for v in self._settings.venues.enabled]
-        return (*counts, draft.computed_ms // _HOUR_MS) if all(counts) else ()
+        return (*counts, draft.computed_ms // HOUR_MS) if all(counts) else ()
 
     def _coins(self) -> frozenset[str]:
         venues = self._settings.venues.enabled

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from liq_provider.core.durations import DAY_MS
+
 _AHEAD_DAYS = 30.0
-_DAY_MS = 86_400_000
 
 
 def disk_remark(
@@ -21,7 +22,7 @@ def disk_remark(
     if url.get_backend_name() != "sqlite" or span_ms is None:
         return None
     path = Path(url.database or "")
-    days = (span_ms[1] - span_ms[0]) / _DAY_MS
+    days = (span_ms[1] - span_ms[0]) / DAY_MS
     try:
         size = path.stat().st_size
         free = shutil.disk_usage(path.parent).free

@@ -24,7 +24,8 @@ from liq_provider.config.provenance import is_stand_in
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes, no_candles
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.judge.gates import HISTORY_CANDLES, Gate
 from liq_provider.judge.gates import explain as explain_decision

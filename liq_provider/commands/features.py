@@ -10,7 +10,8 @@ from typing import Any
 from liq_provider.commands.common import context, known_coin, parse_time, show_time, tell_mark
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.provenance import within
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import EVERY_SCORE

@@ -16,6 +16,7 @@ from liq_provider.commands.common import context, pair_of, parse_time, show_time
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.archive import is_export
@@ -37,7 +38,6 @@ from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
-_DAY_MS = 86_400_000
 _FOREVER_MS = 2**62
 
 
@@ -89,7 +89,7 @@ def _import_rows(
             reader,
             paths,
             arguments.format,
-            max_gap_ms=round(arguments.max_gap * 60_000),
+            max_gap_ms=round(arguments.max_gap * MINUTE_MS),
             covered=_interval(arguments.covered),
             now_ms=int(time.time() * 1000),
             venue=arguments.venue,
@@ -150,7 +150,7 @@ def _minutes(text: str) -> int:
 def _print_bars(report: BarReport, source: str) -> None:
     for (base, bar_min), done in sorted(report.stored.items()):
         span = report.spans[base, bar_min]
-        possible = (span.end_ms - span.start_ms) // (bar_min * 60_000)
+        possible = (span.end_ms - span.start_ms) // (bar_min * MINUTE_MS)
         print(
             f"{base}: {done.kept:,} bars of {bar_min} min kept, {done.duplicates:,} duplicates, "
             f"{done.restated:,} restated, from {source}, "
@@ -212,7 +212,7 @@ def _print(report: ImportReport) -> None:
         print(f"  {count:,} of them {_BOOKED[how]}")
     _print_bad(report.bad_rows, report.bad)
     for venue, spans in report.covered.items():
-        hours = sum(span.end_ms - span.start_ms for span in spans) / 3_600_000
+        hours = sum(span.end_ms - span.start_ms for span in spans) / HOUR_MS
         coins = report.coins.get(venue)
         of = f" of {', '.join(sorted(coins))} (other coins stay unknown)" if coins else ""
         print(f"{venue}: {hours:.1f} h known{of}, in {len(spans)} span(s)")
@@ -235,7 +235,7 @@ def fill(arguments: argparse.Namespace) -> int:
     found = context(arguments)
     reader, now_ms = found.reader(), int(time.time() * 1000)
     to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else now_ms
-    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - _DAY_MS
+    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     enabled = found.settings.venues.enabled
     for venue in enabled:
         if venue not in FILLABLE:
@@ -247,7 +247,7 @@ def fill(arguments: argparse.Namespace) -> int:
             if venue in provenance.fed_from_here(found.settings):
                 note_simulated(writer.engine, venue, span, now_ms)
             fetch = http_fetch(base_url_of(found.settings, venue), session)
-            wanted = coins or sorted(reader.active(from_ms - _DAY_MS, to_ms))
+            wanted = coins or sorted(reader.active(from_ms - DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")
             for report in fill_coins(writer, reader, venue, wanted, span, now_ms, fetch):
@@ -264,8 +264,8 @@ def _print_gap(report: GapReport) -> int:
     filled = sum(span.end_ms - span.start_ms for span in report.filled.spans)
     missing = report.gap.end_ms - report.gap.start_ms - filled
     print(
-        f"{name}: {gap}: {filled // 60_000} min filled, {report.filled.orders:,} liquidations"
-        + (f", {missing // 60_000} min stay unknown" if missing else "")
+        f"{name}: {gap}: {filled // MINUTE_MS} min filled, {report.filled.orders:,} liquidations"
+        + (f", {missing // MINUTE_MS} min stay unknown" if missing else "")
     )
     return int(missing > 0)
 
@@ -291,7 +291,7 @@ def prune(arguments: argparse.Namespace) -> int:
     if not 0 < days < _MAX_DAYS:
         raise UsageError("--days must be positive, and no more than there can be")
     now_ms = int(time.time() * 1000)
-    before_ms = now_ms - round(days * _DAY_MS)
+    before_ms = now_ms - round(days * DAY_MS)
     found.reader()  # refuses where there is no store
     is_file = make_url(found.store_url).get_backend_name() == "sqlite"
     with writer_of(found) as writer:
@@ -305,7 +305,7 @@ def prune(arguments: argparse.Namespace) -> int:
 
 def _refuse_if_ahead(now_ms: int, newest: int | None) -> None:
     """What is deleted by a wrong clock is gone for good."""
-    if newest is not None and now_ms - newest > _DAY_MS:
+    if newest is not None and now_ms - newest > DAY_MS:
         raise UsageError(
             f"this machine's clock says {show_time(now_ms)}, the newest in the store is of "
             f"{show_time(newest)}; nothing is deleted. If the clock is right, say --clock-is-right"

@@ -12,7 +12,8 @@ from liq_provider.commands.explain import candles_of
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes
-from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.judge import prompt
 from liq_provider.judge.judgement import Judgement
@@ -24,8 +25,6 @@ from liq_provider.news import NewsItem, NewsSet
 from liq_provider.news.desk import NOT_ASKED, set_key
 from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
-
-_HOUR_MS = 3_600_000
 
 
 def judge(arguments: argparse.Namespace) -> int:
@@ -113,7 +112,7 @@ def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> New
 def _on_record(
     found: Context, reader: Reader, base_asset: str, close_ms: int, until_ms: int
 ) -> list[NewsItem]:
-    from_ms = close_ms - round(found.settings.news.max_age_hours * _HOUR_MS)
+    from_ms = close_ms - round(found.settings.news.max_age_hours * HOUR_MS)
     return [
         NewsItem(
             *(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"]),

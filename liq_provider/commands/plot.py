@@ -12,14 +12,13 @@ from liq_provider.commands.common import (
     parse_time,
     show_time,
 )
+from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.store.reader import Reader
 
 if TYPE_CHECKING:
     from liq_provider.plot.records import Candles
-
-_DAY_MS = 86_400_000
 
 
 def plot(arguments: argparse.Namespace) -> int:
@@ -111,7 +110,7 @@ def _span(
     from_ms = (
         minute_of(parse_time(arguments.from_time, "--from"))
         if arguments.from_time
-        else max(stored[0], to_ms - _DAY_MS)
+        else max(stored[0], to_ms - DAY_MS)
     )
     if from_ms >= to_ms:
         raise UsageError(

@@ -12,7 +12,7 @@ import threading
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import uuid4
 
 from liq_provider.bot.autostart import sidecar_config
@@ -21,6 +21,7 @@ from liq_provider.core import private
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.page import Page
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.sidecar.stopping import Stop, asked_to_stop
@@ -111,13 +112,20 @@ def _begin_anew(found: Context) -> NoReturn:
 
 
 async def _serve(config: SidecarConfig, own_run: str) -> None:
-    sidecar = Sidecar(config, own_run=own_run)
+    sidecar = Sidecar(config, own_run=own_run, make_page=_make_page)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _end, sidecar)
     obeying = asyncio.create_task(_obey(sidecar, config.files, own_run))
     await sidecar.run()
     obeying.cancel()
+
+
+def _make_page(*wiring: Any) -> Page:
+    # The web server is a second's import and some memory, which not everybody needs.
+    from liq_provider.dashboard.page_server import page_of
+
+    return page_of(*wiring)
 
 
 async def _obey(sidecar: Sidecar, files: RuntimeFiles, own_run: str) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from liq_provider.commands.common import Context, context, show_time
 from liq_provider.commands.entries import alive, entries, traded_coins
 from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
@@ -21,7 +22,6 @@ from liq_provider.store.health import coverage_shares
 from liq_provider.store.origins import mark_of
 from liq_provider.store.spool import waiting_in
 
-_DAY_MS = 86_400_000
 _NAMED = 5
 _STYLES = {
     "live": "green",
@@ -66,7 +66,7 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
     computed_ms = int(states.get("computed_ms") or 0)
     running = found.files.running() or _elsewhere(found.store_url, sidecar, now_ms)
     report = entries(reader, settings, now_ms, running, traded_coins(found.config))
-    waves = reader.waves(now_ms - _DAY_MS, limit=1)
+    waves = reader.waves(now_ms - DAY_MS, limit=1)
     return {
         "simulated": mark_of(reader, settings.venues.enabled),
         "store": str(found.files.prefix),
@@ -81,7 +81,7 @@ def collect(found: Context, now_ms: int) -> dict[str, Any]:
         "coverage_24h": coverage_shares(reader, settings.venues.enabled, now_ms),
         "totals_24h": {
             venue: {"count": count, "usd": round(usd, 2)}
-            for venue, (count, usd) in reader.venue_totals(now_ms - _DAY_MS).items()
+            for venue, (count, usd) in reader.venue_totals(now_ms - DAY_MS).items()
         },
         "coins": report.counts(),
         "last_wave": waves[0] if waves else None,

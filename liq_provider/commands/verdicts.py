@@ -14,10 +14,10 @@ from rich.text import Text
 
 from liq_provider.commands.common import context, pair_of, parse_time, show_time, tell_mark
 from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store.reader import Reader
 
-_DAY_MS = 86_400_000
 _STAND_IN = "Judged by a STAND-IN, not an AI: its words, calls and tokens are made up."
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CALL = ("outcome", "latency_ms", "requests", "prompt_tokens", "answer_tokens", "cost_usd")
@@ -33,7 +33,7 @@ def verdicts(arguments: argparse.Namespace) -> int:
     found = context(arguments)
     reader = found.reader()
     to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else int(time.time() * 1000)
-    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - _DAY_MS
+    from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     coin = base_asset_of_pair(pair_of(arguments.pair)) if arguments.pair else None
     rows = list(
         _calls(reader, coin, from_ms, to_ms)
@@ -58,7 +58,7 @@ def verdicts(arguments: argparse.Namespace) -> int:
 def _verdicts(
     reader: Reader, coin: str | None, from_ms: int, to_ms: int
 ) -> Iterator[dict[str, Any]]:
-    calls = {row["call_id"]: row for row in reader.model_calls(from_ms - _DAY_MS, to_ms)}
+    calls = {row["call_id"]: row for row in reader.model_calls(from_ms - DAY_MS, to_ms)}
     for row in reader.verdicts(from_ms, to_ms, None if coin is None else [coin]):
         if row["available_at"] < from_ms:
             continue

@@ -32,6 +32,7 @@ from liq_provider.config.sections import (
     Share,
     Venues,
 )
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.errors import SettingsError
 from liq_provider.measure.scales import SCALES, Score, threshold_problem
 
@@ -187,7 +188,7 @@ class Settings(Section):
     @property
     def baseline_ms(self) -> int:
         """``baseline_hours`` in milliseconds."""
-        return round(self.baseline_hours * 3_600_000)
+        return round(self.baseline_hours * HOUR_MS)
 
     @property
     def max_entry_delay_ms(self) -> int:

@@ -11,7 +11,7 @@ minute was made without it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 
 # An order that comes after the settling time is counted where it arrives, so a proof may be as
 # late as that and a little more without anything being missing.

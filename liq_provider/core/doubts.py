@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from threading import Lock
 
 from liq_provider.core.coverage import Interval, merge, minutes_around
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 
 ANY_COIN = ""
 

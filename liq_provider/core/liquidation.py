@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-PositionSide = Literal["long", "short"]
+from liq_provider.core.durations import MINUTE_MS
 
-MINUTE_MS = 60_000
+PositionSide = Literal["long", "short"]
 
 # 1000PEPE, 10000LADYS, 1000000MOG, 1MBABYDOGE on one side, SHIB1000 on the other.
 _MULTIPLIED = re.compile(r"^(?:1000000|10000|1000|1M)(?=[A-Z])|(?<=[A-Z])1000$")

@@ -17,7 +17,8 @@ import orjson
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.provenance import is_here, mark, within
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
@@ -41,7 +42,6 @@ _ACCOUNT_S = 2.0
 _IDLE_S = 30.0
 _SLOW_S = 15.0
 _OPENING_S = 10.0  # in which a store that is not open yet is no failure
-_DAY_MS = 86_400_000
 _SIGNALS = 60
 _WAVES = 40
 _LOOKS = 200
@@ -202,7 +202,7 @@ class Board:
         now_ms = self._now_ms()
         close_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
         if not self._remembered:
-            self.tape.remember(self.reader.newest_liquidations(now_ms - 3_600_000, _TAPE))
+            self.tape.remember(self.reader.newest_liquidations(now_ms - HOUR_MS, _TAPE))
             self._remembered = True
         facts = self.reader.states(["computed_ms", "readiness"])
         computed_ms = int(facts.get("computed_ms") or 0)
@@ -212,9 +212,9 @@ class Board:
         for minutes in self._looked_at():
             self._put(f"market {minutes}", self.market.section(minutes))
         self._put("waves", self._waves(now_ms))
-        rows = self.reader.newest_verdicts(now_ms - _DAY_MS, _SIGNALS + 1)
+        rows = self.reader.newest_verdicts(now_ms - DAY_MS, _SIGNALS + 1)
         settings, pairs = self.settings_in_force, self.whitelist
-        unseen = self.reader.unseen_waves(now_ms - _DAY_MS)
+        unseen = self.reader.unseen_waves(now_ms - DAY_MS)
         signals = [signal(row, settings, pairs, unseen) for row in rows[:_SIGNALS]]
         self._put("signals", {"rows": signals, "more": len(rows) > _SIGNALS})
         self._made_s = time.monotonic()
@@ -248,7 +248,7 @@ class Board:
 
     def _waves(self, now_ms: int) -> dict[str, Any]:
         """The running minute's first; those are not settled, and may still come to nothing."""
-        settled = self.reader.waves(now_ms - _DAY_MS, limit=_WAVES + 1)
+        settled = self.reader.waves(now_ms - DAY_MS, limit=_WAVES + 1)
         more, settled = len(settled) > _WAVES, settled[:_WAVES]
         running = [{**row, "settled": False} for row in self._anomalies.values()]
         begun = {(row["base_asset"], row["direction"], row["start_ms"]) for row in settled}
@@ -273,18 +273,16 @@ class Board:
             venues = self.settings.venues.enabled
             self._slow = {
                 # Up to what is settled: of what is younger nobody claims to know all.
-                "coverage_24h": known_shares(
-                    self.reader, venues, computed_ms - _DAY_MS, computed_ms
-                )
+                "coverage_24h": known_shares(self.reader, venues, computed_ms - DAY_MS, computed_ms)
                 if computed_ms
                 else {},
                 "totals_24h": {
                     venue: {"count": count, "usd": round(usd)}
-                    for venue, (count, usd) in self.reader.venue_totals(now_ms - _DAY_MS).items()
+                    for venue, (count, usd) in self.reader.venue_totals(now_ms - DAY_MS).items()
                 },
                 "store_bytes": self._store_bytes(),
             }
-            baseline_ms = max(self.settings.baseline_ms, _DAY_MS)
+            baseline_ms = max(self.settings.baseline_ms, DAY_MS)
             self._stored_simulated = within(
                 simulated_spans(self.reader), now_ms - baseline_ms, now_ms
             )

@@ -5,7 +5,7 @@ from typing import Any
 
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums, known_shares
 from liq_provider.measure.feature_rows import State

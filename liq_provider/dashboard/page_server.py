@@ -24,6 +24,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.files import study_dir
+from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
 
 logger = logging.getLogger(__name__)
@@ -183,6 +184,25 @@ class Dashboard:
     def take_status(self, status: Mapping[str, Any]) -> None:
         """The sidecar's status of this moment."""
         self.board.take_status(status)
+
+
+def page_of(
+    config: SidecarConfig,
+    exchange: BotExchange,
+    now_ms: Callable[[], int],
+    names: Callable[[], Mapping[str, str]],
+) -> Dashboard:
+    """:return: the page of a sidecar, see ``sidecar.page.MakePage``"""
+    return Dashboard(
+        config.settings,
+        config.store_url,
+        config.base_dir,
+        config.api_server,
+        exchange,
+        config.timeframe,
+        now_ms,
+        names,
+    )
 
 
 def door_of(host: str) -> tuple[Door, tuple[str, ...]]:

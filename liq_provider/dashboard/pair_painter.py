@@ -9,6 +9,7 @@ from typing import Any
 from ccxt.base.errors import BadSymbol
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.dashboard.account import Account
 from liq_provider.errors import UsageError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
@@ -17,7 +18,6 @@ from liq_provider.store.reader import Reader
 
 logger = logging.getLogger(__name__)
 
-_HOUR_MS = 3_600_000
 _FRESH_S = 10.0
 
 
@@ -73,7 +73,7 @@ class PairPainter:
         from liq_provider.plot.view import pair_view
 
         settled_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or self._now_ms())
-        from_ms = settled_ms - round(hours * _HOUR_MS)
+        from_ms = settled_ms - round(hours * HOUR_MS)
         candles = self._candles(pair, from_ms)
         view = pair_view(
             self._reader,

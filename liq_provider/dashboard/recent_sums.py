@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader, Sums
 
 _BLOCK_MS = 10 * MINUTE_MS

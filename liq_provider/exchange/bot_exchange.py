@@ -10,7 +10,7 @@ from liq_provider.config.provenance import is_here
 from liq_provider.config.sections import VenueSettings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import COLUMNS, no_candles
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market, markets_from_ccxt
 from liq_provider.errors import SettingsError
 

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
 
-_DAY_MS = 86_400_000
 # Files are cut by the time of receipt, or nearly at midnight.
 _MIDNIGHT_MS = 600_000
 _SNAPSHOT = re.compile(
@@ -109,4 +109,4 @@ def _day(path: Path, text: str) -> Interval:
     except ValueError:
         raise ImportRefused(f"{path}: {text} is no day") from None
     start_ms = int(start.timestamp() * 1000)
-    return Interval(start_ms, start_ms + _DAY_MS)
+    return Interval(start_ms, start_ms + DAY_MS)

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
 from liq_provider.config import provenance
-from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair, minute_of
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
 from liq_provider.store import schema
 from liq_provider.store.database import check_revision, store_errors
 from liq_provider.store.statements import read_state
 
-_DAY_MS = 86_400_000
 _AT_ONCE = 20_000
 _EVER_MS = 2**62
-_OLDEST_NEWS_MS = 7 * _DAY_MS  # the most that news.max_age_hours can be
+_OLDEST_NEWS_MS = 7 * DAY_MS  # the most that news.max_age_hours can be
 
 # Where an empty coin stands for all of them.
 _OF_ALL_COINS = frozenset({"coverage", "doubts"})
@@ -144,7 +144,7 @@ def _within(table: Table, wanted: Wanted) -> ColumnElement[bool]:
         # An order of before may count in the first minutes; it is never later than a day.
         return and_(
             columns.event_ms < last,
-            columns.event_ms >= first - _DAY_MS,
+            columns.event_ms >= first - DAY_MS,
             or_(columns.event_ms >= first, columns.minute_ms >= first),
         )
     if table.name in ("coverage", "doubts", "holdouts"):
@@ -205,9 +205,9 @@ class _Parts:
         column = self._schema.get_field_index(self._day_column)
         begin = 0
         for index in range(1, len(rows) + 1):
-            day = rows[begin][column] // _DAY_MS
-            if index == len(rows) or rows[index][column] // _DAY_MS != day:
-                moment = datetime.fromtimestamp(day * _DAY_MS / 1000, UTC)
+            day = rows[begin][column] // DAY_MS
+            if index == len(rows) or rows[index][column] // DAY_MS != day:
+                moment = datetime.fromtimestamp(day * DAY_MS / 1000, UTC)
                 name = f"{self._name}/day={moment:%Y-%m-%d}/{PART}"
                 self._put(name, rows[begin:index])
                 begin = index

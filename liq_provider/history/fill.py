@@ -14,7 +14,8 @@ import requests
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval, without
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
 from liq_provider.errors import FeedError
 from liq_provider.history.rest import HISTORIES, Fetch

@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from liq_provider.core.coverage import Interval, merge
-from liq_provider.core.liquidation import MINUTE_MS, base_asset_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import base_asset_of
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.bad_row import BadRow

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import FeedError
@@ -19,7 +20,7 @@ History = Callable[[Market, Interval, int, Fetch], tuple[list[Liquidation], int]
 _MAX_PAGES = 50
 _OKX_PAGE = 100
 _GATE_PAGE = 1_000
-_GATE_WINDOW_MS = 3_600_000
+_GATE_WINDOW_MS = HOUR_MS
 # How far before a gap a row is looked for that proves its beginning.
 _GATE_BEFORE = 6
 

@@ -13,11 +13,10 @@ from threading import Lock
 from typing import Any
 
 from liq_provider.config.sections import LlmSettings
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
 from liq_provider.store.shared_questions import Totals
-
-DAY_MS = 86_400_000
 
 # Every tokenizer in use makes fewer tokens than one for every two characters of English or JSON.
 _CHARACTERS_PER_TOKEN = 2
@@ -59,8 +58,8 @@ class Budget:
         limits = settings.budget
         self._settings = settings
         self._rates = {
-            "calls_per_minute": Rate(limits.calls_per_minute, 60_000),
-            "calls_per_hour": Rate(limits.calls_per_hour, 3_600_000),
+            "calls_per_minute": Rate(limits.calls_per_minute, MINUTE_MS),
+            "calls_per_hour": Rate(limits.calls_per_hour, HOUR_MS),
         }
         self._day = now_ms // DAY_MS
         self._calls, self._tokens, self._usd = 0, 0, 0.0
@@ -205,8 +204,8 @@ class Budget:
             return own
         at_ms, totals = self._shared
         span_ms, count = {
-            "calls_per_minute": (60_000, totals.minute),
-            "calls_per_hour": (3_600_000, totals.hour),
+            "calls_per_minute": (MINUTE_MS, totals.minute),
+            "calls_per_hour": (HOUR_MS, totals.hour),
         }[name]
         return max(own, count) if now_ms - at_ms < span_ms else own
 

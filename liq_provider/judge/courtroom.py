@@ -9,12 +9,14 @@ from typing import Any
 
 from liq_provider.config.settings import Settings
 from liq_provider.core import keys
+from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.budget import DAY_MS, Spent
+from liq_provider.judge.budget import Spent
 from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.judge_report import judge_report
 from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
@@ -22,7 +24,6 @@ from liq_provider.judge.shared_news import SharedNews
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
-from liq_provider.sidecar.self_report import judge_report
 from liq_provider.store.reader import Reader
 from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer

@@ -10,7 +10,7 @@ import numpy as np
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.judge.matrix import NEWS_CODES, Confidence
 from liq_provider.measure.feature_rows import FeatureRows, State
@@ -80,7 +80,7 @@ def explain(
     change, noise = trend_inputs(closes, settings.trend_candles)
     if not len(closes):
         change = noise = np.array([np.nan])
-    verdicts = reader.verdicts(from_ms, close_ms + 24 * 3_600_000, [base_asset])
+    verdicts = reader.verdicts(from_ms, close_ms + DAY_MS, [base_asset])
     rules = Rules.of(settings)
     found = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
     last = int(computed.wanted[-1])

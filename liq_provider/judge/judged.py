@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.questions import State, Wave
 from liq_provider.judge.rules import JUDGE
 from liq_provider.judge.verdict import aligned_of
-
-_DAY_MS = 24 * 3_600_000
 
 
 class Judged:
@@ -43,5 +42,5 @@ class Judged:
 
     def forget(self, close_ms: int) -> None:
         """Let go of waves that are over for long."""
-        oldest_ms = close_ms - _DAY_MS
+        oldest_ms = close_ms - DAY_MS
         self._states = {wave: s for wave, s in self._states.items() if wave[2] >= oldest_ms}

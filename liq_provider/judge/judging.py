@@ -17,8 +17,7 @@ from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.vetoes import Vetoes
-from liq_provider.measure.anomaly import Anomaly
-from liq_provider.sidecar.settling import Settled
+from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.store.confirmation import Confirmed
 
 logger = logging.getLogger(__name__)

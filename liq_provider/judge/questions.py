@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from liq_provider.core.arrays import FloatArray
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.judgement import Judgement
@@ -20,7 +21,7 @@ from liq_provider.news import NewsSet
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news
-_KEPT_MS = 24 * 3_600_000
+_KEPT_MS = DAY_MS
 
 _Key = tuple[str, Wave, State]  # with the pair that was asked about
 
@@ -80,7 +81,7 @@ class Questions:
         self.early = EarlyStats()
         self._now_ms = now_ms
         self._asked: dict[_Key, _Question] = {}
-        self._rate = Rate(model.ahead_per_minute, 60_000)
+        self._rate = Rate(model.ahead_per_minute, MINUTE_MS)
 
     def room(self) -> int:
         """:return: how many more questions may be asked ahead now"""

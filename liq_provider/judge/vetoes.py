@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.questions import State, Wave
 from liq_provider.judge.rules import VETOED, is_model
 from liq_provider.judge.verdict import Verdict, aligned_of
 from liq_provider.measure.waves import Strength
 
-_DAY_MS = 24 * 3_600_000
 _CONTRADICTORY = "contradictory"
 
 
@@ -54,7 +54,7 @@ class Vetoes:
 
     def forget(self, close_ms: int) -> None:
         """Let go of waves that are over for long."""
-        oldest_ms = close_ms - _DAY_MS
+        oldest_ms = close_ms - DAY_MS
         self._refused = {wave for wave in self._refused if wave[2] >= oldest_ms}
         self._by_news = {wave: s for wave, s in self._by_news.items() if wave[2] >= oldest_ms}
 

@@ -26,7 +26,8 @@ from rich.console import Console
 from liq_provider.config.settings import SECTION, load_settings, resolve_store
 from liq_provider.core import keys
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
@@ -208,7 +209,7 @@ class Demo:
             raise DemoError(f"the simulator does not answer; see {self._dir / 'simulator.log'}")
         first_ms, live_ms = int(state["first_ms"]), int(state["now_ms"])
         kept = self._import(reader, store_url, Interval(first_ms, minute_of(live_ms)))
-        hours = (live_ms - first_ms) / 3_600_000
+        hours = (live_ms - first_ms) / HOUR_MS
         console.print(f"Imported {kept:,} synthetic liquidations of {hours:.0f} hours.")
         rest = Interval(minute_of(live_ms), minute_of(live_ms) + MINUTE_MS)
         Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True).start()

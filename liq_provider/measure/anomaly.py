@@ -1,6 +1,6 @@
 """The newest minute of a coin: its row of features, whether it is anomalous, and its wave."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,22 @@ class Anomaly:
     wave_start_ms: int = 0
     seen: bool = True
     zscore: Score = "classic"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """
+    What a settled minute brought.
+
+    :param anomalies: minutes above the judge's floor, with their wave's start
+    :param pairs: the pair that stands for each coin
+    :param covered: venues that covered the minute
+    """
+
+    close_ms: int
+    anomalies: tuple[Anomaly, ...]
+    pairs: Mapping[str, str]
+    covered: tuple[str, ...]
 
 
 def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from liq_provider.core.arrays import BoolArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.moments import duration, moment
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.window_sums import strided_count, trailing_count

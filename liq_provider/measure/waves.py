@@ -19,7 +19,7 @@ from typing import Literal, overload
 import numpy as np
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import FeatureRows, Measured, purity
 from liq_provider.measure.scales import Score
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from liq_provider.config.sections import NewsSettings
 from liq_provider.core import keys
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.core.rate import Rate
 from liq_provider.news.allowance import Allowance
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 # A publisher's clock may be a little ahead; what is dated later is not believed.
 _AHEAD_MS = 60_000
 _FAILED_S = 30.0
-_HOUR_MS = 3_600_000
 _END_S = 1.0
 
 
@@ -121,7 +121,7 @@ class NewsDesk:
         # What strangers send is read beside the feeds of exchanges, not among them.
         self._own = OwnLoop("news")
         self._source = _source(settings)
-        self._rate = Rate(settings.calls_per_minute, 60_000)
+        self._rate = Rate(settings.calls_per_minute, MINUTE_MS)
         self._cache: dict[str, _Cached] = {}
 
     async def close(self) -> None:
@@ -207,7 +207,7 @@ class NewsDesk:
     ) -> tuple[tuple[NewsItem, ...], bool]:
         """:return: the newest that may go further, and whether some spoke to the judge"""
         now_ms, dropped = self._now_ms(), self.stats.dropped
-        oldest_ms = now_ms - self._settings.max_age_hours * _HOUR_MS
+        oldest_ms = now_ms - self._settings.max_age_hours * HOUR_MS
         links: set[str] = set()
         found: dict[str, NewsItem] = {}
         steered = False

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.scales import SCALES
 from liq_provider.plot.lower import without_z, z_scale
 from liq_provider.plot.theme import Theme

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import SCALES, Score, score_words
 from liq_provider.plot.text import length, safe, usd, utc

@@ -15,7 +15,8 @@ from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, base_asset_of_pair
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.feature_rows import FeatureRows
@@ -174,9 +175,9 @@ def runs(flags: BoolArray, start_ms: int, step_ms: int) -> tuple[Interval, ...]:
 def _refuse_too_long(settings: Settings, timeframe_ms: int, from_ms: int, to_ms: int) -> None:
     step_ms = MINUTE_MS if settings.backtest_source == "minutes" else timeframe_ms
     if to_ms - from_ms > MOST_STEPS * step_ms:
-        days = MOST_STEPS * step_ms / 86_400_000
+        days = MOST_STEPS * step_ms / DAY_MS
         raise UsageError(
-            f"{(to_ms - from_ms) / 86_400_000:,.1f} days are too much for one picture; "
+            f"{(to_ms - from_ms) / DAY_MS:,.1f} days are too much for one picture; "
             f"ask for at most {days:,.0f}"
         )
 

@@ -11,7 +11,8 @@ import requests
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import FeedError, StoreError
 from liq_provider.history.fill import (
     FILLABLE,
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _EVERY_S = 60.0
 _GAPS_AT_ONCE = 20
-_LOOK_BACK_MS = 24 * 3_600_000
+_LOOK_BACK_MS = DAY_MS
 
 
 @dataclass(slots=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.doubts import Doubt, Doubts, blind
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
+from liq_provider.measure.anomaly import Settled
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.settling import Settled, Settler
+from liq_provider.sidecar.settling import Settler
 from liq_provider.stream import Feed
 
 logger = logging.getLogger(__name__)

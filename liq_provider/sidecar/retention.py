@@ -6,13 +6,13 @@ from concurrent.futures import Executor
 from typing import Any
 
 from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.store.pruning import Pruning, newest_ms
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-_DAY_MS = 86_400_000
 _EVERY_S = 600.0
 # Of the store's time at most a third.
 _PAUSE_S = 0.05
@@ -61,7 +61,7 @@ class Retention:
         while self._keep_days is not None:
             await self._serving.wait()
             try:
-                before_ms = await self._cut_ms(round(self._keep_days * _DAY_MS))
+                before_ms = await self._cut_ms(round(self._keep_days * DAY_MS))
                 if before_ms is not None:
                     await self._cut(before_ms)
                 failed = False

@@ -17,7 +17,7 @@ import numpy as np
 
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.anomaly import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.measure.features import compute_features

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from liq_provider import __version__
@@ -22,24 +22,28 @@ from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.doubts import ANY_COIN, Doubts
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.ending import end, first_of
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.core.markets import MarketTable
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.judge.courtroom import Courtroom
+from liq_provider.judge.judge_report import nobody_judges
+from liq_provider.measure.anomaly import Settled
 from liq_provider.sidecar.beside import Beside
 from liq_provider.sidecar.exchange_work import ExchangeWork
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.minute_loop import MinuteLoop, VenueFeed
+from liq_provider.sidecar.page import MakePage, Page
 from liq_provider.sidecar.process_mark import ProcessMark
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running, RunningLoop, RunningMinute
-from liq_provider.sidecar.self_report import ingest_report, nobody_judges, venue_report
-from liq_provider.sidecar.settling import Settled, Settler
+from liq_provider.sidecar.self_report import ingest_report, venue_report
+from liq_provider.sidecar.settling import Settler
 from liq_provider.store import runs
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import BUSY_TIMEOUT_S, open_engine
@@ -51,9 +55,6 @@ from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
 from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES
-
-if TYPE_CHECKING:
-    from liq_provider.dashboard.page_server import Dashboard
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Sidecar:
     :param clock: what time it is
     :param busy_timeout_s: how long to wait for a store that somebody else has locked
     :param own_run: which run of the sidecar this is; none is ever the same again
+    :param make_page: if it is to be watched, and the settings want that
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Sidecar:
         clock: ExchangeClock | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         own_run: str | None = None,
+        make_page: MakePage | None = None,
     ) -> None:
         self._own_run = own_run or uuid4().hex
         self._mark = ProcessMark.mine(self._own_run).write()
@@ -107,7 +110,11 @@ class Sidecar:
         )
         self._settler = Settler(self._writer, self._reader, settings)
         self._court: Courtroom | None = None
-        self._dashboard = self._make_dashboard()
+        self._page: Page | None = None
+        if make_page is not None and settings.dashboard.enabled:
+            self._page = make_page(
+                config, self._exchange, self._clock.now_ms, lambda: self._settler.pairs
+            )
         self._venues = self._make_venues()
         self._minutes = MinuteLoop(
             self._venues,
@@ -189,8 +196,8 @@ class Sidecar:
             await first_of(self._work.measure_clock(), *tasks)
             if not any(task.done() for task in tasks):
                 tasks += [asyncio.create_task(worker) for worker in self._workers()]
-                if self._dashboard is not None:
-                    await self._dashboard.start()
+                if self._page is not None:
+                    await self._page.start()
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended = [task for task in tasks if task.done() and task is not stopping]
@@ -225,7 +232,7 @@ class Sidecar:
                 logger.warning("What was judged before cannot be read: %s", error)
                 await asyncio.sleep(_RETRY_S)
         await loop.run_in_executor(self._asking, self._court.prepare)
-        if self._court.model or self._dashboard:
+        if self._court.model or self._page:
             await self._running.run()
         await self._stop.wait()
 
@@ -278,35 +285,18 @@ class Sidecar:
         task.add_done_callback(self._tasks.discard)
 
     async def _foresee(self, running: Running) -> None:
-        if self._dashboard is not None:
-            self._dashboard.take_running(running)
+        if self._page is not None:
+            self._page.take_running(running)
         # Before the minute before is settled nobody knows which wave this one belongs to.
         if self._court and running.close_ms - running.settled_ms == MINUTE_MS:
             await self._court.judging.foresee(running.anomalies, running.pairs)
 
-    # -- dashboard ------------------------------------------------------------------------
-
-    def _make_dashboard(self) -> "Dashboard | None":
-        if not self._settings.dashboard.enabled:
-            return None
-        # The web server is a second's import and some memory, which not everybody needs.
-        from liq_provider.dashboard.page_server import Dashboard
-
-        return Dashboard(
-            self._settings,
-            self._config.store_url,
-            self._config.base_dir,
-            self._config.api_server,
-            self._exchange,
-            self._config.timeframe,
-            self._clock.now_ms,
-            lambda: self._settler.pairs,
-        )
+    # -- page ------------------------------------------------------------------------
 
     def _take(self, items: Sequence[Liquidation], since_ms: int) -> None:
         self._ingest.put(items, since_ms)
-        if self._dashboard is not None:
-            self._dashboard.take_liquidations(items)
+        if self._page is not None:
+            self._page.take_liquidations(items)
 
     # -- feeds ----------------------------------------------------------------------------
 
@@ -336,8 +326,8 @@ class Sidecar:
         stored_s = 0.0
         while True:
             await self._look_beside()
-            if self._dashboard is not None:
-                self._dashboard.take_status(self.status())
+            if self._page is not None:
+                self._page.take_status(self.status())
             if time.monotonic() - stored_s >= _STORED_STATUS_S:
                 stored_s = time.monotonic()
                 self._write_status()
@@ -400,7 +390,7 @@ class Sidecar:
             "unsettled_minutes": self._minutes.unsettled,
             "covered": list(self._minutes.covered),
             "fills": self._gaps.report(),
-            "dashboard": None if self._dashboard is None else self._dashboard.report(),
+            "dashboard": None if self._page is None else self._page.report(),
             "bots": self._beside.bots,
             "retention": self._retention.report(),
             "looks_failed": self._running.failures,
@@ -444,5 +434,5 @@ class Sidecar:
         finally:
             self._writer.close()
 
-    def _parts(self) -> "list[Courtroom | Dashboard]":
-        return [part for part in (self._court, self._dashboard) if part is not None]
+    def _parts(self) -> list[Courtroom | Page]:
+        return [part for part in (self._court, self._page) if part is not None]

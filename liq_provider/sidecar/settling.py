@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
-from liq_provider.core.liquidation import MINUTE_MS
-from liq_provider.measure.anomaly import Anomaly, anomaly, feature_row, wave_row
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.measure.anomaly import Anomaly, Settled, anomaly, feature_row, wave_row
 from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -20,22 +20,6 @@ logger = logging.getLogger(__name__)
 # Minutes that are final but were not computed, as the store was busy or another sidecar that did
 # it went away. Without their rows the bot would take a wave that goes on for one that begins.
 _CATCH_UP_MIN = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """
-    What a settled minute brought.
-
-    :param anomalies: minutes above the judge's floor, with their wave's start
-    :param pairs: the pair that stands for each coin
-    :param covered: venues that covered the minute
-    """
-
-    close_ms: int
-    anomalies: tuple[Anomaly, ...]
-    pairs: Mapping[str, str]
-    covered: tuple[str, ...]
 
 
 class Settler:

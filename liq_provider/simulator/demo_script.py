@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from liq_provider.core.liquidation import MINUTE_MS, PositionSide
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.scenario import Scenario, ScriptedWave, WaveKind, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 

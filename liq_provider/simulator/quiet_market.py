@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.simulator.orders import Draft
 from liq_provider.simulator.symbols import SymbolSpec
 
-HOUR_MS = 3_600_000
 VENUE_SHARES = {"binance": 0.5, "bybit": 0.3, "okx": 0.2}
 
 # Log-normal sizes with a cap: heavy-tailed, yet three of the largest on one side within five

@@ -1,10 +1,10 @@
 """Binance's order book, tickers and mark price at one moment."""
 
+from liq_provider.core.durations import DAY_MS, HOUR_MS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.symbols import SymbolSpec, plain
 
-DAY_MS = 86_400_000
-FUNDING_MS = 8 * 3_600_000
+FUNDING_MS = 8 * HOUR_MS
 FUNDING_RATE = "0.00010000"
 LEVEL_USD = 50_000.0
 
@@ -33,7 +33,7 @@ class Quotes:
     def day(self, spec: SymbolSpec, now: int) -> Answer:
         """:return: the last 24 hours"""
         # Hourly steps are enough for a day's extremes and keep this cheap for all symbols.
-        rows = self._market.candles(spec.symbol, 3_600_000, now - DAY_MS, now, now)
+        rows = self._market.candles(spec.symbol, HOUR_MS, now - DAY_MS, now, now)
         price = self._market.price(spec.symbol, now)
         first = rows[0][1] if rows else price
         volume = sum(row[5] for row in rows)

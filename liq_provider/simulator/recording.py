@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.simulator.dialects import DIALECTS
 from liq_provider.simulator.market import SimulatedMarket
@@ -14,8 +15,6 @@ from liq_provider.simulator.prices import FillPath
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec, plain, tick_for
 
 logger = logging.getLogger(__name__)
-
-HOUR_MS = 3_600_000
 
 
 class Recording(SimulatedMarket):

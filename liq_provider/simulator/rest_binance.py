@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 from aiohttp import web
 
+from liq_provider.core.durations import DAY_MS
 from liq_provider.simulator.listing import symbol_info
 from liq_provider.simulator.market import Candle, SimulatedMarket
-from liq_provider.simulator.quotes import DAY_MS, FUNDING_MS, FUNDING_RATE, Quotes
+from liq_provider.simulator.quotes import FUNDING_MS, FUNDING_RATE, Quotes
 from liq_provider.simulator.symbols import SymbolSpec, plain
 
 PREFIXES = ("/fapi/v1", "/fapi/v2", "/fapi/v3")

@@ -6,6 +6,7 @@ from decimal import Decimal
 import orjson
 from aiohttp import web
 
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.simulator.listing import LISTED_MS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.symbols import SymbolSpec, plain
@@ -137,7 +138,7 @@ def _gate_contract(spec: SymbolSpec) -> dict[str, object]:
     }
 
 
-_OKX_LOOK_BACK_MS = 6 * 3_600_000
+_OKX_LOOK_BACK_MS = 6 * HOUR_MS
 
 
 def _bybit_instrument(spec: SymbolSpec) -> dict[str, object]:

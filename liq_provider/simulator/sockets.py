@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import WSMsgType, web
 
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.simulator.dialects import DIALECTS, bucket_frames
 from liq_provider.simulator.faults import Faults
 from liq_provider.simulator.feeds import Client, FeedHub
@@ -15,7 +16,7 @@ from liq_provider.simulator.market import SimulatedMarket
 
 BYBIT_ARGS_LIMIT = 21_000
 OKX_IDLE_S = 30.0
-OKX_SNAPSHOT_BACK_MS = 3_600_000
+OKX_SNAPSHOT_BACK_MS = HOUR_MS
 
 Answer = Callable[[Client, str], str | None]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

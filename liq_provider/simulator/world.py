@@ -3,15 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Draft, Order
 from liq_provider.simulator.prices import NoisePath
 from liq_provider.simulator.quiet_market import QuietMarket
 from liq_provider.simulator.scenario import Scenario, ScriptedWave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
-
-HOUR_MS = 3_600_000
 
 # The longest lead of a wave's price moves before its burst, with some room.
 PLAN_AHEAD_MS = 20 * MINUTE_MS

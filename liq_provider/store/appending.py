@@ -11,7 +11,8 @@ from sqlalchemy import Connection, select
 
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.store import rebooking, schema, statements
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.final import FinalMinutes

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation, minute_of
 
 # An order cannot be from the future; a few seconds are the venue's and our clocks together.
 FUTURE_MS = 5_000

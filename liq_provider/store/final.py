@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from liq_provider.core.coverage import Interval, whole_minutes
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.knowledge import Knowledge, claims_query, doubts_query, gather, together
 from liq_provider.store.statements import read_state

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Engine, or_, select
 
 from liq_provider.core.coverage import Interval, whole_minutes, without
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.knowledge import (

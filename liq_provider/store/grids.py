@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval, whole_minutes
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema

@@ -4,23 +4,22 @@ from collections.abc import Sequence
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import SettingsError
 from liq_provider.store.booking import other_minutes_words
 from liq_provider.store.reader import Reader
 
-_DAY_MS = 86_400_000
-
 
 def coverage_shares(reader: Reader, venues: Sequence[str], now_ms: int) -> dict[str, float]:
     """:return: share of the last 24 hours that each venue covers"""
-    day = Interval(now_ms - _DAY_MS, now_ms)
+    day = Interval(now_ms - DAY_MS, now_ms)
     shares = {}
     for venue, spans in reader.coverage(venues, day.start_ms, day.end_ms).items():
         known = sum(
             max(0, min(span.end_ms, day.end_ms) - max(span.start_ms, day.start_ms))
             for span in spans
         )
-        shares[venue] = round(known / _DAY_MS, 4)
+        shares[venue] = round(known / DAY_MS, 4)
     return shares
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Select, select
 
 from liq_provider.core.arrays import BoolArray, IntArray
 from liq_provider.core.coverage import Interval, merge, whole_minutes, without
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
 
 # What may take part in a scored segment; a fill serves baselines only.

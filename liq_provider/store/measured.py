@@ -13,7 +13,7 @@ import numpy as np
 
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
 from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.features import compute_features

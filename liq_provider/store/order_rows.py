@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.store import schema
 
 Row = dict[str, Any]

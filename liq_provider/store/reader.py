@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import func, select
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows
 from liq_provider.store import schema

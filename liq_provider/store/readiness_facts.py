@@ -13,7 +13,7 @@ from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray
 from liq_provider.core.coverage import Interval, whole_minutes
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.baseline import BaselineCounts, mask_of
 from liq_provider.measure.feature_rows import FeatureRows, State

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.order_rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, select
 
+from liq_provider.core.durations import DAY_MS
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.statements import read_state, write_state
 
 _RUN = "run:"
 _STOP = "stop_asked:"
-_OLD_MS = 86_400_000
+_OLD_MS = DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

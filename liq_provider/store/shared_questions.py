@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Engine, case, delete, func, select, text, tuple_, update
 
 from liq_provider.config.sections import BudgetSettings
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.order_rows import Row
@@ -28,9 +29,6 @@ VETOED: Final = "vetoed"
 Key = tuple[Any, ...]
 
 _KEY = tuple(schema.questions.primary_key)
-_MINUTE_MS = 60_000
-_HOUR_MS = 3_600_000
-_DAY_MS = 86_400_000
 # Two sidecars on one PostgreSQL take questions one after the other.
 _DOCKET_LOCK = 0x4C69_7151
 
@@ -282,19 +280,19 @@ def _abandon(connection: Connection, call_id: str) -> None:
 
 def _totals(connection: Connection, now_ms: int) -> Totals:
     table = schema.model_calls.c
-    day_ms = now_ms // _DAY_MS * _DAY_MS
+    day_ms = now_ms // DAY_MS * DAY_MS
 
     def since(from_ms: int, column: Any) -> Any:
         return func.coalesce(func.sum(case((table.asked_ms > from_ms, column), else_=0)), 0)
 
     row = connection.execute(
         select(
-            since(now_ms - _MINUTE_MS, table.requests),
-            since(now_ms - _HOUR_MS, table.requests),
+            since(now_ms - MINUTE_MS, table.requests),
+            since(now_ms - HOUR_MS, table.requests),
             since(day_ms - 1, table.requests),
             since(day_ms - 1, table.charged_tokens),
             since(day_ms - 1, func.coalesce(table.cost_usd, 0.0)),
-        ).where(table.asked_ms > min(day_ms - 1, now_ms - _HOUR_MS))
+        ).where(table.asked_ms > min(day_ms - 1, now_ms - HOUR_MS))
     ).one()
     minute, hour, calls, tokens = (int(value) for value in row[:4])
     return Totals(minute, hour, calls, tokens, float(row[4]))

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from liq_provider.core.coverage import Interval, without
 from liq_provider.core.doubts import Doubt
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.booking import FUTURE_MS
 from liq_provider.store.order_rows import Row

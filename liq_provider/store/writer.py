@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine, delete, func, select
 
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
 from liq_provider.store import gap_fills, schema, statements, upkeep, verdicts

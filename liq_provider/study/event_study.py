@@ -20,9 +20,10 @@ import pandas as pd
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.waves import Thresholds
-from liq_provider.study.events import DAY_MS, PairData, PairWaves, clustered, find_waves
+from liq_provider.study.events import PairData, PairWaves, clustered, find_waves
 from liq_provider.study.placebo import placebo_means
 from liq_provider.study.stats import (
     Clusters,
@@ -170,7 +171,7 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
     rng = np.random.default_rng(options.seed)
     rules = follow_rules(settings)
     waves = {data.pair: find_waves(data, settings, rules) for data in pairs}
-    timeframe_min = pairs[0].timeframe_ms // 60_000
+    timeframe_min = pairs[0].timeframe_ms // MINUTE_MS
     horizon = primary_of(timeframe_min)
     events = _events(waves, settings.segment_min, horizons_of(timeframe_min), horizon)
     primary = f"r{horizon}"
@@ -223,7 +224,7 @@ def _events(
         returns["late"] = found.data.forward(primary, late_candles=1)[row] * sign
         tables.append(found.events.assign(**returns))
     events = clustered(pd.concat(tables, ignore_index=True), segment_min)
-    hour = (events["close_ms"] % DAY_MS // 3_600_000).astype("int64")
+    hour = (events["close_ms"] % DAY_MS // HOUR_MS).astype("int64")
     liquidated = np.where(events["sign"] > 0, "shorts", "longs")
     return events.assign(
         liquidated=liquidated, hours=[f"{h - h % 4:02d}-{h - h % 4 + 4:02d} UTC" for h in hour]

@@ -16,13 +16,11 @@ import pandas as pd
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
-
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.judge import matrix
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
@@ -44,7 +45,7 @@ from liq_provider.study.event_study import (
     clusters_of,
     primary_of,
 )
-from liq_provider.study.events import DAY_MS, PairData, clustered
+from liq_provider.study.events import PairData, clustered
 from liq_provider.study.foreknown import without_foreknown
 from liq_provider.study.recorded import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
@@ -144,7 +145,7 @@ def run_judges(
     :param recorded: what was said of their coins within their candles
     """
     recorded, foreknown = without_foreknown(recorded, settings)
-    horizon = primary_of(pairs[0].timeframe_ms // 60_000)
+    horizon = primary_of(pairs[0].timeframe_ms // MINUTE_MS)
     rules = Rules.of(settings)
     fates: Counter[Fate] = Counter()
     tables = []

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.core.arrays import FloatArray, IntArray
-from liq_provider.study.events import DAY_MS, PairWaves
+from liq_provider.core.durations import DAY_MS
+from liq_provider.study.events import PairWaves
 
 DRAWS = 1_999
 

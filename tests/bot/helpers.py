@@ -14,7 +14,7 @@ from liq_provider.bot.store_reading import StoreReading
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings, load_settings, sidecar_settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Rules
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.store.confirmation import Confirmed

@@ -15,7 +15,8 @@ import pytest
 
 from liq_provider.bot.source import HistorySource
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.store.bar_rows import put_bars
 from liq_provider.store.booking import Incoming

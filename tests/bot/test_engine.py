@@ -9,7 +9,7 @@ import pytest
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, live_source, rules, settings, stored, verdict
 

@@ -13,7 +13,7 @@ from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
 from liq_provider.bot.stops import StopRules
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, live_source, rules, settings, stored, verdict
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave

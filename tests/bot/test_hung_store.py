@@ -21,7 +21,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import LiveSource, reader_in_background
 from liq_provider.bot.watch import SidecarWatch
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, settings, stored

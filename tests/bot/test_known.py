@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from liq_provider.bot.known import CoverageReport, KnownCandles, candles_tested
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
 
 CLOSES = np.arange(1, 11, dtype=np.int64) * MINUTE_MS

@@ -15,7 +15,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.config.settings import sidecar_settings
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.core.moments import moment
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport

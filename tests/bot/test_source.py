@@ -11,7 +11,8 @@ import pytest
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.config.measuring import feature_params_of, windows_of
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
 from liq_provider.measure.anomaly import feature_row
 from liq_provider.store.booking import Incoming

@@ -8,7 +8,7 @@ import pytest
 from chaos.books import Books
 from chaos.ledger import Line, causes_of, minutes, storage, unknown
 from chaos.records import Delivery, Order, Row, Span, Truth, key_of
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 
 M0 = 1_795_784_400_000
 SETTLE_MS = 2_000

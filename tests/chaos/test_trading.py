@@ -9,7 +9,7 @@ from chaos.books import Books
 from chaos.ledger import Line
 from chaos.records import Loop, Order, Position, Span, Truth, key_of
 from chaos.trading import Rules, check_entries, check_loops, check_stops
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 
 M0 = 1_795_784_400_000
 CLOSE = M0 + MINUTE_MS

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page
 
+from liq_provider.dashboard.page_server import page_of
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
@@ -83,7 +84,7 @@ class Stage:
     def __init__(self, sim: Simulator, config: SidecarConfig, moment: Time) -> None:
         self.sim, self.config, self.moment = sim, config, moment
         self.reader = Reader(config.store_url)
-        self.sidecar = Sidecar(config, moment.clock())
+        self.sidecar = Sidecar(config, moment.clock(), make_page=page_of)
         self.working: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
@@ -115,7 +116,7 @@ class Stage:
             self.config.timeframe,
             self.config.base_dir,
         )
-        self.sidecar = Sidecar(self.config, self.moment.clock())
+        self.sidecar = Sidecar(self.config, self.moment.clock(), make_page=page_of)
         await self.start()
 
     async def settle(self, minute_ms: int) -> None:

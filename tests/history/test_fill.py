@@ -14,7 +14,8 @@ from liq_provider.cli import main
 from liq_provider.config.sections import VenueSettings
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.exchange.bot_exchange import load_venue_markets

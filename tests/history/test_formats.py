@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from liq_provider.cli import main
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.recognise import recognise
 from liq_provider.store import schema

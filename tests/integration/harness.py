@@ -14,7 +14,7 @@ from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from freqtrade.worker import Worker
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.prices import PriceLeg
 from liq_provider.simulator.urls import freqtrade_exchange_config

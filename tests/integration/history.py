@@ -14,7 +14,8 @@ from freqtrade.data.btanalysis import load_backtest_data
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.booking import Incoming
 from tests.bot.helpers import Store

@@ -11,7 +11,7 @@ import pytest
 from freqtrade.enums import CandleType, RunMode
 from freqtrade.resolvers import StrategyResolver
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from tests.bot.helpers import Store, at
 from tests.bot.test_engine import BTC, candles
 from tests.integration.harness import ROOT, bot_config, simulator

@@ -26,7 +26,7 @@ from liq_provider.bot import clock_watch, store_reading
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings, load_settings, sidecar_settings
 from liq_provider.core.coverage import CoverageTracker, Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence

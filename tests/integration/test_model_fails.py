@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.prices import PriceLeg
 from liq_provider.simulator.stand_in import MODEL, StandIn, asked, completion, verdict, well_behaved

@@ -18,7 +18,7 @@ import pytest
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.history.importer import import_files
 from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.simulator.control import OrderRequest

@@ -3,9 +3,10 @@
 import pytest
 
 from liq_provider.config.sections import LlmSettings
+from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.breaker import Breaker
-from liq_provider.judge.budget import DAY_MS, Budget, Spent
+from liq_provider.judge.budget import Budget, Spent
 
 T = 20_000 * DAY_MS + 3_600_000
 

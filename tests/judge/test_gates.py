@@ -9,7 +9,8 @@ import pytest
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, PositionSide
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.judge.gates import Gate, explain
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming

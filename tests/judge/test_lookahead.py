@@ -13,9 +13,8 @@ from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.questions import EarlyStats
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.measure.waves import Strength
-from liq_provider.sidecar.settling import Settled
 from liq_provider.simulator.stand_in import StandIn, asked, completion
 from liq_provider.simulator.urls import ccxt_config
 from tests.court import MINUTE, PAIR, Court, anomaly, confirms, no_idea, running

@@ -8,11 +8,13 @@ import pytest
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.measure.anomaly import Settled
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.waves import Strength, Thresholds, signs, strengths, wave_starts
-from liq_provider.sidecar.settling import Settled, Settler
+from liq_provider.sidecar.settling import Settler
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

@@ -12,7 +12,8 @@ import pytest
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.history.importer import import_files
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows

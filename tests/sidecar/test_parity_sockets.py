@@ -11,7 +11,7 @@ import pytest
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.doubts import Doubts
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import EVERY_SCORE

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
+from liq_provider.dashboard.page_server import page_of
 from liq_provider.measure.waves import Strength
 from liq_provider.sidecar.running_minute import Running, RunningMinute
 from liq_provider.sidecar.service import Sidecar
@@ -171,7 +172,7 @@ async def test_a_clock_that_is_set_back_and_a_look_that_fails_end_nothing(
         config = sidecar_config(sim, tmp_path, dashboard={"port": 0})
         remember(config.store_url, ["BTC"], START, known_min=1)
         reader = Reader(config.store_url)
-        sidecar = Sidecar(config, moment.clock())
+        sidecar = Sidecar(config, moment.clock(), make_page=page_of)
         working = asyncio.create_task(sidecar.run())
 
         def live() -> bool:

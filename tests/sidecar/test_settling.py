@@ -10,8 +10,9 @@ import pytest
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
+from liq_provider.measure.anomaly import Settled
 from liq_provider.measure.feature_rows import State
-from liq_provider.sidecar.settling import Settled, Settler
+from liq_provider.sidecar.settling import Settler
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.simulator.dialects import DIALECTS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.world import World

@@ -2,7 +2,8 @@
 
 import pytest
 
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation, PositionSide
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.simulator.recording import Recording
 from tests.simulator.helpers import START_MS, read_tape
 

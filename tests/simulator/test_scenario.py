@@ -6,7 +6,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from liq_provider.core.liquidation import MINUTE_MS, Liquidation
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.simulator.demo_script import demo_scenario, first_close_ms
 from liq_provider.simulator.scenario import ScriptedWave
 from liq_provider.simulator.world import World

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import Fills, MinuteGrid

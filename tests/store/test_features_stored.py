@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.history.importer import import_bars, import_files
 from liq_provider.measure.feature_rows import State

@@ -1,7 +1,8 @@
 """What pruning does to the record of a model judge, and to what it may still cost."""
 
 from liq_provider.config.sections import LlmSettings
-from liq_provider.judge.budget import DAY_MS, Budget, Spent
+from liq_provider.core.durations import DAY_MS
+from liq_provider.judge.budget import Budget, Spent
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.store.helpers import MINUTE, T0, headline, model_call

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from liq_provider.core.arrays import FloatArray, IntArray
-from liq_provider.core.liquidation import MINUTE_MS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid

@@ -10,10 +10,11 @@ import pytest
 
 from liq_provider.cli import main
 from liq_provider.config.settings import load_settings
+from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.matrix import Action, News
 from liq_provider.measure.waves import Strength
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.events import DAY_MS, PairData
+from liq_provider.study.events import PairData
 from liq_provider.study.judge_findings import judge_sentences
 from liq_provider.study.judges import Judges
 from liq_provider.study.report import Part, StudyReport

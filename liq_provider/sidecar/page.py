@@ -1,0 +1,37 @@
+"""What a sidecar tells a page about itself; which page that is, it does not know."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.exchange.bot_exchange import BotExchange
+from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.running_minute import Running
+
+
+class Page(Protocol):
+    """Shows what a sidecar does. Nothing of this waits for a viewer."""
+
+    async def start(self) -> None:
+        """Serve, or say why not and go on without."""
+
+    async def close(self) -> None:
+        """End every connection."""
+
+    def take_liquidations(self, items: Sequence[Liquidation]) -> None:
+        """:param items: as they came"""
+
+    def take_running(self, running: Running) -> None:
+        """:param running: what the running minute shows so far"""
+
+    def take_status(self, status: dict[str, Any]) -> None:
+        """:param status: the sidecar's, see ``Sidecar.status``"""
+
+    def report(self) -> dict[str, Any]:
+        """:return: what the status says of it: its address, its viewers, its troubles"""
+
+
+MakePage = Callable[
+    [SidecarConfig, BotExchange, Callable[[], int], Callable[[], Mapping[str, str]]], Page
+]
+"""Makes one from the configuration, the bot's exchange, the clock and the names of the pairs."""
