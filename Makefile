@@ -64,10 +64,11 @@ test: $(VENV)/.developed  ## run every test, offline
 quick: $(VENV)/.developed  ## the tests that start no process and no browser, within a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes and not slow" $(ARGS)
 
-lint: $(VENV)/.developed  ## ruff, format check, mypy
+lint: $(VENV)/.developed  ## ruff, format check, mypy, import contracts
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(VENV)/.developed  ## let ruff format and fix
 	@$(BIN)/ruff check --fix
