@@ -13,7 +13,7 @@ def moment(ms: int) -> str:
 
 def duration(ms: int) -> str:
     """
-    >>> duration(200), duration(42_000), duration(18_180_000), duration(93 * HOUR_MS)
+    >>> duration(200), duration(42_000), duration(18_180_000), duration(334_800_000)
     ('0.2 s', '42 s', '5 h 3 min', '3 d 21 h')
     """
     if ms < 9_950:
