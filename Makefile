@@ -8,7 +8,7 @@ MINUTES ?= 10
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo trade backtest hyperopt study bench chaos test quick lint format lock clean
+.PHONY: help install demo trade backtest hyperopt study bench chaos test quick lint format structure lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ lint: $(VENV)/.developed  ## ruff, format check, mypy, import contracts
 format: $(VENV)/.developed  ## let ruff format and fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+structure: $(BIN)/python  ## the source in figures: sizes, complexity, names used twice, cycles
+	@$(BIN)/python scripts/structure.py
 
 lock: $(VENV)/.developed  ## renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -25,7 +25,7 @@ def plot(arguments: argparse.Namespace) -> int:
     """Draw a span of a pair; its default is the last 24 h that the store tells of."""
     from liq_provider.exchange.bot_exchange import timeframe_ms
     from liq_provider.plot.figure import figure, notes, title
-    from liq_provider.plot.page import browser, write_page, write_picture
+    from liq_provider.plot.figure_file import browser, write_page, write_picture
     from liq_provider.plot.trades import read_trades, trade_database
     from liq_provider.plot.view import pair_view
 

@@ -16,8 +16,8 @@ import pytest
 from liq_provider.core.coverage import Interval
 from liq_provider.errors import UsageError
 from liq_provider.plot.figure import HEIGHT_PX, NOTE, figure, notes, title
+from liq_provider.plot.figure_file import browser, page, write_picture
 from liq_provider.plot.heat import HeatMap
-from liq_provider.plot.page import browser, page, write_picture
 from liq_provider.plot.records import Candles
 from liq_provider.plot.theme import THEMES, ThemeName
 from liq_provider.plot.view import PairView, pair_view
