@@ -23,10 +23,10 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence
-from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.news import NewsDesk
@@ -157,14 +157,14 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     candles = WaveCandles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
     evidence = Evidence(candles, desk, settings)
-    judging = Judging(log, evidence, settings, now_ms, Questions(model, now_ms))
+    judge = WaveJudge(log, evidence, settings, now_ms, Questions(model, now_ms))
     delays: list[float] = []
     waits: list[float] = []
     ingest = Ingest(writer, store, Spool(folder / "spool"))
     spare_from_collection()  # as the sidecar does once its market lists are loaded
     watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
     begun = time.perf_counter()
-    await judging.judge(waves(close_ms, pairs))
+    await judge.judge(waves(close_ms, pairs))
     took = time.perf_counter() - begun
     for task in watching:
         task.cancel()

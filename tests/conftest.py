@@ -10,7 +10,7 @@ import pytest_asyncio
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.world import World
 from tests import processes, tradesdb
-from tests.court import Court
+from tests.judge_rig import JudgeRig
 
 
 def pytest_configure() -> None:
@@ -36,10 +36,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 
 
 @pytest_asyncio.fixture
-async def court(tmp_path: Path) -> AsyncIterator[Court]:
+async def rig(tmp_path: Path) -> AsyncIterator[JudgeRig]:
     world = World(int(time.time() * 1000), background=0.0, history_h=2)
     async with Simulator(world) as sim:
-        found = Court(sim, tmp_path)
+        found = JudgeRig(sim, tmp_path)
         yield found
         for model in found.models:
             await model.close()

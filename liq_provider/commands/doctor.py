@@ -260,7 +260,7 @@ def _sidecar(found: Context) -> Iterator[Finding]:
 def _model(found: Context) -> Iterator[Finding]:
     """What the endpoint tells about the model that judges."""
     from liq_provider.judge.catalogue import remarks_on
-    from liq_provider.judge.courtroom import wants_model
+    from liq_provider.judge.sidecar_judge import wants_model
 
     if wants_model(found.settings):
         for remark in remarks_on(found.settings.llm):

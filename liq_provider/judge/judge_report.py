@@ -3,8 +3,8 @@
 from typing import Any
 
 from liq_provider.config.provenance import is_stand_in
-from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.news import NewsDesk
 
 
@@ -17,10 +17,10 @@ def nobody_judges() -> dict[str, Any]:
 
 
 def judge_report(
-    judging: Judging, model: ModelJudge | None = None, desk: NewsDesk | None = None
+    waves: WaveJudge, model: ModelJudge | None = None, desk: NewsDesk | None = None
 ) -> dict[str, Any]:
     """:return: what the judge did, what it cost, and where its news comes from"""
-    stats, questions = judging.stats, judging.questions
+    stats, questions = waves.stats, waves.questions
     return {
         "name": stats.name,
         "stand_in": is_stand_in(stats.name),

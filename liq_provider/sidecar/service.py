@@ -29,8 +29,8 @@ from liq_provider.core.markets import MarketTable
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
-from liq_provider.judge.courtroom import Courtroom
 from liq_provider.judge.judge_report import nobody_judges
+from liq_provider.judge.sidecar_judge import SidecarJudge
 from liq_provider.measure.anomaly import Settled
 from liq_provider.sidecar.beside import Beside
 from liq_provider.sidecar.exchange_work import ExchangeWork
@@ -109,7 +109,7 @@ class Sidecar:
             hang_up=self._hang_up,
         )
         self._settler = Settler(self._writer, self._reader, settings)
-        self._court: Courtroom | None = None
+        self._sidecar_judge: SidecarJudge | None = None
         self._page: Page | None = None
         if make_page is not None and settings.dashboard.enabled:
             self._page = make_page(
@@ -222,22 +222,22 @@ class Sidecar:
     async def _connected(self) -> None:
         """What needs to read the store before it can begin; ends with the sidecar only."""
         loop = asyncio.get_running_loop()
-        while self._court is None:
+        while self._sidecar_judge is None:
             await self._ingest.serving.wait()
             try:
-                self._court = await loop.run_in_executor(self._writing, self._make_court)
+                self._sidecar_judge = await loop.run_in_executor(self._writing, self._make_judge)
                 await self._use_kept_markets()
                 await self._work.keep_markets()
             except StoreError as error:
                 logger.warning("What was judged before cannot be read: %s", error)
                 await asyncio.sleep(_RETRY_S)
-        await loop.run_in_executor(self._asking, self._court.prepare)
-        if self._court.model or self._page:
+        await loop.run_in_executor(self._asking, self._sidecar_judge.prepare)
+        if self._sidecar_judge.model or self._page:
             await self._running.run()
         await self._stop.wait()
 
-    def _make_court(self) -> Courtroom:
-        return Courtroom(
+    def _make_judge(self) -> SidecarJudge:
+        return SidecarJudge(
             self._settings,
             self._config.timeframe,
             self._exchange,
@@ -274,8 +274,8 @@ class Sidecar:
         works: list[Coroutine[Any, Any, Any]] = [
             self._assessor.assess(settled.close_ms, self._clock.now_ms())
         ]
-        if self._court is not None:  # else the store was opened just now
-            works.append(self._court.judging.judge(settled))
+        if self._sidecar_judge is not None:  # else the store was opened just now
+            works.append(self._sidecar_judge.judge(settled))
         for work in works:
             self._start(work)
 
@@ -288,8 +288,8 @@ class Sidecar:
         if self._page is not None:
             self._page.take_running(running)
         # Before the minute before is settled nobody knows which wave this one belongs to.
-        if self._court and running.close_ms - running.settled_ms == MINUTE_MS:
-            await self._court.judging.foresee(running.anomalies, running.pairs)
+        if self._sidecar_judge and running.close_ms - running.settled_ms == MINUTE_MS:
+            await self._sidecar_judge.foresee(running.anomalies, running.pairs)
 
     # -- page ------------------------------------------------------------------------
 
@@ -394,7 +394,9 @@ class Sidecar:
             "bots": self._beside.bots,
             "retention": self._retention.report(),
             "looks_failed": self._running.failures,
-            "judge": nobody_judges() if self._court is None else self._court.report(),
+            "judge": nobody_judges()
+            if self._sidecar_judge is None
+            else self._sidecar_judge.report(),
         }
 
     def _feeds(self) -> dict[str, Any]:
@@ -434,5 +436,5 @@ class Sidecar:
         finally:
             self._writer.close()
 
-    def _parts(self) -> list[Courtroom | Page]:
-        return [part for part in (self._court, self._page) if part is not None]
+    def _parts(self) -> list[SidecarJudge | Page]:
+        return [part for part in (self._sidecar_judge, self._page) if part is not None]

@@ -2,7 +2,7 @@
 A day traded live and the same day backtested: the same entries, and exits for the same reasons.
 
 Live is the real bot in dry-run on the simulated exchange (HTTP on loopback), beside the
-sidecar's own parsers, writer, settler and judging; only the clock is moved by the test. The bot
+sidecar's own parsers, writer, settler and judge; only the clock is moved by the test. The bot
 loops at every close that may matter, and every six seconds while a position is open; in the
 quiet minutes in between it has nothing to do. Backtested is the store that this day left
 behind, with the exchange's candles, by the real ``freqtrade backtesting``.
@@ -30,8 +30,8 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence
-from liq_provider.judge.judging import Judging
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.sidecar.settling import Settler
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.exchange_server import Simulator
@@ -131,7 +131,7 @@ class Sidecar:
             return self.now_ms
 
         log = VerdictLog(self.writer, self._pool, now_ms)
-        self.judging = Judging(log, Evidence(candles, None, settings), settings, now_ms)
+        self.judge = WaveJudge(log, Evidence(candles, None, settings), settings, now_ms)
         self._import_history()
         end_ms = START_MS + (MINUTES + 1) * MINUTE_MS
         self.tape = iter(disturbed(world.tape(START_MS, end_ms), 1))
@@ -174,7 +174,7 @@ class Sidecar:
         settled = self.settler.compute(close_ms, self.now_ms)
         self.now_ms += 200
         if settled.anomalies:
-            asyncio.run(self.judging.judge(settled))
+            asyncio.run(self.judge.judge(settled))
         return len(settled.anomalies)
 
     def _connections(self, number: int) -> None:

@@ -19,7 +19,7 @@ from tests.judge.facts import CANDLES, NOW, facts, news
 KEY = "sk-planted-in-the-environment"
 
 
-class Court:
+class ModelRig:
     def __init__(self, server: StandIn, **llm: Any) -> None:
         self.calls: list[dict[str, Any]] = []
         values = {"base_url": server.url, "model": "m"} | llm
@@ -33,13 +33,13 @@ class Court:
 async def ask(handler: Handler, **llm: Any) -> tuple[Judgement | str, dict[str, Any], StandIn]:
     """:return: the judgement or the failure's kind, the record, and the server"""
     async with StandIn(handler=handler) as server:
-        court = Court(server, **llm)
+        rig = ModelRig(server, **llm)
         try:
-            found: Judgement | str = await court.judge.judge(facts(), CANDLES, news("BTC falls"))
+            found: Judgement | str = await rig.judge.judge(facts(), CANDLES, news("BTC falls"))
         except ModelFailure as failure:
             found = failure.kind
-        await court.judge.close()
-    return found, court.calls[0], server
+        await rig.judge.close()
+    return found, rig.calls[0], server
 
 
 def says(text: str, **kwargs: Any) -> Handler:
@@ -227,9 +227,9 @@ async def test_a_refused_key_is_not_tried_again_and_not_quoted(code: int) -> Non
 
 async def test_nobody_there() -> None:
     async with StandIn() as server:
-        court = Court(server)
+        rig = ModelRig(server)
     with pytest.raises(ModelFailure, match="unreachable"):
-        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
+        await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
 
 
 async def hang(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -265,41 +265,41 @@ async def test_what_a_server_does_not_take_is_left_out_and_remembered(word: str)
         return await well_behaved(request, body)
 
     async with StandIn(handler=picky) as server:
-        court = Court(server)
-        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
+        rig = ModelRig(server)
+        await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
         before = len(server.requests)
-        await court.judge.judge(facts(), CANDLES, NOT_ASKED)
+        await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
         assert len(server.requests) == before + 1
-        await court.judge.close()
+        await rig.judge.close()
 
 
 async def test_a_budget_that_runs_out_in_the_middle() -> None:
     async with StandIn() as server:
-        court = Court(server, budget={"calls_per_minute": 3})
+        rig = ModelRig(server, budget={"calls_per_minute": 3})
         results = await asyncio.gather(
-            *(court.judge.judge(facts(), CANDLES, NOT_ASKED) for _ in range(8)),
+            *(rig.judge.judge(facts(), CANDLES, NOT_ASKED) for _ in range(8)),
             return_exceptions=True,
         )
-        await court.judge.close()
+        await rig.judge.close()
     kinds = [r.kind if isinstance(r, ModelFailure) else "ok" for r in results]
     assert kinds.count("ok") == len(server.requests) == 3
     assert kinds.count("over budget") == 5
-    assert court.judge.report()["budget"]["reached"] == ["calls_per_minute"]
-    assert court.judge.breaker.state == "closed"
+    assert rig.judge.report()["budget"]["reached"] == ["calls_per_minute"]
+    assert rig.judge.breaker.state == "closed"
 
 
 async def test_a_model_that_keeps_failing_is_left_alone() -> None:
     async with StandIn(handler=says("nonsense")) as server:
-        court = Court(server, breaker_failures=2)
+        rig = ModelRig(server, breaker_failures=2)
         kinds = []
         for _ in range(4):
             with pytest.raises(ModelFailure) as failure:
-                await court.judge.judge(facts(), CANDLES, NOT_ASKED)
+                await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
             kinds.append(failure.value.kind)
-        await court.judge.close()
+        await rig.judge.close()
     assert kinds == ["malformed", "malformed", "circuit open", "circuit open"]
     assert len(server.requests) == 2
-    assert court.judge.report()["unavailable"] == "circuit open"
+    assert rig.judge.report()["unavailable"] == "circuit open"
 
 
 async def test_openai_itself_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,9 +326,9 @@ async def test_no_key_travels_unencrypted_to_another_machine() -> None:
 
 async def test_a_news_opinion_needs_news() -> None:
     async with StandIn(handler=says(answer())) as server:
-        court = Court(server)
-        found = await court.judge.judge(facts(), CANDLES, NOT_ASKED)
-        await court.judge.close()
+        rig = ModelRig(server)
+        found = await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
+        await rig.judge.close()
     assert found.guarded.news is News.NOT_ASKED
     assert found.guarded.confidence is Confidence.MEDIUM
 

@@ -13,7 +13,7 @@ from liq_provider.news.desk import NOT_ASKED
 from liq_provider.simulator.stand_in import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
 from tests.judge.newmodels import THOUGHTS, knows_no_effort, must_think, reasoning, refused
-from tests.judge.test_model import Court, answer, ask, says
+from tests.judge.test_model import ModelRig, answer, ask, says
 
 
 @pytest.fixture(autouse=True)
@@ -65,10 +65,10 @@ async def test_an_answer_that_is_cut_off_names_the_other_key() -> None:
 
 async def test_a_server_that_knows_no_effort_is_asked_without_and_remembered() -> None:
     async with StandIn(handler=knows_no_effort) as server:
-        court = Court(server)
+        rig = ModelRig(server)
         for _ in range(2):
-            await court.judge.judge(facts(), CANDLES, NOT_ASKED)
-        await court.judge.close()
+            await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
+        await rig.judge.close()
     assert [body.get("reasoning_effort") for body in server.requests] == ["none", None, None]
     assert server.requests[-1]["temperature"] == 0
     assert "response_format" in server.requests[-1]

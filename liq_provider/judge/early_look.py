@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _LOOK_AGAIN_MS = 15_000
 
 
-class LookAhead:
+class EarlyLook:
     """
     :param questions: to the model
     :param judged: what need not be asked any more

@@ -11,10 +11,10 @@ from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence
-from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.exchange_server import Simulator
@@ -28,7 +28,7 @@ MINUTE = 60_000
 PAIR = "BTC/USDT:USDT"
 
 
-class Court:
+class JudgeRig:
     """A judge with a store and an exchange of its own."""
 
     def __init__(self, sim: Simulator, directory: Path) -> None:
@@ -41,7 +41,7 @@ class Court:
         self.close_ms = sim.now_ms() // MINUTE * MINUTE
         self._began_s = time.monotonic()
         self.models: list[ModelJudge] = []
-        self.judging = self.new()
+        self.judge = self.new()
 
     def now_ms(self) -> int:
         """Two seconds after the close when it begins, wherever in a minute the tests run."""
@@ -51,14 +51,14 @@ class Court:
         """Open the store anew, with so much patience for others who have locked it."""
         self.writer.close()
         self.writer = Writer(open_engine(self.reader.url, busy_timeout_s=seconds))
-        self.judging = self.new()
+        self.judge = self.new()
 
-    def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> Judging:
+    def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> WaveJudge:
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
         candles = WaveCandles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
-        return Judging(
+        return WaveJudge(
             VerdictLog(self.writer, store, self.now_ms),
             Evidence(candles, None, settings),
             settings,
@@ -67,7 +67,9 @@ class Court:
             self.reader.verdicts(0, self.now_ms()),
         )
 
-    def asking(self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any) -> Judging:
+    def asking(
+        self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any
+    ) -> WaveJudge:
         """A model judges, by what ``server`` answers."""
         model_section = {"base_url": server.url, **(llm or {})}
         settings = load_settings({"liq_provider": {"llm": model_section, **section}}, {})
@@ -107,9 +109,9 @@ def anomaly(close_ms: int, wave_start_ms: int, **changes: Any) -> Anomaly:
     return Anomaly(**(values | changes))
 
 
-def running(court: Court, after: int = 1, **changes: Any) -> Anomaly:
+def running(rig: JudgeRig, after: int = 1, **changes: Any) -> Anomaly:
     """A wave that begins with the minute that is not closed yet."""
-    close_ms = court.close_ms + after * MINUTE
+    close_ms = rig.close_ms + after * MINUTE
     return anomaly(close_ms, close_ms, **changes)
 
 

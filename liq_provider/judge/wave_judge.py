@@ -1,4 +1,4 @@
-"""Judging the waves of a settled minute: evidence, model or matrix, verdict; each state once."""
+"""Judges the waves of a settled minute: evidence, model or matrix, verdict; each state once."""
 
 import asyncio
 import logging
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.early_look import EarlyLook
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judged import Judged
-from liq_provider.judge.lookahead import LookAhead
 from liq_provider.judge.matrix import News
 from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
 from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
@@ -44,7 +44,7 @@ class JudgeStats:
     error: str | None = None
 
 
-class Judging:
+class WaveJudge:
     """
     :param log: where verdicts go
     :param questions: to the model; None: the matrix judges
@@ -68,9 +68,9 @@ class Judging:
         self._now_ms = now_ms
         self._judged = Judged(self.stats.name, recorded)
         self._vetoes = Vetoes(recorded)
-        self._ahead: LookAhead | None = None
+        self._ahead: EarlyLook | None = None
         if questions is not None:
-            self._ahead = LookAhead(questions, evidence, self._judged, self._vetoes, now_ms)
+            self._ahead = EarlyLook(questions, evidence, self._judged, self._vetoes, now_ms)
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """

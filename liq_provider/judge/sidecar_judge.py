@@ -1,8 +1,8 @@
-"""The judge with all it needs: candles, news desk, model, and their records in the store."""
+"""The judge of a sidecar: candles, news desk and model, wired to the store that keeps its words."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -17,11 +17,13 @@ from liq_provider.judge.budget import Spent
 from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judge_report import judge_report
-from liq_provider.judge.judging import Judging
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.shared_news import SharedNews
+from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
+from liq_provider.judge.wave_judge import WaveJudge
+from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
 from liq_provider.store.reader import Reader
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 _BRAVE = "brave"
 
 
-class Courtroom:
+class SidecarJudge:
     """
     :param exchange: that is traded on
     :param writing: the store's single thread
@@ -77,7 +79,7 @@ class Courtroom:
             asking,
             self._ahead,
         )
-        self.judging = Judging(
+        self._waves = WaveJudge(
             VerdictLog(writer, writing, now_ms),
             Evidence(candles, news, settings),
             settings,
@@ -91,9 +93,17 @@ class Courtroom:
         if self.model is not None:
             self.model.prepare()
 
+    async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
+        """See ``WaveJudge.foresee``."""
+        await self._waves.foresee(running, pairs)
+
+    async def judge(self, settled: Settled) -> list[Verdict]:
+        """See ``WaveJudge.judge``."""
+        return await self._waves.judge(settled)
+
     async def close(self) -> None:
         """Give up what is being asked, and put on record what was."""
-        await self.judging.close()
+        await self._waves.close()
         if self.model is not None:
             await self.model.close()
         if self._desk is not None:
@@ -103,7 +113,7 @@ class Courtroom:
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""
-        return judge_report(self.judging, self.model, self._desk)
+        return judge_report(self._waves, self.model, self._desk)
 
     def _allowance(self) -> Allowance | None:
         """Feeds cost nothing; of Brave, the store counts every request."""
