@@ -1,5 +1,7 @@
 """Types of the arrays that numbers come in."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,4 +9,5 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 CountArray = npt.NDArray[np.int32]
 SmallIntArray = npt.NDArray[np.int8]
+MaskArray = npt.NDArray[np.signedinteger[Any]]  # sets of venues, bit by bit
 BoolArray = npt.NDArray[np.bool_]

@@ -5,30 +5,56 @@ V(t) begins as the venues that cover the whole scored segment. While fewer than
 ``min_baseline_segments`` of the baseline are covered by all of them, the venue that covers the
 fewest by itself is dropped, of equals the first in the alphabet. Where that never helps, all
 stay and the minute is warming up.
+
+A set of venues is the bits of a signed number, as small a one as has room for all of them.
 """
+
+from typing import Any
 
 import numpy as np
 
-from liq_provider.core.arrays import BoolArray, CountArray, IntArray, SmallIntArray
+from liq_provider.core.arrays import BoolArray, CountArray, IntArray, MaskArray
+from liq_provider.errors import UsageError
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.window_sums import strided_sum
 
+# One bit of a number is its sign.
+MOST_VENUES = 63
+_MASK_TYPES: tuple[type[np.signedinteger[Any]], ...] = (np.int8, np.int16, np.int32, np.int64)
 
-def mask_of(segment_covered: BoolArray) -> SmallIntArray:
+# With more bits than this, counting what occurs takes more room than sorting it.
+_COUNTED_BITS = 15
+
+
+def mask_type(venues: int) -> type[np.signedinteger[Any]]:
+    """
+    :return: the smallest type that holds a set of so many venues
+    :raises UsageError: none does
+    """
+    for kind in _MASK_TYPES:
+        if venues < np.iinfo(kind).bits:
+            return kind
+    raise UsageError(f"{venues} venues are more than can be added up ({MOST_VENUES})")
+
+
+def mask_of(segment_covered: BoolArray) -> MaskArray:
     """
     :param segment_covered: shape (venues, minutes)
     :return: shape (minutes,), with bit i set where venue i covers the segment
     """
-    mask: SmallIntArray = segment_covered[0].view(np.int8).copy()
+    kind = mask_type(len(segment_covered))
+    mask: MaskArray = segment_covered[0].astype(kind)
     for bit in range(1, len(segment_covered)):
-        mask |= segment_covered[bit].view(np.int8) << bit
+        mask |= segment_covered[bit].astype(kind) << kind(bit)
     return mask
 
 
-def masks_in(masks: SmallIntArray) -> list[int]:
+def masks_in(masks: MaskArray) -> list[int]:
     """:return: the sets of venues that occur, without the empty one"""
     if not len(masks) or masks.min() == masks.max():
         return [int(mask) for mask in masks[:1] if mask]
+    if np.iinfo(masks.dtype).bits > _COUNTED_BITS + 1:
+        return [int(mask) for mask in np.unique(masks) if mask]
     return [int(mask) for mask in np.flatnonzero(np.bincount(masks)) if mask]
 
 
@@ -67,7 +93,7 @@ class BaselineCounts:
         counts[:front] = strided_sum(covered[:front].astype(np.int32), stride, width)
         return counts
 
-    def choose(self, masks: SmallIntArray) -> tuple[SmallIntArray, CountArray]:
+    def choose(self, masks: MaskArray) -> tuple[MaskArray, CountArray]:
         """
         :param masks: the venues that cover each scored segment
         :return: V(t) and its covered baseline segments; where too few, of the best choice
@@ -88,24 +114,25 @@ class BaselineCounts:
             pending, current = pending[~enough], current[~enough]
         return chosen, counted
 
-    def _count(self, masks: SmallIntArray) -> CountArray:
+    def _count(self, masks: MaskArray) -> CountArray:
         counts = np.zeros(len(masks), dtype=np.int32)
         for mask in masks_in(masks):
             np.copyto(counts, self.of(mask), where=masks == mask)
         return counts
 
-    def _count_at(self, masks: SmallIntArray, rows: IntArray) -> CountArray:
+    def _count_at(self, masks: MaskArray, rows: IntArray) -> CountArray:
         counts = np.zeros(len(rows), dtype=np.int32)
         for mask in np.unique(masks):
             where = masks == mask
             counts[where] = self.of(int(mask))[rows[where]]
         return counts
 
-    def _without_worst(self, masks: SmallIntArray, rows: IntArray) -> SmallIntArray:
+    def _without_worst(self, masks: MaskArray, rows: IntArray) -> MaskArray:
         venues = len(self._covered)
         alone = np.stack([self.of(1 << bit)[rows] for bit in range(venues)])
         absent = (masks[None, :] >> np.arange(venues)[:, None] & 1) == 0
         # argmin takes the first of equals, and venues are in alphabetical order.
         worst = np.where(absent, np.iinfo(np.int32).max, alone).argmin(axis=0)
-        remaining: SmallIntArray = (masks & ~(1 << worst)).astype(np.int8)
+        bit = np.left_shift(1, worst, dtype=np.int64)
+        remaining: MaskArray = (masks & ~bit).astype(masks.dtype)
         return remaining

@@ -22,8 +22,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from liq_provider.core.arrays import BoolArray, CountArray, FloatArray, IntArray, SmallIntArray
-from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, masks_in
+from liq_provider.core.arrays import (
+    BoolArray,
+    CountArray,
+    FloatArray,
+    IntArray,
+    MaskArray,
+    SmallIntArray,
+)
+from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, mask_type, masks_in
 from liq_provider.measure.compared import Compared, percentile, robust_z
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
@@ -65,7 +72,7 @@ class Features:
     state: SmallIntArray
     baseline_n: CountArray
     active_n: CountArray
-    venue_mask: SmallIntArray
+    venue_mask: MaskArray
     steady: BoolArray
     before_long_usd: FloatArray
     before_short_usd: FloatArray
@@ -220,7 +227,7 @@ def compute_features(grid: MinuteGrid, params: FeatureParams) -> Features:
         state=np.empty(size, dtype=np.int8),
         baseline_n=np.empty(size, dtype=np.int32),
         active_n=np.empty(size, dtype=np.int32),
-        venue_mask=np.empty(size, dtype=np.int8),
+        venue_mask=np.empty(size, dtype=mask_type(len(grid.venues))),
         steady=np.empty(size, dtype=bool),
         before_long_usd=np.full(size, np.nan),
         before_short_usd=np.full(size, np.nan),
@@ -299,7 +306,7 @@ def _compute_piece(
 
 
 def _states(
-    chosen: SmallIntArray, baseline_n: CountArray, active_n: CountArray, params: FeatureParams
+    chosen: MaskArray, baseline_n: CountArray, active_n: CountArray, params: FeatureParams
 ) -> SmallIntArray:
     state = np.full(len(chosen), State.READY, dtype=np.int8)
     state[active_n < params.min_active_segments] = State.TOO_THIN

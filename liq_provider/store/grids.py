@@ -10,6 +10,7 @@ from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval, whole_minutes
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
+from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
 from liq_provider.store.knowledge import (
@@ -24,9 +25,6 @@ from liq_provider.store.knowledge import (
     together,
 )
 from liq_provider.store.readable import Readable
-
-# The sets of venues are bits of a signed byte, see ``baseline``.
-MAX_MARKETS = 7
 
 
 class GridReader(Readable):
@@ -247,9 +245,9 @@ class GridReader(Readable):
         markets = sorted({row[0] for row in rows}) or [""]
         if "" in markets:
             markets = [""]
-        if len(markets) > MAX_MARKETS:
+        if len(markets) > MOST_VENUES:
             raise UsageError(
-                f"{base_asset}: {source} has {len(markets)} markets of it, at most {MAX_MARKETS} "
+                f"{base_asset}: {source} has {len(markets)} markets of it, at most {MOST_VENUES} "
                 "can be added up; import the aggregated bars instead"
             )
         shape = (len(markets), (to_ms - from_ms) // (bar_min * MINUTE_MS))

@@ -8,6 +8,7 @@ import pytest
 
 from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
+from liq_provider.errors import UsageError
 from liq_provider.measure.compared import percentile
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.features import compute_features
@@ -43,7 +44,8 @@ def random_grid(seed: int, venues: int, minutes: int, empty: float, gaps: int) -
     for _ in range(gaps):
         first = int(rng.integers(0, minutes))
         covered[rng.integers(0, venues), first : first + int(rng.integers(1, 12))] = False
-    return grid_of(sides[0], sides[1], covered)
+    names = ("binance", "bybit", "okx") if venues <= 3 else [f"venue{n:02}" for n in range(venues)]
+    return grid_of(sides[0], sides[1], covered, names)
 
 
 @pytest.mark.slow
@@ -74,6 +76,21 @@ def test_gaps_and_several_venues_equal_the_two_pass_calculation(
 ) -> None:
     grid = random_grid(seed, venues, 160, empty, gaps=3 * venues * seed)
     check(grid, SMALL, range(160))
+
+
+@pytest.mark.parametrize("venues", [8, 9, 17, 40])
+def test_more_than_seven_venues_equal_the_two_pass_calculation(venues: int) -> None:
+    """A set of venues had no room for an eighth one."""
+    grid = random_grid(venues, venues, 120, empty=0.8, gaps=16)
+    check(grid, SMALL, range(120))
+    features = compute_features(grid, SMALL)
+    assert max(len(features.venues_at(row)) for row in range(120)) == venues
+    assert len({int(mask) for mask in features.venue_mask}) > 2
+
+
+def test_what_a_set_of_venues_has_no_room_for_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="64 venues are more than can be added up"):
+        compute_features(grid_of(np.ones((64, 12)), names=[f"v{n}" for n in range(64)]), SMALL)
 
 
 def test_a_year_is_computed_in_pieces_that_do_not_show() -> None:
