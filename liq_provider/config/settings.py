@@ -133,11 +133,11 @@ class Settings(Section):
         scale = SCALES.get(value.get("zscore", "classic"))
         if scale is None:
             return value
-        found = {"z_threshold": scale.medium, "z_strong": scale.strong, **value}
+        completed = {"z_threshold": scale.medium, "z_strong": scale.strong, **value}
         judge = value.get("judge", {})
         if isinstance(judge, Mapping):
-            found["judge"] = {"z_min": scale.floor, **judge}
-        return found
+            completed["judge"] = {"z_min": scale.floor, **judge}
+        return completed
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -257,10 +257,10 @@ def _with_environment(section: Mapping[str, Any], environ: Mapping[str, str]) ->
 
 def _explain(error: ValidationError) -> str:
     lines = []
-    for item in error.errors(include_url=False, include_input=False, include_context=True):
-        key = ".".join([SECTION, *(str(part) for part in item["loc"])])
-        message = re.sub(r"^Value error, ", "", item["msg"])
-        if item["type"] == "extra_forbidden":
+    for fault in error.errors(include_url=False, include_input=False, include_context=True):
+        key = ".".join([SECTION, *(str(part) for part in fault["loc"])])
+        message = re.sub(r"^Value error, ", "", fault["msg"])
+        if fault["type"] == "extra_forbidden":
             message = "unknown key; remove it or correct its spelling (docs/configuration.md)"
         lines.append(f"{key}: {message}")
     return "\n".join(lines)

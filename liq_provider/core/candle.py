@@ -16,5 +16,5 @@ def no_candles() -> FloatArray:
 
 def closes(candles: FloatArray) -> FloatArray:
     """:return: the column that trends are computed from"""
-    found: FloatArray = candles[:, COLUMNS.index("close")]
-    return found
+    column: FloatArray = candles[:, COLUMNS.index("close")]
+    return column

@@ -94,12 +94,12 @@ class CoverageTracker:
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
     """Union of intervals, sorted; touching ones become one."""
     merged: list[Interval] = []
-    for item in sorted(intervals):
-        if merged and item.start_ms <= merged[-1].end_ms:
-            if item.end_ms > merged[-1].end_ms:
-                merged[-1] = Interval(merged[-1].start_ms, item.end_ms)
+    for interval in sorted(intervals):
+        if merged and interval.start_ms <= merged[-1].end_ms:
+            if interval.end_ms > merged[-1].end_ms:
+                merged[-1] = Interval(merged[-1].start_ms, interval.end_ms)
         else:
-            merged.append(item)
+            merged.append(interval)
     return merged
 
 

@@ -80,12 +80,12 @@ def markets_from_ccxt(venue: str, ccxt_markets: Mapping[str, Mapping[str, Any]])
     :param venue: our name of the venue
     :param ccxt_markets: ``exchange.markets`` as ccxt's ``load_markets`` fills it
     """
-    found = []
+    markets = []
     for symbol, market in ccxt_markets.items():
         if not market.get("swap") or market.get("quote") not in USD_QUOTES:
             continue
         created = market.get("created")
-        found.append(
+        markets.append(
             Market(
                 venue=venue,
                 market_id=str(market["id"]),
@@ -96,4 +96,4 @@ def markets_from_ccxt(venue: str, ccxt_markets: Mapping[str, Mapping[str, Any]])
                 listed_ms=int(created) if created else None,
             )
         )
-    return found
+    return markets

@@ -74,9 +74,9 @@ def narrow(paths: Iterable[Path]) -> list[Path]:
     changed = []
     for path in paths:
         with suppress(OSError):
-            found = path.lstat()
+            status = path.lstat()
             wanted = mode_in(path.parent)
-            if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) & ~wanted:
-                path.chmod(stat.S_IMODE(found.st_mode) & wanted)
+            if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) & ~wanted:
+                path.chmod(stat.S_IMODE(status.st_mode) & wanted)
                 changed.append(path)
     return changed

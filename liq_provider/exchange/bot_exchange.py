@@ -49,9 +49,9 @@ def load_venue_markets(venue: str, settings: VenueSettings) -> list[Market]:
     exchange.has["fetchCurrencies"] = False
     if settings.rest_url:
         _point_to(exchange, settings.rest_url.rstrip("/"))
-    found = markets_from_ccxt(venue, exchange.load_markets())
+    markets = markets_from_ccxt(venue, exchange.load_markets())
     # Gate's feed is that of the contracts settled in USDT.
-    return [market for market in found if market.linear or venue != "gate"]
+    return [market for market in markets if market.linear or venue != "gate"]
 
 
 def _point_to(exchange: Any, base_url: str) -> None:
@@ -59,7 +59,7 @@ def _point_to(exchange: Any, base_url: str) -> None:
 
     def replace(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: replace(item) for key, item in value.items()}
+            return {key: replace(part) for key, part in value.items()}
         if isinstance(value, str) and "://" in value:
             rest = value.split("://", 1)[1]
             path = rest[rest.index("/") :] if "/" in rest else ""
@@ -100,13 +100,13 @@ class BotExchange:
 
     def pairs_by_coin(self) -> dict[str, str]:
         """:return: the pair that stands for each coin here; the most liquid quote wins"""
-        found: dict[str, str] = {}
+        pairs: dict[str, str] = {}
         # Asked anew each time, because coins are listed while the sidecar runs.
         for market in markets_from_ccxt(self.name, self._exchange.load_markets(True)):
-            best = found.get(market.base_asset)
+            best = pairs.get(market.base_asset)
             if best is None or _quote_rank(market.pair) < _quote_rank(best):
-                found[market.base_asset] = market.pair
-        return found
+                pairs[market.base_asset] = market.pair
+        return pairs
 
     def ohlcv(self, pair: str, timeframe: str, since_ms: int) -> list[list[float]]:
         """
@@ -136,11 +136,11 @@ class BotExchange:
         step_ms = timeframe_ms(timeframe)
         since_ms = now_ms - now_ms % step_ms - count * step_ms
         rows = self._exchange.fetch_ohlcv(pair, timeframe, since=since_ms, limit=count + 1)
-        found = [row for row in rows if row[0] + step_ms <= now_ms][-count:]
-        if not found:
+        closed = [row for row in rows if row[0] + step_ms <= now_ms][-count:]
+        if not closed:
             return 0, no_candles()
         width = len(COLUMNS) + 1
-        return int(found[-1][0]) + step_ms, np.array([row[1:width] for row in found], dtype=float)
+        return int(closed[-1][0]) + step_ms, np.array([row[1:width] for row in closed], dtype=float)
 
 
 def _quote_rank(pair: str) -> tuple[int, str]:

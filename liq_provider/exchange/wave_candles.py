@@ -57,8 +57,8 @@ class WaveCandles:
         # on with it for a moment.
         if wanted_ms < close_ms:
             return await self._closed(pair, close_ms, self._ahead)
-        _, found = await self._ask(pair, wanted_ms, self._ahead)
-        return found
+        _, candles = await self._ask(pair, wanted_ms, self._ahead)
+        return candles
 
     def forget(self, close_ms: int) -> None:
         """Let go of what no decision at or after ``close_ms`` needs."""
@@ -71,10 +71,10 @@ class WaveCandles:
         if known is not None and known[0] == wanted_ms:
             return known[1]
         for attempt in range(2):
-            newest_ms, found = await self._ask(pair, wanted_ms, executor)
+            newest_ms, candles = await self._ask(pair, wanted_ms, executor)
             if newest_ms == wanted_ms:
-                self._known[pair] = (newest_ms, found)
-                return found
+                self._known[pair] = (newest_ms, candles)
+                return candles
             if attempt == 0:
                 await asyncio.sleep(_RETRY_S)
         return no_candles()

@@ -77,31 +77,31 @@ def read_bars(
     bad: list[BadRow] = []
     by_market: dict[tuple[str, str], dict[int, Bar]] = {}
     duplicates = 0
-    for item in BAR_FORMATS[source](path, pair):
-        if isinstance(item, BadRow):
-            bad.append(item)
+    for read in BAR_FORMATS[source](path, pair):
+        if isinstance(read, BadRow):
+            bad.append(read)
             continue
-        bars = by_market.setdefault((item.pair, item.market), {})
-        before = bars.setdefault(item.start_ms, item)
-        if before is item:
+        bars = by_market.setdefault((read.pair, read.market), {})
+        before = bars.setdefault(read.start_ms, read)
+        if before is read:
             continue
-        if (before.long_usd, before.short_usd) == (item.long_usd, item.short_usd):
+        if (before.long_usd, before.short_usd) == (read.long_usd, read.short_usd):
             duplicates += 1
         else:
-            bad.append(BadRow(path, item.line, f"repeats line {before.line} with other sums"))
+            bad.append(BadRow(path, read.line, f"repeats line {before.line} with other sums"))
     if not by_market:
         raise ImportRefused(f"{path}: no row of it is a bar" + (f"; {bad[0]}" if bad else ""))
-    found: dict[tuple[str, int], list[Row]] = {}
+    by_coin: dict[tuple[str, int], list[Row]] = {}
     for (of_pair, market), bars in by_market.items():
         length = bar_min or _length(path, bars)
-        rows = found.setdefault((base_asset_of_pair(of_pair), length), [])
+        rows = by_coin.setdefault((base_asset_of_pair(of_pair), length), [])
         for bar in bars.values():
             reason = _misfit(bar, length, now_ms)
             if reason:
                 bad.append(BadRow(path, bar.line, reason))
                 continue
             rows.append(_row(bar, source, market, of_pair, length, settle_ms))
-    return BarFile(found, sorted(bad, key=lambda row: row.line), duplicates)
+    return BarFile(by_coin, sorted(bad, key=lambda row: row.line), duplicates)
 
 
 def _row(bar: Bar, source: str, market: str, pair: str, bar_min: int, settle_ms: int) -> Row:

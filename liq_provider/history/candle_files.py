@@ -21,16 +21,16 @@ def read_candles(path: Path, timeframe_ms: int) -> pd.DataFrame:
     :raises ImportRefused: names the file and the first line that is no candle of that length
     """
     try:
-        found = pd.read_csv(path, usecols=list(_COLUMNS), dtype=str, keep_default_na=False)
+        texts = pd.read_csv(path, usecols=list(_COLUMNS), dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError) as error:
         raise ImportRefused(f"{path}: cannot be read ({error})") from None
     except ValueError:
         raise ImportRefused(
             f"{path}: must be a CSV with the columns {', '.join(_COLUMNS)}"
         ) from None
-    if found.empty:
+    if texts.empty:
         raise ImportRefused(f"{path}: holds no candle")
-    numbers = found[list(_COLUMNS)].apply(pd.to_numeric, errors="coerce")
+    numbers = texts[list(_COLUMNS)].apply(pd.to_numeric, errors="coerce")
     _refuse(path, ~np.isfinite(numbers).all(axis=1), "is not all numbers")
     _refuse(path, numbers["date"] % timeframe_ms != 0, "does not open at a whole timeframe")
     _refuse(path, numbers["date"].duplicated(), "repeats a candle")

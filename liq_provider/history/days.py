@@ -42,13 +42,13 @@ class DayFile:
     base_asset: str
     span: Interval
 
-    def holds(self, item: Liquidation) -> bool:
+    def holds(self, order: Liquidation) -> bool:
         """:return: whether such an order can be in the file"""
         first_ms, last_ms = self.span.start_ms - _MIDNIGHT_MS, self.span.end_ms + _MIDNIGHT_MS
         return (
-            first_ms <= item.event_ms < last_ms
-            and item.venue == self.venue
-            and self.market_id in ("", item.market_id)
+            first_ms <= order.event_ms < last_ms
+            and order.venue == self.venue
+            and self.market_id in ("", order.market_id)
         )
 
 

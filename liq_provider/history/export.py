@@ -173,14 +173,14 @@ def _clipped(rows: list[Sequence[Any]], wanted: Wanted) -> list[Sequence[Any]]:
     """
     names = [column.name for column in schema.coverage.columns]
     base, start, end = (names.index(name) for name in ("base_asset", "start_ms", "end_ms"))
-    found: list[Sequence[Any]] = []
+    clipped: list[Sequence[Any]] = []
     for row in rows:
         values = list(row)
         values[start] = max(values[start], wanted.from_ms)
         values[end] = min(values[end], wanted.to_ms)
         coins = wanted.coins if wanted.pairs and not values[base] else [values[base]]
-        found += [[*values[:base], coin, *values[base + 1 :]] for coin in coins]
-    return found
+        clipped += [[*values[:base], coin, *values[base + 1 :]] for coin in coins]
+    return clipped
 
 
 class _Parts:

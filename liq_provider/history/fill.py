@@ -63,14 +63,14 @@ def ask_gap(
     :return: the whole minutes that are proven, perhaps none, and their liquidations
     :raises FeedError: the venue does not answer, or not as documented
     """
-    found: list[Liquidation] = []
+    heard: list[Liquidation] = []
     proven_ms = gap.start_ms if markets else gap.end_ms
     for market in markets:
         orders, from_ms = HISTORIES[market.venue](market, gap, now_ms, fetch)
-        found += orders
+        heard += orders
         proven_ms = max(proven_ms, from_ms)
     start_ms = min(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
-    inside = [order for order in found if start_ms <= order.event_ms < gap.end_ms]
+    inside = [order for order in heard if start_ms <= order.event_ms < gap.end_ms]
     return Interval(start_ms, gap.end_ms), inside
 
 
@@ -89,10 +89,10 @@ def fill_gap(
     :raises FeedError: the venue does not answer, or not as documented
     """
     markets = [m for m in reader.markets(venue) if m.base_asset == base_asset]
-    proven, found = ask_gap(markets, gap, now_ms, fetch)
+    proven, orders = ask_gap(markets, gap, now_ms, fetch)
     filled = None
     if proven.start_ms < proven.end_ms:
-        filled = writer.fill(venue, base_asset, proven, found, now_ms)
+        filled = writer.fill(venue, base_asset, proven, orders, now_ms)
     return GapReport(venue, base_asset, gap, filled)
 
 

@@ -208,9 +208,9 @@ class _Job:
                 if record.unknown_of and not self._markets[record.unknown_of].plain:
                     spans.incomplete(record.unknown_of)
                 continue
-            for item in record:
-                spans.add(item)
-                batch.append(Incoming(item))
+            for order in record:
+                spans.add(order)
+                batch.append(Incoming(order))
             if len(batch) >= _BATCH:
                 orders += len(batch)
                 self._store(batch)
@@ -240,9 +240,9 @@ class _Job:
             for source in sources:
                 self._claim(source, [day.span])
             return
-        for source, found in spans.covered().items():
+        for source, heard in spans.covered().items():
             stated = self._options.covered
-            self._claim(source, found if stated is None else [stated])
+            self._claim(source, heard if stated is None else [stated])
 
     def _claim(self, source: Source, intervals: list[Interval]) -> None:
         (venue, base), report = source, self.report
@@ -310,14 +310,14 @@ def import_bars(
     report = BarReport()
     for path in paths:
         try:
-            found = read_bars(path, source, pair, bar_min, writer.rules.settle_ms, now_ms)
+            read = read_bars(path, source, pair, bar_min, writer.rules.settle_ms, now_ms)
         except ImportRefused as error:
             report.refused.append(str(error))
             continue
         report.files += 1
-        report.bad += len(found.bad)
-        report.bad_rows += found.bad[: _KEPT_BAD_ROWS - len(report.bad_rows)]
-        for (base, length), rows in found.bars.items():
+        report.bad += len(read.bad)
+        report.bad_rows += read.bad[: _KEPT_BAD_ROWS - len(report.bad_rows)]
+        for (base, length), rows in read.bars.items():
             if rows:
                 first = min(row["start_ms"] for row in rows)
                 last = max(row["start_ms"] for row in rows) + length * MINUTE_MS

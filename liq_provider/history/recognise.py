@@ -43,15 +43,15 @@ def recognise(path: Path) -> str:
         raise ImportRefused(f"{path}: is Parquet; import the folder with {MANIFEST}, as a whole")
     text = head.decode("utf-8-sig", "replace").lstrip()
     line = text.partition("\n")[0]
-    found = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)
-    if found is None and {"open", "high", "low", "close"} <= set(_names(line)):
+    name = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)
+    if name is None and {"open", "high", "low", "close"} <= set(_names(line)):
         raise ImportRefused(f"{path}: holds candles; `liq-provider candles` reads those")
-    if found is None:
+    if name is None:
         raise ImportRefused(
             f"{path}: looks like none of the formats "
             f"({', '.join([*FORMATS, *BAR_FORMATS])}); say --format"
         )
-    return found
+    return name
 
 
 def _names(line: str) -> list[str]:

@@ -123,11 +123,11 @@ def _batches(path: Path, table: str, expected: int) -> Iterator[list[Row]]:
     wanted = arrow_schema(table)
     try:
         with pq.ParquetFile(path) as file:
-            found = file.schema_arrow
-            for name in LATER.get(table, frozenset()) - set(found.names):
+            schema = file.schema_arrow
+            for name in LATER.get(table, frozenset()) - set(schema.names):
                 wanted = wanted.remove(wanted.get_field_index(name))
             # Without the metadata: an older schema that has the same columns is as good.
-            if not found.remove_metadata().equals(wanted.remove_metadata()):
+            if not schema.remove_metadata().equals(wanted.remove_metadata()):
                 raise ImportRefused(f"{path}: its columns are not those of {table}")
             if file.metadata.num_rows != expected:
                 raise ImportRefused(

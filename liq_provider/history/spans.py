@@ -28,19 +28,19 @@ class Spans:
         self._coins: dict[str, set[str]] = {}
         self._incomplete: set[str] = set()
 
-    def add(self, item: Liquidation) -> None:
+    def add(self, order: Liquidation) -> None:
         """There was such a row."""
-        event_ms = item.event_ms
-        source = (item.venue, item.base_asset if self._per_coin else "")
+        event_ms = order.event_ms
+        source = (order.venue, order.base_asset if self._per_coin else "")
         spans = self._seen.get(source)
         if spans is not None and 0 <= event_ms - spans[-1][1] <= self._max_gap_ms:
             spans[-1][1] = event_ms  # as nearly always
         else:
             self._grow(source, event_ms, event_ms)
-        coins = self._coins.get(item.venue)
+        coins = self._coins.get(order.venue)
         if coins is None:
-            coins = self._coins[item.venue] = set()
-        coins.add(item.base_asset)
+            coins = self._coins[order.venue] = set()
+        coins.add(order.base_asset)
 
     def known(self, source: Source, interval: Interval) -> None:
         """An earlier import of the same recording covered this."""
@@ -84,14 +84,14 @@ class Spans:
 
     def covered(self) -> dict[Source, list[Interval]]:
         """:return: from first to last row, without the holes, of all that had rows now"""
-        found: dict[Source, list[Interval]] = {}
+        covered: dict[Source, list[Interval]] = {}
         for source, spans in self._seen.items():
             fresh = self.sources(source)
             if fresh:
                 joined = self._joined(spans)
                 intervals = [Interval(first_ms, last_ms + 1) for first_ms, last_ms in joined]
-                found.update(dict.fromkeys(fresh, intervals))
-        return found
+                covered.update(dict.fromkeys(fresh, intervals))
+        return covered
 
     def sources(self, source: Source) -> list[Source]:
         """:return: of a venue or coin that rows are about, what can be claimed to be known"""

@@ -79,15 +79,15 @@ class Settled:
     covered: tuple[str, ...]
 
 
-def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
+def feature_row(computed: Computed, pair: str, available_at: int) -> dict[str, Any]:
     """:return: the columns of the table ``features`` for the last wanted minute"""
-    features, row = item.features, int(item.wanted[-1])
+    features, row = computed.features, int(computed.wanted[-1])
     # Like every other row: a segment without money has no robust z and no percentile.
-    last = Computed(item.base_asset, features, item.wanted[-1:]).rows(EVERY_SCORE)
+    last = Computed(computed.base_asset, features, computed.wanted[-1:]).rows(EVERY_SCORE)
     measured = np.isfinite(last.before_long_usd[0])
     return {
         "close_ms": int(features.close_ms[row]),
-        "base_asset": item.base_asset,
+        "base_asset": computed.base_asset,
         "pair": pair,
         "long_usd": float(features.long_usd[row]),
         "short_usd": float(features.short_usd[row]),
@@ -115,17 +115,17 @@ def feature_row(item: Computed, pair: str, available_at: int) -> dict[str, Any]:
     }
 
 
-def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
+def anomaly(computed: Computed, thresholds: Thresholds) -> Anomaly | None:
     """:return: the last wanted minute if it is anomalous under these thresholds"""
-    last = Computed(item.base_asset, item.features, item.wanted[-1:])
+    last = Computed(computed.base_asset, computed.features, computed.wanted[-1:])
     rows = last.rows((thresholds.zscore,), thresholds.min_segment_usd)
-    alone = waves_of(rows, thresholds, item.features.params.segment_min)
+    alone = waves_of(rows, thresholds, computed.features.params.segment_min)
     strength = Strength(int(alone.strength[0]))
     if strength is Strength.NONE:
         return None
     long_usd, short_usd = float(rows.long_usd[0]), float(rows.short_usd[0])
     return Anomaly(
-        base_asset=item.base_asset,
+        base_asset=computed.base_asset,
         close_ms=int(rows.close_ms[0]),
         direction=direction_word(int(alone.sign[0])),
         strength=strength,
@@ -141,7 +141,7 @@ def anomaly(item: Computed, thresholds: Thresholds) -> Anomaly | None:
 
 
 def wave_row(
-    found: Anomaly, previous: dict[str, Any] | None, pair: str, segment_min: int, now_ms: int
+    minute: Anomaly, previous: dict[str, Any] | None, pair: str, segment_min: int, now_ms: int
 ) -> dict[str, Any]:
     """
     The wave that an anomalous minute starts or continues.
@@ -150,28 +150,28 @@ def wave_row(
     :return: the columns of the table ``waves``
     """
     row = {
-        "base_asset": found.base_asset,
-        "direction": found.direction,
-        "start_ms": found.close_ms,
+        "base_asset": minute.base_asset,
+        "direction": minute.direction,
+        "start_ms": minute.close_ms,
         "pair": pair,
-        "last_ms": found.close_ms,
+        "last_ms": minute.close_ms,
         "minutes": 1,
-        "strength": found.strength.word,
-        "peak_z": found.z,
-        "peak_usd": found.notional_usd,
+        "strength": minute.strength.word,
+        "peak_z": minute.z,
+        "peak_usd": minute.notional_usd,
         "available_at": now_ms,
-        "seen": found.seen,
+        "seen": minute.seen,
     }
-    if previous is None or not wave_goes_on(previous["last_ms"], found.close_ms, segment_min):
+    if previous is None or not wave_goes_on(previous["last_ms"], minute.close_ms, segment_min):
         return row
-    again = previous["last_ms"] == found.close_ms
-    stronger = found.strength > Strength[previous["strength"].upper()]
+    again = previous["last_ms"] == minute.close_ms
+    stronger = minute.strength > Strength[previous["strength"].upper()]
     return row | {
         "start_ms": previous["start_ms"],
         "minutes": previous["minutes"] + (0 if again else 1),
-        "strength": found.strength.word if stronger else previous["strength"],
-        "peak_z": max(found.z, previous["peak_z"]),
-        "peak_usd": max(found.notional_usd, previous["peak_usd"]),
+        "strength": minute.strength.word if stronger else previous["strength"],
+        "peak_z": max(minute.z, previous["peak_z"]),
+        "peak_usd": max(minute.notional_usd, previous["peak_usd"]),
         "available_at": previous["available_at"],
         "seen": bool(previous["seen"]),
     }

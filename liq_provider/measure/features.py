@@ -154,9 +154,9 @@ class Features:
         :param min_usd: segments that are worth less are left out
         :return: of all minutes
         """
-        found = Compared.nothing(len(self))
+        compared = Compared.nothing(len(self))
         if not set(scores) & {"robust", "percentile"}:
-            return found
+            return compared
         chosen = np.arange(len(self)) if rows is None else rows
         for row in chosen[self.state[chosen] == State.READY].tolist():
             usd = float(self.long_usd[row] + self.short_usd[row])
@@ -165,14 +165,14 @@ class Features:
             baseline = self.baseline_at(row)
             before_usd = float(self.before_long_usd[row] + self.before_short_usd[row])
             if "robust" in scores:
-                found.robust_z[row] = robust_z(usd, baseline)
+                compared.robust_z[row] = robust_z(usd, baseline)
                 if before_usd >= min_usd:
-                    found.before_robust_z[row] = robust_z(before_usd, baseline)
+                    compared.before_robust_z[row] = robust_z(before_usd, baseline)
             if "percentile" in scores:
-                found.percentile[row] = percentile(usd, baseline)
+                compared.percentile[row] = percentile(usd, baseline)
                 if before_usd >= min_usd:
-                    found.before_percentile[row] = percentile(before_usd, baseline)
-        return found
+                    compared.before_percentile[row] = percentile(before_usd, baseline)
+        return compared
 
     def at(self, rows: IntArray, compared: Compared | None = None) -> FeatureRows:
         """

@@ -77,7 +77,7 @@ class Fills:
         """:return: with that many minutes more, in which nothing is filled"""
         width = ((0, 0), (0, minutes))
         return Fills(
-            *(np.pad(getattr(self, item.name), width) for item in fields(self)),
+            *(np.pad(getattr(self, array.name), width) for array in fields(self)),
         )
 
 
@@ -138,12 +138,12 @@ class MinuteGrid:
     @property
     def changes_ms(self) -> IntArray:
         """The closes from which on something else is known than before, ascending."""
-        found = [] if self.fills is None else [self.fills.known_ms.ravel()]
+        changes = [] if self.fills is None else [self.fills.known_ms.ravel()]
         dated = (self.doubted_ms, self.learned_ms)
-        found += [times.ravel() for times in dated if times is not None]
-        if not found:
+        changes += [times.ravel() for times in dated if times is not None]
+        if not changes:
             return np.array([], dtype=np.int64)
-        times = np.unique(np.concatenate(found))
+        times = np.unique(np.concatenate(changes))
         return times[times > 0]
 
     def between(self, first: int, end: int) -> "MinuteGrid":

@@ -151,11 +151,11 @@ class ReadinessReport:
         :param among: None for all coins
         :return: how many coins are ready, and so on
         """
-        found: dict[str, int] = dict.fromkeys(_OF_STATE.values(), 0)
+        counts: dict[str, int] = dict.fromkeys(_OF_STATE.values(), 0)
         for coin, readiness in self.coins.items():
             if among is None or coin in among:
-                found[readiness.condition] += 1
-        return found
+                counts[readiness.condition] += 1
+        return counts
 
     def as_json(self) -> dict[str, Any]:
         """:return: JSON values, for the store and the page"""
@@ -324,11 +324,11 @@ def venues_now(
     :param troubles: by venue, what its feed is instead of live now
     :return: the venues of this moment; one that was just lost is not ready for what comes next
     """
-    found = dict(venues)
+    now = dict(venues)
     for name, trouble in troubles.items():
         if trouble is not None:
-            found[name] = Readiness("unknown", f"{name} is {trouble}")
-    return found
+            now[name] = Readiness("unknown", f"{name} is {trouble}")
+    return now
 
 
 def state_of(covered: bool, baseline_n: int, active_n: int, windows: Windows) -> State:

@@ -105,11 +105,11 @@ class ExchangeWork:
     async def _markets_loop(self, name: str) -> None:
         venue, settings = self._venues[name], getattr(self._settings.venues, name)
         while True:
-            found, error = await self._ask(load_venue_markets, name, settings)
-            if found:
-                self.use_markets(name, found)
+            markets, error = await self._ask(load_venue_markets, name, settings)
+            if markets:
+                self.use_markets(name, markets)
                 spare_from_collection()
-                error = await self._keep_markets(name, found)
+                error = await self._keep_markets(name, markets)
             elif error is None:
                 error = "the list is empty"
             if error is not None and venue.markets_error is None:
@@ -117,12 +117,12 @@ class ExchangeWork:
             venue.markets_error = error
             await asyncio.sleep(markets_wait_s(error))
 
-    def use_markets(self, name: str, found: list[Market]) -> None:
+    def use_markets(self, name: str, markets: list[Market]) -> None:
         """Have a venue's feed go by this list."""
         venue = self._venues[name]
-        venue.feed.update_markets(MarketTable(name, found))
-        venue.markets = len(found)
-        self._lists[name] = found
+        venue.feed.update_markets(MarketTable(name, markets))
+        venue.markets = len(markets)
+        self._lists[name] = markets
 
     async def keep_markets_anew(self) -> None:
         """The store became another one: give it the lists, as soon as it takes them."""
@@ -134,24 +134,24 @@ class ExchangeWork:
 
     async def keep_markets(self) -> None:
         """The store was opened: keep what came before it."""
-        for name, found in list(self._unkept.items()):
-            if self._unkept.get(name) is not found:
+        for name, markets in list(self._unkept.items()):
+            if self._unkept.get(name) is not markets:
                 continue  # a newer one came meanwhile
-            error = await self._keep_markets(name, found)
+            error = await self._keep_markets(name, markets)
             if error is not None:
                 logger.warning("Market list of %s: %s", name, error)
 
-    async def _keep_markets(self, name: str, found: list[Market]) -> str | None:
-        self._unkept[name] = found
+    async def _keep_markets(self, name: str, markets: list[Market]) -> str | None:
+        self._unkept[name] = markets
         if not self._writer.opened:
             return None
         try:
             await asyncio.get_running_loop().run_in_executor(
-                self._writing, self._writer.put_markets, name, found, self._clock.now_ms()
+                self._writing, self._writer.put_markets, name, markets, self._clock.now_ms()
             )
         except StoreError as error:
             return str(error)
-        if self._unkept.get(name) is found:
+        if self._unkept.get(name) is markets:
             del self._unkept[name]
         return None
 

@@ -91,14 +91,14 @@ class RuntimeFiles:
 
     def bots(self) -> list[dict[str, Any]]:
         """:return: what the bots of this machine that are there now told about themselves"""
-        found = []
+        told = []
         for path in sorted(self.prefix.parent.glob(self.prefix.name + ".bot-*")):
             try:
                 if time.time() - path.stat().st_mtime <= _THERE_S:
-                    found.append(dict(json.loads(path.read_text(encoding="utf-8") or "{}")))
+                    told.append(dict(json.loads(path.read_text(encoding="utf-8") or "{}")))
             except (OSError, ValueError, TypeError):
                 continue  # it just went, or is no bot's
-        return found
+        return told
 
     def last_beat_s(self) -> float | None:
         """

@@ -91,7 +91,7 @@ class GapFiller:
         try:
             due = await loop.run_in_executor(self._asking, self._due, venue, span)
             for base, gap in due:
-                proven, found = await loop.run_in_executor(
+                proven, orders = await loop.run_in_executor(
                     self._asking, self._ask, venue, base, gap, now_ms
                 )
                 filled = None
@@ -99,7 +99,7 @@ class GapFiller:
                     filled = await loop.run_in_executor(
                         self._store_executor,
                         self._writer.fill,
-                        *(venue, base, proven, found, now_ms),
+                        *(venue, base, proven, orders, now_ms),
                     )
                 self._note(GapReport(venue, base, gap, filled))
                 self._tried.add((venue, base, gap))
@@ -120,12 +120,12 @@ class GapFiller:
         """Gaps that have ended; a venue without any costs one look at the store."""
         if not _ended(gaps(self._reader, venue, "", span), span):
             return []
-        found: list[tuple[str, Interval]] = []
+        due: list[tuple[str, Interval]] = []
         for base in sorted(self._reader.active(span.start_ms - _LOOK_BACK_MS, span.end_ms)):
             for gap in _ended(gaps(self._reader, venue, base, span), span):
                 if (venue, base, gap) not in self._tried:
-                    found.append((base, gap))
-        return found[:_GAPS_AT_ONCE]
+                    due.append((base, gap))
+        return due[:_GAPS_AT_ONCE]
 
     def _note(self, report: GapReport) -> None:
         if report.filled is None:
@@ -141,5 +141,5 @@ class GapFiller:
         )
 
 
-def _ended(found: list[Interval], span: Interval) -> list[Interval]:
-    return [gap for gap in found if gap.end_ms < span.end_ms // MINUTE_MS * MINUTE_MS]
+def _ended(missing: list[Interval], span: Interval) -> list[Interval]:
+    return [gap for gap in missing if gap.end_ms < span.end_ms // MINUTE_MS * MINUTE_MS]

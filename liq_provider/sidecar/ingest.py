@@ -99,14 +99,14 @@ class Ingest:
         # Losses are counted by the feeds' thread and by the executor's.
         self._counting = Lock()
 
-    def put(self, items: Sequence[Liquidation], since_ms: int) -> None:
+    def put(self, orders: Sequence[Liquidation], since_ms: int) -> None:
         """Take liquidations from a feed; never blocks."""
         with self._changing:
             room = self._room()
-            self._queue.extend([Incoming(item, since_ms) for item in items[:room]])
-        if room < len(items):
+            self._queue.extend([Incoming(order, since_ms) for order in orders[:room]])
+        if room < len(orders):
             # What waits already is nearer to the store than what comes now.
-            self._lose(Incoming(item, since_ms) for item in items[room:])
+            self._lose(Incoming(order, since_ms) for order in orders[room:])
 
     async def run(self, interval_s: float = 0.2) -> None:
         """Store what arrives, until cancelled; what is queued then is still stored."""
@@ -259,7 +259,7 @@ class Ingest:
             # missing no minute is complete.
             self._store_queued()
             raise
-        self._append(waiting.items, copies=waiting.copies)
+        self._append(waiting.orders, copies=waiting.copies)
         broken = self._spool.taken()
         with self._counting:
             self.stats.lost += broken
@@ -282,7 +282,7 @@ class Ingest:
             return
         now_s = self._advanced_s = time.monotonic()
         with self._changing:
-            self._recent.extend((now_s, item) for item in batch)
+            self._recent.extend((now_s, incoming) for incoming in batch)
             while self._recent and (
                 len(self._recent) > _MOST_RECENT or now_s - self._recent[0][0] > _RECENT_S
             ):
@@ -295,7 +295,7 @@ class Ingest:
     def _begin_anew(self) -> None:
         """The store is another one: what the old one took lately is given to it, too."""
         with self._changing:
-            recent = [item for _, item in self._recent]
+            recent = [incoming for _, incoming in self._recent]
             self._recent.clear()
             room = self._room()
             self._give(recent[-room:] if room else [])
@@ -322,9 +322,9 @@ class Ingest:
                 self._give(self._in_hand)
             self._in_hand = []
 
-    def _give(self, items: Sequence[Incoming]) -> None:
-        self._queue.extendleft(reversed(items))
-        self._taken -= len(items)
+    def _give(self, orders: Sequence[Incoming]) -> None:
+        self._queue.extendleft(reversed(orders))
+        self._taken -= len(orders)
 
     # -- disk ----------------------------------------------------------------------------
 
@@ -371,11 +371,11 @@ class Ingest:
 
     # -- losses --------------------------------------------------------------------------
 
-    def _lose(self, items: Iterable[Incoming]) -> None:
+    def _lose(self, orders: Iterable[Incoming]) -> None:
         with self._counting:
-            for incoming in items:
-                item = incoming.liquidation
+            for incoming in orders:
+                order = incoming.liquidation
                 self.stats.lost += 1
-                for at_ms in (item.event_ms, item.received_ms):
+                for at_ms in (order.event_ms, order.received_ms):
                     if EARLIEST_MS <= at_ms <= LATEST_MS:
-                        self._doubts.add(item.venue, item.base_asset, at_ms, at_ms + 1)
+                        self._doubts.add(order.venue, order.base_asset, at_ms, at_ms + 1)

@@ -59,10 +59,10 @@ def _id_of(path: Path) -> tuple[int, int] | None:
     :raises OSError: it cannot be told
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _id_or_nothing(path: Path) -> tuple[int, int] | None:

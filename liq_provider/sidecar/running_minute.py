@@ -98,12 +98,12 @@ class RunningMinute:
         coins = [base for base in coins if base in listed or base in names]
         pairs = {base: pair_of(base, listed.get(base, ()), names) for base in coins}
         anomalies, rows = [], {}
-        for item in self._computed(coins, venues):
-            pair = pairs[item.base_asset]
-            rows[item.base_asset] = feature_row(item, pair, close_ms)
-            found = anomaly(item, self._floor)
-            if found is not None:
-                anomalies.append(self._of_its_wave(found, pair))
+        for coin in self._computed(coins, venues):
+            pair = pairs[coin.base_asset]
+            rows[coin.base_asset] = feature_row(coin, pair, close_ms)
+            minute = anomaly(coin, self._floor)
+            if minute is not None:
+                anomalies.append(self._of_its_wave(minute, pair))
         return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs)
 
     def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
@@ -116,19 +116,19 @@ class RunningMinute:
                 some = new[first : first + _AT_ONCE]
                 self._past |= self._reader.grids(some, enabled, start_ms, settled_ms)
         last = np.array([self._params.before_ms() // MINUTE_MS - 1])
-        found = []
+        computed = []
         for base, running in self._reader.grids(coins, enabled, settled_ms, close_ms).items():
             covering = np.array([[name in venues] for name in running.venues])
             covered = np.repeat(covering, running.minutes, axis=1)
             grid = self._past[base].followed_by(replace(running, covered=covered))
             known = grid.for_decision(close_ms)
-            found.append(Computed(base, compute_features(known, self._params), last))
-        return found
+            computed.append(Computed(base, compute_features(known, self._params), last))
+        return computed
 
-    def _of_its_wave(self, found: Anomaly, pair: str) -> Anomaly:
-        previous = self._reader.wave(found.base_asset, found.direction)
-        row = wave_row(found, previous, pair, self._settings.segment_min, found.close_ms)
-        return replace(found, wave_start_ms=int(row["start_ms"]), seen=row["seen"])
+    def _of_its_wave(self, minute: Anomaly, pair: str) -> Anomaly:
+        previous = self._reader.wave(minute.base_asset, minute.direction)
+        row = wave_row(minute, previous, pair, self._settings.segment_min, minute.close_ms)
+        return replace(minute, wave_start_ms=int(row["start_ms"]), seen=row["seen"])
 
 
 class RunningLoop:
@@ -196,10 +196,10 @@ class RunningLoop:
         covering = [name for name, v in self._venues.items() if v.covers(settled_ms)]
         if not covering:
             return
-        found = await asyncio.get_running_loop().run_in_executor(
+        running = await asyncio.get_running_loop().run_in_executor(
             self._executor, self._minute.look, close_ms, settled_ms, covering, dict(self._names())
         )
-        if found.rows:
-            task = asyncio.create_task(self._then(found))
+        if running.rows:
+            task = asyncio.create_task(self._then(running))
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)

@@ -73,7 +73,7 @@ class Settler:
     def _compute(self, close_ms: int, now_ms: int) -> Settled:
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
-        pairs = {base: pair_of(base, found, self.pairs) for base, found in active.items()}
+        pairs = {base: pair_of(base, listed, self.pairs) for base, listed in active.items()}
         computed = compute(
             self._reader,
             sorted(active),
@@ -83,21 +83,21 @@ class Settler:
             close_ms,
         )
         features, waves, anomalies = [], [], []
-        for item in computed:
-            pair = pairs[item.base_asset]
-            features.append(feature_row(item, pair, now_ms))
-            found = anomaly(item, self._floor)
-            if found is not None:
-                wave = self._wave(found, pair, now_ms)
+        for coin in computed:
+            pair = pairs[coin.base_asset]
+            features.append(feature_row(coin, pair, now_ms))
+            minute = anomaly(coin, self._floor)
+            if minute is not None:
+                wave = self._wave(minute, pair, now_ms)
                 waves.append(wave)
-                anomalies.append(replace(found, wave_start_ms=wave["start_ms"], seen=wave["seen"]))
+                anomalies.append(replace(minute, wave_start_ms=wave["start_ms"], seen=wave["seen"]))
         self._writer.put_results(features, waves, close_ms, now_ms)
         covered = self._covered(close_ms)
         return Settled(close_ms, tuple(anomalies), pairs, covered)
 
-    def _wave(self, found: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
-        previous = self._reader.wave(found.base_asset, found.direction)
-        return wave_row(found, previous, pair, self._settings.segment_min, now_ms)
+    def _wave(self, minute: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
+        previous = self._reader.wave(minute.base_asset, minute.direction)
+        return wave_row(minute, previous, pair, self._settings.segment_min, now_ms)
 
     def _covered(self, close_ms: int) -> tuple[str, ...]:
         spans = self._reader.coverage(self._settings.venues.enabled, close_ms - MINUTE_MS, close_ms)
@@ -108,10 +108,10 @@ class Settler:
         )
 
 
-def pair_of(base_asset: str, found: Sequence[str], names: Mapping[str, str]) -> str:
+def pair_of(base_asset: str, listed: Sequence[str], names: Mapping[str, str]) -> str:
     """
-    :param found: the venues' pairs of the coin, at least one
+    :param listed: the venues' pairs of the coin, at least one
     :param names: the bot's exchange's pair by coin
     :return: the pair that stands for the coin
     """
-    return names.get(base_asset) or min(found, key=lambda pair: ("USDT" not in pair, pair))
+    return names.get(base_asset) or min(listed, key=lambda pair: ("USDT" not in pair, pair))

@@ -123,26 +123,26 @@ class Stop:
         self.asked.append(self._here)
 
     def _ask_others(self, there: Iterable[runs.Run]) -> None:
-        known = {item.run for item in self.asked}
+        known = {asked.run for asked in self.asked}
         now_ms = runs.now_ms()
-        for found in there:
-            mark = ProcessMark.read(found.mark)
-            if found.run in known or (mark is not None and mark.is_gone()):
+        for run in there:
+            mark = ProcessMark.read(run.mark)
+            if run.run in known or (mark is not None and mark.is_gone()):
                 continue
-            if found.seen_ms > now_ms - _SILENT_MS:
+            if run.seen_ms > now_ms - _SILENT_MS:
                 words = "elsewhere" if mark is None else mark.words
-                self.asked.append(Asked(found.run, words, mark))
+                self.asked.append(Asked(run.run, words, mark))
 
     def _all_ended(self) -> bool:
         if self._here is not None and not self._here.ended:
             self._here.ended = self._left_the_lock(self._here)
-        others = [item for item in self.asked if item is not self._here and not item.ended]
+        others = [asked for asked in self.asked if asked is not self._here and not asked.ended]
         if others:
             there = self._runs_there()
-            for item in others:
-                gone = item.mark is not None and item.mark.is_gone()
-                item.ended = gone or (there is not None and item.run not in there)
-        return all(item.ended for item in self.asked)
+            for asked in others:
+                gone = asked.mark is not None and asked.mark.is_gone()
+                asked.ended = gone or (there is not None and asked.run not in there)
+        return all(asked.ended for asked in self.asked)
 
     def _left_the_lock(self, here: Asked) -> bool:
         if not self._files.running():
@@ -159,19 +159,19 @@ class Stop:
             return None
         looking, self._looking = self._looking, None
         try:
-            return {found.run for found in looking.result()}
+            return {each.run for each in looking.result()}
         except StoreError:
             return None
 
     def _signal(self) -> None:
-        for item in self.asked:
-            if not item.ended and not item.signalled and item.mark is not None:
-                item.signalled = item.mark.terminate()
+        for asked in self.asked:
+            if not asked.ended and not asked.signalled and asked.mark is not None:
+                asked.signalled = asked.mark.terminate()
 
 
 def _ask_elsewhere(engine: Engine) -> list[runs.Run]:
     if revision_of(engine) is None:
         return []
     there = runs.all_runs(engine)
-    runs.ask(engine, [found.run for found in there])
+    runs.ask(engine, [each.run for each in there])
     return there

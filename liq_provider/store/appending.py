@@ -65,13 +65,13 @@ class Appending:
         self._heard_by = heard_by
         self._result = Appended()
 
-    def live(self, items: Sequence[Incoming]) -> Appended:
+    def live(self, orders: Sequence[Incoming]) -> Appended:
         """See ``Writer.append``."""
         # Locked: another sidecar must not settle the minute between booking and commit. Alone,
         # as booking anew has to be: of two that share it and both want it alone one is undone.
         watermark_ms = int(read_state(self._connection, "watermark_ms", lock="alone") or 0)
         heard: dict[Identity, Incoming] = {}
-        for incoming in items:
+        for incoming in orders:
             heard.setdefault(identity(incoming.liquidation), incoming)
         rows, how = self._book(heard, watermark_ms)
         new = self._insert(rows, how)
@@ -84,13 +84,13 @@ class Appending:
         self._doubt(self._owing(heard, booked, watermark_ms), _EVERYBODY)
         future = [row for key, row in rows.items() if how[key] == "future"]
         self._doubt(_dated_ahead(future, watermark_ms), self._heard_by)
-        self._result.duplicates = len(items) - self._result.inserted
+        self._result.duplicates = len(orders) - self._result.inserted
         return self._result
 
-    def imported(self, items: Sequence[Incoming]) -> Appended:
+    def imported(self, orders: Sequence[Incoming]) -> Appended:
         """See ``Writer.import_batch``."""
-        final = FinalMinutes(self._connection, {item.liquidation.venue for item in items})
-        rows, how = self._book({identity(item.liquidation): item for item in items[::-1]}, 0)
+        final = FinalMinutes(self._connection, {order.liquidation.venue for order in orders})
+        rows, how = self._book({identity(order.liquidation): order for order in orders[::-1]}, 0)
         too_late = {key for key, row in rows.items() if row["minute_ms"] is None}
         for key, row in rows.items():
             minute_ms = row["minute_ms"]
@@ -105,7 +105,7 @@ class Appending:
         )
         self._clear({(r["venue"], r["base_asset"], r["minute_ms"]) for r in known.values()})
         self._doubt(self._came_late(rows[key] for key in too_late & new), _EVERYBODY)
-        self._result.duplicates = len(items) - self._result.inserted
+        self._result.duplicates = len(orders) - self._result.inserted
         return self._result
 
     def restored(self, exported: Sequence[Row]) -> Appended:
@@ -182,15 +182,15 @@ class Appending:
         """
         owing: dict[int, set[Doubt]] = {}
         for key, incoming in heard.items():
-            item = incoming.liquidation
-            if item.notional_usd < self._min_event_usd:
+            order = incoming.liquidation
+            if order.notional_usd < self._min_event_usd:
                 continue
             minute_ms = self._rules.owing_minute(incoming, booked[key])
             if minute_ms is None:
                 continue
-            if minute_ms >= watermark_ms and minute_ms == minute_of(item.event_ms):
+            if minute_ms >= watermark_ms and minute_ms == minute_of(order.event_ms):
                 continue  # another sidecar may still book it; ``settle`` looks again
-            doubt = Doubt(item.venue, item.base_asset, _minute(minute_ms))
+            doubt = Doubt(order.venue, order.base_asset, _minute(minute_ms))
             owing.setdefault(max(watermark_ms, minute_ms) + MINUTE_MS, set()).add(doubt)
         return owing
 

@@ -49,13 +49,13 @@ def put_bars(engine: Engine, rows: Sequence[Row]) -> BarsStored:
 
 def _known(connection: Connection, like: Row) -> dict[tuple[str, int], tuple[float, float]]:
     table = schema.bars.c
-    found = connection.execute(
+    bars = connection.execute(
         select(table.market, table.start_ms, table.long_usd, table.short_usd)
         .where(table.base_asset == like["base_asset"])
         .where(table.source == like["source"])
         .where(table.bar_min == like["bar_min"])
     )
-    return {(row[0], row[1]): (row[2], row[3]) for row in found}
+    return {(row[0], row[1]): (row[2], row[3]) for row in bars}
 
 
 def _sums(row: Row) -> tuple[float, float]:

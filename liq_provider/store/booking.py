@@ -45,9 +45,9 @@ class BookingRules:
             return minute_ms, booked
         # The writer came to it only after its minute was settled; a spool that another sidecar
         # has overtaken may even come hours later.
-        item = incoming.liquidation
-        arrival = max(minute_of(item.received_ms), watermark_ms)
-        if arrival - item.event_ms > self.max_late_ms:
+        order = incoming.liquidation
+        arrival = max(minute_of(order.received_ms), watermark_ms)
+        if arrival - order.event_ms > self.max_late_ms:
             return None, "late"
         return arrival, "arrival"
 
@@ -65,19 +65,19 @@ class BookingRules:
 
     def _home(self, incoming: Incoming) -> tuple[int | None, Booked]:
         """Where it counts if the store takes it in time."""
-        item = incoming.liquidation
-        if item.event_ms > item.received_ms + FUTURE_MS:
+        order = incoming.liquidation
+        if order.event_ms > order.received_ms + FUTURE_MS:
             return None, "future"
-        if item.event_ms < incoming.since_ms:
+        if order.event_ms < incoming.since_ms:
             return None, "late"
-        if self._in_time(item):
-            return minute_of(item.event_ms), "event"
-        if item.received_ms - item.event_ms > self.max_late_ms:
+        if self._in_time(order):
+            return minute_of(order.event_ms), "event"
+        if order.received_ms - order.event_ms > self.max_late_ms:
             return None, "late"
-        return minute_of(item.received_ms), "arrival"
+        return minute_of(order.received_ms), "arrival"
 
-    def _in_time(self, item: Liquidation) -> bool:
-        return item.received_ms <= minute_of(item.event_ms) + MINUTE_MS + self.settle_ms
+    def _in_time(self, order: Liquidation) -> bool:
+        return order.received_ms <= minute_of(order.event_ms) + MINUTE_MS + self.settle_ms
 
 
 def other_minutes_words(wanted_usd: float, made_with_usd: float) -> str | None:

@@ -178,8 +178,8 @@ def revision_of(engine: Engine) -> str | None:
                     "point liq_provider.store to a file of its own"
                 )
             return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return None if found is None else str(found)
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return None if revision is None else str(revision)
 
 
 def check_revision(engine: Engine, *, must_be_current: bool) -> str | None:
@@ -190,20 +190,20 @@ def check_revision(engine: Engine, *, must_be_current: bool) -> str | None:
     :return: the store's revision, None if there is no store yet
     :raises StoreTooNew: written by a newer LiqTrend
     """
-    found = revision_of(engine)
-    if found is not None and found not in KNOWN_REVISIONS:
+    revision = revision_of(engine)
+    if revision is not None and revision not in KNOWN_REVISIONS:
         raise StoreTooNew(
-            f"The store has schema {found}, this LiqTrend knows up to {REVISION}: "
+            f"The store has schema {revision}, this LiqTrend knows up to {REVISION}: "
             "install the newer LiqTrend again, or point liq_provider.store to another file"
         )
-    if must_be_current and found is not None and found != REVISION:
+    if must_be_current and revision is not None and revision != REVISION:
         raise StoreUnusable(
-            f"The store has the older schema {found}; `liq-provider run`, `import` or `rebuild` "
+            f"The store has the older schema {revision}; `liq-provider run`, `import` or `rebuild` "
             f"brings it to {REVISION} and keeps what it holds"
         )
-    if must_be_current and found is None:
+    if must_be_current and revision is None:
         raise StoreUnusable("The store is not set up yet; start the sidecar (liq-provider run)")
-    return found
+    return revision
 
 
 def migrate(engine: Engine) -> bool:
@@ -215,8 +215,8 @@ def migrate(engine: Engine) -> bool:
     :raises NoStore: and leaves the file as it is
     :raises StoreUnusable: the directory cannot be written, or the store is damaged
     """
-    found = _existing_revision(engine)
-    if found == REVISION:
+    revision = _existing_revision(engine)
+    if revision == REVISION:
         return False
     from alembic import command
     from alembic.config import Config
@@ -228,7 +228,7 @@ def migrate(engine: Engine) -> bool:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return found is None
+    return revision is None
 
 
 def _existing_revision(engine: Engine) -> str | None:

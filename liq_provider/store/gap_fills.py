@@ -56,7 +56,7 @@ def fill(
     venue: str,
     base_asset: str,
     span: Interval,
-    found: Iterable[Liquidation],
+    orders: Iterable[Liquidation],
     now_ms: int,
     min_event_usd: float,
 ) -> Filled:
@@ -64,15 +64,15 @@ def fill(
     Store what a venue's history says about a span of one coin, and complete the minutes of it
     that have no coverage. What is covered, or filled already, stays as it is.
 
-    :param found: all liquidations of the coin in the span
+    :param orders: all liquidations of the coin in the span
     """
     usable_ms = available_at(now_ms)
     with store_errors("Filling a gap"), engine.begin() as connection:
         heard = _heard(connection, venue, base_asset, span)
         rows = {
-            identity(item): liquidation_row(replace(item, received_ms=now_ms), None)
-            for item in found
-            if item.event_ms % 1000 or _to_the_second(item) not in heard
+            identity(order): liquidation_row(replace(order, received_ms=now_ms), None)
+            for order in orders
+            if order.event_ms % 1000 or _to_the_second(order) not in heard
         }
         new = 0
         if rows:
@@ -101,8 +101,8 @@ def _heard(
     return {(*row[:4], row[4] // 1000) for row in rows}
 
 
-def _to_the_second(item: Liquidation) -> tuple[object, ...]:
-    return item.market_id, item.position_side, item.price, item.quantity, item.event_ms // 1000
+def _to_the_second(order: Liquidation) -> tuple[object, ...]:
+    return order.market_id, order.position_side, order.price, order.quantity, order.event_ms // 1000
 
 
 def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:
@@ -114,7 +114,7 @@ def _known(connection: Connection, venue: str, base_asset: str, span: Interval) 
     )
     own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
     # Joined before they are cut to whole minutes: two imports may share one.
-    return [whole_minutes(item) for item in own.spans()]
+    return [whole_minutes(each) for each in own.spans()]
 
 
 def complete(

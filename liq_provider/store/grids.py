@@ -50,7 +50,7 @@ class GridReader(Readable):
         wanted = ["", base_asset] if base_asset else [""]
         known = self._knowledge([venue], wanted, span, sources)
         own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
-        return [whole_minutes(item) for item in own.spans()]
+        return [whole_minutes(each) for each in own.spans()]
 
     def doubts(self, venues: Sequence[str], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: what may be missing in ``[from_ms, to_ms)``, rows of ``doubts``, oldest first"""
@@ -82,10 +82,10 @@ class GridReader(Readable):
                 table.source == "import"
             )
         )
-        found: dict[tuple[str, str], list[Interval]] = {}
+        spans: dict[tuple[str, str], list[Interval]] = {}
         for venue, base, start_ms, end_ms in rows:
-            found.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
-        return found
+            spans.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
+        return spans
 
     def grids(
         self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
@@ -126,16 +126,16 @@ class GridReader(Readable):
         known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
-        found = {}
+        minutes = {}
         for base in base_assets:
             own = _clip(known[base], names, listed.get(base, {}), from_ms)
             scored = (own.until_ms > to_ms) | ((own.learned_ms > 0) & (own.learned_ms <= to_ms))
             times = filled_ms.get(base)
-            found[base] = (
+            minutes[base] = (
                 scored,
                 scored if times is None else scored | ((times > 0) & (times <= to_ms)),
             )
-        return found
+        return minutes
 
     def _minutes(
         self, base_assets: Sequence[str], from_ms: int, to_ms: int
@@ -180,14 +180,14 @@ class GridReader(Readable):
             .where(table.start_ms < to_ms)
             .order_by(table.available_at.desc())
         )
-        found: dict[str, IntArray] = {}
+        filled: dict[str, IntArray] = {}
         for base, venue, start_ms, end_ms, available_at in rows:
-            if base not in found:
+            if base not in filled:
                 size = (to_ms - from_ms) // MINUTE_MS
-                found[base] = np.zeros((len(names), size), dtype=np.int64)
+                filled[base] = np.zeros((len(names), size), dtype=np.int64)
             columns = columns_of(Interval(start_ms, end_ms), from_ms)
-            found[base][names.index(venue), columns] = available_at
-        return found
+            filled[base][names.index(venue), columns] = available_at
+        return filled
 
     def bar_lengths(self, base_asset: str, source: str) -> list[int]:
         """:return: lengths, in minutes, of the bars of a coin that a data vendor published"""
@@ -304,13 +304,13 @@ class GridReader(Readable):
             .where(table.base_asset.in_(base_assets))
             .where(table.venue.in_(venues))
         )
-        found: dict[str, dict[str, int]] = {}
+        known: dict[str, dict[str, int]] = {}
         for base, venue, listed_ms, known_ms in rows:
             since_ms = max(listed_ms or 0, known_ms)
             if since_ms:
-                since = found.setdefault(base, {})
+                since = known.setdefault(base, {})
                 since[venue] = min(since.get(venue, since_ms), since_ms)
-        return found
+        return known
 
 
 def _clip(

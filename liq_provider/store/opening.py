@@ -125,9 +125,9 @@ class Opening:
 def _id_of(path: Path) -> _FileId | None:
     """:return: what tells a file from another of the same name, None if there is none"""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreUnusable(f"{path}: {error.strerror}") from error
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -13,35 +13,35 @@ Identity = tuple[Any, ...]
 IDENTITY_COLUMNS = tuple(schema.liquidations.primary_key)
 
 
-def identity(item: Liquidation) -> Identity:
+def identity(order: Liquidation) -> Identity:
     """:return: the values of ``IDENTITY_COLUMNS``"""
     return (
-        item.event_ms,
-        item.venue,
-        item.market_id,
-        item.position_side,
-        item.price,
-        item.quantity,
-        item.ordinal,
+        order.event_ms,
+        order.venue,
+        order.market_id,
+        order.position_side,
+        order.price,
+        order.quantity,
+        order.ordinal,
     )
 
 
-def liquidation_row(item: Liquidation, minute_ms: int | None) -> Row:
+def liquidation_row(order: Liquidation, minute_ms: int | None) -> Row:
     """
     :param minute_ms: the minute it counts in, if any
     """
     return {
-        "event_ms": item.event_ms,
-        "venue": item.venue,
-        "market_id": item.market_id,
-        "position_side": item.position_side,
-        "price": item.price,
-        "quantity": item.quantity,
-        "ordinal": item.ordinal,
-        "pair": item.pair,
-        "base_asset": item.base_asset,
-        "notional_usd": item.notional_usd,
-        "received_ms": item.received_ms,
+        "event_ms": order.event_ms,
+        "venue": order.venue,
+        "market_id": order.market_id,
+        "position_side": order.position_side,
+        "price": order.price,
+        "quantity": order.quantity,
+        "ordinal": order.ordinal,
+        "pair": order.pair,
+        "base_asset": order.base_asset,
+        "notional_usd": order.notional_usd,
+        "received_ms": order.received_ms,
         "minute_ms": minute_ms,
     }
 

@@ -122,8 +122,8 @@ class Pruning:
         if last is not None:
             query = query.where(tuple_(*_BAR_GROUP) > tuple_(*last))
         with store_errors("Pruning"), self._engine.connect() as connection:
-            found = connection.execute(query).first()
-        return None if found is None else tuple(found)
+            group = connection.execute(query).first()
+        return None if group is None else tuple(group)
 
     def _cut_coverage(self, connection: Connection) -> None:
         table = schema.coverage.c

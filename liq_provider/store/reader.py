@@ -35,10 +35,10 @@ class Reader(GridReader):
             .where(~table.filled)
             .distinct()
         )
-        found: dict[str, list[str]] = {}
+        pairs: dict[str, list[str]] = {}
         for base, pair in rows:
-            found.setdefault(base, []).append(pair)
-        return found
+            pairs.setdefault(base, []).append(pair)
+        return pairs
 
     def totals(self, from_ms: int, to_ms: int) -> dict[str, tuple[float, int]]:
         """:return: per coin the sum (USD) and number of what was booked in ``[from_ms, to_ms)``"""

@@ -179,14 +179,14 @@ class Assessor:
         """
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(
+            facts = await loop.run_in_executor(
                 self._reading, assess, self._reader, self._settings, self._feeds(), close_ms
             )
             await loop.run_in_executor(
                 self._writing,
                 self._writer.put_readiness,
-                found.report.as_json(),
-                found.rows(self._names()),
+                facts.report.as_json(),
+                facts.rows(self._names()),
                 now_ms,
             )
         except StoreError as error:

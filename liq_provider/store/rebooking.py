@@ -62,11 +62,11 @@ def rebook(
 
 
 def _booked(connection: Connection, keys: Sequence[Identity]) -> dict[Identity, int | None]:
-    found: dict[Identity, int | None] = {}
+    booked: dict[Identity, int | None] = {}
     for some in _pieces(keys):
         rows = connection.execute(_minutes_query(some))
-        found |= {tuple(row[:-1]): row[-1] for row in rows}
-    return found
+        booked |= {tuple(row[:-1]): row[-1] for row in rows}
+    return booked
 
 
 def _minutes_query(keys: Sequence[Identity]) -> Select[Any]:

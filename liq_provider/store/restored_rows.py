@@ -21,8 +21,8 @@ def put_missing(engine: Engine, table: Table, rows: Sequence[Row]) -> int:
         return 0
     with store_errors(f"Restoring {table.name}"), engine.begin() as connection:
         statement = insert_into(connection, table).on_conflict_do_nothing()
-        found = connection.execute(statement.returning(*table.primary_key), list(rows))
-        return len(found.all())
+        new = connection.execute(statement.returning(*table.primary_key), list(rows))
+        return len(new.all())
 
 
 def put_coverage(engine: Engine, rows: Sequence[Row], min_event_usd: float) -> None:

@@ -52,7 +52,7 @@ def note(engine: Engine, run: str, mark: str) -> bool:
 def leave(engine: Engine, run: str) -> None:
     """It is not there any more, and neither are those of which nothing was heard for a day."""
     with store_errors("Writing that a sidecar is gone"), engine.begin() as connection:
-        old = [found.run for found in _read(connection) if found.seen_ms < now_ms() - _OLD_MS]
+        old = [each.run for each in _read(connection) if each.seen_ms < now_ms() - _OLD_MS]
         keys = [prefix + name for name in (run, *old) for prefix in (_RUN, _STOP)]
         connection.execute(delete(schema.state).where(schema.state.c.key.in_(keys)))
 

@@ -32,7 +32,7 @@ class Waiting:
         be in the store already
     """
 
-    items: list[Incoming]
+    orders: list[Incoming]
     copies: bool = False
 
 
@@ -84,12 +84,12 @@ class Spool:
             # Recording does not depend on it as long as the store answers.
             self._failed(error)
 
-    def put(self, items: Sequence[Incoming], *, copies: bool = False) -> int:
+    def put(self, orders: Sequence[Incoming], *, copies: bool = False) -> int:
         """
         :param copies: a call to the store has them in hand
         :return: how many of them, from the first on, are on disk now, whatever becomes of us
         """
-        lines = [spool_line.write(item, copies) for item in items]
+        lines = [spool_line.write(order, copies) for order in orders]
         with self._lock:
             try:
                 size = self._look()
@@ -99,8 +99,8 @@ class Spool:
                     fitting += 1
                 _append(self._path, b"".join(lines[:fitting]))
                 self.waiting += fitting
-                for item in items[:fitting]:
-                    self._minutes |= _minutes_of(item.liquidation)
+                for order in orders[:fitting]:
+                    self._minutes |= _minutes_of(order.liquidation)
                 if fitting:
                     self._file, self._end = _measure(self._path)
             except OSError as error:
@@ -115,7 +115,7 @@ class Spool:
             none where lines are broken, or the file was taken away
         :raises StoreUnusable: it cannot be read
         """
-        found: list[Incoming] = []
+        orders: list[Incoming] = []
         bad: list[bytes] = []
         copies: bool | None = None
         size = lines = 0
@@ -134,14 +134,14 @@ class Spool:
                     if read is None:
                         bad.append(line)
                     else:
-                        found.append(read[0])
+                        orders.append(read[0])
                         copies = read[1]
                     if lines == count:
                         break
             self._taking = (size, lines, bad)
             if not lines:
                 self._give_up()
-        return Waiting(found, bool(copies))
+        return Waiting(orders, bool(copies))
 
     def taken(self) -> int:
         """
@@ -264,10 +264,10 @@ class Spool:
 def _measure(path: Path) -> tuple[tuple[int, int] | None, int]:
     """:return: what tells the file from another of its name, and its size"""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None, 0
-    return (found.st_dev, found.st_ino), found.st_size
+    return (status.st_dev, status.st_ino), status.st_size
 
 
 def _minutes_of(order: Liquidation) -> set[tuple[str, str, int]]:
@@ -288,16 +288,16 @@ def waiting_in(path: Path) -> int:
         return 0
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, lines: bytes) -> None:
     """All or nothing: what comes later must not be appended to half a line."""
-    if not data:
+    if not lines:
         return
     with open(path, "ab", buffering=0, opener=private.opener) as file:
         before = file.seek(0, SEEK_END)
         try:
-            written = file.write(data)
-            if written != len(data):
-                raise OSError(f"only {written} of {len(data)} bytes were written")
+            written = file.write(lines)
+            if written != len(lines):
+                raise OSError(f"only {written} of {len(lines)} bytes were written")
             os.fsync(file.fileno())
         except OSError:
             file.truncate(before)

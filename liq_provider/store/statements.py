@@ -102,12 +102,12 @@ def cover(
             "base_asset": base_asset,
             "source": source,
             "heard_by": heard_by,
-            "start_ms": item.start_ms,
-            "end_ms": item.end_ms,
+            "start_ms": span.start_ms,
+            "end_ms": span.end_ms,
             "available_at": now_ms,
         }
-        for item in intervals
-        if item.end_ms > item.start_ms
+        for span in intervals
+        if span.end_ms > span.start_ms
     ]
     grow(connection, schema.coverage, rows, ("end_ms", "available_at"))
 
@@ -151,14 +151,14 @@ def doubt(
     """
     rows = [
         {
-            "venue": item.venue,
-            "base_asset": item.base_asset,
+            "venue": each.venue,
+            "base_asset": each.base_asset,
             "heard_by": heard_by,
-            "start_ms": item.span.start_ms,
-            "end_ms": item.span.end_ms,
+            "start_ms": each.span.start_ms,
+            "end_ms": each.span.end_ms,
             "available_at": available_at,
         }
-        for item in doubts
+        for each in doubts
     ]
     new = [row for row in rows if not _goes_on(connection, row)]
     grow(connection, schema.doubts, new, ("end_ms",))

@@ -31,8 +31,8 @@ def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
         sums, base_asset = MinuteSums(settle_ms), None
         # On the statement: PostgreSQL would make every statement of the connection a cursor.
         stream = connection.execute(query.execution_options(yield_per=10_000))
-        for found in stream.mappings():
-            row = dict(found)
+        for order in stream.mappings():
+            row = dict(order)
             if row["base_asset"] != base_asset:
                 made += _flush(connection, sums)
                 sums, base_asset = MinuteSums(settle_ms), row["base_asset"]

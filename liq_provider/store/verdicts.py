@@ -38,14 +38,14 @@ def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     vetoed = {wave for wave, said in known.items() if any(map(_against, said))}
     vetoed.update(_wave(row) for row in rows if _against(row))
     kept = [row for row in rows if _wave(row) not in vetoed or _refuses(row)]
-    found = set()
+    new_keys = set()
     if kept:
         statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
         # In the order of the key: two writers that lock rows in the same order never deadlock.
         ordered = sorted((_last_word(row, known) for row in kept), key=_key)
-        found = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
+        new_keys = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
     return [
-        _key(row) in found if _wave(row) not in vetoed or _refuses(row) else None for row in rows
+        _key(row) in new_keys if _wave(row) not in vetoed or _refuses(row) else None for row in rows
     ]
 
 
@@ -53,7 +53,7 @@ def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
     """:return: what was said so far of each of these waves"""
     table = schema.verdicts.c
     columns = (table.news, table.judge, table.inputs, table.available_at)
-    found: dict[Wave, list[Row]] = {}
+    said_of: dict[Wave, list[Row]] = {}
     ordered = sorted(waves)
     for first in range(0, len(ordered), _AT_ONCE):
         some = ordered[first : first + _AT_ONCE]
@@ -64,8 +64,8 @@ def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
         )
         for row in connection.execute(query):
             said = row._asdict()
-            found.setdefault(_wave(said), []).append(said)
-    return found
+            said_of.setdefault(_wave(said), []).append(said)
+    return said_of
 
 
 def _last_word(row: Row, known: Mapping[Wave, Sequence[Row]]) -> Row:
@@ -98,7 +98,7 @@ def extend(connection: Connection, confirmed: Sequence[Confirmed], now_ms: int) 
 
     :return: whether anything changed
     """
-    usable = [item for item in confirmed if item.expires_at >= now_ms]
+    usable = [confirmation for confirmation in confirmed if confirmation.expires_at >= now_ms]
     changes: list[dict[str, Any]] = []
     for first in range(0, len(usable), _AT_ONCE):
         changes += _changes(connection, usable[first : first + _AT_ONCE])
@@ -116,9 +116,9 @@ def extend(connection: Connection, confirmed: Sequence[Confirmed], now_ms: int) 
 def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dict[str, Any]]:
     table = schema.verdicts.c
     by_wave: dict[tuple[str, str, int], list[Confirmed]] = {}
-    for item in sorted(confirmed, key=lambda item: item.close_ms):
-        wave = (item.base_asset, item.direction, item.wave_start_ms)
-        by_wave.setdefault(wave, []).append(item)
+    for confirmation in sorted(confirmed, key=lambda confirmation: confirmation.close_ms):
+        wave = (confirmation.base_asset, confirmation.direction, confirmation.wave_start_ms)
+        by_wave.setdefault(wave, []).append(confirmation)
     query = (
         select(*_KEY, table.news, table.inputs, table.close_ms, table.confirmed)
         .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(sorted(by_wave)))
@@ -132,12 +132,17 @@ def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dic
     alive = [_wave(row) not in vetoed or _refuses(row) for row in said]
     for row in (row for row, stands in zip(rows, alive, strict=True) if stands):
         spans, expires_at = row.confirmed, None
-        for item in by_wave[row.base_asset, row.direction, row.wave_start_ms]:
-            state = (item.strength, item.aligned, item.news_key, item.judge)
+        for confirmation in by_wave[row.base_asset, row.direction, row.wave_start_ms]:
+            state = (
+                confirmation.strength,
+                confirmation.aligned,
+                confirmation.news_key,
+                confirmation.judge,
+            )
             if (row.strength, row.aligned, row.news_key, row.judge) == state:
-                longer = prolonged(spans, row.close_ms, item.close_ms)
+                longer = prolonged(spans, row.close_ms, confirmation.close_ms)
                 if longer is not None:
-                    spans, expires_at = longer, item.expires_at
+                    spans, expires_at = longer, confirmation.expires_at
         if expires_at is not None:
             key = {f"key_{column.name}": getattr(row, column.name) for column in _KEY}
             changes.append(key | {"new_expires_at": expires_at, "new_confirmed": spans})

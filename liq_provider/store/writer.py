@@ -87,27 +87,27 @@ class Writer:
         """Give the connections back; the writer stays usable."""
         self._engine.dispose()
 
-    def append(self, items: Sequence[Incoming]) -> Appended:
+    def append(self, orders: Sequence[Incoming]) -> Appended:
         """
         Store liquidations and count the new ones in their minutes, in one transaction.
 
         Idempotent: an order that is there already changes nothing, unless another sidecar
         could not count it where it belongs.
         """
-        if not items:
+        if not orders:
             return Appended()
         with store_errors("Storing liquidations"), self.engine.begin() as connection:
-            return self._appending(connection).live(items)
+            return self._appending(connection).live(orders)
 
-    def import_batch(self, items: Sequence[Incoming]) -> Appended:
+    def import_batch(self, orders: Sequence[Incoming]) -> Appended:
         """
         Store liquidations of the past. They are booked as if they had come live, but never in
         a settled minute that a live feed had covered: that minute stays as it was decided on.
         """
-        if not items:
+        if not orders:
             return Appended()
         with store_errors("Importing"), self.engine.begin() as connection:
-            return self._appending(connection).imported(items)
+            return self._appending(connection).imported(orders)
 
     def restore(self, exported: Sequence[Row]) -> Appended:
         """
@@ -127,16 +127,16 @@ class Writer:
         venue: str,
         base_asset: str,
         span: Interval,
-        found: Iterable[Liquidation],
+        orders: Iterable[Liquidation],
         now_ms: int,
     ) -> gap_fills.Filled:
         """
         Complete a span of one coin from a venue's history; see ``fills.fill``.
 
-        :param found: all liquidations of the coin in the span
+        :param orders: all liquidations of the coin in the span
         """
         return gap_fills.fill(
-            self.engine, venue, base_asset, span, found, now_ms, self.min_event_usd
+            self.engine, venue, base_asset, span, orders, now_ms, self.min_event_usd
         )
 
     def rebuild(self) -> int:
@@ -287,18 +287,18 @@ class Writer:
         :param now_ms: since when the feed knows those that were in no list before; the markets
             of a venue's first list are taken to have been known from their beginning
         """
-        found = {market.market_id: market for market in markets}
+        by_id = {market.market_id: market for market in markets}
         table = schema.markets
         with store_errors("Writing markets"), self.engine.begin() as connection:
             query = select(table.c.market_id, table.c.known_ms).where(table.c.venue == venue)
             known = {market_id: known_ms for market_id, known_ms in connection.execute(query)}
             rows = []
-            for market_id, market in sorted(found.items()):
+            for market_id, market in sorted(by_id.items()):
                 first_ms = now_ms if known else market.listed_ms or 0
                 rows.append(asdict(market) | {"known_ms": known.get(market_id, first_ms)})
             replace(connection, table, rows)
             connection.execute(
-                delete(table).where(table.c.venue == venue).where(table.c.market_id.not_in(found))
+                delete(table).where(table.c.venue == venue).where(table.c.market_id.not_in(by_id))
             )
 
     def put_state(self, key: str, value: Any, now_ms: int) -> None:
@@ -342,7 +342,7 @@ def _not_pruned(connection: Connection, intervals: Iterable[Interval]) -> list[I
     if pruned_ms > int(read_state(connection, "watermark_ms") or 0):
         return list(intervals)
     return [
-        Interval(max(item.start_ms, pruned_ms), item.end_ms)
-        for item in intervals
-        if item.end_ms > pruned_ms
+        Interval(max(span.start_ms, pruned_ms), span.end_ms)
+        for span in intervals
+        if span.end_ms > pruned_ms
     ]

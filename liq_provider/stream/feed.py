@@ -263,7 +263,7 @@ class Feed:
         said = self._intake.read(frame, self._markets.table, now_ms)
         if said.liquidations:
             since_ms = self._since_ms(connection)
-            live = sum(1 for item in said.liquidations if item.event_ms >= since_ms)
+            live = sum(1 for order in said.liquidations if order.event_ms >= since_ms)
             if live:
                 self._heard(connection, now_ms, live)
             self._intake.deliver(said.liquidations, since_ms, now_ms)

@@ -30,8 +30,8 @@ def test_everything_comes_back_in_order(path: Path) -> None:
     assert spool.waiting == 5
     taken = []
     while spool.waiting:
-        batch = spool.take(2).items
-        assert spool.take(2).items == batch  # until it is in the store
+        batch = spool.take(2).orders
+        assert spool.take(2).orders == batch  # until it is in the store
         taken += batch
         assert spool.taken() == 0
     assert taken == some(5)
@@ -43,7 +43,7 @@ def test_a_later_run_takes_up_what_was_left(path: Path) -> None:
     spool = Spool(path)
     assert spool.waiting == 3
     spool.put(some(1, first=3))
-    assert spool.take(10).items == some(4)
+    assert spool.take(10).orders == some(4)
 
 
 def test_what_comes_while_it_is_read_waits_behind(path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_comes_while_it_is_read_waits_behind(path: Path) -> None:
     spool.taken()
     spool.put(some(1, first=2))
     assert spool.waiting == 2
-    assert spool.take(10).items == some(2, first=1)
+    assert spool.take(10).orders == some(2, first=1)
 
 
 def test_more_than_fits_is_refused(path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_line_that_a_crash_broke_spoils_no_other(path: Path) -> None:
     spool = Spool(path)
     assert spool.waiting == 3
     spool.put(some(1, first=2))
-    assert spool.take(10).items == some(3)
+    assert spool.take(10).orders == some(3)
     assert spool.taken() == 1
     assert spool.waiting == 0
 
@@ -81,7 +81,7 @@ def test_a_line_that_a_crash_broke_spoils_no_other(path: Path) -> None:
 def test_a_file_of_nonsense_is_counted_and_cleared(path: Path) -> None:
     path.write_bytes(b"\x00\xff\n[]\n{}\nnull\n")
     spool = Spool(path)
-    assert spool.take(10).items == []
+    assert spool.take(10).orders == []
     assert spool.taken() == 4
     assert spool.waiting == 0
     assert not path.exists()
@@ -109,7 +109,7 @@ def test_a_file_that_somebody_removed_ends_the_wait(path: Path) -> None:
     spool = Spool(path)
     spool.put(some(2))
     path.write_bytes(b"")
-    assert spool.take(10).items == []
+    assert spool.take(10).orders == []
     spool.taken()
     assert spool.waiting == 0
 
@@ -161,7 +161,7 @@ def test_a_line_that_no_exchange_could_have_sent_is_set_aside(
     path.write_bytes(_json(asdict(good)) + b"\n" + bad)
     spool = Spool(path)
     spool.put([other])
-    assert spool.take(10).items == [good, other]
+    assert spool.take(10).orders == [good, other]
     assert spool.taken() == 1
     assert (spool.waiting, spool.set_aside) == (0, 1)
     assert lines_of(path.with_name(path.name + "-bad")) == [bad]
@@ -176,7 +176,7 @@ def _json(value: Any) -> bytes:
 def test_a_beginning_that_is_no_time_is_set_aside(path: Path, since_ms: Any) -> None:
     path.write_bytes(_json(asdict(some(1)[0]) | {"since_ms": since_ms}) + b"\n")
     spool = Spool(path)
-    assert spool.take(10).items == []
+    assert spool.take(10).orders == []
     assert spool.taken() == 1
 
 
@@ -187,13 +187,13 @@ def test_a_byte_that_changed_on_disk_is_noticed(path: Path) -> None:
     lines[1] = lines[1].replace(b'"long"', b'"short"')
     path.write_bytes(b"".join(lines))
     spool = Spool(path)
-    assert spool.take(10).items == [some(3)[0], some(3)[2]]
+    assert spool.take(10).orders == [some(3)[0], some(3)[2]]
     assert spool.taken() == 1
 
 
 def test_lines_of_an_older_version_are_still_read(path: Path) -> None:
     path.write_bytes(b"".join(_json(asdict(item)) + b"\n" for item in some(3)))
-    assert Spool(path).take(10).items == some(3)
+    assert Spool(path).take(10).orders == some(3)
 
 
 def test_what_is_set_aside_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def test_what_comes_after_somebody_took_the_file_away_is_not_lost(path: Path) ->
     spool.taken()
     path.unlink()
     spool.put(some(1, first=3))
-    assert spool.take(10).items == some(1, first=3)
+    assert spool.take(10).orders == some(1, first=3)
     spool.taken()
     assert spool.waiting == 0
 
@@ -259,7 +259,7 @@ def test_what_was_taken_away_is_told_and_waited_for_no_more(path: Path) -> None:
     assert removed(spool) == (2, MINUTES)
     assert removed(spool) == (0, [])
     spool.put(some(2, first=3))
-    assert spool.take(10).items == some(2, first=3)
+    assert spool.take(10).orders == some(2, first=3)
 
 
 @pytest.mark.parametrize("taken", [0, 1])
@@ -272,7 +272,7 @@ def test_what_was_taken_away_before_more_came_is_told_as_well(path: Path, taken:
     path.unlink()
     spool.put(some(5, first=3))
     assert removed(spool) == (3 - taken, MINUTES)
-    assert (spool.waiting, spool.take(10).items) == (5, some(5, first=3))
+    assert (spool.waiting, spool.take(10).orders) == (5, some(5, first=3))
     spool.taken()
     assert (spool.waiting, removed(spool)) == (0, (0, []))
 
@@ -281,7 +281,7 @@ def test_a_file_that_was_cut_is_told(path: Path) -> None:
     spool = Spool(path)
     spool.put(some(3))
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
-    assert spool.take(10).items == some(1)
+    assert spool.take(10).orders == some(1)
     assert removed(spool) == (3, MINUTES)
     spool.taken()
     assert spool.waiting == 0
@@ -293,7 +293,7 @@ def test_a_backups_file_in_its_place_is_taken_up(path: Path, tmp_path: Path) -> 
     spool = Spool(path)
     spool.put(some(2, first=7))
     backup.replace(path)
-    assert spool.take(10).items == some(7)
+    assert spool.take(10).orders == some(7)
     assert removed(spool) == (2, MINUTES)
     spool.taken()
     assert spool.waiting == 0
@@ -308,7 +308,7 @@ def test_a_call_that_had_some_in_hand_when_they_were_taken_away_spoils_no_later_
     path.unlink()
     spool.put(some(4, first=3))
     assert spool.taken() == 0
-    assert spool.take(10).items == some(4, first=3)
+    assert spool.take(10).orders == some(4, first=3)
 
 
 def test_a_file_that_cannot_be_read_is_waited_for(
@@ -323,5 +323,5 @@ def test_a_file_that_cannot_be_read_is_waited_for(
         patch.setattr(Path, "stat", fail)
         with pytest.raises(StoreUnusable):
             spool.take(10)
-    assert spool.take(10).items == some(3)
+    assert spool.take(10).orders == some(3)
     assert removed(spool) == (0, [])
