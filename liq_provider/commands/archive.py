@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from liq_provider.commands.common import Context, context, pair_of, parse_time, writer_of
+from liq_provider.commands.common import Context, context_of, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
 from liq_provider.errors import UsageError
@@ -28,21 +28,21 @@ def import_exports(arguments: argparse.Namespace) -> int:
     for option in ("pair", "bar", "venue", "covered"):
         if getattr(arguments, option) is not None:
             raise UsageError(f"--{option} is not for exports, which say all that themselves")
-    found = context(arguments)
-    with writer_of(found) as writer:
+    context = context_of(arguments)
+    with writer_of(context) as writer:
         writer.refuse_if_stale()
         for folder in folders:
             with file_progress(0) as told:
                 done = restore(
                     writer, folder, int(time.time() * 1000), again=arguments.again, told=told
                 )
-            _print_restored(folder, done, found)
+            _print_restored(folder, done, context)
     return 0
 
 
-def _print_restored(folder: Path, done: Restored, found: Context) -> None:
+def _print_restored(folder: Path, done: Restored, context: Context) -> None:
     counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
-    said = provenance.mark(done.manifest.simulated, found.settings.venues.enabled)
+    said = provenance.mark(done.manifest.simulated, context.settings.venues.enabled)
     if said:
         print(f"{folder}: {said}")
     new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
@@ -59,9 +59,9 @@ def export(arguments: argparse.Namespace) -> int:
     if to_ms <= from_ms:
         raise UsageError("--to must be after --from")
     pairs = [pair_of(text) for text in arguments.pair or ()]
-    found = context(arguments)
-    found.reader()  # refuses where there is no store
-    engine = open_engine(found.store_url, read_only=True)
+    context = context_of(arguments)
+    context.reader()  # refuses where there is no store
+    engine = open_engine(context.store_url, read_only=True)
     folder = Path(arguments.directory)
     wanted = Wanted(pairs, from_ms, to_ms)
     try:
@@ -75,7 +75,7 @@ def export(arguments: argparse.Namespace) -> int:
     sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
     counts = ", ".join(f"{count:,} {table}" for table, count in sums.items())
     print(f"{folder}: {counts}; in {len(made.rows):,} file(s)")
-    said = provenance.mark(made.simulated, found.settings.venues.enabled)
+    said = provenance.mark(made.simulated, context.settings.venues.enabled)
     if said:
         print(f"{folder}: {said}")
     return 0

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from liq_provider.commands.common import context
+from liq_provider.commands.common import context_of
 from liq_provider.errors import UsageError
 
 
@@ -13,8 +13,8 @@ def candles(arguments: argparse.Namespace) -> int:
 
     from liq_provider.history.candle_files import read_candles, store_candles
 
-    found = context(arguments)
-    timeframe = arguments.timeframe or found.timeframe
+    context = context_of(arguments)
+    timeframe = arguments.timeframe or context.timeframe
     try:
         timeframe_ms = timeframe_to_msecs(timeframe)
     except Exception:
@@ -22,11 +22,11 @@ def candles(arguments: argparse.Namespace) -> int:
     if "/" not in arguments.pair or ":" not in arguments.pair:
         raise UsageError(f"--pair {arguments.pair}: write it as BTC/USDT:USDT")
     read = read_candles(Path(arguments.file), timeframe_ms)
-    total = store_candles(read, found.datadir, arguments.pair, timeframe)
+    total = store_candles(read, context.datadir, arguments.pair, timeframe)
     first, last = read["date"].iloc[0], read["date"].iloc[-1]
     holes = int((last - first).total_seconds() * 1000 / timeframe_ms) + 1 - len(read)
     print(
         f"{len(read):,} candles of {arguments.pair} at {timeframe}, {first:%Y-%m-%d %H:%M} to "
-        f"{last:%Y-%m-%d %H:%M} UTC, {holes:,} missing between them; {total:,} in {found.datadir}"
+        f"{last:%Y-%m-%d %H:%M} UTC, {holes:,} missing between them; {total:,} in {context.datadir}"
     )
     return 0

@@ -93,7 +93,7 @@ class Context:
         return reader
 
 
-def context(arguments: argparse.Namespace) -> Context:
+def context_of(arguments: argparse.Namespace) -> Context:
     """
     :raises SettingsError: the configuration is wrong, or a named file is missing
     """
@@ -218,11 +218,11 @@ def show_time(ms: int) -> str:
 
 
 @contextmanager
-def writer_of(found: Context) -> Iterator[Writer]:
+def writer_of(context: Context) -> Iterator[Writer]:
     """:return: write access to the store, which is made if there is none"""
-    settings = found.settings
+    settings = context.settings
     rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
-    with closing(Writer(open_engine(found.store_url), rules, settings.min_event_usd)) as writer:
+    with closing(Writer(open_engine(context.store_url), rules, settings.min_event_usd)) as writer:
         yield writer
 
 

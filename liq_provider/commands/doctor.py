@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from liq_provider.commands.apiserver import api_remarks
-from liq_provider.commands.common import Context, context, show_time
+from liq_provider.commands.common import Context, context_of, show_time
 from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
 from liq_provider.core.liquidation import base_asset_of_pair
@@ -39,12 +39,12 @@ def doctor(arguments: argparse.Namespace) -> int:
     """Exit status 2 if something must be changed, 1 if something should be looked at."""
     console = Console()
     try:
-        found = context(arguments)
+        context = context_of(arguments)
     except LiqError as error:
         console.print(f"error    configuration: {error}", style="bold red", markup=False)
         return 2
     levels = []
-    for finding in examine(found):
+    for finding in examine(context):
         levels.append(finding.level)
         line = Text(f"{finding.level:<8} ", _STYLES[finding.level])
         line.append(f"{finding.what}: {finding.found}", "default")
@@ -54,9 +54,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     return 2 if "error" in levels else 1 if "warning" in levels else 0
 
 
-def examine(found: Context) -> Iterator[Finding]:
+def examine(context: Context) -> Iterator[Finding]:
     """:return: one finding for each thing looked at"""
-    if not found.config:
+    if not context.config:
         yield Finding(
             "warning",
             "configuration",
@@ -73,12 +73,12 @@ def examine(found: Context) -> Iterator[Finding]:
         _model,
     )
     for check in checks:
-        yield from check(found)
+        yield from check(context)
 
 
-def _bot(found: Context) -> Iterator[Finding]:
+def _bot(context: Context) -> Iterator[Finding]:
     """Freqtrade resolves the strategy itself, so overrides in the configuration count."""
-    if not found.config:
+    if not context.config:
         return
     from freqtrade.enums import RunMode
     from freqtrade.exceptions import OperationalException
@@ -86,31 +86,34 @@ def _bot(found: Context) -> Iterator[Finding]:
 
     from liq_provider.bot.checks import check_bot, check_served
 
-    if found.config.get("trading_mode") != "futures":
+    if context.config.get("trading_mode") != "futures":
         # Freqtrade would not even load a strategy that goes short.
         yield Finding(
-            "error", "trading_mode", str(found.config.get("trading_mode", "spot")), 'set "futures"'
+            "error",
+            "trading_mode",
+            str(context.config.get("trading_mode", "spot")),
+            'set "futures"',
         )
         return
-    strategy_path = str(found.config.get("strategy_path") or "strategies")
+    strategy_path = str(context.config.get("strategy_path") or "strategies")
     config: dict[str, Any] = {
         "strategy": "LiqTrend",
         "runmode": RunMode.UTIL_NO_EXCHANGE,
         "candle_type_def": "futures",
         "stake_currency": "USDT",
-        "user_data_dir": found.base_dir / "user_data",
-        **found.config,
-        "strategy_path": str((found.base_dir / strategy_path).resolve()),
+        "user_data_dir": context.base_dir / "user_data",
+        **context.config,
+        "strategy_path": str((context.base_dir / strategy_path).resolve()),
     }
     config["user_data_dir"] = Path(config["user_data_dir"])
     try:
         strategy = StrategyResolver.load_strategy(config)
-        check_bot(config, strategy, found.settings)
+        check_bot(config, strategy, context.settings)
     except (OperationalException, LiqError) as error:
         yield Finding("error", "Freqtrade settings", str(error), "change the named keys")
         return
     yield Finding("ok", "Freqtrade settings", "nothing overrides what LiqTrend relies on")
-    own = found.settings
+    own = context.settings
     unserved = check_served(own, own.z_threshold, own.purity_threshold, own.direction_mode, {})
     if unserved is not None:
         yield Finding("error", "liq_provider.judge", unserved, "no entry is made like this")
@@ -123,11 +126,11 @@ def _bot(found: Context) -> Iterator[Finding]:
                 "off: no stop protects you while the bot is down",
                 "set it to true, with stoploss_on_exchange_interval 5",
             )
-    if not found.settings.autostart:
+    if not context.settings.autostart:
         yield Finding(
             "ok", "liq_provider.autostart", "off: the sidecar is started with `liq-provider run`"
         )
-    elif any(item.get("method") == "RemotePairList" for item in config.get("pairlists") or ()):
+    elif any(entry.get("method") == "RemotePairList" for entry in config.get("pairlists") or ()):
         yield Finding(
             "warning",
             "pairlists",
@@ -137,20 +140,20 @@ def _bot(found: Context) -> Iterator[Finding]:
         )
 
 
-def _api(found: Context) -> Iterator[Finding]:
-    for key, said, remedy in api_remarks(found.config):
+def _api(context: Context) -> Iterator[Finding]:
+    for key, said, remedy in api_remarks(context.config):
         yield Finding("warning", key, said, remedy)
 
 
-def _exchange(found: Context) -> Iterator[Finding]:
+def _exchange(context: Context) -> Iterator[Finding]:
     from ccxt.base.errors import BaseError
 
     from liq_provider.core.clock import ExchangeClock
     from liq_provider.exchange.bot_exchange import BotExchange, load_venue_markets
 
-    for venue in found.settings.venues.enabled:
+    for venue in context.settings.venues.enabled:
         try:
-            markets = load_venue_markets(venue, getattr(found.settings.venues, venue))
+            markets = load_venue_markets(venue, getattr(context.settings.venues, venue))
         except BaseError as error:
             yield Finding(
                 "warning" if {"403", "451"} & set(str(error).split()) else "error",
@@ -161,7 +164,7 @@ def _exchange(found: Context) -> Iterator[Finding]:
             )
             continue
         yield Finding("ok", f"network to {venue}", f"{len(markets)} USD perpetuals")
-    exchange = found.config.get("exchange") or {}
+    exchange = context.config.get("exchange") or {}
     if not exchange.get("name"):
         return
     clock = ExchangeClock()
@@ -175,7 +178,7 @@ def _exchange(found: Context) -> Iterator[Finding]:
     skew_ms = clock.skew_ms
     if skew_ms is None:
         yield Finding("warning", "clock", f"{exchange['name']} does not tell its time")
-    elif abs(skew_ms) > found.settings.max_skew_ms:
+    elif abs(skew_ms) > context.settings.max_skew_ms:
         yield Finding(
             "error", "clock", f"{skew_ms / 1000:+.1f} s off", "set the clock (chrony or systemd)"
         )
@@ -183,14 +186,14 @@ def _exchange(found: Context) -> Iterator[Finding]:
         yield Finding("ok", "clock", f"{skew_ms:+d} ms off the exchange's")
 
 
-def _store(found: Context) -> Iterator[Finding]:
+def _store(context: Context) -> Iterator[Finding]:
     try:
-        reader = found.reader()
+        reader = context.reader()
         span = reader.span()
     except LiqError as error:
         yield Finding("warning", "store", str(error), "it is made when the sidecar first starts")
         return
-    other = other_minutes(reader, found.settings)
+    other = other_minutes(reader, context.settings)
     if other is not None:
         key, _, said = other.partition(": ")
         yield Finding("error", key, *said.split("; ", 1))
@@ -203,24 +206,24 @@ def _store(found: Context) -> Iterator[Finding]:
         f"{reader.count('liquidations'):,} liquidations, "
         f"{show_time(span[0])} .. {show_time(span[1])} UTC",
     )
-    full = disk_remark(found.store_url, span, found.settings.keep_days)
+    full = disk_remark(context.store_url, span, context.settings.keep_days)
     if full:
         remedy = "set liq_provider.keep_days, or give it more room (docs/operations.md)"
         yield Finding("warning", "store", full, remedy)
-    simulated = mark_of(reader, found.settings.venues.enabled)
+    simulated = mark_of(reader, context.settings.venues.enabled)
     if simulated:
         remedy = "set liq_provider.store to another one for real data; the mark stays with this one"
         yield Finding("warning", "store", simulated, remedy)
 
 
-def _pairs(found: Context) -> Iterator[Finding]:
+def _pairs(context: Context) -> Iterator[Finding]:
     """Pairs of the whitelist that no enabled venue lists, as far as lists are known."""
-    pairs = (found.config.get("exchange") or {}).get("pair_whitelist") or []
+    pairs = (context.config.get("exchange") or {}).get("pair_whitelist") or []
     try:
-        reader = found.reader()
+        reader = context.reader()
         coins = {
             market.base_asset
-            for venue in found.settings.venues.enabled
+            for venue in context.settings.venues.enabled
             for market in reader.markets(venue)
         }
     except LiqError:
@@ -243,9 +246,9 @@ def _pairs(found: Context) -> Iterator[Finding]:
         yield Finding("ok", "exchange.pair_whitelist", f"all {len(pairs)} have a liquidation feed")
 
 
-def _sidecar(found: Context) -> Iterator[Finding]:
+def _sidecar(context: Context) -> Iterator[Finding]:
     try:
-        report = collect(found, int(time.time() * 1000))
+        report = collect(context, int(time.time() * 1000))
     except LiqError:
         return
     if report["problem"]:
@@ -257,11 +260,11 @@ def _sidecar(found: Context) -> Iterator[Finding]:
             yield Finding("warning", f"feed {name}", f"{feed['state']}: {feed['detail']}")
 
 
-def _model(found: Context) -> Iterator[Finding]:
+def _model(context: Context) -> Iterator[Finding]:
     """What the endpoint tells about the model that judges."""
     from liq_provider.judge.catalogue import remarks_on
     from liq_provider.judge.sidecar_judge import wants_model
 
-    if wants_model(found.settings):
-        for remark in remarks_on(found.settings.llm):
+    if wants_model(context.settings):
+        for remark in remarks_on(context.settings.llm):
             yield Finding(remark.level, "llm.model", remark.said, remark.remedy)

@@ -60,7 +60,7 @@ def alive(sidecar: Mapping[str, Any], now_ms: int) -> bool:
 def traded_coins(config: Mapping[str, Any]) -> set[str] | None:
     """:return: coins of a static whitelist; None where the pairs are not all named there"""
     pairs = (config.get("exchange") or {}).get("pair_whitelist") or []
-    methods = {item.get("method") for item in config.get("pairlists") or ()}
+    methods = {handler.get("method") for handler in config.get("pairlists") or ()}
     if not pairs or methods - {"StaticPairList"} or not all(map(_PAIR.fullmatch, pairs)):
         return None
     return {base_asset_of_pair(pair) for pair in pairs}

@@ -14,7 +14,7 @@ from rich.text import Text
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.commands.common import (
     Context,
-    context,
+    context_of,
     known_coin,
     past_minute,
     show_time,
@@ -36,22 +36,22 @@ _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim"
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print the gates in the order in which they are asked; the first that failed decides."""
-    found = context(arguments)
-    states = found.reader().states(["computed_ms", "sidecar"])
+    context = context_of(arguments)
+    states = context.reader().states(["computed_ms", "sidecar"])
     computed_ms = int(states.get("computed_ms") or 0)
     # Without --at the question is what the bot sees now, and it needs a recorded verdict.
     now = arguments.at is None and computed_ms > 0
-    settings = found.settings
+    settings = context.settings
     if now:
         # A bot that trades sees minutes, whatever its backtests are made of.
         settings = settings.model_copy(update={"backtest_source": "minutes"})
-    reader = found.minutes(settings.backtest_source)
+    reader = context.minutes(settings.backtest_source)
     base_asset = known_coin(reader, settings, arguments.pair)
     from liq_provider.exchange.bot_exchange import timeframe_ms
 
-    step_ms = timeframe_ms(found.timeframe)
+    step_ms = timeframe_ms(context.timeframe)
     close_ms = _moment(arguments.at, reader, settings, base_asset, computed_ms) // step_ms * step_ms
-    candles, note = candles_of(found, arguments.pair, close_ms)
+    candles, note = candles_of(context, arguments.pair, close_ms)
     explained = explain_decision(
         reader,
         settings,
@@ -105,19 +105,19 @@ def _moment(
     return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
 
 
-def candles_of(found: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+def candles_of(context: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
     """:return: closed candles up to a time, and why there are none"""
     from ccxt.base.errors import BaseError
 
     from liq_provider.exchange.bot_exchange import BotExchange
 
-    exchange = found.config.get("exchange") or {}
+    exchange = context.config.get("exchange") or {}
     if not exchange.get("name"):
         return no_candles(), "No candles: no configuration names an exchange (--config)."
     try:
         asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
-        count = HISTORY_CANDLES + found.settings.trend_candles
-        newest_ms, candles = asked.closed(pair, found.timeframe, count, close_ms)
+        count = HISTORY_CANDLES + context.settings.trend_candles
+        newest_ms, candles = asked.closed(pair, context.timeframe, count, close_ms)
     except BaseError as error:
         return no_candles(), f"No candles: {error}"
     if newest_ms != close_ms:

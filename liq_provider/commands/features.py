@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Any
 
-from liq_provider.commands.common import context, known_coin, parse_time, show_time, tell_mark
+from liq_provider.commands.common import context_of, known_coin, parse_time, show_time, tell_mark
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.provenance import within
 from liq_provider.core.durations import MINUTE_MS
@@ -23,9 +23,9 @@ from liq_provider.store.reader import Reader
 
 def features(arguments: argparse.Namespace) -> int:
     """Print every minute of the span; its default is what the store holds of the last 24 h."""
-    found = context(arguments)
-    settings = found.settings
-    reader, bars = found.minutes(settings.backtest_source), settings.backtest_source != "minutes"
+    context = context_of(arguments)
+    settings = context.settings
+    reader, bars = context.minutes(settings.backtest_source), settings.backtest_source != "minutes"
     span = reader.span()
     if span is None and not bars:
         raise UsageError("the store holds no liquidations yet")

@@ -12,7 +12,7 @@ import requests
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.archive import import_exports
-from liq_provider.commands.common import context, pair_of, parse_time, show_time, writer_of
+from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
 from liq_provider.core.coverage import Interval
@@ -54,10 +54,10 @@ def import_(arguments: argparse.Namespace) -> int:
     for option, given in (("--pair", arguments.pair), ("--bar", arguments.bar)):
         if given is not None and not bars:
             raise UsageError(f"{option} is for bars ({', '.join(BAR_FORMATS)}) only")
-    found = context(arguments)
+    context = context_of(arguments)
     rows = [path for path in paths if not any(path in group for group in bars.values())]
     status = 0
-    with writer_of(found) as writer, closing(Reader(found.store_url)) as reader:
+    with writer_of(context) as writer, closing(Reader(context.store_url)) as reader:
         writer.refuse_if_stale()
         if rows:
             status = _import_rows(writer, reader, rows, arguments)
@@ -70,14 +70,14 @@ def _bar_files(paths: list[Path], arguments: argparse.Namespace) -> dict[str, li
     """:return: the files with bars, by their vendor"""
     if arguments.format is not None or arguments.venue is not None:
         return {arguments.format: paths} if arguments.format in BAR_FORMATS else {}
-    found: dict[str, list[Path]] = {}
+    by_format: dict[str, list[Path]] = {}
     for path in paths:
         # What is not recognised is refused later, with the rows.
         with suppress(ImportRefused):
             name = recognise(path)
             if name in BAR_FORMATS:
-                found.setdefault(name, []).append(path)
-    return found
+                by_format.setdefault(name, []).append(path)
+    return by_format
 
 
 def _import_rows(
@@ -102,26 +102,26 @@ def _import_rows(
 
 def _paths(names: list[str]) -> list[Path]:
     """Files as they are, the files below folders, and what patterns match, each once."""
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for name in names:
         path = Path(name)
         if path.is_dir():
-            inside = sorted(item for item in path.rglob("*") if item.is_file())
+            inside = sorted(file for file in path.rglob("*") if file.is_file())
         elif path.is_file() or not glob.has_magic(name):
             inside = [path]
         else:
             root = Path(path.anchor)
             inside = sorted(root.glob(str(path.relative_to(root)) if path.anchor else name))
-        files = [item for item in inside if not item.name.startswith(".")]
+        files = [file for file in inside if not file.name.startswith(".")]
         if not files:
             raise UsageError(
                 f"{name}: holds no file" if path.is_dir() else f"{name}: matches nothing"
             )
-        found.update(dict.fromkeys(files))
-    for path in found:
+        paths.update(dict.fromkeys(files))
+    for path in paths:
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
-    return list(found)
+    return list(paths)
 
 
 def _import_bars(
@@ -140,8 +140,8 @@ def _import_bars(
 
 
 def _minutes(text: str) -> int:
-    found = re.fullmatch(r"(\d+)(m|h|d)", text)
-    minutes = int(found[1]) * {"m": 1, "h": 60, "d": 1440}[found[2]] if found else 0
+    length = re.fullmatch(r"(\d+)(m|h|d)", text)
+    minutes = int(length[1]) * {"m": 1, "h": 60, "d": 1440}[length[2]] if length else 0
     if not minutes or 1440 % minutes:
         raise UsageError(f"--bar {text!r}: write the length of a bar, such as 5m, 1h or 1d")
     return minutes
@@ -232,21 +232,21 @@ _BOOKED = {
 
 def fill(arguments: argparse.Namespace) -> int:
     """Exit status 1 if a gap could not be filled."""
-    found = context(arguments)
-    reader, now_ms = found.reader(), int(time.time() * 1000)
+    context = context_of(arguments)
+    reader, now_ms = context.reader(), int(time.time() * 1000)
     to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else now_ms
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
-    enabled = found.settings.venues.enabled
+    enabled = context.settings.venues.enabled
     for venue in enabled:
         if venue not in FILLABLE:
             print(f"{venue}: publishes no history, its gaps stay unknown")
     span, left = Interval(from_ms, to_ms), 0
     coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
     for venue in (name for name in enabled if name in FILLABLE):
-        with writer_of(found) as writer, requests.Session() as session:
-            if venue in provenance.fed_from_here(found.settings):
+        with writer_of(context) as writer, requests.Session() as session:
+            if venue in provenance.fed_from_here(context.settings):
                 note_simulated(writer.engine, venue, span, now_ms)
-            fetch = http_fetch(base_url_of(found.settings, venue), session)
+            fetch = http_fetch(base_url_of(context.settings, venue), session)
             wanted = coins or sorted(reader.active(from_ms - DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")
@@ -272,32 +272,32 @@ def _print_gap(report: GapReport) -> int:
 
 def rebuild(arguments: argparse.Namespace) -> int:
     """Minutes from liquidations, with the configured ``min_event_usd``."""
-    found = context(arguments)
-    if found.files.running():
+    context = context_of(arguments)
+    if context.files.running():
         raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
-    found.reader()  # refuses where there is no store
-    with writer_of(found) as writer:
+    context.reader()  # refuses where there is no store
+    with writer_of(context) as writer:
         rows = writer.rebuild()
-    print(f"{rows:,} minutes made anew, min_event_usd {found.settings.min_event_usd:g}")
+    print(f"{rows:,} minutes made anew, min_event_usd {context.settings.min_event_usd:g}")
     return 0
 
 
 def prune(arguments: argparse.Namespace) -> int:
     """Delete the distant past, in short steps beside a sidecar that writes."""
-    found = context(arguments)
-    days = found.settings.keep_days if arguments.days is None else arguments.days
+    context = context_of(arguments)
+    days = context.settings.keep_days if arguments.days is None else arguments.days
     if days is None:
         raise UsageError("say --days, or set liq_provider.keep_days")
     if not 0 < days < _MAX_DAYS:
         raise UsageError("--days must be positive, and no more than there can be")
     now_ms = int(time.time() * 1000)
     before_ms = now_ms - round(days * DAY_MS)
-    found.reader()  # refuses where there is no store
-    is_file = make_url(found.store_url).get_backend_name() == "sqlite"
-    with writer_of(found) as writer:
+    context.reader()  # refuses where there is no store
+    is_file = make_url(context.store_url).get_backend_name() == "sqlite"
+    with writer_of(context) as writer:
         if not arguments.clock_is_right:
             _refuse_if_ahead(now_ms, newest_ms(writer.engine))
-        deleted = writer.prune(before_ms, alone=is_file and not found.files.running())
+        deleted = writer.prune(before_ms, alone=is_file and not context.files.running())
     for table, count in deleted.items():
         print(f"{table}: {count:,} rows deleted")
     return 0

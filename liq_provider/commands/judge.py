@@ -7,7 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from liq_provider.commands.common import Context, coin_of, context, pair_of, past_minute, show_time
+from liq_provider.commands.common import (
+    Context,
+    coin_of,
+    context_of,
+    pair_of,
+    past_minute,
+    show_time,
+)
 from liq_provider.commands.explain import candles_of
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
@@ -32,10 +39,10 @@ def judge(arguments: argparse.Namespace) -> int:
     Print the prompt (``--dry``), or also ask now. Nothing is stored: an answer of today about
     the past knows what came after, and must reach no backtest.
     """
-    found = context(arguments)
-    reader = found.minutes()
+    context = context_of(arguments)
+    reader = context.minutes()
     close_ms = past_minute(arguments.at, "--at")
-    asked = _asked(found, reader, arguments.pair, close_ms) if arguments.dry else None
+    asked = _asked(context, reader, arguments.pair, close_ms) if arguments.dry else None
     if asked is not None:
         print(
             f"As {asked['judge']} was asked at {show_time(asked['asked_ms'])} UTC; "
@@ -43,19 +50,19 @@ def judge(arguments: argparse.Namespace) -> int:
         )
         sent = json.loads(asked["prompt"])
         _print(sent)
-        until_ms = close_ms + found.settings.max_entry_delay_ms
-        given = {item["title"] for item in prompt.news_in(sent) or ()}
-        known = _on_record(found, reader, asked["base_asset"], close_ms, until_ms)
-        _print_sources(found, [item for item in known if item.title in given])
+        until_ms = close_ms + context.settings.max_entry_delay_ms
+        given = {headline["title"] for headline in prompt.news_in(sent) or ()}
+        known = _on_record(context, reader, asked["base_asset"], close_ms, until_ms)
+        _print_sources(context, [headline for headline in known if headline.title in given])
         return 0
-    facts, candles = _facts(found, reader, arguments.pair, close_ms)
-    news = _news(found, reader, facts.base_asset, close_ms)
+    facts, candles = _facts(context, reader, arguments.pair, close_ms)
+    news = _news(context, reader, facts.base_asset, close_ms)
     if arguments.dry:
         print("No question about this minute is on record; this is what one would be.\n")
-        _print(prompt.messages(facts, candles, found.timeframe, news, close_ms))
-        _print_sources(found, news.items)
+        _print(prompt.messages(facts, candles, context.timeframe, news, close_ms))
+        _print_sources(context, news.items)
         return 0
-    call, answer = asyncio.run(_ask(found, facts, candles, news))
+    call, answer = asyncio.run(_ask(context, facts, candles, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
     said = answer.verdict(facts, call["judge"], int(time.time() * 1000), 0)
     print(f"{said.action.value} ({said.confidence.word}), news {said.news.value}")
@@ -69,10 +76,10 @@ def _print(messages: prompt.Messages) -> None:
         print(f"--- {message['role']}\n{message['content']}\n")
 
 
-def _asked(found: Context, reader: Reader, pair: str, close_ms: int) -> dict[str, Any] | None:
+def _asked(context: Context, reader: Reader, pair: str, close_ms: int) -> dict[str, Any] | None:
     """The last question that was asked about the minute, while it ran or after its close."""
     base = base_asset_of_pair(pair_of(pair))
-    latest_ms = close_ms + found.settings.settle_ms + found.settings.max_entry_delay_ms
+    latest_ms = close_ms + context.settings.settle_ms + context.settings.max_entry_delay_ms
     calls = [
         call
         for call in reader.model_calls(close_ms - MINUTE_MS, latest_ms)
@@ -81,38 +88,38 @@ def _asked(found: Context, reader: Reader, pair: str, close_ms: int) -> dict[str
     return calls[-1] if calls else None
 
 
-def _facts(found: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
-    settings = found.settings
+def _facts(context: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
+    settings = context.settings
     base = coin_of(reader, settings.venues.enabled, pair)
     params = feature_params_of(settings)
-    item = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)[0]
-    seen = anomaly(item, floor_of(settings))
+    computed = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)[0]
+    seen = anomaly(computed, floor_of(settings))
     if seen is None:
         raise UsageError(
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
             "`liq-provider explain` shows why"
         )
-    candles, note = candles_of(found, pair, close_ms)
+    candles, note = candles_of(context, pair, close_ms)
     if note:
         print(note)
     facts = make_facts(seen, pair, closes(candles), settings.trend_candles, settings.trend_k)
     return facts, candles
 
 
-def _news(found: Context, reader: Reader, base_asset: str, close_ms: int) -> NewsSet:
+def _news(context: Context, reader: Reader, base_asset: str, close_ms: int) -> NewsSet:
     """Headlines that were on record at that time."""
-    settings = found.settings.news
+    settings = context.settings.news
     if settings.provider == "none":
         return NOT_ASKED
-    until_ms = close_ms + found.settings.max_entry_delay_ms
-    items = _on_record(found, reader, base_asset, close_ms, until_ms)[: settings.max_items]
+    until_ms = close_ms + context.settings.max_entry_delay_ms
+    items = _on_record(context, reader, base_asset, close_ms, until_ms)[: settings.max_items]
     return NewsSet(tuple(items), set_key(items), min_sources=settings.min_sources)
 
 
 def _on_record(
-    found: Context, reader: Reader, base_asset: str, close_ms: int, until_ms: int
+    context: Context, reader: Reader, base_asset: str, close_ms: int, until_ms: int
 ) -> list[NewsItem]:
-    from_ms = close_ms - round(found.settings.news.max_age_hours * HOUR_MS)
+    from_ms = close_ms - round(context.settings.news.max_age_hours * HOUR_MS)
     return [
         NewsItem(
             *(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"]),
@@ -122,9 +129,9 @@ def _on_record(
     ]
 
 
-def _print_sources(found: Context, items: Sequence[NewsItem]) -> None:
+def _print_sources(context: Context, items: Sequence[NewsItem]) -> None:
     """Whether that news may support, which no word of it decides."""
-    least = found.settings.news.min_sources
+    least = context.settings.news.min_sources
     news = NewsSet(tuple(items), set_key(items), min_sources=least)
     then = "" if news.uncarried is None else "; if it supports, it counts as none"
     print(
@@ -134,14 +141,16 @@ def _print_sources(found: Context, items: Sequence[NewsItem]) -> None:
 
 
 async def _ask(
-    found: Context, facts: Facts, candles: FloatArray, news: NewsSet
+    context: Context, facts: Facts, candles: FloatArray, news: NewsSet
 ) -> tuple[dict[str, Any], Judgement]:
     calls: list[dict[str, Any]] = []
 
     async def keep(row: dict[str, Any]) -> None:
         calls.append(row)
 
-    model = ModelJudge(found.settings.llm, found.timeframe, lambda: int(time.time() * 1000), keep)
+    model = ModelJudge(
+        context.settings.llm, context.timeframe, lambda: int(time.time() * 1000), keep
+    )
     model.prepare()
     try:
         answer = await model.judge(facts, candles, news)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liq_provider.commands.common import (
     Context,
-    context,
+    context_of,
     known_coin,
     pair_of,
     parse_time,
@@ -29,21 +29,21 @@ def plot(arguments: argparse.Namespace) -> int:
     from liq_provider.plot.trades import read_trades, trade_database
     from liq_provider.plot.view import pair_view
 
-    found = context(arguments)
+    context = context_of(arguments)
     pair = pair_of(arguments.pair)
-    out = _out(arguments.out, found, pair)
+    out = _out(arguments.out, context, pair)
     if out.suffix == ".png":
         browser()
-    reader = found.minutes(found.settings.backtest_source)
-    from_ms, to_ms = _span(arguments, found, reader, pair)
-    candles, without, simulated = candles_of(found, pair, from_ms, to_ms)
-    database = trade_database(found.config, found.base_dir)
+    reader = context.minutes(context.settings.backtest_source)
+    from_ms, to_ms = _span(arguments, context, reader, pair)
+    candles, without, simulated = candles_of(context, pair, from_ms, to_ms)
+    database = trade_database(context.config, context.base_dir)
     view = pair_view(
         reader,
-        found.settings,
+        context.settings,
         pair,
         candles,
-        timeframe_ms(found.timeframe),
+        timeframe_ms(context.timeframe),
         from_ms,
         to_ms,
         () if database is None else read_trades(database, pair, from_ms, to_ms),
@@ -53,7 +53,7 @@ def plot(arguments: argparse.Namespace) -> int:
     if not view.known_share:
         raise UsageError(
             f"nothing is known of {pair} between {show_time(from_ms)} and {show_time(to_ms)} UTC: "
-            f"no feed was heard; {_stored(reader, found, pair)}"
+            f"no feed was heard; {_stored(reader, context, pair)}"
         )
     write = write_picture if out.suffix == ".png" else write_page
     write(figure(view, arguments.theme), out, title(view), arguments.theme)
@@ -61,7 +61,9 @@ def plot(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def candles_of(found: Context, pair: str, from_ms: int, to_ms: int) -> tuple["Candles", str, bool]:
+def candles_of(
+    context: Context, pair: str, from_ms: int, to_ms: int
+) -> tuple["Candles", str, bool]:
     """
     Those that Freqtrade downloaded; if they are not all of the span, what the bot's exchange has.
 
@@ -73,18 +75,20 @@ def candles_of(found: Context, pair: str, from_ms: int, to_ms: int) -> tuple["Ca
     from liq_provider.plot.records import Candles
     from liq_provider.study.past import load_candles
 
-    step_ms = timeframe_ms(found.timeframe)
-    stored = Candles.of_frame(load_candles(found.config, found.datadir, pair, found.timeframe))
+    step_ms = timeframe_ms(context.timeframe)
+    stored = Candles.of_frame(
+        load_candles(context.config, context.datadir, pair, context.timeframe)
+    )
     stored = stored.between(from_ms // step_ms * step_ms, to_ms)
     if len(stored) >= (to_ms - from_ms) // step_ms:
         return stored, "", False
     remedy = "freqtrade download-data gets them"
-    exchange = found.config.get("exchange") or {}
+    exchange = context.config.get("exchange") or {}
     if not exchange.get("name"):
         return stored, f"no configuration names an exchange, see --config; {remedy}", False
     try:
         asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
-        rows = asked.ohlcv(pair, found.timeframe, from_ms // step_ms * step_ms)
+        rows = asked.ohlcv(pair, context.timeframe, from_ms // step_ms * step_ms)
     except BaseError as error:
         return stored, f"{exchange['name']}: {type(error).__name__}; {remedy}", False
     told = Candles.of_rows([row for row in rows if row[0] < to_ms])
@@ -93,19 +97,19 @@ def candles_of(found: Context, pair: str, from_ms: int, to_ms: int) -> tuple["Ca
     return told, f"{exchange['name']} has no more; {remedy}", asked.simulated
 
 
-def _out(given: str | None, found: Context, pair: str) -> Path:
+def _out(given: str | None, context: Context, pair: str) -> Path:
     if given is None:
         name = pair.replace("/", "_").replace(":", "_")
-        return found.base_dir / "user_data" / "plot" / f"liqtrend-{name}-{found.timeframe}.html"
+        return context.base_dir / "user_data" / "plot" / f"liqtrend-{name}-{context.timeframe}.html"
     if Path(given).suffix not in (".html", ".png"):
         raise UsageError(f"--out {given}: must end in .html or .png")
     return Path(given)
 
 
 def _span(
-    arguments: argparse.Namespace, found: Context, reader: Reader, pair: str
+    arguments: argparse.Namespace, context: Context, reader: Reader, pair: str
 ) -> tuple[int, int]:
-    stored = _stored_span(reader, found, pair)
+    stored = _stored_span(reader, context, pair)
     to_ms = minute_of(parse_time(arguments.to_time, "--to")) if arguments.to_time else stored[1]
     from_ms = (
         minute_of(parse_time(arguments.from_time, "--from"))
@@ -115,30 +119,30 @@ def _span(
     if from_ms >= to_ms:
         raise UsageError(
             f"--from must be before --to: {show_time(from_ms)} is not before {show_time(to_ms)} "
-            f"UTC; {_stored(reader, found, pair)}"
+            f"UTC; {_stored(reader, context, pair)}"
         )
     return from_ms, to_ms
 
 
-def _stored_span(reader: Reader, found: Context, pair: str) -> tuple[int, int]:
+def _stored_span(reader: Reader, context: Context, pair: str) -> tuple[int, int]:
     """
     :return: whole minutes of which the store may tell something about a pair
     :raises UsageError: there are none
     """
-    source, coin = found.settings.backtest_source, base_asset_of_pair(pair)
+    source, coin = context.settings.backtest_source, base_asset_of_pair(pair)
     if source != "minutes":
-        known_coin(reader, found.settings, pair)
+        known_coin(reader, context.settings, pair)
         return reader.bar_span(source, coin) or (0, 0)
     computed_ms = int(reader.states(["computed_ms"]).get("computed_ms") or 0)
     span = reader.minute_span(coin)
     if span is None:
-        known_coin(reader, found.settings, pair)
+        known_coin(reader, context.settings, pair)
         span = reader.span()
     if span is None:
         raise UsageError("the store holds no liquidations yet")
     return minute_of(span[0]), max(minute_of(span[1]), computed_ms)
 
 
-def _stored(reader: Reader, found: Context, pair: str) -> str:
-    span = _stored_span(reader, found, pair)
+def _stored(reader: Reader, context: Context, pair: str) -> str:
+    span = _stored_span(reader, context, pair)
     return f"the store tells of it from {show_time(span[0])} to {show_time(span[1])}"

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from liq_provider.bot.autostart import sidecar_config
-from liq_provider.commands.common import Context, context
+from liq_provider.commands.common import Context, context_of
 from liq_provider.core import private
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
@@ -51,7 +51,7 @@ class _Log(RotatingFileHandler):
 def run(arguments: argparse.Namespace) -> NoReturn:
     """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
     if not arguments.config_from_stdin:
-        _begin_anew(context(arguments))
+        _begin_anew(context_of(arguments))
     config = SidecarConfig.of(json.load(sys.stdin), idle_exit=not arguments.foreground)
     # An autostarted sidecar runs for months with nobody watching its output.
     handler: logging.Handler = (
@@ -96,12 +96,12 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _begin_anew(found: Context) -> NoReturn:
+def _begin_anew(context: Context) -> NoReturn:
     """
     Replace this process by one that gets the finished configuration over standard input, as a
     bot does it: reading Freqtrade's configuration took some 80 MB that a sidecar never needs.
     """
-    config = sidecar_config(found.config, found.settings, found.base_dir)
+    config = sidecar_config(context.config, context.settings, context.base_dir)
     SidecarConfig.of(config)  # what is wrong is said by this process already
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps(config).encode())
@@ -147,11 +147,11 @@ def stop(arguments: argparse.Namespace) -> int:
     Ask all sidecars of the store to end and wait until they have. Exit status 1 if one has not,
     or if a store that is a server could not be asked which there are.
     """
-    found = context(arguments)
-    files = found.files
+    context = context_of(arguments)
+    files = context.files
     if files.lock.exists() and not os.access(files.lock, os.R_OK | os.W_OK):
         raise UsageError(f"{files.lock} is another user's; stop the sidecar as that user")
-    stopping = Stop(files, found.store_url)
+    stopping = Stop(files, context.store_url)
     stopping.ask()
     all_ended = stopping.wait(_STOP_WAIT_S)
     stopping.close()

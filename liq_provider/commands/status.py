@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import Context, context, show_time
+from liq_provider.commands.common import Context, context_of, show_time
 from liq_provider.commands.entries import alive, entries, traded_coins
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.core.durations import DAY_MS
@@ -35,11 +35,11 @@ _SAMPLED = "Binance and OKX publish a sample: sums are a lower bound."
 
 def status(arguments: argparse.Namespace) -> int:
     """Exit status 0 only if an entry is possible now, 1 if not."""
-    found = context(arguments)
+    context = context_of(arguments)
     try:
-        report = collect(found, int(time.time() * 1000))
+        report = collect(context, int(time.time() * 1000))
     except StoreError as error:
-        raise type(error)(f"{error}{_meanwhile(found)}") from error
+        raise type(error)(f"{error}{_meanwhile(context)}") from error
     if arguments.json:
         print(json.dumps(report))
     else:
@@ -47,32 +47,32 @@ def status(arguments: argparse.Namespace) -> int:
     return 0 if report["problem"] is None else 1
 
 
-def _meanwhile(found: Context) -> str:
+def _meanwhile(context: Context) -> str:
     """What the store cannot tell: whether somebody records without it."""
-    running, waiting = found.files.running(), waiting_in(found.files.spool)
+    running, waiting = context.files.running(), waiting_in(context.files.spool)
     said = ". A sidecar is running; " if running else ". No sidecar is running; "
-    return said + _in_spool(found.files.spool, waiting) if running or waiting else ""
+    return said + _in_spool(context.files.spool, waiting) if running or waiting else ""
 
 
 def _in_spool(spool: Path | str, waiting: int) -> str:
     return f"{waiting:,} {'liquidation waits' if waiting == 1 else 'liquidations wait'} in {spool}"
 
 
-def collect(found: Context, now_ms: int) -> dict[str, Any]:
+def collect(context: Context, now_ms: int) -> dict[str, Any]:
     """:return: the whole status as JSON values"""
-    reader, settings = found.reader(), found.settings
+    reader, settings = context.reader(), context.settings
     states = reader.states(["sidecar", "watermark_ms", "computed_ms"])
     sidecar = states.get("sidecar") or {}
     computed_ms = int(states.get("computed_ms") or 0)
-    running = found.files.running() or _elsewhere(found.store_url, sidecar, now_ms)
-    report = entries(reader, settings, now_ms, running, traded_coins(found.config))
+    running = context.files.running() or _elsewhere(context.store_url, sidecar, now_ms)
+    report = entries(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
     return {
         "simulated": mark_of(reader, settings.venues.enabled),
-        "store": str(found.files.prefix),
+        "store": str(context.files.prefix),
         "running": running,
         "answers": running and alive(sidecar, now_ms),
-        "spool": {"path": str(found.files.spool), "waiting": waiting_in(found.files.spool)},
+        "spool": {"path": str(context.files.spool), "waiting": waiting_in(context.files.spool)},
         "problem": None if report.whole.ready else report.whole.words(now_ms),
         "readiness": report.as_json(),
         "now_ms": now_ms,
@@ -259,8 +259,8 @@ def _print_model(
 ) -> None:
     if model is not None:
         spent = ", ".join(
-            f"{name} {item['used']:,.10g} of {item['limit']:,.10g}"
-            for name, item in model["budget"]["spent"].items()
+            f"{name} {budget['used']:,.10g} of {budget['limit']:,.10g}"
+            for name, budget in model["budget"]["spent"].items()
         )
         failures = ", ".join(f"{kind} {n}" for kind, n in sorted(model["failures"].items()))
         console.print(

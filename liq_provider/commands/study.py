@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from liq_provider.commands.common import Context, context
+from liq_provider.commands.common import Context, context_of
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.sidecar.files import study_dir
@@ -39,16 +39,16 @@ def study(arguments: argparse.Namespace) -> int:
     if arguments.trials < 1 or min(arguments.fee, arguments.slippage) < 0:
         raise UsageError("--trials must be at least 1, --fee and --slippage must not be negative")
     options = Options(arguments.fee, arguments.slippage, arguments.trials, arguments.seed)
-    found = context(arguments)
-    reader = found.minutes(found.settings.backtest_source)
-    every = _pairs(found, reader, arguments)
+    context = context_of(arguments)
+    reader = context.minutes(context.settings.backtest_source)
+    every = _pairs(context, reader, arguments)
     # Without any that is known, the report says so of all.
     pairs = [data for data in every if len(data.known_ms)] or every
     kept = {data.pair for data in pairs}
-    report = _report(found, reader, pairs, options, open_holdout=arguments.open_holdout)
+    report = _report(context, reader, pairs, options, open_holdout=arguments.open_holdout)
     unknown = tuple(data.pair for data in every if data.pair not in kept)
     report = replace(report, unknown=unknown)
-    out = Path(arguments.out) if arguments.out else study_dir(found.store_url, found.base_dir)
+    out = Path(arguments.out) if arguments.out else study_dir(context.store_url, context.base_dir)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
     page, data = report.write(out, f"study_{stamp}")
     print("\n".join(report.lines()))
@@ -57,7 +57,7 @@ def study(arguments: argparse.Namespace) -> int:
 
 
 def _report(
-    found: Context,
+    context: Context,
     reader: Reader,
     pairs: list[PairData],
     options: Options,
@@ -69,11 +69,11 @@ def _report(
     cut_ms = holdout.split(from_ms, to_ms)
     now_ms = int(time.time() * 1000)
     opening = holdout.HoldOutLook(cut_ms, to_ms, now_ms)
-    part = _part(found, reader, pairs, (from_ms, cut_ms), options)
+    part = _part(context, reader, pairs, (from_ms, cut_ms), options)
     kept: Part | None = None
     if open_holdout and cut_ms < to_ms:
-        kept = _part(found, reader, pairs, (cut_ms, to_ms), options)
-    before = _remember(found, pairs, from_ms, opening, opened=kept is not None)
+        kept = _part(context, reader, pairs, (cut_ms, to_ms), options)
+    before = _remember(context, pairs, from_ms, opening, opened=kept is not None)
     note = _note(opening, before, opened=open_holdout)
     if cut_ms == to_ms:
         note = "No hold-out: the recording is too short to keep days apart."
@@ -82,14 +82,14 @@ def _report(
         kept,
         note,
         options,
-        _settings(found),
+        _settings(context),
         now_ms,
-        _mark(found, reader, from_ms, to_ms),
+        _mark(context, reader, from_ms, to_ms),
     )
 
 
 def _remember(
-    found: Context,
+    context: Context,
     pairs: list[PairData],
     from_ms: int,
     opening: holdout.HoldOutLook,
@@ -98,9 +98,9 @@ def _remember(
 ) -> list[holdout.HoldOutLook]:
     """:return: when the hold-out, or some of it, was looked at before"""
     coins = [base_asset_of_pair(data.pair) for data in pairs]
-    source, settings = found.settings.backtest_source, _settings(found)
+    source, settings = context.settings.backtest_source, _settings(context)
     first = holdout.HoldOutLook(from_ms, opening.start_ms, opening.opened_ms)
-    engine = open_engine(found.store_url)
+    engine = open_engine(context.store_url)
     try:
         before = holdout.openings(engine, coins, source, opening.start_ms, opening.end_ms)
         for look in [first, opening] if opened else [first]:
@@ -110,9 +110,9 @@ def _remember(
     return before
 
 
-def _mark(found: Context, reader: Reader, from_ms: int, to_ms: int) -> str | None:
+def _mark(context: Context, reader: Reader, from_ms: int, to_ms: int) -> str | None:
     """A vendor's bars come from an exchange whatever else is stored."""
-    settings = found.settings
+    settings = context.settings
     if settings.backtest_source != "minutes":
         return None
     return mark_of(reader, settings.venues.enabled, from_ms - settings.baseline_ms, to_ms)
@@ -138,7 +138,7 @@ def _note(opening: holdout.HoldOutLook, before: list[holdout.HoldOutLook], *, op
 
 
 def _part(
-    found: Context,
+    context: Context,
     reader: Reader,
     pairs: list[PairData],
     span: tuple[int, int],
@@ -152,20 +152,23 @@ def _part(
     coins = [base_asset_of_pair(part.pair) for part in parts]
     # The last candle, too, may know what came up to max_entry_delay_s after its close. The bot
     # refuses a delay of a candle or more, so nothing of a hold-out is among it.
-    last_ms = max(int(part.close_ms[-1]) for part in parts) + found.settings.max_entry_delay_ms
+    last_ms = max(int(part.close_ms[-1]) for part in parts) + context.settings.max_entry_delay_ms
     said = recorded(reader, coins, span[0], last_ms)
     return Part(
-        run_study(parts, found.settings, options),
-        run_judges(parts, said, found.settings, options),
+        run_study(parts, context.settings, options),
+        run_judges(parts, said, context.settings, options),
     )
 
 
-def _settings(found: Context) -> dict[str, Any]:
-    chosen = found.settings.model_dump(mode="json", include=_SETTINGS)
-    return chosen | {"timeframe": found.timeframe, "venues": list(found.settings.venues.enabled)}
+def _settings(context: Context) -> dict[str, Any]:
+    chosen = context.settings.model_dump(mode="json", include=_SETTINGS)
+    return chosen | {
+        "timeframe": context.timeframe,
+        "venues": list(context.settings.venues.enabled),
+    }
 
 
-def _pairs(found: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairData]:
+def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairData]:
     from freqtrade.exchange import timeframe_to_msecs
 
     from liq_provider.history.candle_files import read_candles
@@ -177,33 +180,33 @@ def _pairs(found: Context, reader: Reader, arguments: argparse.Namespace) -> lis
         without_prices,
     )
 
-    source = found.settings.backtest_source
+    source = context.settings.backtest_source
     span = stored_span(reader, source)
-    names = arguments.pair or found.config.get("exchange", {}).get("pair_whitelist")
+    names = arguments.pair or context.config.get("exchange", {}).get("pair_whitelist")
     names = names or stored_pairs(reader, source)
     if arguments.candles and len(names) != 1:
         raise UsageError("--candles holds the candles of one pair; say which with --pair")
-    timeframe_ms = timeframe_to_msecs(found.timeframe)
+    timeframe_ms = timeframe_to_msecs(context.timeframe)
     data: list[PairData] = []
     bare: list[str] = []
     for pair in names:
         candles = (
             read_candles(Path(arguments.candles), timeframe_ms)
             if arguments.candles
-            else load_candles(found.config, found.datadir, pair, found.timeframe)
+            else load_candles(context.config, context.datadir, pair, context.timeframe)
         )
         if candles is None:
             bare.append(pair)
             candles = without_prices(span, timeframe_ms)
-        item = pair_data(reader, found.settings, pair, candles, timeframe_ms, span)
-        if item is None:
+        known = pair_data(reader, context.settings, pair, candles, timeframe_ms, span)
+        if known is None:
             print(f"{pair}: its candles and what is stored do not overlap; left out")
         else:
-            data.append(item)
+            data.append(known)
     if bare:
         print(
-            f"No {found.timeframe} candles of {_some(bare)} in {found.datadir}: waves are counted, "
-            "returns are unknown. Get them with `freqtrade download-data` or "
+            f"No {context.timeframe} candles of {_some(bare)} in {context.datadir}: waves are "
+            "counted, returns are unknown. Get them with `freqtrade download-data` or "
             "`liq-provider candles`.\n"
         )
     if not data:

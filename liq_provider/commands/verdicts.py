@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import context, pair_of, parse_time, show_time, tell_mark
+from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, tell_mark
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import base_asset_of_pair
@@ -30,8 +30,8 @@ _COLUMNS = (
 
 def verdicts(arguments: argparse.Namespace) -> int:
     """List verdicts of the last day, or of a span, newest last; ``--calls`` lists questions."""
-    found = context(arguments)
-    reader = found.reader()
+    context = context_of(arguments)
+    reader = context.reader()
     to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else int(time.time() * 1000)
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     coin = base_asset_of_pair(pair_of(arguments.pair)) if arguments.pair else None
@@ -41,7 +41,7 @@ def verdicts(arguments: argparse.Namespace) -> int:
         else _verdicts(reader, coin, from_ms, to_ms)
     )
     if rows:
-        tell_mark(reader, found.settings, from_ms, to_ms)
+        tell_mark(reader, context.settings, from_ms, to_ms)
         if any(row["stand_in"] for row in rows):
             print(_STAND_IN, file=sys.stderr)
     if arguments.format == "json":

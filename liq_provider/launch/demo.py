@@ -191,12 +191,12 @@ class Demo:
 
     def _judge_words(self) -> str:
         # Variables of the environment overrule what the demo asks for.
-        found = load_settings({SECTION: self._judge()})
-        if found.judge.by == "matrix":
+        settings = load_settings({SECTION: self._judge()})
+        if settings.judge.by == "matrix":
             return "the matrix"
-        if found.llm.base_url == f"{self._url}/v1":
+        if settings.llm.base_url == f"{self._url}/v1":
             return "a STAND-IN, not an AI (no OPENAI_API_KEY is set)"
-        return f"a real model, {found.llm.model}"
+        return f"a real model, {settings.llm.model}"
 
     def _import_history(self, reader: Reader, store_url: str) -> None:
         """

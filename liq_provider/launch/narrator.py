@@ -143,10 +143,10 @@ class Narrator:
             self._features_ms = computed_ms
         if computed_ms <= self._features_ms:
             return
-        found = self._reader.features(None, self._features_ms + 1, computed_ms)
+        features = self._reader.features(None, self._features_ms + 1, computed_ms)
         self._features_ms = computed_ms
         floor = floor_of(self._settings)
-        for base, rows in found.items():
+        for base, rows in features.items():
             measured = score(rows, self._thresholds)
             high = (rows.state == State.READY) & (measured >= self._thresholds.z_threshold)
             turned_away = high & (strengths(rows, floor) == Strength.NONE)

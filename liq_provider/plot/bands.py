@@ -40,12 +40,12 @@ def _unknown(view: PairView, colors: Theme) -> list[dict[str, Any]]:
 
 def _waves(view: PairView, colors: Theme, bottom: float) -> list[dict[str, Any]]:
     """LONG with a solid edge, SHORT with a dashed one, below the thresholds only dotted."""
-    found = []
+    shapes = []
     for wave in view.waves:
         up = wave.direction == "LONG"
         color = colors.up if up else colors.down
         dash = "dot" if wave.below else "solid" if up else "dash"
-        found.append(
+        shapes.append(
             _rect(wave.start_ms - MINUTE_MS, wave.last_ms, "paper", bottom)
             | {
                 "opacity": 0.3,
@@ -53,7 +53,7 @@ def _waves(view: PairView, colors: Theme, bottom: float) -> list[dict[str, Any]]
                 "line": {"width": 1, "color": color, "dash": dash},
             }
         )
-    return found
+    return shapes
 
 
 def _cold(view: PairView, colors: Theme) -> list[dict[str, Any]]:

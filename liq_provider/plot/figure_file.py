@@ -59,12 +59,12 @@ def browser() -> str:
     :return: a program that can make a picture of a page
     :raises UsageError: there is none
     """
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if found is None:
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
         raise UsageError(
             "--out: a .png needs Chromium or Chrome, and there is none here; write .html"
         )
-    return found
+    return program
 
 
 def write_picture(figure: go.Figure, path: Path, title: str, theme: ThemeName) -> None:

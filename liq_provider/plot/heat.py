@@ -100,13 +100,13 @@ def heat_map(
 
     def sums(side: BoolArray) -> FloatArray:
         kept = inside & side
-        found: FloatArray = np.histogram2d(
+        usd: FloatArray = np.histogram2d(
             prints.price[kept],
             prints.event_ms[kept],
             bins=(edges, times.astype(float)),
             weights=prints.usd[kept],
         )[0]
-        return found
+        return usd
 
     outside_usd = float(prints.usd[~inside].sum())
     return HeatMap(times, edges, sums(prints.is_long), sums(~prints.is_long), outside_usd)

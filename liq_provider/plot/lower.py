@@ -19,27 +19,27 @@ _Z_TICKS = (-3, 0, 3, 10, 30, 100, 300, 1_000)
 
 def bars(view: PairView, colors: Theme) -> list[Any]:
     """:return: what was liquidated: shorts upwards, longs downwards, unknown as gaps"""
-    found = view.bars
+    sums = view.bars
     minutes = view.timeframe_ms // MINUTE_MS
     partly = "" if minutes == 1 else f"<br>%{{customdata[1]}} of {minutes} minutes known"
     drawn: list[Any] = [
         go.Bar(
-            x=found.open_ms.astype(float),
+            x=sums.open_ms.astype(float),
             y=sign * money,
             xperiod=view.timeframe_ms,
             xperiodalignment="middle",
             width=view.timeframe_ms,
             name=f"{side} positions liquidated",
             marker={"color": color, "line": {"width": 0}},
-            customdata=np.stack([money, found.minutes_known], axis=1),
+            customdata=np.stack([money, sums.minutes_known], axis=1),
             hovertemplate=(
                 f"{side} positions liquidated: %{{customdata[0]:$,.0f}}{partly}<br>"
                 "%{x} UTC<extra></extra>"
             ),
         )
         for side, sign, money, color in (
-            ("short", 1, found.short_usd, colors.up),
-            ("long", -1, found.long_usd, colors.down),
+            ("short", 1, sums.short_usd, colors.up),
+            ("long", -1, sums.long_usd, colors.down),
         )
     ]
     if view.unknown:

@@ -38,13 +38,13 @@ def traces(view: PairView, colors: Theme, height: float) -> list[Any]:
     :param height: of the visible range of prices
     :return: from back to front, only what there is
     """
-    found: list[Any] = []
+    drawn: list[Any] = []
     if view.heat.usd.any():
-        found.append(_heat(view, colors))
-    found.append(_candles(view, colors) if len(view.candles) else _mean_prices(view, colors))
-    found += _verdicts(view.verdicts, colors, height)
-    found += _trades(view, colors)
-    return found
+        drawn.append(_heat(view, colors))
+    drawn.append(_candles(view, colors) if len(view.candles) else _mean_prices(view, colors))
+    drawn += _verdicts(view.verdicts, colors, height)
+    drawn += _trades(view, colors)
+    return drawn
 
 
 def _heat(view: PairView, colors: Theme) -> go.Heatmap:
@@ -129,13 +129,13 @@ def _mean_prices(view: PairView, colors: Theme) -> go.Scatter:
 def _verdicts(said: Sequence[VerdictMark], colors: Theme, height: float) -> list[go.Scatter]:
     """Beside the price, filled for an entry: pointing up from below, or down from above."""
     shown = [(one, one.price) for one in said if one.price is not None]
-    found = []
+    drawn = []
     for enters, name in ((True, "verdict: enter"), (False, "verdict: hold or skip (open)")):
         some = [(one, price) for one, price in shown if (one.action == "enter") is enters]
         ups = [one.direction == "LONG" for one, _ in some]
         if not some:
             continue
-        found.append(
+        drawn.append(
             go.Scatter(
                 x=[one.available_at for one, _ in some],
                 y=[
@@ -156,7 +156,7 @@ def _verdicts(said: Sequence[VerdictMark], colors: Theme, height: float) -> list
                 hoverinfo="text",
             )
         )
-    return found
+    return drawn
 
 
 def _about_verdict(one: VerdictMark) -> str:
@@ -168,21 +168,21 @@ def _about_verdict(one: VerdictMark) -> str:
 
 
 def _trades(view: PairView, colors: Theme) -> list[go.Scatter]:
-    found: list[go.Scatter] = []
+    drawn: list[go.Scatter] = []
     if not view.trades:
-        return found
+        return drawn
     lines: list[Any] = []
     for trade in view.trades:
         if trade.close_ms is not None and trade.close_rate is not None:
             lines += [(trade.open_ms, trade.open_rate), (trade.close_ms, trade.close_rate), None]
-    found.append(_line(lines, "held", {"color": colors.text, "width": 1, "dash": "dot"}))
+    drawn.append(_line(lines, "held", {"color": colors.text, "width": 1, "dash": "dot"}))
     stops: list[Any] = []
     for trade in view.trades:
         end_ms = view.to_ms if trade.close_ms is None else trade.close_ms
         if trade.stops:
             stops += [*trade.stops, (end_ms, trade.stops[-1][1]), None]
     stop_line = _line(stops, "stop", {"color": colors.text, "width": 1.5, "shape": "hv"})
-    found.append(
+    drawn.append(
         stop_line.update(
             mode="lines+markers",
             marker={"symbol": "line-ew", "size": 7, "line": {"width": 1.5, "color": colors.text}},
@@ -193,7 +193,7 @@ def _trades(view: PairView, colors: Theme) -> list[go.Scatter]:
     for side, symbol in (("long", "triangle-up"), ("short", "triangle-down")):
         entered = [trade for trade in view.trades if trade.side == side]
         marker = {"symbol": symbol, "size": 15, "color": _side(side == "long", colors)}
-        found.append(
+        drawn.append(
             _markers(
                 ((trade.open_ms, trade.open_rate, _about_entry(trade)) for trade in entered),
                 f"entry {side}",
@@ -201,14 +201,14 @@ def _trades(view: PairView, colors: Theme) -> list[go.Scatter]:
             )
         )
     left = [t for t in view.trades if t.close_ms is not None and t.close_rate is not None]
-    found.append(
+    drawn.append(
         _markers(
             ((trade.close_ms, trade.close_rate, _about_exit(trade)) for trade in left),
             "exit",
             {"symbol": "x", "size": 11, "color": colors.text},
         )
     )
-    return [trace for trace in found if len(trace.x)]
+    return [trace for trace in drawn if len(trace.x)]
 
 
 def _line(points: Iterable[Any], name: str, line: dict[str, Any]) -> go.Scatter:

@@ -42,7 +42,7 @@ class Candles:
     def between(self, from_ms: int, to_ms: int) -> "Candles":
         """:return: those that open in ``[from_ms, to_ms)``"""
         inside = (self.open_ms >= from_ms) & (self.open_ms < to_ms)
-        return Candles(*(getattr(self, item.name)[inside] for item in fields(self)))
+        return Candles(*(getattr(self, column.name)[inside] for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,10 @@ def read_trades(path: Path, pair: str, from_ms: int, to_ms: int) -> tuple[TradeR
     for trade_id, date, price in placed:
         if date is not None and price:
             stops.setdefault(trade_id, []).append((_ms(date), float(price)))
-    found = [_trade(row, pair, stops.get(row[0], []), to_ms) for row in rows]
+    trades = [_trade(row, pair, stops.get(row[0], []), to_ms) for row in rows]
     return tuple(
         trade
-        for trade in found
+        for trade in trades
         if trade.open_ms <= to_ms and (trade.close_ms is None or trade.close_ms >= from_ms)
     )
 

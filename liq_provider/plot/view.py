@@ -229,7 +229,7 @@ def _waves(
     waves = waves_of(rows, thresholds, segment_min)
     strength, sign, starts = waves.strength, waves.sign, waves.start_ms
     z, usd = score(rows, thresholds), rows.long_usd + rows.short_usd
-    found = []
+    spans = []
     for start_ms, way in sorted({(int(a), int(b)) for a, b in zip(starts, sign, strict=True) if a}):
         of = np.flatnonzero((starts == start_ms) & (sign == way) & (strength > Strength.NONE))
         last_ms = int(rows.close_ms[of[-1]])
@@ -237,14 +237,14 @@ def _waves(
             word = Strength(int(strength[of].max())).word
             peak_z, peak_usd = float(z[of].max()), float(usd[of].max())
             seen = bool(waves.seen[of[0]])
-            found.append(
+            spans.append(
                 WaveSpan(start_ms, last_ms, direction_word(way), word, peak_z, peak_usd, seen=seen)
             )
     for row in reader.waves_of(base, from_ms + 1, to_ms):
-        if not any(_overlap(wave, row) for wave in found):
+        if not any(_overlap(wave, row) for wave in spans):
             keys = ("start_ms", "last_ms", "direction", "strength", "peak_z", "peak_usd")
-            found.append(WaveSpan(**{key: row[key] for key in keys}, below=True))
-    return tuple(sorted(found, key=lambda wave: wave.start_ms))
+            spans.append(WaveSpan(**{key: row[key] for key in keys}, below=True))
+    return tuple(sorted(spans, key=lambda wave: wave.start_ms))
 
 
 def _overlap(wave: WaveSpan, row: dict[str, Any]) -> bool:

@@ -53,14 +53,14 @@ class RandomWaves:
 
     def until(self, ms: int) -> Sequence[ScriptedWave]:
         """:return: further waves that begin before ``ms``, each returned only once"""
-        found = []
+        waves = []
         while self._next.begins_ms < ms:
-            found.append(self._next)
+            waves.append(self._next)
             gap_ms = int(self._rng.integers(*GAP_S)) * 1000
             close_ms = self._next.close_ms + gap_ms
             number = int(self._next.name) + 1
             self._next = self._make(number, close_ms - close_ms % MINUTE_MS + MINUTE_MS)
-        return found
+        return waves
 
     def _make(self, number: int, close_ms: int) -> ScriptedWave:
         rested = [s for s, free in self._free_ms.items() if free <= close_ms]

@@ -99,7 +99,7 @@ class Simulator:
         """End all faults."""
         self._faults.clear()
 
-    def liquidate(self, items: Iterable[OrderRequest]) -> int:
+    def liquidate(self, requests: Iterable[OrderRequest]) -> int:
         """
         Publish liquidations now, on top of the market's own.
 
@@ -107,21 +107,23 @@ class Simulator:
         :raises ValueError: if a symbol is not listed; then none is published
         """
         now = self.now_ms()
-        orders = [self._order(item, now) for item in items]
+        orders = [self._order(request, now) for request in requests]
         for order in orders:
             self.market.inject(order)
         return len(orders)
 
-    def _order(self, item: OrderRequest, now: int) -> Order:
-        spec = self._spec(item.symbol)
-        price = item.price or self.market.price(spec.symbol, now)
-        quantity = item.quantity
+    def _order(self, request: OrderRequest, now: int) -> Order:
+        spec = self._spec(request.symbol)
+        price = request.price or self.market.price(spec.symbol, now)
+        quantity = request.quantity
         if quantity is None:
             quantity = max(
-                round((item.notional_usd or 0.0) / price, spec.step_digits), float(spec.step)
+                round((request.notional_usd or 0.0) / price, spec.step_digits), float(spec.step)
             )
-        event_ms = now if item.event_ms is None else item.event_ms
-        return Order(item.venue, spec.symbol, item.position_side, quantity, price, event_ms, now)
+        event_ms = now if request.event_ms is None else request.event_ms
+        return Order(
+            request.venue, spec.symbol, request.position_side, quantity, price, event_ms, now
+        )
 
     def set_price(
         self,

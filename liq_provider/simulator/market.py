@@ -181,9 +181,9 @@ class SimulatedMarket:
     def orders(self, from_ms: int, to_ms: int) -> list[Order]:
         """:return: all forced orders published in ``[from_ms, to_ms)``, by time"""
         self.prepare(to_ms)
-        found = self.scheduled(from_ms, to_ms)
-        found += [o for o in self._injected if from_ms <= o.publish_ms < to_ms]
-        return sorted(found, key=lambda order: order.publish_ms)
+        published = self.scheduled(from_ms, to_ms)
+        published += [o for o in self._injected if from_ms <= o.publish_ms < to_ms]
+        return sorted(published, key=lambda order: order.publish_ms)
 
     def priced(self, draft: Draft) -> Order:
         """:return: the order at the market's price of its time"""

@@ -124,5 +124,5 @@ class FillPath:
     def log_prices(self, from_s: int, to_s: int) -> Floats:
         """:return: log price at the end of every second in ``[from_s, to_s)``"""
         ends = np.arange(from_s + 1, to_s + 1, dtype=np.float64)
-        found = np.searchsorted(self._times, ends, side="left") - 1
-        return np.asarray(self._logs[np.maximum(found, 0)], dtype=np.float64)
+        places = np.searchsorted(self._times, ends, side="left") - 1
+        return np.asarray(self._logs[np.maximum(places, 0)], dtype=np.float64)

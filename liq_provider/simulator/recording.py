@@ -51,10 +51,10 @@ class Recording(SimulatedMarket):
         origin_ms = records[0].event_ms
         begin_ms = _aligned(origin_ms, start_ms + round(lead_s * 1000), align_s, speed)
         specs = _specs(records)
-        symbol_of = {(item.venue, item.pair): specs[_key(item)] for item in records}
+        symbol_of = {(record.venue, record.pair): specs[_key(record)] for record in records}
         self._orders = [
-            _order(item, symbol_of, begin_ms + round((item.event_ms - origin_ms) / speed))
-            for item in records
+            _order(record, symbol_of, begin_ms + round((record.event_ms - origin_ms) / speed))
+            for record in records
         ]
         self._times = [order.event_ms for order in self._orders]
         self.speed = speed
@@ -87,22 +87,24 @@ class Recording(SimulatedMarket):
 def _usable(liquidations: Iterable[Liquidation]) -> tuple[list[Liquidation], Counter[str]]:
     left_out: Counter[str] = Counter()
     records = []
-    for item in liquidations:
-        if item.venue not in DIALECTS:
-            left_out[f"venue {item.venue} has no simulated feed"] += 1
-        elif _quote(item) not in ("USDT", "USDC") or not (item.price > 0 and item.quantity > 0):
+    for record in liquidations:
+        if record.venue not in DIALECTS:
+            left_out[f"venue {record.venue} has no simulated feed"] += 1
+        elif _quote(record) not in ("USDT", "USDC") or not (
+            record.price > 0 and record.quantity > 0
+        ):
             left_out["inverse contracts, other quotes or empty orders"] += 1
         else:
-            records.append(item)
+            records.append(record)
     for reason, count in left_out.items():
         logger.warning("%d liquidations of the recording are not replayed: %s", count, reason)
     if not records:
         raise ValueError("the recording holds no liquidation of a venue that can be served")
-    return sorted(records, key=lambda item: item.event_ms), left_out
+    return sorted(records, key=lambda record: record.event_ms), left_out
 
 
-def _quote(item: Liquidation) -> str:
-    return item.pair.partition("/")[2].partition(":")[0]
+def _quote(record: Liquidation) -> str:
+    return record.pair.partition("/")[2].partition(":")[0]
 
 
 def _aligned(origin_ms: int, begin_ms: int, align_s: int, speed: float) -> int:
@@ -113,8 +115,8 @@ def _aligned(origin_ms: int, begin_ms: int, align_s: int, speed: float) -> int:
     return origin_ms + -(-(begin_ms - origin_ms) // step) * step
 
 
-def _key(item: Liquidation) -> str:
-    return item.pair.partition(":")[0]
+def _key(record: Liquidation) -> str:
+    return record.pair.partition(":")[0]
 
 
 def _specs(records: Sequence[Liquidation]) -> dict[str, SymbolSpec]:
@@ -123,11 +125,11 @@ def _specs(records: Sequence[Liquidation]) -> dict[str, SymbolSpec]:
     prices: dict[str, list[float]] = defaultdict(list)
     quantities: dict[str, float] = {}
     ids: dict[str, dict[str, str]] = defaultdict(dict)
-    for item in records:
-        key = _key(item)
-        prices[key].append(item.price)
-        quantities[key] = min(quantities.get(key, item.quantity), item.quantity)
-        ids[key][item.venue] = item.market_id
+    for record in records:
+        key = _key(record)
+        prices[key].append(record.price)
+        quantities[key] = min(quantities.get(key, record.quantity), record.quantity)
+        ids[key][record.venue] = record.market_id
     specs = {}
     for key, own in prices.items():
         spec = known.get(key) or _synthesised(key, own[0], quantities[key])
@@ -142,10 +144,12 @@ def _synthesised(key: str, price: float, smallest: float) -> SymbolSpec:
     return SymbolSpec(base, price, tick_for(price), step, "1", quote=quote)
 
 
-def _order(item: Liquidation, symbol_of: Mapping[tuple[str, str], SymbolSpec], at_ms: int) -> Order:
-    spec = symbol_of[(item.venue, item.pair)]
+def _order(
+    record: Liquidation, symbol_of: Mapping[tuple[str, str], SymbolSpec], at_ms: int
+) -> Order:
+    spec = symbol_of[(record.venue, record.pair)]
     return Order(
-        item.venue, spec.symbol, item.position_side, item.quantity, item.price, at_ms, at_ms
+        record.venue, spec.symbol, record.position_side, record.quantity, record.price, at_ms, at_ms
     )
 
 

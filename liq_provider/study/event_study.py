@@ -194,9 +194,9 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
         to_ms=max(int(data.close_ms[-1]) for data in pairs),
         timeframe_min=timeframe_min,
         horizon_min=horizon,
-        pairs=[_share(found) for found in waves.values()],
+        pairs=[_share(pair) for pair in waves.values()],
         events=len(events),
-        unseen=sum(found.unseen for found in waves.values()),
+        unseen=sum(pair.unseen for pair in waves.values()),
         clusters=int(events["cluster"].nunique()),
         days=int(events["day"].nunique()),
         hypotheses=[_test(way, events, waves, horizon, options, rng) for way in ("follow", "fade")],
@@ -218,11 +218,11 @@ def _events(
     primary: int,
 ) -> pd.DataFrame:
     tables = []
-    for found in waves.values():
-        row, sign = found.events["row"].to_numpy(), found.events["sign"].to_numpy()
-        returns = {f"r{h}": found.data.forward(h)[row] * sign for h in horizons}
-        returns["late"] = found.data.forward(primary, late_candles=1)[row] * sign
-        tables.append(found.events.assign(**returns))
+    for pair in waves.values():
+        row, sign = pair.events["row"].to_numpy(), pair.events["sign"].to_numpy()
+        returns = {f"r{h}": pair.data.forward(h)[row] * sign for h in horizons}
+        returns["late"] = pair.data.forward(primary, late_candles=1)[row] * sign
+        tables.append(pair.events.assign(**returns))
     events = clustered(pd.concat(tables, ignore_index=True), segment_min)
     hour = (events["close_ms"] % DAY_MS // HOUR_MS).astype("int64")
     liquidated = np.where(events["sign"] > 0, "shorts", "longs")
@@ -304,14 +304,14 @@ def _ablation(
     pairs: Sequence[PairData], settings: Settings, rules: Rules, horizon: int, cells: Cells
 ) -> list[Cell]:
     """Each gate left out in turn; the others stay."""
-    found = []
+    made = []
     for name, thresholds, any_trend in _without(rules.thresholds):
         changed = replace(rules, thresholds=thresholds)
         waves = {data.pair: find_waves(data, settings, changed) for data in pairs}
         events = _events(waves, settings.segment_min, [horizon], horizon)
         part = events if any_trend else _with(events, "with")
-        found.append(cells.of(name, part, f"r{horizon}"))
-    return found
+        made.append(cells.of(name, part, f"r{horizon}"))
+    return made
 
 
 def _without(full: Thresholds) -> list[tuple[str, Thresholds, bool]]:
@@ -327,21 +327,21 @@ def _without(full: Thresholds) -> list[tuple[str, Thresholds, bool]]:
     ]
 
 
-def _share(found: PairWaves) -> PairShare:
+def _share(pair: PairWaves) -> PairShare:
     return PairShare(
-        found.data.pair, len(found.data.open_ms), int(found.known.sum()), len(found.events)
+        pair.data.pair, len(pair.data.open_ms), int(pair.known.sum()), len(pair.events)
     )
 
 
 def _known_days(waves: Mapping[str, PairWaves], timeframe_ms: int) -> float:
     """What is known of several pairs at once is one time: their events at once are one, too."""
-    known = [found.data.close_ms[found.known] for found in waves.values()]
+    known = [pair.data.close_ms[pair.known] for pair in waves.values()]
     return len(np.unique(np.concatenate(known))) * timeframe_ms / DAY_MS
 
 
 def _known_by_day(waves: Mapping[str, PairWaves]) -> dict[str, float]:
-    days: FloatArray = np.concatenate([found.data.close_ms // DAY_MS for found in waves.values()])
-    known: BoolArray = np.concatenate([found.known for found in waves.values()])
+    days: FloatArray = np.concatenate([pair.data.close_ms // DAY_MS for pair in waves.values()])
+    known: BoolArray = np.concatenate([pair.known for pair in waves.values()])
     shares = pd.Series(known).groupby(days).mean()
     return {_day(day): float(share) for day, share in shares.items()}
 

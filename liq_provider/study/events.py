@@ -83,8 +83,8 @@ class PairData:
 def _at(times_ms: IntArray, wanted_ms: IntArray, values: FloatArray) -> FloatArray:
     if not len(times_ms):
         return np.full(len(wanted_ms), np.nan)
-    found = np.minimum(np.searchsorted(times_ms, wanted_ms), len(times_ms) - 1)
-    return np.where(times_ms[found] == wanted_ms, values[found], np.nan)
+    places = np.minimum(np.searchsorted(times_ms, wanted_ms), len(times_ms) - 1)
+    return np.where(times_ms[places] == wanted_ms, values[places], np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +110,37 @@ def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
         (medium, strong), trend (with, against, flat, unknown), z, purity, notional_usd, venues
     """
     change, noise = trend_inputs(data.close, settings.trend_candles)
-    found = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
-    anomalous = np.flatnonzero(found.wave_ms > 0)
-    waves = pd.DataFrame({"sign": found.sign[anomalous], "wave_ms": found.wave_ms[anomalous]})
+    decisions = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
+    anomalous = np.flatnonzero(decisions.wave_ms > 0)
+    waves = pd.DataFrame(
+        {"sign": decisions.sign[anomalous], "wave_ms": decisions.wave_ms[anomalous]}
+    )
     every = anomalous[~waves.duplicated().to_numpy()]
-    first = every[found.seen[every]]
-    known = found.state != State.UNCOVERED
+    first = every[decisions.seen[every]]
+    known = decisions.state != State.UNCOVERED
     events = pd.DataFrame(
         {
             "pair": data.pair,
-            "close_ms": found.close_ms[first],
+            "close_ms": decisions.close_ms[first],
             "row": first,
-            "sign": found.sign[first],
-            "strength": [Strength(int(code)).word for code in found.strength[first]],
-            "trend": _trend_words(found, first),
-            "z": found.z[first],
-            "purity": found.purity[first],
-            "notional_usd": found.long_usd[first] + found.short_usd[first],
-            "venues": _venues(data, found.close_ms[first]),
+            "sign": decisions.sign[first],
+            "strength": [Strength(int(code)).word for code in decisions.strength[first]],
+            "trend": _trend_words(decisions, first),
+            "z": decisions.z[first],
+            "purity": decisions.purity[first],
+            "notional_usd": decisions.long_usd[first] + decisions.short_usd[first],
+            "venues": _venues(data, decisions.close_ms[first]),
         }
     )
-    near = _near(data.close_ms, found.close_ms[anomalous], rules.segment_min * MINUTE_MS)
-    quiet = (found.state == State.READY) & ~near
+    near = _near(data.close_ms, decisions.close_ms[anomalous], rules.segment_min * MINUTE_MS)
+    quiet = (decisions.state == State.READY) & ~near
     return PairWaves(data, events, len(every) - len(first), quiet, known)
 
 
-def _trend_words(found: Decisions, rows: IntArray) -> list[str]:
+def _trend_words(decisions: Decisions, rows: IntArray) -> list[str]:
     words = {1: "with", -1: "against", 0: "flat"}
-    relative = found.trend[rows] * found.sign[rows]
-    unknown = found.aligned[rows] == 2
+    relative = decisions.trend[rows] * decisions.sign[rows]
+    unknown = decisions.aligned[rows] == 2
     return [
         "unknown" if missing else words[int(code)]
         for code, missing in zip(relative, unknown, strict=True)

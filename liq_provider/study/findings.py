@@ -19,7 +19,7 @@ _LONGEST_DAYS = 730
 
 def headline(study: Study) -> str:
     """:return: the answer in one line"""
-    qualified = [found for found in study.hypotheses if found.finding == "qualified"]
+    qualified = [tested for tested in study.hypotheses if tested.finding == "qualified"]
     if len(qualified) == 1:
         runs_on = qualified[0].way == "follow"
         return (
@@ -29,7 +29,7 @@ def headline(study: Study) -> str:
         )
     if qualified:
         return "Both follow and fade qualify, each on its own waves."
-    if all(found.finding == "not enough data" for found in study.hypotheses):
+    if all(tested.finding == "not enough data" for tested in study.hypotheses):
         return "NOT ENOUGH DATA to answer whether price runs on or reverts after a wave."
     return "NOT QUALIFIED: no edge after costs is shown by this recording."
 
@@ -55,54 +55,54 @@ def sentences(study: Study, options: Options) -> list[str]:
             f"{study.unseen:,} more wave(s) are left out: their beginning was not seen, and no bot "
             "would have entered them.",
         )
-    return said + [line for found in study.hypotheses for line in _about(found, study)]
+    return said + [line for tested in study.hypotheses for line in _about(tested, study)]
 
 
-def _about(found: Hypothesis, study: Study) -> list[str]:
+def _about(tested: Hypothesis, study: Study) -> list[str]:
     what = {
         "follow": "follow (waves that the candles agree with)",
         "fade": "fade (waves whose candles agree with the opposite)",
-    }[found.way]
-    mean = found.mean
+    }[tested.way]
+    mean = tested.mean
     if not mean.n:
-        return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(found, study)}"]
-    if found.finding == "not enough data":
+        return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(tested, study)}"]
+    if tested.finding == "not enough data":
         return [
             f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} day(s). "
-            f"{_wanted(found, study)}"
+            f"{_wanted(tested, study)}"
         ]
     numbers = (
         f"{mean.n} events on {mean.days} days, mean {percent(mean.mean)} before and "
-        f"{percent(found.net)} after costs ({LEVEL:.0%} interval {percent(found.net_low)} to "
-        f"{percent(found.net_high)}), {percent(found.net_2x)} after twice the costs; random times "
-        f"{percent(found.placebo_mean)} (p {found.placebo_p:.4f}), random signs "
-        f"p {found.sign_flip_p:.4f}."
+        f"{percent(tested.net)} after costs ({LEVEL:.0%} interval {percent(tested.net_low)} to "
+        f"{percent(tested.net_high)}), {percent(tested.net_2x)} after twice the costs; "
+        f"random times {percent(tested.placebo_mean)} (p {tested.placebo_p:.4f}), random signs "
+        f"p {tested.sign_flip_p:.4f}."
     )
-    if found.finding == "qualified":
+    if tested.finding == "qualified":
         return [f"{what}: QUALIFIED. {numbers}"]
-    return [f"{what}: NOT QUALIFIED. {numbers}", _missing(found, study)]
+    return [f"{what}: NOT QUALIFIED. {numbers}", _missing(tested, study)]
 
 
-def _missing(found: Hypothesis, study: Study) -> str:
-    if found.net_high <= 0:
+def _missing(tested: Hypothesis, study: Study) -> str:
+    if tested.net_high <= 0:
         return (
             f"The whole {LEVEL:.0%} interval lies below the costs: this recording speaks against "
             "an edge of any size."
         )
-    return _wanted(found, study)
+    return _wanted(tested, study)
 
 
-def _wanted(found: Hypothesis, study: Study) -> str:
+def _wanted(tested: Hypothesis, study: Study) -> str:
     """How long to record for an edge of each size, by the spread and the rate that were seen."""
     # Days that something was known on, not those that the candles span.
-    rate = found.mean.n / max(study.known_days, 1 / 1_440)
+    rate = tested.mean.n / max(study.known_days, 1 / 1_440)
     said = ""
-    if found.finding == "not enough data":
+    if tested.finding == "not enough data":
         said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"
         if rate:
             said += f", at this rate {max(MIN_EVENTS / rate, MIN_DAYS):,.0f} days of recording"
         said += ". "
-    parts = [(edge, events) for edge, events in found.needed_events.items() if events is not None]
+    parts = [(edge, events) for edge, events in tested.needed_events.items() if events is not None]
     if not rate or not parts:
         return said.rstrip()
     days = {edge: events / rate for edge, events in parts}

@@ -40,13 +40,13 @@ def split(from_ms: int, to_ms: int) -> int:
 
 def looked_at(pairs: Sequence[PairData], opening: HoldOutLook) -> dict[str, HoldOutLook]:
     """:return: by coin, from the first to the last candle of the span that shows anything"""
-    found = {}
+    looks = {}
     for data in pairs:
         known = data.between(opening.start_ms, opening.end_ms).known_ms
         if len(known):
             span = (int(known[0]), int(known[-1]) + 1)
-            found[base_asset_of_pair(data.pair)] = HoldOutLook(*span, opening.opened_ms)
-    return found
+            looks[base_asset_of_pair(data.pair)] = HoldOutLook(*span, opening.opened_ms)
+    return looks
 
 
 def openings(

@@ -17,7 +17,7 @@ def judge_sentences(judges: Judges) -> list[str]:
     if not judges.said:
         nobody = "Did the AI help? No model's verdict of these waves is recorded; nobody can say."
         return [nobody, *_foreknown(judges)]
-    waves = sum(found.waves for found in judges.comparisons)
+    waves = sum(compared.waves for compared in judges.comparisons)
     said = [
         f"Did the AI help? {judges.said:,} verdict(s) of models are recorded, {waves:,} wave(s) "
         f"have one that a bot could act on{_lost(judges)}.",
@@ -31,7 +31,7 @@ def judge_sentences(judges: Judges) -> list[str]:
             f"of those it refuses, with {confidence(judges.level)} confidence, and beyond random "
             f"signs (p <= {judges.alpha:.3g})? Both pay the same costs."
         )
-    return said + [line for found in judges.comparisons for line in _about(found, judges)]
+    return said + [line for compared in judges.comparisons for line in _about(compared, judges)]
 
 
 def _foreknown(judges: Judges) -> list[str]:
@@ -54,9 +54,9 @@ def confidence(level: float) -> str:
     return f"{100 * level:.6g}%"
 
 
-def interval(found: Difference) -> str:
+def interval(difference: Difference) -> str:
     """:return: its two ends"""
-    return f"{percent(found.low)} to {percent(found.high)}"
+    return f"{percent(difference.low)} to {percent(difference.high)}"
 
 
 def _lost(judges: Judges) -> str:
@@ -69,37 +69,39 @@ def _lost(judges: Judges) -> str:
     return "".join(f"; {number:,} {what}" for number, what in parts if number)
 
 
-def _about(found: Comparison, judges: Judges) -> list[str]:
-    name = judge_name(found.judge)
-    said = [f"{name}: {_answer(found, judges)}"]
-    if found.answer == "helped" and found.refused.net > 0:
+def _about(compared: Comparison, judges: Judges) -> list[str]:
+    name = judge_name(compared.judge)
+    said = [f"{name}: {_answer(compared, judges)}"]
+    if compared.answer == "helped" and compared.refused.net > 0:
         said.append(
             "That is a trade's mean. What it refused would have paid its costs, too, so in sum "
             "refusing gave money away."
         )
-    if found.own.gross.n and found.by_matrix.gross.n:
+    if compared.own.gross.n and compared.by_matrix.gross.n:
         said.append(
-            f"{name}, entry by entry: {_group(found.own)} by its word, {_group(found.by_matrix)} "
-            f"by the matrix's; {percent(found.gain.mean)} a trade ({SHOWN_LEVEL:.0%} interval "
-            f"{interval(found.gain)})."
+            f"{name}, entry by entry: {_group(compared.own)} by its word, "
+            f"{_group(compared.by_matrix)} by the matrix's; {percent(compared.gain.mean)} a trade "
+            f"({SHOWN_LEVEL:.0%} interval {interval(compared.gain)})."
         )
-    if found.alone.gross.n:
-        said.append(f"{name} entered where the matrix alone would not have: {_group(found.alone)}.")
-    return said + _bill(found)
+    if compared.alone.gross.n:
+        said.append(
+            f"{name} entered where the matrix alone would not have: {_group(compared.alone)}."
+        )
+    return said + _bill(compared)
 
 
-def _answer(found: Comparison, judges: Judges) -> str:
-    groups = f"It kept {_group(found.kept)}; it refused {_group(found.refused)}"
-    if found.answer == "not enough data":
-        return f"NOT ENOUGH DATA. {groups}. {_wanted(found)}"
+def _answer(compared: Comparison, judges: Judges) -> str:
+    groups = f"It kept {_group(compared.kept)}; it refused {_group(compared.refused)}"
+    if compared.answer == "not enough data":
+        return f"NOT ENOUGH DATA. {groups}. {_wanted(compared)}"
     numbers = (
-        f"{groups}; kept minus refused {percent(found.difference.mean)} "
-        f"({confidence(judges.level)} interval {interval(found.difference)}, random signs "
-        f"p {found.difference.p:.4f})."
+        f"{groups}; kept minus refused {percent(compared.difference.mean)} "
+        f"({confidence(judges.level)} interval {interval(compared.difference)}, random signs "
+        f"p {compared.difference.p:.4f})."
     )
-    if found.answer == "helped":
+    if compared.answer == "helped":
         return f"HELPED, what it refused did worse. {numbers}"
-    if found.answer == "hurt":
+    if compared.answer == "hurt":
         return f"HURT, what it refused did better. {numbers}"
     return f"NO DIFFERENCE that can be told from chance. {numbers}"
 
@@ -114,25 +116,25 @@ def _group(cell: Cell) -> str:
     )
 
 
-def _wanted(found: Comparison) -> str:
+def _wanted(compared: Comparison) -> str:
     said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days of either are needed"
-    groups = (found.kept.gross, found.refused.gross)
+    groups = (compared.kept.gross, compared.refused.gross)
     if all(group.n for group in groups):
         more = max(max(MIN_EVENTS / group.n, MIN_DAYS / group.days) for group in groups)
-        days = math.ceil(max(more * found.days, MIN_DAYS))
+        days = math.ceil(max(more * compared.days, MIN_DAYS))
         said += f", at this rate {days:,} days of recording with the model"
     return said + "."
 
 
-def _bill(found: Comparison) -> list[str]:
-    bill = found.bill
+def _bill(compared: Comparison) -> list[str]:
+    bill = compared.bill
     if bill is None:
         return []
-    asked = f"{judge_name(found.judge)} was asked {bill.calls:,} time(s) about these pairs"
+    asked = f"{judge_name(compared.judge)} was asked {bill.calls:,} time(s) about these pairs"
     if not bill.priced:
         return [f"{asked}; what that cost is not recorded."]
     known = "" if bill.priced == bill.calls else f" for the {bill.priced:,} with a known price"
     return [
-        f"{asked}, which cost ${bill.cost_usd:,.2f}{known}: ${bill.cost_usd / found.waves:,.4f} "
+        f"{asked}, which cost ${bill.cost_usd:,.2f}{known}: ${bill.cost_usd / compared.waves:,.4f} "
         "for each wave it judged, on top of the costs above."
     ]

@@ -151,10 +151,10 @@ def run_judges(
     tables = []
     for data in pairs:
         verdicts = recorded.verdicts.get(base_asset_of_pair(data.pair), ())
-        found = _decisions(data, verdicts, settings, rules)
-        tables.append(_judged(data, found, verdicts, rules, horizon))
+        decisions = _decisions(data, verdicts, settings, rules)
+        tables.append(_judged(data, decisions, verdicts, rules, horizon))
         within = _by_models(verdicts, int(data.close_ms[0]))
-        fates.update(_fate(verdict, found, rules) for verdict in within)
+        fates.update(_fate(verdict, decisions, rules) for verdict in within)
     judged = pd.concat(tables, ignore_index=True)
     names = sorted(judged["judge"].unique(), key=lambda name: (not _is_model(name), name))
     models = [name for name in names if _is_model(name)]
@@ -200,7 +200,7 @@ def _decisions(
 
 def _judged(
     data: PairData,
-    found: Decisions,
+    decisions: Decisions,
     verdicts: Sequence[Mapping[str, Any]],
     rules: Rules,
     horizon: int,
@@ -209,67 +209,70 @@ def _judged(
     :return: candles with a verdict that a bot could have acted on, with the columns pair,
         close_ms, sign, wave_ms, judge, said, confidence, enters, matrix_enters, gross
     """
-    rows = np.flatnonzero((found.verdict >= 0) & (found.aligned != _NO_CANDLES) & found.seen)
-    heard = [verdicts[found.verdict[row]] for row in rows]
+    rows = np.flatnonzero(
+        (decisions.verdict >= 0) & (decisions.aligned != _NO_CANDLES) & decisions.seen
+    )
+    heard = [verdicts[decisions.verdict[row]] for row in rows]
     answers = [
-        _answer(found, int(row), verdict, rules) for row, verdict in zip(rows, heard, strict=True)
+        _answer(decisions, int(row), verdict, rules)
+        for row, verdict in zip(rows, heard, strict=True)
     ]
     return pd.DataFrame(
         {
             "pair": data.pair,
-            "close_ms": found.close_ms[rows],
-            "sign": found.sign[rows],
-            "wave_ms": found.wave_ms[rows],
+            "close_ms": decisions.close_ms[rows],
+            "sign": decisions.sign[rows],
+            "wave_ms": decisions.wave_ms[rows],
             "judge": pd.Series([verdict["judge"] for verdict in heard], dtype=object),
             "said": pd.Series([said for said, _ in answers], dtype=object),
             "confidence": np.array([int(sure) for _, sure in answers], dtype=np.int64),
-            "enters": found.candidate[rows],
+            "enters": decisions.candidate[rows],
             "matrix_enters": np.array(
-                [_matrix_enters(found, int(row), rules) for row in rows], dtype=np.bool_
+                [_matrix_enters(decisions, int(row), rules) for row in rows], dtype=np.bool_
             ),
-            "gross": data.forward(horizon)[rows] * found.sign[rows],
+            "gross": data.forward(horizon)[rows] * decisions.sign[rows],
         }
     )
 
 
 def _answer(
-    found: Decisions, row: int, verdict: Mapping[str, Any], rules: Rules
+    decisions: Decisions, row: int, verdict: Mapping[str, Any], rules: Rules
 ) -> tuple[Said, Confidence]:
     """What the verdict comes to with the strength and alignment that the candle has."""
-    level = int(found.level[row])
+    level = int(decisions.level[row])
     if level:
         return "entered" if level >= rules.min_confidence else "unsure", Confidence(level)
     action, confidence = Action(verdict["action"]), Confidence.of(verdict["confidence"])
     if action is Action.ENTER:
         # It was about a stronger state of the wave, so the matrix says what is left of it.
-        action, confidence = matrix.decide(*_facts(found, row), NEWS_CODES[found.news[row]])
+        action, confidence = matrix.decide(*_facts(decisions, row), NEWS_CODES[decisions.news[row]])
     return "held" if action is Action.HOLD else "skipped", confidence
 
 
-def _matrix_enters(found: Decisions, row: int, rules: Rules) -> bool:
-    action, confidence = matrix.decide(*_facts(found, row), News.NOT_ASKED)
+def _matrix_enters(decisions: Decisions, row: int, rules: Rules) -> bool:
+    action, confidence = matrix.decide(*_facts(decisions, row), News.NOT_ASKED)
     return action is Action.ENTER and confidence >= rules.min_confidence
 
 
-def _facts(found: Decisions, row: int) -> tuple[Strength, bool]:
-    return Strength(int(found.strength[row])), bool(found.aligned[row])
+def _facts(decisions: Decisions, row: int) -> tuple[Strength, bool]:
+    return Strength(int(decisions.strength[row])), bool(decisions.aligned[row])
 
 
-def _fate(verdict: Mapping[str, Any], found: Decisions, rules: Rules) -> Fate:
+def _fate(verdict: Mapping[str, Any], decisions: Decisions, rules: Rules) -> Fate:
     sign = 1 if verdict["direction"] == "LONG" else -1
     spans = spans_of(verdict, rules.settle_ms + rules.delay_ms)
-    bounds = [np.searchsorted(found.close_ms, [first, last + 1]) for first, last in spans]
+    bounds = [np.searchsorted(decisions.close_ms, [first, last + 1]) for first, last in spans]
     within = np.concatenate([np.arange(first, end) for first, end in bounds])
-    within = within[(found.wave_ms[within] > 0) & (found.sign[within] == sign)]
+    within = within[(decisions.wave_ms[within] > 0) & (decisions.sign[within] == sign)]
     if not len(within):
         return "unseen"
-    within = within[found.seen[within]]
+    within = within[decisions.seen[within]]
     if not len(within):
         return "over"
-    within = within[found.close_ms[within] + rules.delay_ms >= verdict["available_at"]]
+    within = within[decisions.close_ms[within] + rules.delay_ms >= verdict["available_at"]]
     if not len(within):
         return "late"
-    return "in time" if (found.aligned[within] != _NO_CANDLES).any() else "bare"
+    return "in time" if (decisions.aligned[within] != _NO_CANDLES).any() else "bare"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class Part:
 
     def lines(self, options: Options) -> list[str]:
         """:return: the answer in one line, then the others"""
-        found = sentences(self.study, options)
-        return [headline(self.study), *found, *judge_sentences(self.judges)]
+        answers = sentences(self.study, options)
+        return [headline(self.study), *answers, *judge_sentences(self.judges)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,13 @@ def _interval(cell: Cell) -> str:
 def _judges(judges: Judges) -> list[str]:
     horizon = f"{judges.horizon_min} min, in the direction of the trade"
     parts = []
-    for found in judges.comparisons:
-        name = html.escape(judge_name(found.judge))
-        cells = [found.kept, found.refused, found.own, found.by_matrix, found.alone]
+    for compared in judges.comparisons:
+        name = html.escape(judge_name(compared.judge))
+        cells = [compared.kept, compared.refused, compared.own, compared.by_matrix, compared.alone]
         parts += [
             f"<h2>Did the AI help? {name} against the matrix ({horizon})</h2>",
             _table(cells),
-            _differences(found, judges),
+            _differences(compared, judges),
         ]
     for table in judges.tables:
         name = html.escape(judge_name(table.judge))
@@ -189,15 +189,15 @@ def _judges(judges: Judges) -> list[str]:
     return parts
 
 
-def _differences(found: Comparison, judges: Judges) -> str:
+def _differences(compared: Comparison, judges: Judges) -> str:
     def row(name: str, difference: Difference, level: float) -> Sequence[str]:
         p = f"{difference.p:.4f}" if math.isfinite(difference.p) else "none"
         both = (percent(difference.mean), interval(difference))
         return (name, *both, confidence(level), p)
 
     rows = [
-        row("kept minus refused (the question)", found.difference, judges.level),
-        row("the model's entries minus the matrix's, a trade", found.gain, SHOWN_LEVEL),
+        row("kept minus refused (the question)", compared.difference, judges.level),
+        row("the model's entries minus the matrix's, a trade", compared.gain, SHOWN_LEVEL),
     ]
     return _rows(("", "difference", "interval", "confidence", "p of random signs"), rows)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.cli import main
-from liq_provider.commands.common import context, parse_time
+from liq_provider.commands.common import context_of, parse_time
 from liq_provider.commands.doctor import _store
 from liq_provider.errors import UsageError
 from liq_provider.store.database import open_engine
@@ -53,7 +53,7 @@ def test_the_default_span_ends_with_the_settled_watermark_also_after_a_quiet_tim
 
 
 def test_doctor_shows_no_order_from_the_future_as_the_newest(store: list[str]) -> None:
-    finding = next(_store(context(Namespace(config=None, store=store[1]))))
+    finding = next(_store(context_of(Namespace(config=None, store=store[1]))))
     newest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime((T0 + 2 * MINUTE) / 1000))
     assert finding.found.endswith(f".. {newest} UTC")
 

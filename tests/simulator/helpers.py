@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
-from liq_provider.simulator.market import Market as SimulatedMarket
-from liq_provider.simulator.market import TapeRow
+from liq_provider.simulator.market import SimulatedMarket, TapeRow
 from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.venues import VENUES
 
