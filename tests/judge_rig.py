@@ -10,6 +10,7 @@ from aiohttp import web
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
@@ -68,16 +69,27 @@ class JudgeRig:
         )
 
     def asking(
-        self, server: StandIn, llm: dict[str, Any] | None = None, **section: Any
+        self,
+        server: StandIn,
+        llm: dict[str, Any] | None = None,
+        *,
+        shared: bool = False,
+        **section: Any,
     ) -> WaveJudge:
-        """A model judges, by what ``server`` answers."""
+        """
+        A model judges, by what ``server`` answers.
+
+        :param shared: its questions are those of all sidecars of the store
+        """
         model_section = {"base_url": server.url, **(llm or {})}
         settings = load_settings({"liq_provider": {"llm": model_section, **section}}, {})
 
         async def keep(row: dict[str, Any]) -> None:
             self.writer.put_model_call(row)
 
-        model = ModelJudge(settings.llm, "1m", self.now_ms, keep)
+        docket = Docket(self.writer, self.executors[0], settings.llm, self.now_ms)
+        others = docket if shared else None
+        model = ModelJudge(settings.llm, "1m", self.now_ms, keep, docket=others)
         model.prepare()
         self.models.append(model)
         return self.new(settings, model)

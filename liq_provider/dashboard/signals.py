@@ -10,9 +10,10 @@ from liq_provider.config.settings import Settings
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
-from liq_provider.judge.rules import UNJUDGED, VETOED
+from liq_provider.judge.rules import UNJUDGED
 from liq_provider.measure.scales import score_words
 from liq_provider.store.confirmation import spans_of
+from liq_provider.store.refusals import VETOED
 
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),

@@ -11,42 +11,33 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from liq_provider.judge.evidence import Evidence
-from liq_provider.judge.judged import Judged
-from liq_provider.judge.questions import Questions, Wave, state_of, wave_of
-from liq_provider.judge.vetoes import Vetoes
+from liq_provider.judge.questions import Questions
+from liq_provider.judge.wave_records import Ruling, WaveRecords, state_of, wave_of
 from liq_provider.measure.anomaly import Anomaly
-from liq_provider.measure.waves import Strength
 
 logger = logging.getLogger(__name__)
-
-# Price moves within a minute; whether the candles will agree is looked at again this often.
-_LOOK_AGAIN_MS = 15_000
 
 
 class EarlyLook:
     """
     :param questions: to the model
-    :param judged: what need not be asked any more
-    :param vetoes: nor this
+    :param records: of the waves; they tell what need not be asked any more
     """
 
     def __init__(
         self,
         questions: Questions,
         evidence: Evidence,
-        judged: Judged,
-        vetoes: Vetoes,
+        records: WaveRecords,
         now_ms: Callable[[], int],
     ) -> None:
         self.error: str | None = None
         self._questions = questions
         self._evidence = evidence
-        self._judged = judged
-        self._vetoes = vetoes
+        self._records = records
         self._now_ms = now_ms
         self._settled_ms = 0
         self._looking = 0
-        self._seen: dict[Wave, tuple[int, Strength, int]] = {}
 
     async def look(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """
@@ -58,7 +49,7 @@ class EarlyLook:
         room = self._questions.room() - self._looking
         for found in running:
             # What finds no room now is looked at when it changes, or asked about at the close.
-            if len(chosen) < room and self._is_new(found):
+            if len(chosen) < room and self._records.of(wave_of(found)).look(found, self._now_ms()):
                 chosen.append(found)
         self._looking += len(chosen)
         tasks = [self._look_at(found, pairs[found.base_asset]) for found in chosen]
@@ -73,7 +64,6 @@ class EarlyLook:
     def settled(self, close_ms: int) -> None:
         """A minute was settled; what is still being looked at in it is overtaken."""
         self._settled_ms = close_ms
-        self._seen = {wave: seen for wave, seen in self._seen.items() if seen[0] >= close_ms}
 
     async def _look_at(self, found: Anomaly, pair: str) -> None:
         try:
@@ -82,15 +72,6 @@ class EarlyLook:
             self._looking -= 1
         if found.close_ms <= self._settled_ms or facts.aligned is None:
             return
-        wave = wave_of(facts)
-        if not (self._vetoes.by_news(wave) or self._judged.knows(wave, state_of(facts, news))):
-            self._questions.begin(facts, candles, news)
-
-    def _is_new(self, found: Anomaly) -> bool:
-        wave, now_ms = (found.base_asset, found.direction, found.wave_start_ms), self._now_ms()
-        close_ms, strength, at_ms = self._seen.get(wave, (0, Strength.NONE, 0))
-        same = (close_ms, strength) == (found.close_ms, found.strength)
-        if same and now_ms - at_ms < _LOOK_AGAIN_MS:
-            return False
-        self._seen[wave] = (found.close_ms, found.strength, now_ms)
-        return True
+        record = self._records.of(wave_of(facts))
+        if record.ruling(state_of(facts, news), by_model=True) is Ruling.OPEN:
+            self._questions.begin(record, facts, candles, news)

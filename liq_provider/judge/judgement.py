@@ -10,6 +10,7 @@ from liq_provider.judge.docket import read_answer, read_verdict
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
+from liq_provider.store.refusals import AGAINST_BEFORE
 from liq_provider.store.shared_questions import Claim
 
 
@@ -69,7 +70,7 @@ def heard(found: Claim, facts: Facts, knowledge_cutoff: date | None) -> Judgemen
     """
     row = found.row
     if found.kind == "vetoed":
-        raise ModelFailure("vetoed", "another sidecar heard that news is against the wave")
+        raise ModelFailure(AGAINST_BEFORE, "another sidecar heard that news is against the wave")
     if found.kind == "failed":
         raise ModelFailure(row["outcome"], row["detail"], row["call_id"])
     judged = found.kind == "judged"

@@ -29,6 +29,7 @@ from liq_provider.judge.guard import Guarded, guard
 from liq_provider.judge.judgement import Judgement, heard
 from liq_provider.judge.verdict import Facts
 from liq_provider.news import NewsSet
+from liq_provider.store.refusals import AGAINST_BEFORE
 from liq_provider.store.shared_questions import ASKING, Claim, Question
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class ModelJudge:
         try:
             judgement = await self._once(question, facts, candles, news, until_ms)
         except ModelFailure as failure:
-            if failure.kind == "vetoed":
+            if failure.kind == AGAINST_BEFORE:
                 raise  # the model is well
             self.stats.failures[failure.kind] += 1
             if self.stats.unavailable is None:

@@ -13,10 +13,10 @@ from liq_provider.measure.anomaly import Anomaly
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.trend import trend_inputs, trend_signs, trend_word
 from liq_provider.measure.waves import Strength
+from liq_provider.store.refusals import VETOED
 
 JUDGE = "matrix"
 UNJUDGED = "unavailable"
-VETOED = "vetoed"
 
 _REASONS = {
     (Strength.STRONG, True): "a strong one-sided wave that price follows",

@@ -10,15 +10,22 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.early_look import EarlyLook
 from liq_provider.judge.evidence import Evidence
-from liq_provider.judge.judged import Judged
-from liq_provider.judge.matrix import News
-from liq_provider.judge.questions import Questions, State, Wave, state_of, wave_of
+from liq_provider.judge.questions import Questions
 from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
-from liq_provider.judge.vetoes import Vetoes
+from liq_provider.judge.wave_records import (
+    Ruling,
+    State,
+    Veto,
+    WaveRecord,
+    WaveRecords,
+    state_of,
+    wave_of,
+)
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.store.confirmation import Confirmed
+from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +73,10 @@ class WaveJudge:
         self._evidence = evidence
         self._settings = settings
         self._now_ms = now_ms
-        self._judged = Judged(self.stats.name, recorded)
-        self._vetoes = Vetoes(recorded)
+        self._records = WaveRecords(self.stats.name, recorded)
         self._ahead: EarlyLook | None = None
         if questions is not None:
-            self._ahead = EarlyLook(questions, evidence, self._judged, self._vetoes, now_ms)
+            self._ahead = EarlyLook(questions, evidence, self._records, now_ms)
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """
@@ -109,28 +115,25 @@ class WaveJudge:
         await self._log.close()
 
     def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
-        self._judged.forget(close_ms)
-        self._vetoes.forget(close_ms)
+        given_up = self._records.settled(close_ms, {wave_of(found) for found in anomalies})
         self._evidence.candles.forget(close_ms)
         if self._ahead is not None:
             self._ahead.settled(close_ms)
         if self.questions is not None:
-            waves: set[Wave] = {
-                (item.base_asset, item.direction, item.wave_start_ms) for item in anomalies
-            }
-            self.questions.settled(close_ms, waves)
+            self.questions.early.unconfirmed += given_up
 
     async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
+        record = self._records.of(wave_of(found))
         facts, candles = await self._evidence.settled(found, pair)
         problem = self._evidence.candles.error
         if problem is not None:
             self.stats.error = problem
         expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
-        state, verdict = await self._verdict(facts, candles, expires_at)
+        state, verdict = await self._verdict(record, facts, candles, expires_at)
         # Only of the state that was confirmed, and by who judges it now: what was said of
         # another, or by another, must not outlive it.
         strength, aligned, news_key = state
-        judge = self._judge_of(facts) if verdict is None else verdict.judge
+        judge = record.judges[state] if verdict is None else verdict.judge
         confirmed = Confirmed(
             *wave_of(facts),
             *(strength, aligned_word(aligned), news_key, judge),
@@ -140,12 +143,12 @@ class WaveJudge:
         try:
             new = await self._log.put(verdict, confirmed)
             if new is None:
-                self._vetoes.against(wave_of(facts))
-                verdict = self._vetoed(facts, expires_at, news_key)
+                record.heard_elsewhere()
+                verdict = self._refused(record, facts, expires_at, news_key)
                 new = await self._log.put(verdict, replace(confirmed, judge=verdict.judge))
         except BaseException:
             if verdict is not None:
-                self._judged.discard(wave_of(facts), state)
+                record.give_up(state)
             raise
         if verdict is None or not new:
             return None
@@ -153,61 +156,58 @@ class WaveJudge:
         return verdict
 
     async def _verdict(
-        self, facts: Facts, candles: FloatArray, expires_at: int
+        self, record: WaveRecord, facts: Facts, candles: FloatArray, expires_at: int
     ) -> tuple[State, Verdict | None]:
         """:return: the state, and None if it was judged before or is being judged"""
-        wave = wave_of(facts)
-        if self.questions is None or facts.aligned is None:
-            state: State = (facts.strength.word, facts.aligned, "")
-            if facts.aligned is not None and self._vetoes.any(wave):
-                return state, self._vetoed(facts, expires_at)
-            if not self._judged.enter(wave, state):
-                return state, None
-            return state, judge_by_matrix(facts, self._now_ms, expires_at)
-        news = await self._evidence.news(facts.base_asset)
+        # Without candles no entry is possible, so no model is asked.
+        questions = None if facts.aligned is None else self.questions
+        news = None if questions is None else await self._evidence.news(facts.base_asset)
         state = state_of(facts, news)
-        if self._vetoes.by_news(wave):
-            known = self._judged.knows(wave, state) and self._vetoes.is_its_own(wave, state)
-            return state, None if known else self._vetoed(facts, expires_at, news.key)
-        if not self._judged.enter(wave, state):
+        ruling = record.ruling(state, by_model=questions is not None)
+        if ruling is Ruling.STANDS:
             return state, None
+        if ruling is Ruling.REFUSED:
+            return state, self._refused(record, facts, expires_at, state[2])
+        if questions is None or news is None:
+            record.begin(state, JUDGE)
+            return state, judge_by_matrix(facts, self._now_ms, expires_at)
+        record.begin(state, self.stats.name)
         try:
-            answer = await self.questions.answer(facts, candles, news, expires_at)
+            answer = await questions.answer(record, facts, candles, news, expires_at)
         except ModelFailure as failure:
-            # Asked again when the wave is confirmed again.
-            self._judged.discard(wave, state)
-            return state, self._without_model(facts, failure, expires_at, news.key)
+            record.give_up(state)
+            return state, self._without_model(record, facts, failure, expires_at, news.key)
         except BaseException:
-            self._judged.discard(wave, state)
+            record.give_up(state)
             raise
         verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
-        if self._vetoes.by_news(wave) and verdict.news is not News.CONTRADICTS:
-            # It was heard of another state while this one was being asked about.
-            return state, self._vetoed(facts, expires_at, news.key)
-        self._vetoes.heard(verdict)
+        if record.overrules(verdict):
+            return state, self._refused(record, facts, expires_at, news.key)
+        record.heard(verdict.row())
         return state, verdict
 
-    def _vetoed(self, facts: Facts, expires_at: int, news_key: str = "") -> Verdict:
-        why = ModelFailure("vetoed", "")
+    def _refused(self, record: WaveRecord, facts: Facts, expires_at: int, news_key: str) -> Verdict:
+        why = ModelFailure(AGAINST_BEFORE if record.veto is Veto.NEWS else DOUBTED, "")
         return unjudged(facts, why, self._now_ms, expires_at, news_key, _REFUSED)
 
     def _without_model(
-        self, facts: Facts, failure: ModelFailure, expires_at: int, news_key: str
+        self,
+        record: WaveRecord,
+        facts: Facts,
+        failure: ModelFailure,
+        expires_at: int,
+        news_key: str,
     ) -> Verdict:
         vetoed = None
-        if failure.kind == "contradictory":
+        if failure.kind == CONTRADICTORY:
             vetoed = "what contradicts itself may hold a veto"
-        elif failure.kind == "vetoed" or self._vetoes.any(wave_of(facts)):
+        elif failure.kind == AGAINST_BEFORE or record.veto:
             vetoed = _REFUSED
         if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
             return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
         verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, vetoed)
-        self._vetoes.heard(verdict)
+        record.heard(verdict.row())
         return verdict
-
-    def _judge_of(self, facts: Facts) -> str:
-        # Without candles no entry is possible, so no model is asked.
-        return JUDGE if facts.aligned is None else self.stats.name
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1

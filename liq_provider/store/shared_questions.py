@@ -17,14 +17,11 @@ from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.order_rows import Row
+from liq_provider.store.refusals import CONTRADICTORY, news_against
 from liq_provider.store.statements import replace
 
 ASKING: Final = "asking"
 ABANDONED: Final = "abandoned"
-
-# As verdicts say it of news, and of a judge that was not asked.
-AGAINST: Final = "contradicts"
-VETOED: Final = "vetoed"
 
 Key = tuple[Any, ...]
 
@@ -169,7 +166,7 @@ class SharedQuestions:
         if known["answer"] is not None:
             return Claim("answered", known)
         # What contradicts itself may hold a veto, which another question could lose.
-        final = known["outcome"] == "contradictory" or not known["early"] or question.early
+        final = known["outcome"] == CONTRADICTORY or not known["early"] or question.early
         return Claim("failed", known) if final else None
 
     def charge(self, call_id: str, tokens: int, usd: float | None, now_ms: int) -> str | Totals:
@@ -249,14 +246,12 @@ def _vetoed(connection: Connection, question: Question) -> bool:
     """Whether a verdict says so that any judge made of any state of the wave."""
     table = schema.verdicts.c
     query = (
-        select(table.judge)
+        select(table.news, table.judge, table.inputs)
         .where(table.base_asset == question.base_asset)
         .where(table.direction == question.direction)
         .where(table.wave_start_ms == question.wave_start_ms)
-        .where((table.news == AGAINST) | (table.judge == VETOED))
-        .limit(1)
     )
-    return connection.execute(query).first() is not None
+    return any(news_against(dict(row)) for row in connection.execute(query).mappings())
 
 
 def _known(connection: Connection, key: Key) -> Row | None:

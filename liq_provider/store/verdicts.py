@@ -2,7 +2,7 @@
 Verdicts, and the minutes that confirm them.
 
 Two sidecars may judge two states of one wave at a time. What news was against stays out, whichever
-answer comes last, so that is looked up in the transaction that writes.
+answer comes last, so that is looked up in the transaction that writes (``refusals``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,11 @@ from sqlalchemy import Connection, bindparam, select, tuple_, update
 from liq_provider.store import schema
 from liq_provider.store.confirmation import Confirmed, prolonged
 from liq_provider.store.order_rows import Row
-from liq_provider.store.shared_questions import AGAINST, VETOED, lock_docket
+from liq_provider.store.refusals import news_against, refuses
+from liq_provider.store.shared_questions import lock_docket
 from liq_provider.store.statements import insert_into
 
 _KEY = tuple(schema.verdicts.primary_key)
-# One who says both "enter" and "the news is against it" has read news, too.
-_TORN = '"failure": "contradictory"'
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
 
 
@@ -35,9 +34,9 @@ def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     # Whoever says yes must see a veto that is being written.
     lock_docket(connection)
     known = _known(connection, {_wave(row) for row in rows})
-    vetoed = {wave for wave, said in known.items() if any(map(_against, said))}
-    vetoed.update(_wave(row) for row in rows if _against(row))
-    kept = [row for row in rows if _wave(row) not in vetoed or _refuses(row)]
+    vetoed = {wave for wave, said in known.items() if any(map(news_against, said))}
+    vetoed.update(_wave(row) for row in rows if news_against(row))
+    kept = [row for row in rows if _wave(row) not in vetoed or refuses(row)]
     new_keys = set()
     if kept:
         statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
@@ -45,7 +44,7 @@ def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
         ordered = sorted((_last_word(row, known) for row in kept), key=_key)
         new_keys = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
     return [
-        _key(row) in new_keys if _wave(row) not in vetoed or _refuses(row) else None for row in rows
+        _key(row) in new_keys if _wave(row) not in vetoed or refuses(row) else None for row in rows
     ]
 
 
@@ -70,20 +69,10 @@ def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
 
 def _last_word(row: Row, known: Mapping[Wave, Sequence[Row]]) -> Row:
     """The newest verdict counts; so a veto is no older than what it stands against."""
-    if not _refuses(row):
+    if not refuses(row):
         return row
     others = (said["available_at"] + 1 for said in known.get(_wave(row), ()))
     return row | {"available_at": max(row["available_at"], *others, 0)}
-
-
-def _against(row: Mapping[str, Any]) -> bool:
-    """Whether news was against the wave."""
-    torn = row["judge"] == VETOED and _TORN in str(row["inputs"])
-    return torn or bool(row["news"] == AGAINST)
-
-
-def _refuses(row: Mapping[str, Any]) -> bool:
-    return bool(row["news"] == AGAINST or row["judge"] == VETOED)
 
 
 def _wave(row: Mapping[str, Any]) -> Wave:
@@ -128,8 +117,8 @@ def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dic
     changes = []
     rows = connection.execute(query).all()
     said = [row._asdict() for row in rows]
-    vetoed = {_wave(row) for row in said if _against(row)}
-    alive = [_wave(row) not in vetoed or _refuses(row) for row in said]
+    vetoed = {_wave(row) for row in said if news_against(row)}
+    alive = [_wave(row) not in vetoed or refuses(row) for row in said]
     for row in (row for row, stands in zip(rows, alive, strict=True) if stands):
         spans, expires_at = row.confirmed, None
         for confirmation in by_wave[row.base_asset, row.direction, row.wave_start_ms]:

@@ -1,5 +1,6 @@
 """Questions that the sidecars of one store share: who asks, and what all of them may spend."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -144,6 +145,7 @@ def judge(writer: Writer, **changes: Any) -> None:
     key = {column.name: getattr(ASKED, column.name) for column in schema.verdicts.primary_key}
     texts = ("liq_note", "trend_note", "news_note", "action_reason", "inputs", "guard", "symbol")
     rest = dict.fromkeys(texts, "") | {"news": "none", "action": "skip", "confidence": "low"}
+    rest |= {"inputs": "{}", "guard": "[]"}
     times = dict.fromkeys(("close_ms", "available_at", "expires_at"), NOW)
     writer.put_verdicts([key | rest | times | {"downgrade": 3, "confirmed": None} | changes])
 
@@ -161,7 +163,8 @@ def test_what_was_judged_before_is_not_asked(
     "changes",
     [
         {"news": "contradicts", "news_key": "others"},
-        {"judge": "vetoed", "strength": "medium"},
+        {"judge": "vetoed", "strength": "medium", "inputs": '{"failure": "contradictory"}'},
+        {"judge": "vetoed", "strength": "medium", "inputs": '{"failure": "vetoed"}'},
         {"news": "contradicts", "judge": "other@v1"},
     ],
 )
@@ -171,6 +174,14 @@ def test_a_wave_that_news_was_against_is_asked_about_by_no_sidecar(
     judge(writer, **changes)
     assert take(two[0]).kind == "vetoed"
     assert take(two[0], 1, direction="LONG").kind == "mine"
+
+
+@pytest.mark.parametrize("failure", ["malformed", "timeout", "doubted"])
+def test_a_doubt_keeps_the_matrix_away_and_no_sidecar_from_asking(
+    two: tuple[SharedQuestions, SharedQuestions], writer: Writer, failure: str
+) -> None:
+    judge(writer, judge="vetoed", inputs=json.dumps({"failure": failure}))
+    assert take(two[0], news_key="others").kind == "mine"
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,9 @@ def test_an_import_of_another_venue_is_not_held_up(writer: Writer) -> None:
 def verdict(**changes: Any) -> dict[str, Any]:
     texts = ("judge", "symbol", "news", "action", "confidence", "liq_note", "trend_note")
     return {
-        **dict.fromkeys((*texts, "news_note", "action_reason", "inputs", "guard"), "x"),
+        **dict.fromkeys((*texts, "news_note", "action_reason"), "x"),
+        "inputs": "{}",
+        "guard": "[]",
         "base_asset": "BTC",
         "direction": "SHORT",
         "wave_start_ms": T0,

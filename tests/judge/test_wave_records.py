@@ -1,7 +1,8 @@
-"""What was said against a wave stands against everybody who knows less."""
+"""What was said of a wave holds, and what was said against it holds against everybody."""
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,24 @@ import pytest
 from aiohttp import web
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import DAY_MS
+from liq_provider.errors import StoreError
 from liq_provider.judge.decisions import Rules, _verdict_of
 from liq_provider.judge.matrix import Action, News
+from liq_provider.judge.verdict import aligned_word
 from liq_provider.judge.wave_judge import WaveJudge
+from liq_provider.judge.wave_records import (
+    Question,
+    Ruling,
+    State,
+    Veto,
+    WaveRecord,
+    WaveRecords,
+)
 from liq_provider.measure.waves import Strength
 from liq_provider.news import NewsSet
 from liq_provider.simulator.stand_in import StandIn, asked, completion, verdict
-from tests.judge.facts import CANDLES
+from tests.judge.facts import CANDLES, NOW
 from tests.judge.facts import news as news_set
 from tests.judge_rig import MINUTE, PAIR, JudgeRig, anomaly, no_idea
 from tests.sidecars import until
@@ -33,17 +45,22 @@ NOTHING, NEWER = NewsSet((), "none"), news_set("Bitcoin ETF traded", "by all", "
 class ScriptedJudge:
     """A falling market, a model that says what it is told to, news as it is set."""
 
-    def __init__(self, rig: JudgeRig, server: StandIn, fallback: str = "skip") -> None:
+    def __init__(
+        self, rig: JudgeRig, server: StandIn, fallback: str = "skip", *, shared: bool = False
+    ) -> None:
         self.rig = rig
         self.server = server
         self.fallback = fallback
+        self.shared = shared
         self.news = SOME
         self.says: dict[str, str] | None = YES
         server.handler = self._answer
         self.judge = self._sit()
 
     def _sit(self) -> WaveJudge:
-        return self.prepared(self.rig.asking(self.server, on_llm_unavailable=self.fallback))
+        return self.prepared(
+            self.rig.asking(self.server, shared=self.shared, on_llm_unavailable=self.fallback)
+        )
 
     def prepared(self, judge: WaveJudge) -> WaveJudge:
         async def the_same(pair: str, close_ms: int) -> Any:
@@ -239,3 +256,172 @@ async def test_an_answer_that_no_database_takes_is_a_failure_on_record(rig: Judg
         (call,) = rig.reader.model_calls(0, 2**62)
     assert (found.judge, found.action) == ("unavailable", Action.SKIP)
     assert call["outcome"] == "malformed" and call["answer"] == "half ?, zero , no JSON"
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("doubt", [NO, DOUBT])
+async def test_an_outage_after_a_doubt_makes_no_veto_of_it(
+    rig: JudgeRig, doubt: dict[str, str], shared: bool
+) -> None:
+    """Whether the questions are those of several sidecars or not."""
+    async with StandIn() as server:
+        scripted = ScriptedJudge(rig, server, "matrix", shared=shared)
+        await scripted.minute(0, doubt, OTHER)
+        found = await scripted.minute(1, None, SOME)
+        assert (found["judge"], found["action"]) == ("vetoed", "skip")
+        assert (await scripted.minute(2, YES, NEWER))["action"] == "enter", "it was asked again"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_veto_that_could_not_be_written_stands_in_what_is_written_next(
+    rig: JudgeRig, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise StoreError("disk full")
+
+    async with StandIn() as server:
+        scripted = ScriptedJudge(rig, server)
+        scripted.says = AGAINST
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.writer, "put_verdicts", full)
+            assert await scripted.judge.judge(rig.settled()) == []
+        assert (await scripted.minute(1, YES, SOME))["judge"] == "vetoed"
+        if restart:
+            scripted.restart()
+        asked_before = len(server.requests)
+        assert (await scripted.minute(2, YES, OTHER))["judge"] == "vetoed"
+        assert len(server.requests) == asked_before
+
+
+# -- the record by itself -------------------------------------------------------------------
+
+NAME = "m@v1"
+WAVE = ("BTC", "SHORT", NOW)
+STATE: State = ("strong", True, "news")
+OTHER_STATE: State = ("medium", True, "news")
+UNKNOWN_STATE: State = ("strong", None, "")
+
+
+def row(judge: str = NAME, state: State = STATE, **changes: Any) -> dict[str, Any]:
+    """A verdict on record, to enter as surely as the matrix does."""
+    strength, aligned, key = state
+    known = {"base_asset": "BTC", "direction": "SHORT", "wave_start_ms": NOW, "judge": judge}
+    states = {"strength": strength, "aligned": aligned_word(aligned), "news_key": key}
+    said = {"news": "supports", "action": "enter", "confidence": "high", "inputs": "{}"}
+    return known | states | said | changes
+
+
+def refused_because(failure: str) -> dict[str, Any]:
+    inputs = json.dumps({"failure": failure})
+    return row("vetoed", news="not_asked", action="skip", confidence="low", inputs=inputs)
+
+
+SAID = {
+    "yes": (row(), Veto.NONE),
+    "unavailable": (row("unavailable", action="skip", confidence="low"), Veto.NONE),
+    "less": (row(confidence="medium"), Veto.DOUBT),
+    "skip": (row(news="none", action="skip", confidence="low"), Veto.DOUBT),
+    "outage after a doubt": (refused_because("timeout"), Veto.DOUBT),
+    "matrix after a doubt": (refused_because("doubted"), Veto.DOUBT),
+    "against": (row(news="contradicts", action="skip", confidence="low"), Veto.NEWS),
+    "torn": (refused_because("contradictory"), Veto.NEWS),
+    "against before": (refused_because("vetoed"), Veto.NEWS),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("before", SAID)
+def test_what_is_said_of_a_wave_may_veto_it_and_never_take_a_veto_back(
+    before: str, said: str
+) -> None:
+    record = WaveRecord()
+    record.heard(SAID[before][0])
+    record.heard(SAID[said][0])
+    assert record.veto is max(SAID[before][1], SAID[said][1])
+    restored = WaveRecords(NAME, [SAID[before][0], SAID[said][0]]).of(WAVE)
+    assert (restored.veto, restored.against) == (record.veto, record.against)
+
+
+@pytest.mark.parametrize(
+    ("veto", "model", "matrix"),
+    [
+        (Veto.NONE, Ruling.OPEN, Ruling.OPEN),
+        (Veto.DOUBT, Ruling.OPEN, Ruling.REFUSED),
+        (Veto.NEWS, Ruling.REFUSED, Ruling.REFUSED),
+    ],
+)
+def test_a_doubt_refuses_the_matrix_and_news_against_it_everybody(
+    veto: Veto, model: Ruling, matrix: Ruling
+) -> None:
+    record = WaveRecord(veto=veto)
+    assert record.ruling(STATE, by_model=True) is model
+    assert record.ruling(STATE, by_model=False) is matrix
+    # Nobody enters without candles, so there is nothing to refuse.
+    assert record.ruling(UNKNOWN_STATE, by_model=False) is Ruling.OPEN
+    for state in (STATE, UNKNOWN_STATE):
+        record.begin(state, NAME)
+    standing = Ruling.REFUSED if veto is Veto.NEWS else Ruling.STANDS
+    assert record.ruling(STATE, by_model=True) is standing
+    assert record.ruling(UNKNOWN_STATE, by_model=False) is Ruling.STANDS
+
+
+def test_what_news_was_against_stands_in_its_own_state_and_refuses_the_others() -> None:
+    record = WaveRecord()
+    for state in (STATE, OTHER_STATE):
+        record.begin(state, NAME)
+    record.heard(row(news="contradicts", action="skip"))
+    assert record.ruling(STATE, by_model=True) is Ruling.STANDS
+    assert record.ruling(OTHER_STATE, by_model=True) is Ruling.REFUSED
+    record.give_up(STATE)  # it could not be written
+    assert record.ruling(STATE, by_model=True) is Ruling.REFUSED
+
+
+def test_a_state_is_judged_once_unless_nothing_came_of_it() -> None:
+    record = WaveRecord()
+    record.begin(STATE, NAME)
+    assert record.ruling(STATE, by_model=True) is Ruling.STANDS
+    assert record.ruling(OTHER_STATE, by_model=True) is Ruling.OPEN
+    record.give_up(STATE)
+    assert record.ruling(STATE, by_model=True) is Ruling.OPEN
+
+
+def test_after_a_restart_a_state_is_judged_that_this_judge_or_every_judge_has_judged() -> None:
+    rows = [
+        row(),
+        row("other@v1", OTHER_STATE),
+        row("unavailable", ("strong", False, "news"), action="skip", confidence="low"),
+        row("matrix", UNKNOWN_STATE, news="not_asked", action="skip", confidence="low"),
+    ]
+    record = WaveRecords(NAME, rows).of(WAVE)
+    assert record.judges == {STATE: NAME, UNKNOWN_STATE: "matrix"}
+
+
+def test_all_that_is_known_of_a_wave_is_forgotten_at_once_a_day_after_it_began() -> None:
+    records = WaveRecords(NAME, [row(news="contradicts", action="skip")])
+    record = records.of(WAVE)
+    records.settled(NOW + DAY_MS, set())
+    assert records.of(WAVE) is record
+    records.settled(NOW + DAY_MS + MINUTE, set())
+    assert records.of(WAVE) == WaveRecord()
+
+
+async def test_a_wave_that_its_minute_did_not_begin_is_forgotten_with_its_questions() -> None:
+    records = WaveRecords(NAME)
+    early = {wave: records.of(wave) for wave in (WAVE, ("ETH", "SHORT", NOW), ("SOL", "LONG", 7))}
+    asked = {wave: asyncio.get_running_loop().create_task(asyncio.sleep(60)) for wave in early}
+    for wave, record in early.items():
+        record.questions["BTC/USDT:USDT", STATE] = Question(NOW, asked[wave])  # type: ignore[arg-type]
+    assert records.settled(NOW, {WAVE}) == 1
+    await asyncio.sleep(0)
+    assert [task.cancelled() for task in asked.values()] == [False, True, False]
+    assert records.of(WAVE) is early[WAVE]
+    for task in asked.values():
+        task.cancel()
+
+
+def test_a_wave_is_looked_at_again_when_it_changed_or_price_may_have() -> None:
+    record, found = WaveRecord(), anomaly(NOW, NOW)
+    assert record.look(found, NOW) and not record.look(found, NOW + 14_999)
+    assert record.look(replace(found, strength=Strength.MEDIUM), NOW + 14_999)
+    assert record.look(found, NOW + 15_000) and record.look(found, NOW + 30_000)
+    assert record.look(replace(found, close_ms=NOW + MINUTE), NOW + 30_001)

@@ -1,0 +1,239 @@
+"""
+What is known of a wave, in one record, and the rules that hold a verdict. They are all here.
+
+- **Once.** A wave is judged once in each state that it is in: how strong it is, whether the candles
+  agree, and which set of news there is. A minute that shows a state again lets what was said of
+  that state live longer, and nothing that was said of another. What failed was not judged, nor what
+  could not be written: the next minute that shows the state asks again.
+- **An early answer is no verdict.** What is asked while a minute runs becomes one only if the
+  settled minute shows the same pair and state. What failed early is asked once more then. A wave
+  that should have begun with the minute, and did not, is forgotten, its questions given up.
+- **An answer whose state has gone** by the time it comes is a verdict of the minute that asked. No
+  later minute confirms it, unless the wave comes back to that state.
+- **A doubt** (a model, which reads news, said less than the matrix allows): the matrix, which reads
+  none, does not stand in for the model any more. A model may be asked again, as the wave's state or
+  the news changes, also after a failure; the guard keeps it within the matrix.
+- **A veto by news** (news was against it, or a model contradicted itself, which may be that):
+  nobody lets the wave pass any more, in no state and whatever the news is next, for headlines come
+  and go in searches and what they said does not. Nobody is asked. An answer that was on its way is
+  overruled. What was said against the state itself stands, and is confirmed like any other; each
+  other state is refused anew.
+- **A second sidecar** asks nothing that is being asked or was answered (``docket``). What it hears
+  against a wave holds here, too: the store refuses whoever would let the wave pass, and says so.
+- **After a restart** the verdicts of the last day say the same again: which states this judge has
+  judged, and what was said against a wave, by whomever.
+- A record is forgotten a day after its wave began, all of it at once.
+
+Nothing here makes an entry: text that nobody vouches for may veto, or make a wave less sure.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+from liq_provider.core.durations import DAY_MS
+from liq_provider.errors import ModelFailure
+from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.rules import JUDGE, is_model
+from liq_provider.judge.verdict import Facts, Verdict, aligned_of
+from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.waves import Strength
+from liq_provider.news import NewsSet
+from liq_provider.store.refusals import CONTRADICTORY, VETOED, news_against
+
+Wave = tuple[str, str, int]  # coin, direction, close of its first minute
+State = tuple[str, bool | None, str]  # strength, aligned, set of news
+
+# Price moves within a minute; whether the candles will agree is looked at again this often.
+_LOOK_AGAIN_MS = 15_000
+
+
+class Veto(IntEnum):
+    """What was said against a wave; the more, the larger."""
+
+    NONE = 0
+    DOUBT = 1
+    NEWS = 2
+
+
+class Ruling(Enum):
+    """What becomes of a state that a settled minute shows."""
+
+    OPEN = "to be judged"
+    STANDS = "what was said of it lives longer"
+    REFUSED = "because of what was said before"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What a model is being asked, or was.
+
+    :param close_ms: of the minute that it is about
+    """
+
+    close_ms: int
+    answer: "asyncio.Task[Judgement]"
+
+    @property
+    def useless(self) -> bool:
+        """Ended without an answer, and without what may be a veto."""
+        if not self.answer.done():
+            return False
+        if self.answer.cancelled():
+            return True
+        failure = self.answer.exception()
+        return failure is not None and not may_veto(failure)
+
+
+@dataclass(slots=True)
+class WaveRecord:
+    """
+    :param judges: who judged each state, or is judging it; it is the latter while ``questions``
+        has one that is not answered
+    :param veto: the most that was said against it
+    :param against: the states that news was against; none if another sidecar heard that
+    :param questions: by pair and state
+    :param looked: at which close, strength and time it was looked at early, the last time
+    """
+
+    judges: dict[State, str] = field(default_factory=dict)
+    veto: Veto = Veto.NONE
+    against: set[State] = field(default_factory=set)
+    questions: dict[tuple[str, State], Question] = field(default_factory=dict)
+    looked: tuple[int, Strength, int] = (0, Strength.NONE, 0)
+
+    def ruling(self, state: State, *, by_model: bool) -> Ruling:
+        """
+        :param by_model: a model judges, who may be asked in spite of a doubt; without candles no
+            entry is possible, so there is nothing to refuse
+        """
+        refused = state[1] is not None and self.veto >= (Veto.NEWS if by_model else Veto.DOUBT)
+        if state in self.judges and (not refused or state in self.against):
+            return Ruling.STANDS
+        return Ruling.REFUSED if refused else Ruling.OPEN
+
+    def begin(self, state: State, judge: str) -> None:
+        """It is being judged; nobody else begins."""
+        self.judges[state] = judge
+
+    def give_up(self, state: State) -> None:
+        """It was not judged after all."""
+        self.judges.pop(state, None)
+
+    def overrules(self, verdict: Verdict) -> bool:
+        """:return: whether a veto came while the verdict was on its way"""
+        return self.veto is Veto.NEWS and verdict.news is not News.CONTRADICTS
+
+    def heard(self, verdict: Mapping[str, Any]) -> None:
+        """
+        Remember what was said against the wave.
+
+        :param verdict: a row of the table ``verdicts``
+        """
+        if news_against(verdict):
+            self.veto = Veto.NEWS
+            if verdict["news"] == News.CONTRADICTS:
+                self.against.add(_state_of_row(verdict))
+        elif verdict["judge"] == VETOED or _says_less(verdict):
+            self.veto = max(self.veto, Veto.DOUBT)
+
+    def heard_elsewhere(self) -> None:
+        """Another sidecar heard that news was against it."""
+        self.veto = Veto.NEWS
+
+    def look(self, found: Anomaly, now_ms: int) -> bool:
+        """
+        :param found: what a running minute shows of it
+        :return: whether it is to be looked at now, as it changed, or price may have
+        """
+        close_ms, strength, at_ms = self.looked
+        same = (close_ms, strength) == (found.close_ms, found.strength)
+        if same and now_ms - at_ms < _LOOK_AGAIN_MS:
+            return False
+        self.looked = found.close_ms, found.strength, now_ms
+        return True
+
+    def give_up_questions(self) -> int:
+        """:return: how many there were"""
+        given_up = len(self.questions)
+        for question in self.questions.values():
+            question.answer.cancel()
+        self.questions.clear()
+        return given_up
+
+
+class WaveRecords:
+    """
+    The records of all waves of the last day.
+
+    :param judge: who judges; what other judges said counts as judged only where every judge
+        says the same
+    :param verdicts: rows of the table ``verdicts``, so that a restart forgets nothing
+    """
+
+    def __init__(self, judge: str, verdicts: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._records: dict[Wave, WaveRecord] = {}
+        for row in verdicts:
+            record = self.of((row["base_asset"], row["direction"], row["wave_start_ms"]))
+            state = _state_of_row(row)
+            if row["judge"] == judge or (state[1] is None and row["judge"] == JUDGE):
+                record.begin(state, row["judge"])
+            record.heard(row)
+
+    def of(self, wave: Wave) -> WaveRecord:
+        """:return: its record, which begins empty"""
+        return self._records.setdefault(wave, WaveRecord())
+
+    def settled(self, close_ms: int, shown: set[Wave]) -> int:
+        """
+        A minute was settled.
+
+        :param shown: the waves that it shows
+        :return: how many questions were given up, as it did not begin the waves that they are about
+        """
+        given_up, kept = 0, {}
+        for wave, record in self._records.items():
+            if wave[2] == close_ms and wave not in shown:
+                given_up += record.give_up_questions()
+                if not record.judges and not record.veto:
+                    continue
+            if wave[2] >= close_ms - DAY_MS:
+                kept[wave] = record
+        self._records = kept
+        return given_up
+
+
+def wave_of(seen: Facts | Anomaly) -> Wave:
+    """:return: what identifies the wave"""
+    return seen.base_asset, seen.direction, seen.wave_start_ms
+
+
+def state_of(facts: Facts, news: NewsSet | None = None) -> State:
+    """
+    :param news: that is looked at, if any
+    :return: what a wave is judged once for
+    """
+    return facts.strength.word, facts.aligned, "" if news is None else news.key
+
+
+def may_veto(failure: BaseException) -> bool:
+    """What contradicts itself may hold a veto, which another question could lose."""
+    return isinstance(failure, ModelFailure) and failure.kind == CONTRADICTORY
+
+
+def _state_of_row(row: Mapping[str, Any]) -> State:
+    return row["strength"], aligned_of(row["aligned"]), row["news_key"]
+
+
+def _says_less(row: Mapping[str, Any]) -> bool:
+    """Whether a model is less sure of an entry than the matrix would be."""
+    if not is_model(row["judge"]):
+        return False
+    said = Confidence.of(row["confidence"]) if row["action"] == Action.ENTER else 0
+    strength = Strength[row["strength"].upper()]
+    action, confidence = decide(strength, aligned_of(row["aligned"]), News(row["news"]))
+    return said < (confidence if action is Action.ENTER else 0)
