@@ -19,8 +19,9 @@ import orjson
 from aiohttp import web
 
 from chaos import script
+from liq_provider.simulator import HOST
 from liq_provider.simulator.dialects import DIALECTS, Frame, bucket_frames
-from liq_provider.simulator.exchange_server import HOST, Simulator
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.faults import Faults
 from liq_provider.simulator.feeds import Client, FeedHub
 from liq_provider.simulator.market import SimulatedMarket

@@ -1,7 +1,6 @@
 """What goes wrong, and when: a plan that depends on the seed alone."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -64,7 +63,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("duplicate", ("venue",), 3, 20),
     Kind("clock_jump", ("sidecar", "bot"), 10, 60, weight=2),
 )
-KIND_NAMES = frozenset(kind.name for kind in KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +138,3 @@ def _clash(fault: Fault, other: Fault) -> bool:
     exclusive = fault.target == other.target and (both <= gone or both <= hung)
     overlap = fault.at_s < other.end_s + 2 and other.at_s < fault.end_s + 2
     return overlap and (same or exclusive)
-
-
-def uses_clock(faults: Sequence[Fault], target: str) -> bool:
-    """:return: whether this process's clock will jump"""
-    return any(fault.kind == "clock_jump" and fault.target == target for fault in faults)

@@ -9,6 +9,7 @@ from typing import cast
 
 from liq_provider import __version__
 from liq_provider.errors import LiqError
+from liq_provider.simulator import DEFAULT_PORT
 
 _FORMATS = ("binance-forceorder", "liquidation-snapshot", "tardis", "okx-rest", "frames")
 _BARS = ("coinglass", "coinalyze")
@@ -151,7 +152,7 @@ def _study(command: argparse.ArgumentParser) -> None:
 
 
 def _simulate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=int, default=18900)
+    command.add_argument("--port", type=int, default=DEFAULT_PORT)
     command.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     command.add_argument("--demo", action="store_true", help="with the demo's scripted waves")
     command.add_argument("--recording", metavar="FILE", help="replay instead of synthesising")

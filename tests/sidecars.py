@@ -11,6 +11,7 @@ from typing import Any
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
+from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
@@ -22,6 +23,12 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
 MINUTE = 60_000
+
+
+def running_pid(files: RuntimeFiles) -> int | None:
+    """:return: of the sidecar that holds the lock"""
+    mark = files.holder()
+    return None if mark is None else mark.pid
 
 
 class Time:

@@ -1,20 +1,19 @@
 """``export``, and ``import`` of what it made."""
 
 import argparse
-import time
 from pathlib import Path
 
 from liq_provider.commands.common import Context, context_of, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
+from liq_provider.core.clock import machine_ms
+from liq_provider.core.durations import FOREVER_MS
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import MANIFEST, TABLES, is_export
 from liq_provider.history.export import Wanted
 from liq_provider.history.export import export as write_export
 from liq_provider.history.restore import Restored, restore
 from liq_provider.store.database import open_engine
-
-_FOREVER_MS = 2**62
 
 
 def import_exports(arguments: argparse.Namespace) -> int:
@@ -33,9 +32,7 @@ def import_exports(arguments: argparse.Namespace) -> int:
         writer.refuse_if_stale()
         for folder in folders:
             with file_progress(0) as told:
-                done = restore(
-                    writer, folder, int(time.time() * 1000), again=arguments.again, told=told
-                )
+                done = restore(writer, folder, machine_ms(), again=arguments.again, told=told)
             _print_restored(folder, done, context)
     return 0
 
@@ -55,7 +52,7 @@ def _print_restored(folder: Path, done: Restored, context: Context) -> None:
 def export(arguments: argparse.Namespace) -> int:
     """The store as Parquet files, by day."""
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else 0
-    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else _FOREVER_MS
+    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else FOREVER_MS
     if to_ms <= from_ms:
         raise UsageError("--to must be after --from")
     pairs = [pair_of(text) for text in arguments.pair or ()]
@@ -65,7 +62,7 @@ def export(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.directory)
     wanted = Wanted(pairs, from_ms, to_ms)
     try:
-        now_ms = int(time.time() * 1000)
+        now_ms = machine_ms()
         with file_progress(0) as told:
             made = write_export(
                 engine, folder, wanted, now_ms, lambda table, rows: told(Path(table), rows)

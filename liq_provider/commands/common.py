@@ -3,7 +3,6 @@
 import argparse
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from liq_provider.config.settings import Settings, load_settings, resolve_store
+from liq_provider.core.clock import machine_ms
+from liq_provider.core.durations import FOREVER_MS
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.files import RuntimeFiles
@@ -139,7 +140,7 @@ def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
     :raises UsageError: neither the store's liquidations nor its market lists know it
     """
     base = base_asset_of_pair(pair)
-    known = set(reader.active(0, 2**62))
+    known = set(reader.active(0, FOREVER_MS))
     if base not in known:
         known.update(m.base_asset for venue in venues for m in reader.markets(venue))
     if base not in known or "/" not in pair:
@@ -206,7 +207,7 @@ def past_minute(text: str, option: str) -> int:
     :raises UsageError: it is no time, or lies in the future
     """
     close_ms = minute_of(parse_time(text, option))
-    now_ms = int(time.time() * 1000)
+    now_ms = machine_ms()
     if close_ms > now_ms:
         raise UsageError(f"{option} {text!r} lies in the future: it is {show_time(now_ms)} UTC now")
     return close_ms
@@ -221,7 +222,7 @@ def show_time(ms: int) -> str:
 def writer_of(context: Context) -> Iterator[Writer]:
     """:return: write access to the store, which is made if there is none"""
     settings = context.settings
-    rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
+    rules = BookingRules(settings.settle_ms, settings.max_late_ms)
     with closing(Writer(open_engine(context.store_url), rules, settings.min_event_usd)) as writer:
         yield writer
 

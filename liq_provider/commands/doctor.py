@@ -1,7 +1,6 @@
 """``doctor``: what would keep LiqTrend from trading, and what to change."""
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context, context_of, show_time
 from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import LiqError
 from liq_provider.store.health import other_minutes
@@ -248,7 +248,7 @@ def _pairs(context: Context) -> Iterator[Finding]:
 
 def _sidecar(context: Context) -> Iterator[Finding]:
     try:
-        report = collect(context, int(time.time() * 1000))
+        report = collect(context, machine_ms())
     except LiqError:
         return
     if report["problem"]:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -24,6 +23,7 @@ from liq_provider.config.provenance import is_stand_in
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes, no_candles
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
@@ -65,7 +65,7 @@ def explain(arguments: argparse.Namespace) -> int:
     call = None if explained.call_id is None else reader.model_call(explained.call_id)
     if now:
         snapshot = Snapshot(computed_ms, 0, states.get("sidecar") or {})
-        problem = snapshot.problem(int(time.time() * 1000), settings)
+        problem = snapshot.problem(machine_ms(), settings)
         gates = [Gate("data", problem is None, problem or "live", "fresh data"), *gates]
     failed = next((gate for gate in gates if gate.passed is False), None)
     # A bot had candles; that there are none here says nothing of what it did.

@@ -4,7 +4,6 @@ import argparse
 import glob
 import math
 import re
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from liq_provider.commands.archive import import_exports
 from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, writer_of
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
@@ -38,7 +38,6 @@ from liq_provider.store.writer import Writer
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
-_FOREVER_MS = 2**62
 
 
 def import_(arguments: argparse.Namespace) -> int:
@@ -91,7 +90,7 @@ def _import_rows(
             arguments.format,
             max_gap_ms=round(arguments.max_gap * MINUTE_MS),
             covered=_interval(arguments.covered),
-            now_ms=int(time.time() * 1000),
+            now_ms=machine_ms(),
             venue=arguments.venue,
             again=arguments.again,
             progress=progress,
@@ -133,7 +132,7 @@ def _import_bars(
         source,
         pair=None if arguments.pair is None else pair_of(arguments.pair),
         bar_min=None if arguments.bar is None else _minutes(arguments.bar),
-        now_ms=int(time.time() * 1000),
+        now_ms=machine_ms(),
     )
     _print_bars(report, source)
     return 1 if report.bad or report.refused else 0
@@ -233,7 +232,7 @@ _BOOKED = {
 def fill(arguments: argparse.Namespace) -> int:
     """Exit status 1 if a gap could not be filled."""
     context = context_of(arguments)
-    reader, now_ms = context.reader(), int(time.time() * 1000)
+    reader, now_ms = context.reader(), machine_ms()
     to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else now_ms
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     enabled = context.settings.venues.enabled
@@ -290,7 +289,7 @@ def prune(arguments: argparse.Namespace) -> int:
         raise UsageError("say --days, or set liq_provider.keep_days")
     if not 0 < days < _MAX_DAYS:
         raise UsageError("--days must be positive, and no more than there can be")
-    now_ms = int(time.time() * 1000)
+    now_ms = machine_ms()
     before_ms = now_ms - round(days * DAY_MS)
     context.reader()  # refuses where there is no store
     is_file = make_url(context.store_url).get_backend_name() == "sqlite"

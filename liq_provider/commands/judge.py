@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from liq_provider.commands.explain import candles_of
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import closes
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
@@ -64,7 +64,7 @@ def judge(arguments: argparse.Namespace) -> int:
         return 0
     call, answer = asyncio.run(_ask(context, facts, candles, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
-    said = answer.verdict(facts, call["judge"], int(time.time() * 1000), 0)
+    said = answer.verdict(facts, call["judge"], machine_ms(), 0)
     print(f"{said.action.value} ({said.confidence.word}), news {said.news.value}")
     print("\n".join(f"guard: {change}" for change in said.guard))
     print("Not stored: an answer of today about the past knows what came after.")
@@ -148,9 +148,7 @@ async def _ask(
     async def keep(row: dict[str, Any]) -> None:
         calls.append(row)
 
-    model = ModelJudge(
-        context.settings.llm, context.timeframe, lambda: int(time.time() * 1000), keep
-    )
+    model = ModelJudge(context.settings.llm, context.timeframe, machine_ms, keep)
     model.prepare()
     try:
         answer = await model.judge(facts, candles, news)

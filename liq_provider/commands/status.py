@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.text import Text
 from liq_provider.commands.common import Context, context_of, show_time
 from liq_provider.commands.entries import alive, entries, traded_coins
 from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
@@ -37,7 +37,7 @@ def status(arguments: argparse.Namespace) -> int:
     """Exit status 0 only if an entry is possible now, 1 if not."""
     context = context_of(arguments)
     try:
-        report = collect(context, int(time.time() * 1000))
+        report = collect(context, machine_ms())
     except StoreError as error:
         raise type(error)(f"{error}{_meanwhile(context)}") from error
     if arguments.json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from liq_provider.commands.common import Context, context_of
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.sidecar.files import study_dir
@@ -67,7 +68,7 @@ def _report(
     from_ms = min(int(data.close_ms[0]) for data in pairs)
     to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
     cut_ms = holdout.split(from_ms, to_ms)
-    now_ms = int(time.time() * 1000)
+    now_ms = machine_ms()
     opening = holdout.HoldOutLook(cut_ms, to_ms, now_ms)
     part = _part(context, reader, pairs, (from_ms, cut_ms), options)
     kept: Part | None = None

@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, tell_mark
 from liq_provider.config.provenance import is_stand_in
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store.reader import Reader
@@ -32,7 +32,7 @@ def verdicts(arguments: argparse.Namespace) -> int:
     """List verdicts of the last day, or of a span, newest last; ``--calls`` lists questions."""
     context = context_of(arguments)
     reader = context.reader()
-    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else int(time.time() * 1000)
+    to_ms = parse_time(arguments.to_time, "--to") if arguments.to_time else machine_ms()
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     coin = base_asset_of_pair(pair_of(arguments.pair)) if arguments.pair else None
     rows = list(

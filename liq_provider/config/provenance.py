@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from liq_provider.config.settings import Settings
 from liq_provider.core import keys
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import FOREVER_MS
 from liq_provider.venues import VENUES
 
 STAND_IN = "stand-in-not-an-AI"
 """The model name of what answers instead of a model in demos; judges are called after theirs."""
 
 _KEY = "simulated:"
-_EVER_MS = 2**62
 
 
 def state_key(venue: str) -> str:
@@ -62,7 +62,7 @@ def spans_of(states: Mapping[str, Any]) -> dict[str, Interval]:
 
 
 def within(
-    spans: Mapping[str, Interval], from_ms: int = 0, to_ms: int = _EVER_MS
+    spans: Mapping[str, Interval], from_ms: int = 0, to_ms: int = FOREVER_MS
 ) -> tuple[str, ...]:
     """:return: venues of which something in ``[from_ms, to_ms]`` is simulated"""
     return tuple(

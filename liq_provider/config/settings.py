@@ -186,6 +186,11 @@ class Settings(Section):
         return round(self.settle_s * 1000)
 
     @property
+    def max_late_ms(self) -> int:
+        """``max_late_s`` in milliseconds."""
+        return round(self.max_late_s * 1000)
+
+    @property
     def baseline_ms(self) -> int:
         """``baseline_hours`` in milliseconds."""
         return round(self.baseline_hours * HOUR_MS)

@@ -11,6 +11,11 @@ _MAX_ROUND_TRIP_MS = 2_000
 _MAX_AGE_MS = 900_000
 
 
+def machine_ms() -> int:
+    """:return: this machine's time, which is not the exchange's and which anybody can set"""
+    return time.time_ns() // 1_000_000
+
+
 def steady_clock_ms() -> int:
     """
     :return: milliseconds since some moment; nobody can set this clock, and where the system
@@ -42,7 +47,7 @@ class ExchangeClock:
         wall_ms: Callable[[], int] | None = None,
         steady_ms: Callable[[], int] | None = None,
     ) -> None:
-        self._wall_ms = wall_ms or (lambda: time.time_ns() // 1_000_000)
+        self._wall_ms = wall_ms or machine_ms
         self._steady_ms = steady_ms or wall_ms or steady_clock_ms
         self._sample: _Sample | None = None
 

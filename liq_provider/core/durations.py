@@ -3,3 +3,6 @@
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+
+# Later than every timestamp, and still an integer of every database.
+FOREVER_MS = 2**62

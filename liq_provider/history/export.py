@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
 from liq_provider.config import provenance
-from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.durations import DAY_MS, FOREVER_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
@@ -22,7 +22,6 @@ from liq_provider.store.database import check_revision, store_errors
 from liq_provider.store.statements import read_state
 
 _AT_ONCE = 20_000
-_EVER_MS = 2**62
 _OLDEST_NEWS_MS = 7 * DAY_MS  # the most that news.max_age_hours can be
 
 # Where an empty coin stands for all of them.
@@ -42,7 +41,7 @@ class Wanted:
 
     pairs: Sequence[str] = ()
     from_ms: int = 0
-    to_ms: int = _EVER_MS
+    to_ms: int = FOREVER_MS
 
     @property
     def coins(self) -> list[str]:
@@ -78,7 +77,7 @@ def export(
 
 def _whole_minutes(wanted: Wanted) -> Wanted:
     first, last = minute_of(wanted.from_ms), -minute_of(-wanted.to_ms)
-    return Wanted(wanted.pairs, first, min(last, _EVER_MS))
+    return Wanted(wanted.pairs, first, min(last, FOREVER_MS))
 
 
 def _write(
@@ -107,7 +106,7 @@ def _write(
         rows,
         list(wanted.pairs),
         wanted.from_ms or None,
-        None if wanted.to_ms >= _EVER_MS else wanted.to_ms,
+        None if wanted.to_ms >= FOREVER_MS else wanted.to_ms,
         watermark_ms,
         {venue: [spans[venue].start_ms, spans[venue].end_ms] for venue in simulated},
     )
@@ -127,7 +126,7 @@ def _query(table: Table, wanted: Wanted) -> Select[Any]:
     if wanted.pairs:
         coins = [*wanted.coins, ""] if table.name in _OF_ALL_COINS else wanted.coins
         query = query.where(table.c.base_asset.in_(coins))
-    if wanted.from_ms or wanted.to_ms < _EVER_MS:
+    if wanted.from_ms or wanted.to_ms < FOREVER_MS:
         query = query.where(_within(table, wanted))
     return query
 

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from liq_provider.config.settings import SECTION, load_settings, resolve_store
 from liq_provider.core import keys
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import minute_of
@@ -32,6 +33,7 @@ from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
+from liq_provider.simulator import DEFAULT_PORT
 from liq_provider.simulator.stand_in import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
@@ -39,7 +41,6 @@ from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
-_PORT = 18_900
 _API_PORT = 18_980
 _PAGE_PORT = 18_990
 _WAIT_S = 90.0
@@ -72,7 +73,7 @@ class Demo:
         self._usual = FileLock(Path(tempfile.gettempdir()) / "liqtrend-demo.lock")
         try:
             self._usual.acquire(timeout=0)
-            wanted = (_PORT, _API_PORT, _PAGE_PORT)
+            wanted = (DEFAULT_PORT, _API_PORT, _PAGE_PORT)
         except (Timeout, OSError):
             wanted = (0, 0, 0)
         self.ports = [_free_port(port) for port in wanted]
@@ -234,7 +235,7 @@ class Demo:
         )
         path = self._dir / f"history-{span.start_ms}.jsonl"
         path.write_bytes(answer.content)
-        rules, now_ms = BookingRules(load_settings({}).settle_ms), int(time.time() * 1000)
+        rules, now_ms = BookingRules(load_settings({}).settle_ms), machine_ms()
         with closing(Writer(open_engine(store_url), rules)) as writer:
             return import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms).kept
 

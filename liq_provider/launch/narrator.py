@@ -16,6 +16,8 @@ from sqlalchemy.pool import NullPool
 from liq_provider.commands.entries import entries
 from liq_provider.config.measuring import floor_of, thresholds_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.clock import machine_ms
+from liq_provider.core.durations import FOREVER_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import score_words
@@ -104,7 +106,7 @@ class Narrator:
         if time.monotonic() < self._look_s or not self._feeds:
             return
         self._look_s = time.monotonic() + _LOOK_S
-        now_ms = round(time.time() * 1000)
+        now_ms = machine_ms()
         report = entries(self._reader, self._settings, now_ms)
         whole = report.whole
         kind = (whole.condition, whole.from_ms is None)
@@ -122,7 +124,7 @@ class Narrator:
                 yield f"venue      {venue.words(now_ms) if blind else f'{name} counts again'}"
 
     def _new_verdicts(self) -> Iterator[str]:
-        for row in self._reader.verdicts(self._verdicts_ms, 2**62):
+        for row in self._reader.verdicts(self._verdicts_ms, FOREVER_MS):
             key = (row["symbol"], row["direction"], row["wave_start_ms"], row["available_at"])
             if key in self._seen_verdicts:
                 continue

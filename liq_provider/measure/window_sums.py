@@ -14,22 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
+from liq_provider.core.arrays import BoolArray, IntArray
 
 Number = TypeVar("Number", bound=np.number[Any])
-
-
-def trailing_sum(values: FloatArray, width: int) -> FloatArray:
-    """
-    Sum of the latest ``width`` elements at every position; shorter at the front.
-
-    >>> trailing_sum(np.array([1.0, 2.0, 3.0, 4.0]), 3).tolist()
-    [1.0, 3.0, 6.0, 9.0]
-
-    :param values: shape (n,), non-negative
-    :return: shape (n,)
-    """
-    return window_sum(values, 1, width)
 
 
 def trailing_count(flags: BoolArray, width: int) -> IntArray:

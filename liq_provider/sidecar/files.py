@@ -134,11 +134,6 @@ class RuntimeFiles:
         """:return: who holds the lock, None if nobody does or it cannot be told"""
         return self._said() if self.running() else None
 
-    def running_pid(self) -> int | None:
-        """:return: process id of the running sidecar, None if there is none"""
-        mark = self.holder()
-        return None if mark is None else mark.pid
-
     def ask_to_stop(self, run: str) -> None:
         """
         :param run: of the sidecar that is to end; empty if it is not known

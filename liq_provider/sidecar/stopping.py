@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
 from liq_provider.sidecar.files import RuntimeFiles
@@ -124,7 +125,7 @@ class Stop:
 
     def _ask_others(self, there: Iterable[runs.Run]) -> None:
         known = {asked.run for asked in self.asked}
-        now_ms = runs.now_ms()
+        now_ms = machine_ms()
         for run in there:
             mark = ProcessMark.read(run.mark)
             if run.run in known or (mark is not None and mark.is_gone()):

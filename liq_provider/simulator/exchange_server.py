@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from liq_provider.errors import UsageError
-from liq_provider.simulator import stand_in, urls
+from liq_provider.simulator import HOST, stand_in, urls
 from liq_provider.simulator.control import OrderRequest, control_routes, foreign
 from liq_provider.simulator.faults import Fault, FaultKind, Faults
 from liq_provider.simulator.feeds import FeedHub
@@ -25,7 +25,6 @@ from liq_provider.simulator.symbols import SymbolSpec
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"  # never anything else: what is served here must not be taken for real
 SHUTDOWN_S = 1.0
 MAX_BODY = 16 * 1024 * 1024
 

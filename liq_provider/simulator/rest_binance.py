@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import orjson
 from aiohttp import web
 
-from liq_provider.core.durations import DAY_MS
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.simulator.listing import symbol_info
 from liq_provider.simulator.market import Candle, SimulatedMarket
 from liq_provider.simulator.quotes import FUNDING_MS, FUNDING_RATE, Quotes
@@ -14,7 +14,7 @@ from liq_provider.simulator.symbols import SymbolSpec, plain
 PREFIXES = ("/fapi/v1", "/fapi/v2", "/fapi/v3")
 SPOT_PREFIX = "/api/v3"
 TIMEFRAMES_MS = {
-    name: int(name[:-1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000}[name[-1]]
+    name: int(name[:-1]) * {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[name[-1]]
     for name in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
 }
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import UsageError
+from liq_provider.simulator import DEFAULT_PORT
 from liq_provider.simulator.demo_script import demo_scenario
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.market import SimulatedMarket
@@ -16,8 +17,6 @@ from liq_provider.simulator.scenario import Scenario
 from liq_provider.simulator.world import World
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_PORT = 18_900
 
 
 @dataclass(frozen=True, slots=True)

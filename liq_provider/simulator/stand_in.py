@@ -16,8 +16,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from liq_provider.config.provenance import STAND_IN
+from liq_provider.simulator import HOST
 
-HOST = "127.0.0.1"
 MODEL = STAND_IN
 FEED_PATH = "/news/feed.xml"
 

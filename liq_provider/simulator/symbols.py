@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 VENUES = ("binance", "bybit", "gate", "okx")
-DEFAULT_TICK_DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from liq_provider.store.order_rows import (
     identity,
     liquidation_row,
 )
+from liq_provider.store.schema import EVERYBODY
 from liq_provider.store.statements import insert_into, read_state
-
-_EVERYBODY = ""
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class Appending:
             *(self._rules, self._result),
         )
         booked = {key: rows[key]["minute_ms"] for key in new} | there
-        self._doubt(self._owing(heard, booked, watermark_ms), _EVERYBODY)
+        self._doubt(self._owing(heard, booked, watermark_ms), EVERYBODY)
         future = [row for key, row in rows.items() if how[key] == "future"]
         self._doubt(_dated_ahead(future, watermark_ms), self._heard_by)
         self._result.duplicates = len(orders) - self._result.inserted
@@ -104,7 +103,7 @@ class Appending:
             only_uncounted=True,
         )
         self._clear({(r["venue"], r["base_asset"], r["minute_ms"]) for r in known.values()})
-        self._doubt(self._came_late(rows[key] for key in too_late & new), _EVERYBODY)
+        self._doubt(self._came_late(rows[key] for key in too_late & new), EVERYBODY)
         self._result.duplicates = len(orders) - self._result.inserted
         return self._result
 

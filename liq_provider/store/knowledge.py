@@ -15,14 +15,12 @@ from sqlalchemy import Select, select
 
 from liq_provider.core.arrays import BoolArray, IntArray
 from liq_provider.core.coverage import Interval, merge, whole_minutes, without
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.store import schema
+from liq_provider.store.schema import EVERYBODY
 
 # What may take part in a scored segment; a fill serves baselines only.
 SCORING_SOURCES = ("live", "import")
-
-_FOREVER_MS = 2**62
-_EVERYBODY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,10 @@ class Knowledge:
     def known(self, from_ms: int, minutes: int) -> KnownMinutes:
         """:return: what of a grid was known, and to which decisions"""
         until = np.zeros(minutes, dtype=np.int64)
-        learned = np.full(minutes, _FOREVER_MS)
+        learned = np.full(minutes, FOREVER_MS)
         closes = from_ms + MINUTE_MS * np.arange(1, minutes + 1, dtype=np.int64)
         for heard_by, heard in self.heard.items():
-            own = np.full(minutes, _FOREVER_MS)
+            own = np.full(minutes, FOREVER_MS)
             for span, available_at in self._against(heard_by):
                 columns = columns_of(span, from_ms)
                 own[columns] = np.minimum(own[columns], available_at)
@@ -79,20 +77,20 @@ class Knowledge:
                 there = _marked(spans, from_ms, minutes)
                 if delay_ms:
                     # One that somebody doubted afterwards is rather not known at all.
-                    there &= own == _FOREVER_MS
+                    there &= own == FOREVER_MS
                     learned[there] = np.minimum(learned, closes + delay_ms)[there]
                 else:
                     until[there] = np.maximum(until, own)[there]
         until[until <= closes] = 0
-        later_known = learned < _FOREVER_MS
+        later_known = learned < FOREVER_MS
         # Who learned of it later stands in where the first one was doubted after all.
-        until[(until > 0) & later_known] = _FOREVER_MS
+        until[(until > 0) & later_known] = FOREVER_MS
         learned[(until > 0) | ~later_known] = 0
         return KnownMinutes(until, learned)
 
     def _against(self, heard_by: str) -> list[tuple[Interval, int]]:
-        own = self.doubts.get(heard_by, []) if heard_by != _EVERYBODY else []
-        return [*own, *self.doubts.get(_EVERYBODY, [])]
+        own = self.doubts.get(heard_by, []) if heard_by != EVERYBODY else []
+        return [*own, *self.doubts.get(EVERYBODY, [])]
 
 
 def claims_query(
@@ -198,5 +196,5 @@ def _marked(spans: Iterable[Interval], from_ms: int, minutes: int) -> BoolArray:
 
 def later(times_ms: IntArray) -> IntArray | None:
     """:return: the closes at which something changes, None if nothing does"""
-    changing = (times_ms > 0) & (times_ms < _FOREVER_MS)
+    changing = (times_ms > 0) & (times_ms < FOREVER_MS)
     return np.where(changing, times_ms, 0) if changing.any() else None

@@ -4,6 +4,7 @@ from sqlalchemy import Engine
 
 from liq_provider.config import provenance
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import FOREVER_MS
 from liq_provider.store.database import store_errors
 from liq_provider.store.reader import Reader
 from liq_provider.store.statements import read_state, write_state
@@ -28,7 +29,7 @@ def simulated_spans(reader: Reader) -> dict[str, Interval]:
 
 
 def mark_of(
-    reader: Reader, venues: tuple[str, ...] | list[str], from_ms: int = 0, to_ms: int = 2**62
+    reader: Reader, venues: tuple[str, ...] | list[str], from_ms: int = 0, to_ms: int = FOREVER_MS
 ) -> str | None:
     """
     :param venues: all of which something is shown

@@ -5,12 +5,12 @@ A request names the run that it is for, so a sidecar that starts later has nothi
 """
 
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, select
 
+from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
@@ -33,11 +33,6 @@ class Run:
     seen_ms: int
 
 
-def now_ms() -> int:
-    """:return: this machine's time, not the exchange's: whoever asks knows no exchange"""
-    return time.time_ns() // 1_000_000
-
-
 def note(engine: Engine, run: str, mark: str) -> bool:
     """
     Say that a sidecar is there.
@@ -45,14 +40,14 @@ def note(engine: Engine, run: str, mark: str) -> bool:
     :return: whether somebody asked it to end
     """
     with store_errors("Writing that a sidecar is there"), engine.begin() as connection:
-        write_state(connection, _RUN + run, mark, now_ms())
+        write_state(connection, _RUN + run, mark, machine_ms())
         return read_state(connection, _STOP + run) is not None
 
 
 def leave(engine: Engine, run: str) -> None:
     """It is not there any more, and neither are those of which nothing was heard for a day."""
     with store_errors("Writing that a sidecar is gone"), engine.begin() as connection:
-        old = [each.run for each in _read(connection) if each.seen_ms < now_ms() - _OLD_MS]
+        old = [each.run for each in _read(connection) if each.seen_ms < machine_ms() - _OLD_MS]
         keys = [prefix + name for name in (run, *old) for prefix in (_RUN, _STOP)]
         connection.execute(delete(schema.state).where(schema.state.c.key.in_(keys)))
 
@@ -61,7 +56,7 @@ def ask(engine: Engine, runs: Iterable[str]) -> None:
     """Ask sidecars to end; each looks whenever it writes that it is there."""
     with store_errors("Asking sidecars to end"), engine.begin() as connection:
         for run in runs:
-            write_state(connection, _STOP + run, now_ms(), now_ms())
+            write_state(connection, _STOP + run, machine_ms(), machine_ms())
 
 
 def all_runs(engine: Engine) -> list[Run]:

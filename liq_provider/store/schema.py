@@ -20,6 +20,9 @@ from sqlalchemy import (
 REVISION = "0008"
 KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
+# In a column heard_by: not one sidecar alone, but whoever heard it.
+EVERYBODY = ""
+
 metadata = MetaData()
 
 # One row per forced order. The key is the order's identity; it starts with the time, so that

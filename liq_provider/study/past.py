@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.config.settings import Settings
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.store.measured import history
@@ -39,7 +39,7 @@ def stored_pairs(reader: Reader, source: str) -> list[str]:
     """
     if source != "minutes":
         return reader.bar_pairs(source)
-    return sorted(min(pairs) for pairs in reader.active(0, 2**62).values())
+    return sorted(min(pairs) for pairs in reader.active(0, FOREVER_MS).values())
 
 
 def load_candles(

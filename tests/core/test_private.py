@@ -13,6 +13,7 @@ from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.store.database import open_engine
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
+from tests.sidecars import running_pid
 from tests.store.helpers import incoming
 
 
@@ -102,7 +103,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     files.beat({"dry_run": True})
     with files.held() as first:
         assert first
-        assert files.running_pid() == os.getpid()
+        assert running_pid(files) == os.getpid()
     assert victim.read_text() == "precious"
     for path in (files.log, files.spool):
         path.symlink_to(victim)

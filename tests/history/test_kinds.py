@@ -162,7 +162,7 @@ def test_a_folder_of_many_kinds_is_read_file_by_file(
     )
     (folder / "okx.json").write_text(json.dumps(answer("BTC-USDT-SWAP")))
     write(folder / "readme.txt", "bars and rows")
-    monkeypatch.setattr("time.time", lambda: T0 / 1000 + 3_600)
+    monkeypatch.setattr("liq_provider.commands.history.machine_ms", lambda: T0 + 3_600_000)
     assert main(["import", "data", "--pair", "BTC/USDT:USDT"]) == 1
     said = capsys.readouterr().out
     assert "2 liquidations kept" in said

@@ -40,6 +40,7 @@ from tests.integration.harness import (
     simulator,
     until,
 )
+from tests.sidecars import running_pid
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def files(tmp_path: Path) -> Iterator[RuntimeFiles]:
     """The runtime files; a sidecar that is left is ended."""
     found = RuntimeFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
     yield found
-    pid = found.running_pid()
+    pid = running_pid(found)
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -99,7 +100,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
 ) -> None:
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
     with running(bot_config(sim, tmp_path, **section(sim)), tmp_path) as bot:
-        until(lambda: live(reader, files.running_pid()), 40)
+        until(lambda: live(reader, running_pid(files)), 40)
         _, autostart = bot.strategy.live.watch._keeper._place
         autostart._restart_s = 1e9
         # What is imported ends in a minute of which the feeds heard all.
@@ -118,7 +119,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         time.sleep(1.5)
         counted = reader.count("liquidations"), reader.count("minutes"), reader.count("verdicts")
         killed_ms = now_ms()
-        os.kill(files.running_pid() or 0, signal.SIGKILL)
+        os.kill(running_pid(files) or 0, signal.SIGKILL)
         cascade(sim, "SOLUSDT")
         sim.set_price("SOLUSDT", to_pct=-1.5)
         bot.loop()
@@ -138,7 +139,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
 
         autostart._restart_s = 0.0
         loops(bot, time.time() + 1.5)
-        until(lambda: live(reader, files.running_pid()), 30)
+        until(lambda: live(reader, running_pid(files)), 30)
         bot.loop()
         second = autostart._process
         second.terminate()
@@ -191,7 +192,7 @@ def test_racing_autostarts_leave_one_sidecar(
     assert [racer.returncode for racer in racers] == [0] * 4
     until(lambda: files.running() and len(sidecars(tmp_path)) == 1, 30)
     time.sleep(1)
-    assert [process.pid for process in sidecars(tmp_path)] == [files.running_pid()]
+    assert [process.pid for process in sidecars(tmp_path)] == [running_pid(files)]
 
 
 def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
@@ -211,8 +212,8 @@ def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
         )
     try:
         # The lock is held a moment before it is said by whom.
-        until(lambda: files.running_pid() is not None and "RUNNING" in log.read_text(), 40)
-        pid = files.running_pid()
+        until(lambda: running_pid(files) is not None and "RUNNING" in log.read_text(), 40)
+        pid = running_pid(files)
         os.killpg(bot.pid, signal.SIGINT)  # what a terminal does
         assert bot.wait(20) in (0, 130)
     finally:
@@ -220,7 +221,7 @@ def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
             bot.kill()
             bot.wait()
     time.sleep(1)
-    assert files.running_pid() == pid
+    assert running_pid(files) == pid
     text = log.read_text()
     assert "Started the sidecar" in text
     assert "Traceback" not in without_torn_session(text)

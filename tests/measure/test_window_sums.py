@@ -9,7 +9,6 @@ from liq_provider.measure.window_sums import (
     strided_count,
     strided_sum,
     trailing_count,
-    trailing_sum,
 )
 
 WINDOWS = [(1, 1), (1, 5), (5, 1), (5, 288), (60, 168), (3, 7), (7, 64)]
@@ -24,19 +23,10 @@ def heavy(size: int, seed: int = 3) -> np.ndarray:
 @pytest.mark.parametrize(("stride", "width"), WINDOWS)
 def test_strided_sum_is_the_sum_of_the_elements_before(stride: int, width: int) -> None:
     values = heavy(4_000)
-    found = strided_sum(values, stride, width)
+    sums = strided_sum(values, stride, width)
     for t in range(0, len(values), 17):
         before = [values[i] for k in range(1, width + 1) if (i := t - k * stride) >= 0]
-        assert math.isclose(found[t], math.fsum(before), rel_tol=1e-14)
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 60, 63, 5_000])
-def test_trailing_sum_includes_its_own_position(width: int) -> None:
-    values = heavy(3_000)
-    found = trailing_sum(values, width)
-    for t in range(0, len(values), 13):
-        window = values[max(0, t - width + 1) : t + 1]
-        assert math.isclose(found[t], math.fsum(window), rel_tol=1e-14)
+        assert math.isclose(sums[t], math.fsum(before), rel_tol=1e-14)
 
 
 @pytest.mark.parametrize(("stride", "width"), WINDOWS)
@@ -52,11 +42,11 @@ def test_counts_are_exact(stride: int, width: int) -> None:
 def test_quiet_windows_after_a_giant_print_are_exact() -> None:
     values = np.full(5_000, 0.01)
     values[1_000] = 1e15
-    found = strided_sum(values, 5, 288)
-    assert found[1_000] == found[1_001]
-    assert found[1_005] >= 1e15
-    assert math.isclose(found[1_005 + 5 * 288], 2.88, rel_tol=1e-14)
-    assert found[1_005 + 5 * 288] == found[999 + 5 * 288]
+    sums = strided_sum(values, 5, 288)
+    assert sums[1_000] == sums[1_001]
+    assert sums[1_005] >= 1e15
+    assert math.isclose(sums[1_005 + 5 * 288], 2.88, rel_tol=1e-14)
+    assert sums[1_005 + 5 * 288] == sums[999 + 5 * 288]
 
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 37, 1_444])
@@ -64,15 +54,12 @@ def test_sums_do_not_depend_on_where_the_series_begins(cut: int) -> None:
     values = heavy(6_000)
     whole, later = strided_sum(values, 5, 288), strided_sum(values[cut:], 5, 288)
     assert (whole[cut + 1_440 :] == later[1_440:]).all()
-    whole, later = trailing_sum(values, 5), trailing_sum(values[cut:], 5)
-    assert (whole[cut + 4 :] == later[4:]).all()
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 5])
 def test_series_shorter_than_the_window(size: int) -> None:
     values = np.arange(1.0, size + 1)
     assert strided_sum(values, 5, 288).tolist() == [0.0] * size
-    assert trailing_sum(values, 5).tolist() == np.cumsum(values).tolist()
     assert strided_count(values > 0, 5, 288).tolist() == [0] * size
 
 
@@ -81,5 +68,4 @@ def test_the_input_is_left_alone() -> None:
     kept = values.copy()
     for width in (1, 2, 5):
         strided_sum(values, 3, width)[:] = -1.0
-        trailing_sum(values, width)[:] = -1.0
     assert (values == kept).all()

@@ -11,11 +11,12 @@ import pytest
 
 from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.files import RuntimeFiles, study_dir
+from tests.sidecars import running_pid
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from liq_provider.runtime import RuntimeFiles
+from liq_provider.sidecar.files import RuntimeFiles
 with RuntimeFiles(Path(sys.argv[1])).held() as first:
     print(first, flush=True)
     time.sleep(60)
@@ -41,12 +42,12 @@ def test_only_one_sidecar_holds_a_store(files: RuntimeFiles) -> None:
     with files.held() as first:
         assert first
         assert files.running()
-        assert files.running_pid() == os.getpid()
+        assert running_pid(files) == os.getpid()
         with files.held() as second:
             assert not second
-        assert files.running_pid() == os.getpid()
+        assert running_pid(files) == os.getpid()
     assert not files.running()
-    assert files.running_pid() is None
+    assert running_pid(files) is None
     with files.held() as again:
         assert again
 
@@ -57,11 +58,11 @@ def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "True\n"
-        assert files.running_pid() == process.pid
+        assert running_pid(files) == process.pid
         process.kill()
         process.wait(10)
     assert not files.running()
-    assert files.running_pid() is None
+    assert running_pid(files) is None
     with files.held() as first:
         assert first
 

@@ -21,7 +21,7 @@ from liq_provider.sidecar.process_mark import ProcessMark
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store import runs
 from liq_provider.store.database import open_engine
-from tests.sidecars import Process, Time, freqtrade_config, quiet_exchange, until
+from tests.sidecars import Process, Time, freqtrade_config, quiet_exchange, running_pid, until
 from tests.store import postgres
 
 # A process with another's id in its container; it says so if somebody signals it.
@@ -136,7 +136,7 @@ async def test_a_sidecar_in_another_container_ends_and_the_own_first_process_liv
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
         found = place(sim, tmp_path)
         async with sidecar(found, *CONTAINER) as process:
-            assert found.files.running_pid() == 1
+            assert running_pid(found.files) == 1
             stopped = await found.stop(*CONTAINER, sys.executable, "-c", INIT)
             assert stopped.returncode == 0, stopped.stdout + stopped.stderr
             assert "The sidecar (pid 1 on " in stopped.stdout
