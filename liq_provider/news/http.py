@@ -1,4 +1,9 @@
-"""A bounded GET: so many bytes, so many seconds, whatever the other side does."""
+"""
+A bounded GET: so many bytes, so many seconds, whatever the other side does.
+
+The client is the one that asks the model. What it does not know is done here: one deadline for
+everything, a bound on what is unpacked, and no way into the user's own network.
+"""
 
 import asyncio
 import ssl
@@ -8,23 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-import httpcore2
 import httpx2
 
 from liq_provider import __version__
-from liq_provider.news.reach import CheckedNetwork, OutOfReach, is_own
+from liq_provider.news.reach import OutOfReach, PublicOnly, is_own
 
 MOST_BYTES = 4 * 1024 * 1024
 _MOST_HOPS = 5
-_REDIRECTS = (301, 302, 303, 307, 308)
 _AGENT = f"LiqTrend/{__version__}"
 
 _FAILURES = (
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.ProxyError,
-    httpcore2.TimeoutException,
-    httpcore2.UnsupportedProtocol,
+    httpx2.HTTPError,
     httpx2.InvalidURL,
     OSError,
     ValueError,  # what cannot be written as a header or as a name
@@ -39,7 +38,7 @@ class NewsError(Exception):
 class Answer:
     """
     :param host: whose it is, after all redirects
-    :param headers: by names in lower case
+    :param headers: by names in any case
     """
 
     status: int
@@ -86,10 +85,9 @@ async def _follow(
 ) -> Answer:
     own = is_own(url.host)
     for _ in range(_MOST_HOPS):
-        answer, location = await _once(url, timeout_s, headers, own, redirects, proxied)
+        answer, target = await _once(url, timeout_s, headers, own, redirects, proxied)
         if answer is not None:
             return answer
-        target = url.join(location)
         if target.scheme not in ("http", "https") or is_own(target.host):
             raise OutOfReach
         if url.scheme == "https" and target.scheme != "https":
@@ -105,42 +103,36 @@ async def _once(
     own: bool,
     redirects: bool,
     proxied: bool,
-) -> tuple[Answer | None, str]:
+) -> tuple[Answer | None, httpx2.URL]:
     """:return: the answer, or where it is instead; what stands beside that is not read"""
     proxy = _proxy(url) if proxied and not own else None
-    sent = [("User-Agent", _AGENT), ("Accept-Encoding", "gzip"), *headers.items()]
-    target = httpcore2.URL(
-        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-    )
+    network = httpx2.AsyncHTTPTransport(_trusted(), trust_env=False, proxy=proxy)
     async with (
         # Not kept for the next question: minutes pass until then.
-        httpcore2.AsyncConnectionPool(
-            ssl_context=_trusted(),
-            proxy=proxy,
-            network_backend=CheckedNetwork(own or proxy is not None),
-        ) as pool,
-        pool.stream(
-            "GET", target, headers=sent, extensions={"timeout": {"connect": timeout_s}}
-        ) as response,
+        httpx2.AsyncClient(
+            headers={"User-Agent": _AGENT, "Accept-Encoding": "gzip"},
+            timeout=httpx2.Timeout(None, connect=timeout_s),
+            # A proxy looks up names itself, and is the user's.
+            transport=network if own or proxy is not None else PublicOnly(network),
+            trust_env=False,
+        ) as client,
+        client.stream("GET", url, headers=headers) as response,
     ):
-        told = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in response.headers
-        }
-        if redirects and response.status in _REDIRECTS and "location" in told:
-            return None, told["location"]
-        body = await _body(response, told.get("content-encoding", "").strip().lower())
-        return Answer(response.status, url.host, told, body), ""
+        if redirects and response.next_request is not None:
+            return None, response.next_request.url
+        return Answer(response.status_code, url.host, response.headers, await _body(response)), url
 
 
-async def _body(response: httpcore2.Response, encoding: str) -> bytes:
+async def _body(response: httpx2.Response) -> bytes:
+    encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise NewsError("an encoding that was not asked for")
-    # It grows only to what is allowed, however much a small piece holds.
+    # It grows only to what is allowed, however much a small piece holds; the client's own
+    # decoders know no limit.
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("", "identity") else None
     body = bytearray()
     try:
-        async for piece in response.aiter_stream():
+        async for piece in response.aiter_raw():
             room = MOST_BYTES + 1 - len(body)
             body += piece if unpack is None else unpack.decompress(piece, room)
             if len(body) > MOST_BYTES:
@@ -152,20 +144,19 @@ async def _body(response: httpcore2.Response, encoding: str) -> bytes:
     return bytes(body)
 
 
-def _proxy(url: httpx2.URL) -> httpcore2.Proxy | None:
-    """A proxy of the environment, which looks up names itself."""
+def _proxy(url: httpx2.URL) -> str | None:
+    """A proxy of the environment."""
     known = urllib.request.getproxies()
     address = known.get(url.scheme) or known.get("all")
     if not address or urllib.request.proxy_bypass(url.host):
         return None
-    found = httpx2.URL(address if "://" in address else f"http://{address}")
-    if found.scheme not in ("http", "https"):
+    address = address if "://" in address else f"http://{address}"
+    if httpx2.URL(address).scheme not in ("http", "https"):
         raise NewsError("a proxy of a kind that is not known")
-    login = (found.username, found.password) if found.username else None
-    return httpcore2.Proxy(str(found.copy_with(username="", password="")), auth=login)
+    return address
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
     """Reading the certificates takes longer than a request."""
-    return httpcore2.default_ssl_context()
+    return httpx2.create_ssl_context()

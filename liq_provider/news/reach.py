@@ -8,10 +8,9 @@ differently the second time gains nothing. Only the address that the user wrote 
 
 import asyncio
 import socket
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-import httpcore2
+import httpx2
 
 # Names that the public name service does not have; so are those without a dot.
 _OWN_ENDINGS = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet")
@@ -49,46 +48,45 @@ def is_own(host: str) -> bool:
         return "." not in host or host.endswith(_OWN_ENDINGS)
 
 
-class CheckedNetwork(httpcore2.AsyncNetworkBackend):
+class PublicOnly(httpx2.AsyncBaseTransport):
     """
-    Connects to addresses that it looked up and checked itself.
+    Looks names up itself, and connects to addresses of the public internet alone.
 
-    :param own: every address will do: the user wrote this one, or it is his proxy
+    :param network: is asked for the address; it still has to prove that it is of that name
     """
 
-    def __init__(self, own: bool) -> None:
-        self._own = own
-        self._network = httpcore2.AnyIOBackend()
+    def __init__(self, network: httpx2.AsyncBaseTransport) -> None:
+        self._network = network
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the name is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """
-        :return: a connection to the first address that answers
-        :raises Refused: it has no address that may be connected to
+        :return: the answer of the first address that can be connected to
+        :raises OutOfReach: the name has no address that may be connected to
         """
-        addresses = [one for one in await _addresses(host, port) if self._own or is_public(one)]
+        name = request.url.raw_host.decode("ascii")
+        addresses = [one for one in await _addresses(name) if is_public(one)]
         if not addresses:
             raise OutOfReach
-        each_s = None if timeout is None else timeout / len(addresses)
-        for last, address in enumerate(addresses, start=1 - len(addresses)):
+        timeout = dict(request.extensions["timeout"])
+        timeout["connect"] /= len(addresses)
+        for address in addresses:
+            asked = httpx2.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,  # with the name as the host
+                stream=request.stream,
+                extensions={**request.extensions, "timeout": timeout, "sni_hostname": name},
+            )
             try:
-                return await self._network.connect_tcp(
-                    address, port, each_s, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                if last == 0:
+                return await self._network.handle_async_request(asked)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if address == addresses[-1]:
                     raise
         raise AssertionError("one address is the last")
 
-    async def sleep(self, seconds: float) -> None:
-        """As httpcore asks for it between its own attempts."""
-        await asyncio.sleep(seconds)
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._network.aclose()
 
 
 def _inner(address: _Address) -> _Address:
@@ -101,12 +99,12 @@ def _inner(address: _Address) -> _Address:
     return address
 
 
-async def _addresses(host: str, port: int) -> list[str]:
+async def _addresses(host: str) -> list[str]:
     """Those of version 4 first: where version 6 leads nowhere, it does so slowly."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
-        raise httpcore2.ConnectError("the name is not known") from None
+        raise httpx2.ConnectError("the name is not known") from None
     ordered = sorted(found, key=lambda info: info[0] != socket.AF_INET)
     return list(dict.fromkeys(str(info[4][0]) for info in ordered))

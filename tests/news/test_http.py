@@ -268,7 +268,7 @@ async def test_a_public_name_that_leads_to_a_private_address_is_refused(
     own = Server(HEAD + b"Content-Length: 6\r\n\r\nsecret", b"")
     looked_up: list[str] = []
 
-    async def addresses(host: str, port: int) -> list[str]:
+    async def addresses(host: str) -> list[str]:
         looked_up.append(host)
         return [address]
 
@@ -280,6 +280,30 @@ async def test_a_public_name_that_leads_to_a_private_address_is_refused(
         assert looked_up == ["feeds.example"] * 2 and not own.gone.is_set()
     finally:
         own.close()
+
+
+async def test_the_next_address_of_a_name_is_tried_and_asked_for_the_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bytes] = []
+
+    class Named(Server):
+        def _answer(self, said: bytes) -> bytes:
+            asked.append(said)
+            return b""
+
+    async def addresses(host: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    monkeypatch.setattr(reach, "_addresses", addresses)
+    monkeypatch.setattr(reach, "is_public", lambda address: True)
+    server = Named(HEAD + b"Content-Length: 5\r\n\r\nwhole", b"")
+    try:
+        answer = await get(f"http://feeds.example:{server.port}/feed", 20)
+    finally:
+        server.close()
+    assert (answer.body, answer.host) == (b"whole", "feeds.example")
+    assert f"Host: feeds.example:{server.port}\r\n".encode() in asked[0]
 
 
 async def test_ways_to_write_an_address_that_only_resolvers_know_are_refused() -> None:
@@ -322,7 +346,7 @@ class Encrypted:
 async def test_an_address_that_was_checked_must_still_prove_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async def here(host: str, port: int) -> list[str]:
+    async def here(host: str) -> list[str]:
         return ["127.0.0.1"]
 
     monkeypatch.setattr(reach, "_addresses", here)
