@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,11 +14,15 @@ from pydantic import (
     model_validator,
 )
 
+from liq_provider.core import plugins
 from liq_provider.errors import SettingsError
 from liq_provider.venues.address import check_url, refuse_secrets
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
+
+# Those that need no other package.
+NEWS_SOURCES: Final = ("brave", "none", "rss")
 
 _NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
 
@@ -151,6 +155,7 @@ class NewsSettings(Section):
     """
     Where headlines come from.
 
+    :param provider: one of ours, or one that an installed package adds (``liqtrend.news``)
     :param feeds: RSS or Atom addresses, for ``provider: rss``
     :param min_sources: news supports a wave only if so many independent sources carry it
     :param cache_s: headlines of a coin are asked for again after that
@@ -159,7 +164,7 @@ class NewsSettings(Section):
     :param price_usd_per_1000: requests to Brave; feeds cost nothing
     """
 
-    provider: Literal["brave", "rss", "none"] = "rss"
+    provider: str = "rss"
     brave_url: str = "https://api.search.brave.com/res/v1/news/search"
     feeds: tuple[str, ...] = (
         "https://www.coindesk.com/arc/outboundfeeds/rss/",
@@ -175,6 +180,12 @@ class NewsSettings(Section):
     calls_per_minute: int = Field(30, ge=1, le=1_000)
     budget: NewsBudgetSettings = NewsBudgetSettings()
     price_usd_per_1000: float = Field(5.0, ge=0, le=10_000)
+
+    @field_validator("provider")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        plugins.refuse_unknown(plugins.NEWS, value, NEWS_SOURCES)
+        return value
 
     @field_validator("brave_url")
     @classmethod

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+
+_BLOCKED_S = 1.0
 
 
 class OwnLoop:
@@ -29,19 +32,22 @@ class OwnLoop:
         """
         Wait until nothing runs there any more, so that what it used can be closed.
 
-        :param grace_s: how long it may take before it is cancelled, and once more after that
+        :param grace_s: how long it may take before it is cancelled, and once more after that;
+            what blocks the loop is not waited for any longer
         """
         if self._loop is not None:
-            await self.call(_others_end(grace_s))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2 * grace_s + _BLOCKED_S):
+                    await self.call(_others_end(grace_s))
 
     async def close(self) -> None:
-        """End the thread; what still runs in it is cancelled."""
+        """End the thread; what still runs in it is cancelled, what blocks it left to itself."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
         self._loop = self._thread = None
         loop.call_soon_threadsafe(loop.stop)
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(thread.join, _BLOCKED_S)
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -65,7 +71,13 @@ async def _others_end(seconds: float) -> None:
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
-        loop.run_forever()
+        while True:
+            try:
+                loop.run_forever()
+                break
+            except (SystemExit, KeyboardInterrupt):
+                # Of one task, whose caller is told; the others go on.
+                continue
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()

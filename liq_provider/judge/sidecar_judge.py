@@ -26,13 +26,12 @@ from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
+from liq_provider.news.source import FREE
 from liq_provider.store.reader import Reader
 from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
-
-_BRAVE = "brave"
 
 
 class SidecarJudge:
@@ -116,15 +115,15 @@ class SidecarJudge:
         return judge_report(self._waves, self.model, self._desk)
 
     def _allowance(self) -> Allowance | None:
-        """Feeds cost nothing; of Brave, the store counts every request."""
+        """Feeds cost nothing; of any other source, the store counts every request."""
         settings, engine = self._settings.news, self._writer.engine
-        if settings.provider != "brave":
+        if settings.provider in FREE:
             return None
 
         def take(day: int, limit: int, usd: float) -> tuple[bool, Spending]:
-            return take_call(engine, _BRAVE, day, limit, usd)
+            return take_call(engine, settings.provider, day, limit, usd)
 
-        known = spent(engine, _BRAVE, self._now_ms() // DAY_MS)
+        known = spent(engine, settings.provider, self._now_ms() // DAY_MS)
         return Allowance(settings, take, self._writing, known)
 
     async def _keep_call(self, row: dict[str, Any]) -> None:

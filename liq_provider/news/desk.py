@@ -11,18 +11,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from liq_provider.config.sections import NewsSettings
-from liq_provider.core import keys
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.core.rate import Rate
 from liq_provider.news.allowance import Allowance
-from liq_provider.news.brave import Brave
 from liq_provider.news.http import NewsError
 from liq_provider.news.item import Entry, NewsItem
 from liq_provider.news.rss import Rss
+from liq_provider.news.source import FREE, source_of
 from liq_provider.news.sources import independent
 from liq_provider.news.spelling import Spelling, spelling_of
 
@@ -32,10 +31,6 @@ logger = logging.getLogger(__name__)
 _AHEAD_MS = 60_000
 _FAILED_S = 30.0
 _END_S = 1.0
-
-
-class _Provider(Protocol):
-    async def find(self, spelling: Spelling) -> list[Entry]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +115,7 @@ class NewsDesk:
         self._allowance = allowance
         # What strangers send is read beside the feeds of exchanges, not among them.
         self._own = OwnLoop("news")
-        self._source = _source(settings)
+        self._source = source_of(settings)
         self._rate = Rate(settings.calls_per_minute, MINUTE_MS)
         self._cache: dict[str, _Cached] = {}
 
@@ -179,7 +174,7 @@ class NewsDesk:
 
     async def _refusal(self) -> str | None:
         """Why a provider that is paid for may not be asked now."""
-        if self.provider != "brave":
+        if self.provider in FREE:
             return None
         now_ms = self._now_ms()
         if not self._rate.take(now_ms):
@@ -239,11 +234,3 @@ def set_key(items: Sequence[NewsItem], steered: bool = False) -> str:
         return "none"
     names = ",".join([*sorted(item.item_id for item in items), *(["steered"] if steered else [])])
     return hashlib.sha256(names.encode()).hexdigest()[:16]
-
-
-def _source(settings: NewsSettings) -> _Provider | None:
-    if settings.provider == "brave":
-        return Brave(settings.brave_url, keys.key(keys.BRAVE), settings.timeout_s)
-    if settings.provider == "rss":
-        return Rss(settings.feeds, settings.timeout_s, settings.cache_s)
-    return None

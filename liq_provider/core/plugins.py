@@ -1,0 +1,92 @@
+"""
+What other packages add to LiqTrend by entry points.
+
+Names are looked up without importing anything. What is loaded is somebody else's code: whatever it
+raises, also to end the program, comes out as the one failure that its caller expects.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, TypeVar
+
+from liq_provider.errors import UsageError
+
+JUDGES: Final = "liqtrend.judges"
+NEWS: Final = "liqtrend.news"
+
+# Names go on record beside verdicts and headlines.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+_WORDS_LIMIT = 400
+
+_T = TypeVar("_T")
+
+
+def names(group: str) -> tuple[str, ...]:
+    """:return: what the installed packages add to a group, sorted"""
+    return tuple(
+        sorted({point.name for point in entry_points(group=group) if _NAME.fullmatch(point.name)})
+    )
+
+
+def refuse_unknown(group: str, name: str, ours: Collection[str]) -> None:
+    """
+    :param ours: names that need no other package; nobody else can take them
+    :raises ValueError: it is neither one of ours nor one that an installed package adds
+    """
+    if name in ours:
+        return
+    theirs = names(group)
+    if name not in theirs:
+        known = ", ".join([*sorted(ours), *(other for other in theirs if other not in ours)])
+        raise ValueError(f"{name!r} is none of {known}; packages add others ({group})")
+
+
+def load(group: str, name: str) -> tuple[Any, str]:
+    """
+    Import what a package adds; may raise anything, and may take as long as it likes.
+
+    :return: what it is, and its name with its version, such as ``example@1.2``
+    :raises UsageError: no installed package adds it, or several do
+    """
+    points = [point for point in entry_points(group=group) if point.name == name]
+    if len(points) != 1:
+        packages = ", ".join(sorted(map(_package, points))) or "no installed package"
+        raise UsageError(f"{name} ({group}) is added by {packages}; one has to")
+    (point,) = points
+    return point.load(), f"{name}@{point.dist.version if point.dist else '?'}"
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
+
+
+async def contained(call: Callable[[], Awaitable[_T]], fail: Callable[[str], Exception]) -> _T:
+    """
+    Await somebody else's code.
+
+    :param fail: makes the failure that comes out instead of whatever was raised, whose words it is
+        given; they may hold anything
+    :raises CancelledError: only if the caller was cancelled
+    """
+    try:
+        return await call()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise fail("CancelledError") from None
+    # Also SystemExit, which would end the loop that it is raised in.
+    except BaseException as error:
+        failure = fail(_words(error))
+        raise (error if isinstance(error, type(failure)) else failure) from None
+
+
+def _words(error: BaseException) -> str:
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"[:_WORDS_LIMIT]
+    except Exception:  # its text is somebody else's code, too
+        return kind
