@@ -9,8 +9,8 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums, known_shares
 from liq_provider.measure.feature_rows import State
+from liq_provider.sidecar.pair_names import pair_of
 from liq_provider.sidecar.running_minute import Running
-from liq_provider.sidecar.settling import pair_of
 
 WINDOWS_MIN = (10, 60, 240, 1_440)
 SEGMENT = 0  # stands for the running segment among the windows

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from threading import Lock
+from typing import Any
 
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.liquidation import Liquidation
@@ -155,6 +156,10 @@ class Ingest:
     def close(self) -> None:
         """End the disk's thread; what it still writes it may finish."""
         self._disk.shutdown(wait=False)
+
+    def report(self) -> dict[str, Any]:
+        """:return: for the status: what became of the liquidations that were received"""
+        return self.stats.report(self.in_memory)
 
     @property
     def in_memory(self) -> int:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,24 @@ class IngestStats:
     error: str | None = None
     spool_error: str | None = None
     replaced: int = 0
+
+    def report(self, in_memory: int) -> dict[str, Any]:
+        """
+        :param in_memory: liquidations that are neither stored nor on disk
+        :return: for the status
+        """
+        return {
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "booked": dict(self.booked),
+            "in_memory": in_memory,
+            "spooled": self.spooled,
+            "lost": self.lost,
+            "set_aside": self.set_aside,
+            "store_error": self.error,
+            "spool_error": self.spool_error,
+            "store_replaced": self.replaced,
+        }
 
 
 class Losses:

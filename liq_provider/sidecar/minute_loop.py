@@ -4,16 +4,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
-from liq_provider.core.coverage import CoverageTracker, Interval
+from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt, Doubts, blind
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.anomaly import Settled
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.settling import Settler
-from liq_provider.stream import Feed
+from liq_provider.sidecar.venue_feeds import VenueFeed
 
 logger = logging.getLogger(__name__)
 
@@ -22,24 +21,6 @@ _LONGEST_SLEEP_S = 1.0
 
 # Between two attempts to settle a minute in a store that is busy.
 _AGAIN_S = 0.5
-
-
-@dataclass(slots=True)
-class VenueFeed:
-    """
-    :param markets: how many the venue lists
-    :param markets_error: why its list could not be had
-    """
-
-    feed: Feed
-    tracker: CoverageTracker
-    markets: int = 0
-    markets_error: str | None = None
-
-    def covers(self, since_ms: int) -> bool:
-        """:return: whether it has been counted as connected without a break"""
-        begun_ms = self.tracker.since_ms
-        return begun_ms is not None and begun_ms <= since_ms
 
 
 class MinuteLoop:

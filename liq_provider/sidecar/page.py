@@ -25,10 +25,35 @@ class Page(Protocol):
         """:param running: what the running minute shows so far"""
 
     def take_status(self, status: dict[str, Any]) -> None:
-        """:param status: the sidecar's, see ``Sidecar.status``"""
+        """:param status: the sidecar's, see ``SelfReport``"""
 
-    def report(self) -> dict[str, Any]:
-        """:return: what the status says of it: its address, its viewers, its troubles"""
+    def report(self) -> dict[str, Any] | None:
+        """
+        :return: what the status says of it: its address, its viewers, its troubles. None if
+            there is no page
+        """
+
+
+class Unwatched:
+    """In place of a page, where none is wanted."""
+
+    async def start(self) -> None:
+        """There is nothing to serve."""
+
+    async def close(self) -> None:
+        """There is nothing to end."""
+
+    def take_liquidations(self, items: Sequence[Liquidation]) -> None:
+        """:param items: nobody looks at"""
+
+    def take_running(self, running: Running) -> None:
+        """:param running: nobody looks at"""
+
+    def take_status(self, status: dict[str, Any]) -> None:
+        """:param status: nobody looks at"""
+
+    def report(self) -> None:
+        """:return: that there is none"""
 
 
 MakePage = Callable[

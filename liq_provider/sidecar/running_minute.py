@@ -18,12 +18,14 @@ import numpy as np
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.errors import StoreError
 from liq_provider.measure.anomaly import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
-from liq_provider.sidecar.minute_loop import MinuteLoop, VenueFeed, next_close
-from liq_provider.sidecar.settling import pair_of
+from liq_provider.sidecar.minute_loop import MinuteLoop, next_close
+from liq_provider.sidecar.pair_names import pair_of
+from liq_provider.sidecar.venue_feeds import VenueFeed
 from liq_provider.store.reader import Reader
 
 logger = logging.getLogger(__name__)
@@ -158,7 +160,7 @@ class RunningLoop:
         self._executor = executor
         self._now_ms = now_ms
         self._then = then
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting = LooseTasks()
 
     async def run(self) -> None:
         """Look at every running minute until cancelled."""
@@ -200,6 +202,4 @@ class RunningLoop:
             self._executor, self._minute.look, close_ms, settled_ms, covering, dict(self._names())
         )
         if running.rows:
-            task = asyncio.create_task(self._then(running))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+            self._waiting.start(self._then(running))

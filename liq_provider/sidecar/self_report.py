@@ -1,53 +1,67 @@
-"""What the sidecar tells about itself."""
+"""What the sidecar tells about itself: what the status page and the bots see."""
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from liq_provider import __version__
+from liq_provider.config.measuring import windows_of
+from liq_provider.config.settings import sidecar_settings
+from liq_provider.core.clock import ExchangeClock
+from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.minute_loop import VenueFeed
+from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.minute_loop import MinuteLoop
+from liq_provider.sidecar.neighbours import Neighbours
+from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.retention import Retention
+from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.running_minute import RunningLoop
+from liq_provider.sidecar.venue_feeds import VenueFeed
 
 
-def venue_report(venue: VenueFeed) -> dict[str, Any]:
-    """:return: a feed's status as plain JSON values"""
-    status = venue.feed.status()
-    return {
-        "state": status.state,
-        "detail": status.detail,
-        "url": status.url,
-        "since_ms": status.since_ms,
-        "connected_ms": status.connected_ms,
-        "last_frame_ms": status.last_frame_ms,
-        "last_liquidation_ms": status.last_liquidation_ms,
-        "proven_ms": status.proven_ms,
-        "frames": status.frames,
-        "liquidations": status.liquidations,
-        "dropped": dict(status.dropped),
-        "not_understood": status.not_understood,
-        "samples": list(status.samples),
-        "venue_errors": status.venue_errors,
-        "failures": dict(status.failures),
-        "rejected": list(status.rejected),
-        "reconnects": status.reconnects,
-        "rollovers": status.rollovers,
-        "last_error": status.last_error,
-        "latency_ms": status.latency_ms,
-        "hole": status.hole,
-        "markets": venue.markets,
-        "markets_error": venue.markets_error,
-    }
+@dataclass(frozen=True, slots=True)
+class SelfReport:
+    """
+    Made anew whenever it is asked for, of plain JSON values.
 
+    :param started_ms: when the sidecar did
+    """
 
-def ingest_report(ingest: Ingest) -> dict[str, Any]:
-    """:return: what became of the liquidations that were received"""
-    stats = ingest.stats
-    return {
-        "stored": stats.stored,
-        "duplicates": stats.duplicates,
-        "booked": dict(stats.booked),
-        "in_memory": ingest.in_memory,
-        "spooled": stats.spooled,
-        "lost": stats.lost,
-        "set_aside": stats.set_aside,
-        "store_error": stats.error,
-        "spool_error": stats.spool_error,
-        "store_replaced": stats.replaced,
-    }
+    config: SidecarConfig
+    clock: ExchangeClock
+    started_ms: int
+    venues: Mapping[str, VenueFeed]
+    ingest: Ingest
+    minutes: MinuteLoop
+    gaps: GapFiller
+    page: Page
+    neighbours: Neighbours
+    retention: Retention
+    running: RunningLoop
+    judge: LateJudge
+
+    def __call__(self) -> dict[str, Any]:
+        """:return: the status"""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_ms": self.started_ms,
+            "now_ms": self.clock.now_ms(),
+            "skew_ms": self.clock.skew_ms,
+            "skew_measured_ms": self.clock.measured_ms,
+            "timeframe": self.config.timeframe,
+            "windows": windows_of(self.config.settings),
+            "settings": sidecar_settings(self.config.settings),
+            "feeds": {name: venue.report() for name, venue in self.venues.items()},
+            **self.ingest.report(),
+            "unsettled_minutes": self.minutes.unsettled,
+            "covered": list(self.minutes.covered),
+            "fills": self.gaps.report(),
+            "dashboard": self.page.report(),
+            "bots": self.neighbours.bots,
+            "retention": self.retention.report(),
+            "looks_failed": self.running.failures,
+            "judge": self.judge.report(),
+        }

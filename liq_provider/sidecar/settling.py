@@ -1,7 +1,7 @@
 """Settling a minute: make it final, compute its features, find its waves."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.anomaly import Anomaly, Settled, anomaly, feature_row, wave_row
+from liq_provider.sidecar.pair_names import PairNames, pair_of
 from liq_provider.store.measured import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -24,17 +25,19 @@ _CATCH_UP_MIN = 30
 
 class Settler:
     """
-    :param pairs: the pair that stands for a coin on the bot's exchange; coins that it does not
-        list are named by the venue's pair
+    :param names: gives the pair that stands for a coin on the bot's exchange; coins that it does
+        not list are named by the venue's pair
     """
 
-    def __init__(self, writer: Writer, reader: Reader, settings: Settings) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, settings: Settings, names: PairNames | None = None
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._settings = settings
         self._params = feature_params_of(settings)
         self._floor = floor_of(settings)
-        self.pairs: dict[str, str] = {}
+        self._names = names or PairNames()
 
     def settle(
         self, close_ms: int, heard: Collection[str], now_ms: int, doubts: Sequence[Doubt] = ()
@@ -73,7 +76,8 @@ class Settler:
     def _compute(self, close_ms: int, now_ms: int) -> Settled:
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
-        pairs = {base: pair_of(base, listed, self.pairs) for base, listed in active.items()}
+        names = self._names()
+        pairs = {base: pair_of(base, listed, names) for base, listed in active.items()}
         computed = compute(
             self._reader,
             sorted(active),
@@ -106,12 +110,3 @@ class Settler:
             for venue, intervals in spans.items()
             if any(i.start_ms <= close_ms - MINUTE_MS and i.end_ms >= close_ms for i in intervals)
         )
-
-
-def pair_of(base_asset: str, listed: Sequence[str], names: Mapping[str, str]) -> str:
-    """
-    :param listed: the venues' pairs of the coin, at least one
-    :param names: the bot's exchange's pair by coin
-    :return: the pair that stands for the coin
-    """
-    return names.get(base_asset) or min(listed, key=lambda pair: ("USDT" not in pair, pair))

@@ -1,9 +1,6 @@
 """Readiness from the store: what the pure ``readiness`` needs to know, read and handed over."""
 
-import asyncio
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +11,6 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray
 from liq_provider.core.coverage import Interval, whole_minutes
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.errors import StoreError
 from liq_provider.measure.baseline import BaselineCounts, mask_of
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.minute_grid import FeatureParams
@@ -34,9 +30,6 @@ from liq_provider.measure.readiness import (
 )
 from liq_provider.measure.zscore import covered_segments
 from liq_provider.store.reader import Reader
-from liq_provider.store.writer import Writer
-
-logger = logging.getLogger(__name__)
 
 _UNHEARD = FeedFacts("not heard: no sidecar listens to it")
 # Nobody knows: it may hear the venue all the same, and only not reach the store.
@@ -143,55 +136,6 @@ def assess(
     whole = whole_readiness(venues, readiness, windows)
     uncounted = {name: some for name, some in without.items() if some and venues[name].ready}
     return Assessed(ReadinessReport(close_ms, whole, venues, readiness, uncounted), states)
-
-
-class Assessor:
-    """
-    Writes down, after every settled minute, who is ready.
-
-    :param feeds: tells the venues' feeds of this moment
-    :param names: gives the pair that stands for a coin
-    :param reading: takes what reads the store; the minute's decisions do not wait for it
-    :param writing: the store's single thread
-    """
-
-    def __init__(
-        self,
-        reader: Reader,
-        writer: Writer,
-        settings: Settings,
-        feeds: Callable[[], Mapping[str, FeedFacts]],
-        names: Callable[[], Mapping[str, str]],
-        reading: Executor,
-        writing: Executor,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._settings = settings
-        self._feeds = feeds
-        self._names = names
-        self._reading = reading
-        self._writing = writing
-
-    async def assess(self, close_ms: int, now_ms: int) -> None:
-        """
-        :param close_ms: close of the minute that was just settled
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            facts = await loop.run_in_executor(
-                self._reading, assess, self._reader, self._settings, self._feeds(), close_ms
-            )
-            await loop.run_in_executor(
-                self._writing,
-                self._writer.put_readiness,
-                facts.report.as_json(),
-                facts.rows(self._names()),
-                now_ms,
-            )
-        except StoreError as error:
-            # Nobody trades on it, and who reads it sees by its close that it is old.
-            logger.warning("Readiness: %s", error)
 
 
 class _Alike:

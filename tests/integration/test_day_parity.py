@@ -32,6 +32,7 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
+from liq_provider.sidecar.pair_names import PairNames
 from liq_provider.sidecar.settling import Settler
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.exchange_server import Simulator
@@ -111,8 +112,9 @@ class Sidecar:
         self.markets = tables(world)
         for venue, table in self.markets.items():
             self.writer.put_markets(venue, table)
-        self.settler = Settler(self.writer, self.reader, settings)
-        self.settler.pairs = {spec.okx_base: spec.pair for spec in SYMBOLS}
+        names = PairNames()
+        names.update({spec.okx_base: spec.pair for spec in SYMBOLS})
+        self.settler = Settler(self.writer, self.reader, settings, names)
         self.trackers = {venue: CoverageTracker(venue, settings.settle_ms) for venue in VENUES}
         self.since = dict.fromkeys(VENUES, START_MS)
         self.now_ms = START_MS

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from liq_provider.errors import UsageError
-from liq_provider.sidecar import exchange_work
-from liq_provider.sidecar.exchange_work import markets_wait_s
+from liq_provider.sidecar import exchange_polls
+from liq_provider.sidecar.market_lists import markets_wait_s
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
@@ -275,7 +275,7 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody trades by a clock that was never compared, so five minutes would be long."""
-    monkeypatch.setattr(exchange_work, "_CLOCK_RETRY_S", 0.05)
+    monkeypatch.setattr(exchange_polls, "_CLOCK_RETRY_S", 0.05)
     moment = Time(START + 20_000)
     async with quiet_exchange(moment) as sim:
         for venue in ("binance", "bybit", "okx"):
@@ -299,10 +299,3 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
         assert abs(sidecar.status()["skew_measured_ms"] - moment.now_ms()) < 5_000
         sidecar.stop()
         await asyncio.wait_for(working, 20)
-
-
-@pytest.mark.parametrize(
-    ("error", "wait_s"), [(None, 3_600), ("okx GET https://x 500 Oops 451", 60), ("locked", 60)]
-)
-def test_how_soon_a_market_list_is_asked_for_again(error: str | None, wait_s: float) -> None:
-    assert markets_wait_s(error) == wait_s

@@ -12,6 +12,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.measure.anomaly import Settled
 from liq_provider.measure.feature_rows import State
+from liq_provider.sidecar.pair_names import PairNames
 from liq_provider.sidecar.settling import Settler
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
@@ -30,7 +31,8 @@ class Store:
         # Whoever makes one in passing need not close it.
         weakref.finalize(self, self.writer.close)
         self.reader = Reader(url)
-        self.settler = Settler(self.writer, self.reader, settings)
+        self.names = PairNames()
+        self.settler = Settler(self.writer, self.reader, settings, self.names)
 
     def settle(self, close: int, *spans: tuple[int, int], venue: str = "bybit") -> Settled:
         """Close of minute ``close``; spans in minutes after T0."""
@@ -187,7 +189,7 @@ def test_a_coin_is_named_by_the_bots_pair_or_else_by_the_venues(store: Store) ->
     store.put(0, 5.0, pair="BTC/USDC:USDC", market_id="BTCPERP")
     store.put(0, 5.0)
     store.put(0, 5.0, base_asset="ETH", pair="ETH/USDT:USDT", market_id="ETHUSDT")
-    store.settler.pairs = {"ETH": "ETH/USDC:USDC"}
+    store.names.update({"ETH": "ETH/USDC:USDC"})
     settled = store.settle(1, (0, 1))
     assert settled.pairs == {"BTC": "BTC/USDT:USDT", "ETH": "ETH/USDC:USDC"}
 

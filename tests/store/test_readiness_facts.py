@@ -1,9 +1,7 @@
 """Readiness as the store knows it."""
 
-import asyncio
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.markets import Market
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import FeedFacts, ReadinessReport
-from liq_provider.store.readiness_facts import Assessed, Assessor, assess, windows_for
+from liq_provider.store.readiness_facts import Assessed, assess, windows_for
 from tests.sidecar.test_settling import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0
 
@@ -106,27 +104,3 @@ def test_a_coin_that_was_listed_lately_is_behind_the_others(store: Store) -> Non
     assert found.coins["BTC"][0] == State.READY
     assert found.coins["NEW"][0] == State.WARMING_UP
     assert found.report.coins["NEW"].from_ms == T0 + 7 * MINUTE
-
-
-def test_every_settled_minute_is_written_down(store: Store) -> None:
-    store.past(40)
-    store.settle(1, (0, 1))
-    pool = ThreadPoolExecutor(2)
-    assessor = Assessor(
-        store.reader,
-        store.writer,
-        SETTINGS,
-        lambda: HEARD,
-        lambda: {"BTC": "BTC/USDT:USDT"},
-        pool,
-        pool,
-    )
-    asyncio.run(assessor.assess(T0 + MINUTE, T0 + MINUTE))
-    pool.shutdown()
-    told = store.reader.states(["readiness"])["readiness"]
-    assert ReadinessReport.of_json(told) == assessed(store, 1).report
-    (row,) = store.reader.readiness()
-    assert (row["pair"], row["state"], row["close_ms"]) == (
-        *("BTC/USDT:USDT", State.READY),
-        T0 + MINUTE,
-    )

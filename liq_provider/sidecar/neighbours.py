@@ -20,17 +20,22 @@ class _Told:
     alone: bool
 
 
-class Beside:
+class Neighbours:
     """
-    Looks from a thread of its own: the files lie on a disk that may hang.
+    The bots of this machine, and any other sidecar of the same store. They are looked for from a
+    thread of its own: the files lie on a disk that may hang.
 
     :param files: whose lock this process holds, if it holds one
     :param own_run: which run of the sidecar this is
+    :param idle_exit_min: end when no bot was there for so long; None: serve without any
     """
 
-    def __init__(self, files: RuntimeFiles, own_run: str = "") -> None:
+    def __init__(
+        self, files: RuntimeFiles, own_run: str = "", idle_exit_min: float | None = None
+    ) -> None:
         self._files = files
         self._lock = LockKeeper(files, own_run)
+        self._idle_exit_min = idle_exit_min
         self._begun_s = time.monotonic()
         self._told = _Told([], None, True)
         self._thread = OneThread("beside")
@@ -63,6 +68,15 @@ class Beside:
         if self._looking.done():
             looking, self._looking = self._looking, None
             self._told = looking.result()
+
+    def is_time_to_end(self) -> bool:
+        """:return: whether the sidecar is to end because of them; the reason is logged"""
+        if self._idle_exit_min is not None and self.idle_s > self._idle_exit_min * 60:
+            logger.info("No bot for %g minutes; ending", self._idle_exit_min)
+            return True
+        if not self.alone:
+            logger.error("Another sidecar serves this store now; ending")
+        return not self.alone
 
     def close(self) -> None:
         """Look no more."""

@@ -1,4 +1,4 @@
-"""What lies beside the store, on a disk that may hang."""
+"""What lies neighbours the store, on a disk that may hang."""
 
 import asyncio
 import os
@@ -8,31 +8,31 @@ from typing import Any
 
 import pytest
 
-from liq_provider.sidecar.beside import Beside
 from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.neighbours import Neighbours
 
 
 async def test_bots_and_whether_we_are_alone_are_told(tmp_path: Path) -> None:
     files = RuntimeFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
     with files.held():
-        beside = Beside(files)
-        assert (beside.bots, beside.alone) == ([], True)
-        await beside.look(10)
-        assert beside.bots == [{"name": "a bot"}]
-        assert beside.idle_s < 60
+        neighbours = Neighbours(files)
+        assert (neighbours.bots, neighbours.alone) == ([], True)
+        await neighbours.look(10)
+        assert neighbours.bots == [{"name": "a bot"}]
+        assert neighbours.idle_s < 60
         files.lock.unlink()
         with RuntimeFiles(files.prefix).held():
-            await beside.look(10)
-            assert not beside.alone
-        beside.close()
+            await neighbours.look(10)
+            assert not neighbours.alone
+        neighbours.close()
 
 
 async def test_a_disk_that_hangs_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files, go = RuntimeFiles(tmp_path / "store.sqlite"), threading.Event()
-    beside = Beside(files)
+    neighbours = Neighbours(files)
 
     def hang(_self: RuntimeFiles) -> list[dict[str, Any]]:
         assert go.wait(30)
@@ -41,12 +41,12 @@ async def test_a_disk_that_hangs_holds_up_nobody(
     monkeypatch.setattr(RuntimeFiles, "bots", hang)
     async with asyncio.timeout(10):
         for _ in range(3):
-            await beside.look(0.05)
-    assert (beside.bots, beside.alone) == ([], True)
+            await neighbours.look(0.05)
+    assert (neighbours.bots, neighbours.alone) == ([], True)
     go.set()
-    await beside.look(10)
-    assert beside.bots == [{"name": "late"}]
-    beside.close()
+    await neighbours.look(10)
+    assert neighbours.bots == [{"name": "late"}]
+    neighbours.close()
 
 
 async def test_a_heartbeat_that_cannot_be_removed_ends_nothing(tmp_path: Path) -> None:
@@ -55,11 +55,11 @@ async def test_a_heartbeat_that_cannot_be_removed_ends_nothing(tmp_path: Path) -
     stubborn = files.heartbeat(4711)
     stubborn.mkdir()
     os.utime(stubborn, (0, 0))
-    beside = Beside(files)
-    await beside.look(10)
-    assert beside.bots == [{"name": "a bot"}]
-    assert beside.idle_s < 60
-    beside.close()
+    neighbours = Neighbours(files)
+    await neighbours.look(10)
+    assert neighbours.bots == [{"name": "a bot"}]
+    assert neighbours.idle_s < 60
+    neighbours.close()
 
 
 async def test_what_was_told_stands_while_the_directory_cannot_be_read(
@@ -71,13 +71,13 @@ async def test_what_was_told_stands_while_the_directory_cannot_be_read(
     files = RuntimeFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
     with files.held():
-        beside = Beside(files)
-        await beside.look(10)
+        neighbours = Neighbours(files)
+        await neighbours.look(10)
         monkeypatch.setattr(RuntimeFiles, "last_beat_s", fail)
-        await beside.look(10)
-        assert (beside.bots, beside.alone) == ([{"name": "a bot"}], True)
+        await neighbours.look(10)
+        assert (neighbours.bots, neighbours.alone) == ([{"name": "a bot"}], True)
         files.lock.unlink()
         with RuntimeFiles(files.prefix).held():
-            await beside.look(10)
-            assert not beside.alone, "that is looked at all the same"
-        beside.close()
+            await neighbours.look(10)
+            assert not neighbours.alone, "that is looked at all the same"
+        neighbours.close()

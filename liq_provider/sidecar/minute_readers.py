@@ -1,0 +1,40 @@
+"""Who reads a minute: what follows one that was settled, and what follows a look at the next."""
+
+from collections.abc import Callable
+
+from liq_provider.core.loose_tasks import LooseTasks
+from liq_provider.measure.anomaly import Settled
+from liq_provider.sidecar.assessor import Assessor
+from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.running_minute import Running
+
+
+class MinuteReaders:
+    """
+    :param tasks: what was begun here and is not done
+    """
+
+    def __init__(
+        self,
+        assessor: Assessor,
+        judge: LateJudge,
+        page: Page,
+        now_ms: Callable[[], int],
+        tasks: LooseTasks,
+    ) -> None:
+        self._assessor = assessor
+        self._judge = judge
+        self._page = page
+        self._now_ms = now_ms
+        self._tasks = tasks
+
+    def settled(self, settled: Settled) -> None:
+        """Who is ready is written down and its waves are judged, while the next one runs."""
+        self._tasks.start(self._assessor.assess(settled.close_ms, self._now_ms()))
+        self._tasks.start(self._judge.judge(settled))
+
+    async def running(self, running: Running) -> None:
+        """It is shown, and a model may be asked before it closes."""
+        self._page.take_running(running)
+        await self._judge.foresee(running)

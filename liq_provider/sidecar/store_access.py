@@ -1,0 +1,34 @@
+"""A sidecar's ways into its store: one that writes, one that reads."""
+
+import logging
+
+from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.store.booking import BookingRules
+from liq_provider.store.database import open_engine
+from liq_provider.store.opening import Opening
+from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
+
+logger = logging.getLogger(__name__)
+
+
+class StoreAccess:
+    """
+    It is opened while the feeds record already; until then everything waits on disk.
+
+    :param own_run: which run of the sidecar this is
+    :param busy_timeout_s: how long to wait for a store that somebody else has locked
+    """
+
+    def __init__(self, config: SidecarConfig, own_run: str, busy_timeout_s: float) -> None:
+        settings = config.settings
+        rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
+        engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
+        self.writer = Writer(engine, rules, settings.min_event_usd, own_run, at_once=False)
+        self.reader = Reader(config.store_url)
+        self.opening = Opening(self.writer, config.store_url)
+
+    def hang_up(self) -> None:
+        """Break off what waits for a store that does not answer."""
+        self.writer.hang_up()
+        self.reader.hang_up()
