@@ -1,5 +1,6 @@
 """The documentation names what there is."""
 
+import ast
 import json
 import re
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 from freqtrade.configuration.load_config import load_config_file
 from pydantic import BaseModel
 
+from liq_provider import __version__
 from liq_provider.cli import _parser
 from liq_provider.config.settings import Settings, load_settings
 
@@ -90,3 +92,108 @@ def test_every_command_is_in_the_readme() -> None:
     assert commands is not None
     for name in commands:
         assert re.search(rf"`(liq-provider )?{name}\b|, `{name}\b", text), name
+
+
+def pages() -> list[Path]:
+    """README and everything in docs."""
+    own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md") if (ROOT / name).exists()]
+    return [*own, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_python_file_that_a_page_names_exists() -> None:
+    for page in pages():
+        for name in re.findall(r"`([\w./]+\.py)`", page.read_text()):
+            assert (ROOT / name).exists() or (ROOT / "liq_provider" / name).exists(), (page, name)
+
+
+def test_every_package_has_its_line_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE)
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    order = [name for name in layers["contracts"][0]["layers"][::-1] if name in named]
+    there = {path.parent.name for path in (ROOT / "liq_provider").glob("*/__init__.py")}
+    assert set(named) == there
+    assert sorted(named, key=order.index) == order
+
+
+def threads() -> set[str]:
+    """What the threads, loops and pools of the program are called."""
+    names: set[str] = set()
+    for path in (ROOT / "liq_provider").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call):
+                continue
+            made = ast.unparse(call.func).split(".")[-1].split("[")[0]
+            keywords = {word.arg: word.value for word in call.keywords}
+            name = keywords.get("thread_name_prefix")
+            if made in ("OneThread", "OwnLoop", "Background"):
+                name = call.args[0]
+            elif made == "Thread":
+                name = keywords.get("name")
+            if isinstance(name, ast.Constant):
+                names.add(str(name.value))
+            elif isinstance(name, ast.JoinedStr):
+                names.add(str(ast.literal_eval(name.values[0])).strip())
+    return names
+
+
+def test_every_thread_loop_and_pool_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for name in threads():
+        assert re.search(rf"`{name}\b", text), name
+
+
+def names_in_the_program() -> tuple[set[str], dict[str, set[str]]]:
+    """
+    :return: names of anything in it, and what each module defines, by its base name
+    """
+    names: set[str] = set()
+    modules: dict[str, set[str]] = {}
+    for path in (ROOT / "liq_provider").rglob("*.py"):
+        own: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                own.add(node.id)
+            elif isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value)
+        names |= own
+        stem = path.parent.name if path.stem == "__init__" else path.stem
+        modules.setdefault(stem, set()).update(own)
+    return names, modules
+
+
+# Names of Freqtrade's, of an exchange's, of a parameter's fields, and an example.
+FOREIGN = ("exchange", "futures", "params", "a")
+
+
+def test_docstrings_name_what_exists() -> None:
+    names, modules = names_in_the_program()
+    settings = {key.replace("<name>.", "") for key in keys()}
+    for path in (ROOT / "liq_provider").rglob("*.py"):
+        text = path.read_text()
+        for name in re.findall(r"[Ss]ee ``(\w+)``", text):
+            assert name in names or name in modules, (path, name)
+        for first, then in re.findall(r"``([a-z_]+)\.(\w+)(?:\.\w+)*``", text):
+            known = then in modules.get(first, ()) or then in modules
+            assert known or f"{first}.{then}" in settings or first in FOREIGN, (path, first, then)
+
+
+def test_the_version_is_written_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    where = project["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    assert where == "liq_provider.__version__"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_a_commit_is_asked_what_lint_asks() -> None:
+    lint = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    asked = re.findall(r"entry: \.venv/bin/(.*?)(?: --force-exclude)?$", hooks, re.MULTILINE)
+    assert asked == re.findall(r"\$\(BIN\)/(.*)$", lint, re.MULTILINE)

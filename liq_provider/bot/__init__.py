@@ -1,0 +1,1 @@
+"""What the strategy calls: what is known, who may enter, stops, messages."""

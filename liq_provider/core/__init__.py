@@ -1,0 +1,1 @@
+"""The words that everybody uses: orders, markets, minutes, coverage, clocks, plain text."""

@@ -1,0 +1,1 @@
+"""The past, in and out: files of other recorders, venues' own history, exports."""

@@ -1,0 +1,1 @@
+"""``make demo`` and ``make trade``: everything at once, told in words."""

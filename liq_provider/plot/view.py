@@ -1,7 +1,7 @@
 """
 What there is to see of one pair in a span of time.
 
-The numbers are those that trading is made with: the same features of ``pipeline.history``, the
+The numbers are those that trading is made with: the same features of ``measured.history``, the
 same thresholds, what was recorded of verdicts. What was not known stays unknown.
 """
 

@@ -1,0 +1,1 @@
+"""The database: schema, one writer, readers, and the spool where orders wait for it."""

@@ -52,7 +52,7 @@ class Removed:
 
 class Spool:
     """
-    A bounded file of liquidations, one a line with its checksum (see ``spoolline``). What an
+    A bounded file of liquidations, one a line with its checksum (see ``spool_line``). What an
     earlier run left there is taken up again; lines that cannot be one are set aside in a file
     beside it. Several threads may use it.
 

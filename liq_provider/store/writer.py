@@ -131,7 +131,7 @@ class Writer:
         now_ms: int,
     ) -> gap_fills.Filled:
         """
-        Complete a span of one coin from a venue's history; see ``fills.fill``.
+        Complete a span of one coin from a venue's history; see ``gap_fills.fill``.
 
         :param orders: all liquidations of the coin in the span
         """

@@ -1,0 +1,1 @@
+"""Does price run on or revert after a wave, and did the model help?"""

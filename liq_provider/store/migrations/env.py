@@ -1,4 +1,4 @@
-"""Alembic's entry: migrate the connection that ``store.engine.migrate`` hands over."""
+"""Alembic's entry: migrate the connection that ``store.database.migrate`` hands over."""
 
 from alembic import context
 
