@@ -11,7 +11,6 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,16 @@ from aiohttp import web
 
 from chaos import script
 from liq_provider.simulator import HOST
-from liq_provider.simulator.dialects import DIALECTS, Frame, bucket_frames
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.faults import Faults
 from liq_provider.simulator.feeds import Client, FeedHub
+from liq_provider.simulator.framing import SentFrame, bucket_frames, frame_orders
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.simulator.world import World
+from liq_provider.venues import VENUES
+from liq_provider.venues.frame import Frame
 
 _PRICES_S = 0.5
 _DAMAGED_SHARE = 0.6
@@ -60,7 +61,7 @@ class Clients(set[Client]):
         """A connection was opened."""
         sock = client.transport.get_extra_info("sockname") if client.transport else None
         who = self._names.get(sock[1] if sock else 0, "?")
-        self._log.write("open", client=client.number, venue=client.venue, who=who, at=_now_ms())
+        self._log.write("open", client=client.number, venue=client.name, who=who, at=_now_ms())
         super().add(client)
 
     def discard(self, client: object) -> None:
@@ -91,19 +92,19 @@ class RecordingHub(FeedHub):
         self._damage_every = damage_every
         self._frames = 0
 
-    def _deliver(self, frame: Frame) -> None:
+    def _deliver(self, frame: SentFrame) -> None:
         self._log.write(
             "made", venue=frame.venue, emit=frame.emit_ms, orders=_orders_of(self.market, frame)
         )
         super()._deliver(frame)
 
-    def _broadcast(self, frame: Frame) -> None:
-        whole, text = True, frame.text
+    def _broadcast(self, frame: SentFrame) -> None:
+        whole, payload = True, frame.payload
         if self._faults.get(frame.venue, "garbage") is not None:
             self._frames += 1
             if self._damage_every and self._frames % self._damage_every == 0:
-                whole, text = False, text[: int(len(text) * _DAMAGED_SHARE)]
-        readers = [c for c in self.clients if c.venue == frame.venue and c.wants(frame)]
+                whole, payload = False, payload[: int(len(payload) * _DAMAGED_SHARE)]
+        readers = [c for c in self.clients if c.name == frame.venue and c.wants(frame)]
         self._log.write(
             "sent",
             venue=frame.venue,
@@ -113,13 +114,13 @@ class RecordingHub(FeedHub):
             orders=_orders_of(self.market, frame),
         )
         for client in readers:
-            client.put(text)
+            client.put(payload)
             self.sent[frame.venue] += 1
 
 
-def _orders_of(market: SimulatedMarket, frame: Frame) -> list[list[Any]]:
+def _orders_of(market: SimulatedMarket, frame: SentFrame) -> list[list[Any]]:
     assert isinstance(market, NotingMarket)
-    return market.noted[frame.text]
+    return market.noted[frame.payload]
 
 
 class NotingMarket(World):
@@ -127,29 +128,19 @@ class NotingMarket(World):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.noted: dict[str, list[list[Any]]] = {}
+        self.noted: dict[Frame, list[list[Any]]] = {}
 
-    def frames(self, venue: str, bucket: int) -> list[Frame]:
+    def frames(self, venue: str, bucket: int) -> list[SentFrame]:
         """:return: what the venue sends for a publishing interval"""
-        size = DIALECTS[venue].bucket_ms
+        size = VENUES[venue].dialect.bucket_ms
         orders = self.orders(bucket * size, (bucket + 1) * size)
-        made: list[Frame] = []
-        for group in _groups(venue, [order for order in orders if order.venue == venue]):
+        made: list[SentFrame] = []
+        for group in frame_orders(venue, [o for o in orders if o.venue == venue], throttle=False):
             frames = bucket_frames(venue, bucket, group, self.symbols, self.throttle)
             for frame in frames:
-                self.noted[frame.text] = [_order_line(o, self.symbols[o.symbol]) for o in group]
+                self.noted[frame.payload] = [_order_line(o, self.symbols[o.symbol]) for o in group]
             made += frames
         return made
-
-
-def _groups(venue: str, orders: Sequence[Order]) -> Iterable[list[Order]]:
-    """The orders of one frame each: Binance sends them one by one, the others by market."""
-    if venue == "binance":
-        return [[order] for order in orders]
-    by_symbol: dict[str, list[Order]] = {}
-    for order in orders:
-        by_symbol.setdefault(order.symbol, []).append(order)
-    return by_symbol.values()
 
 
 def _order_line(order: Order, spec: SymbolSpec) -> list[Any]:

@@ -11,8 +11,6 @@ from liq_provider import __version__
 from liq_provider.errors import LiqError
 from liq_provider.simulator import DEFAULT_PORT
 
-_FORMATS = ("binance-forceorder", "liquidation-snapshot", "tardis", "okx-rest", "frames")
-_BARS = ("coinglass", "coinalyze")
 _WHEN = "UTC, such as 2026-03-10T05:09 or 2026-03-10; or milliseconds"
 
 
@@ -51,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     importer.add_argument("files", nargs="+", metavar="PATH", help="files, folders, patterns")
     importer.add_argument(
         "--format",
-        choices=(*_FORMATS, *_BARS, "parquet"),
-        help="default: recognised, file by file",
+        metavar="NAME",
+        help="see docs/history.md (default: recognised, file by file)",
     )
     importer.add_argument(
         "--venue", metavar="NAME", help="whose bare frames they are, one a line, as it sent them"
@@ -79,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--pair", action="append", metavar="PAIR", help="only; may be repeated")
     export.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     export.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
-    fill = add("fill", "history", "Complete gaps from the venues' public history (OKX, Gate).")
+    fill = add("fill", "history", "Complete gaps from the public history of venues that have one.")
     fill.add_argument("--pair", action="append", metavar="PAIR", help="may be repeated")
     fill.add_argument("--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}")
     fill.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
@@ -156,7 +154,7 @@ def _simulate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     command.add_argument("--demo", action="store_true", help="with the demo's scripted waves")
     command.add_argument("--recording", metavar="FILE", help="replay instead of synthesising")
-    command.add_argument("--format", choices=_FORMATS, help="of the recording")
+    command.add_argument("--format", metavar="NAME", help="of the recording")
     command.add_argument("--speed", type=float, default=1.0, help="of the recording")
 
 
@@ -165,12 +163,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: exit status; 0 well, 1 something to look at, 2 could not be done
     """
     arguments = _parser().parse_args(argv)
-    module = import_module(f"liq_provider.commands.{arguments.module}")
-    run = cast(
-        Callable[[argparse.Namespace], int],
-        getattr(module, arguments.command.replace("import", "import_")),
-    )
     try:
+        # In here, because a venue of another package may be none.
+        module = import_module(f"liq_provider.commands.{arguments.module}")
+        run = cast(
+            Callable[[argparse.Namespace], int],
+            getattr(module, arguments.command.replace("import", "import_")),
+        )
         return run(arguments)
     except LiqError as error:
         print(f"liq-provider: {error}", file=sys.stderr)

@@ -32,7 +32,7 @@ from tests.simulator.helpers import tables
 
 START_MS = 1_795_350_000_000 // MINUTE_MS * MINUTE_MS
 MINUTES = 60
-COINS = {spec.okx_base: spec.symbol for spec in DEMO_SYMBOLS}
+COINS = {spec.coin: spec.symbol for spec in DEMO_SYMBOLS}
 CANDLES_BEFORE = 120
 BATCH_MS = 200
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,6 +176,15 @@ def tell_mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> s
     if said is not None:
         print(said, file=sys.stderr)
     return said
+
+
+def one_of(option: str, given: str, known: Iterable[str]) -> None:
+    """
+    :raises UsageError: what was given to an option is none of what it takes
+    """
+    names = list(known)
+    if given not in names:
+        raise UsageError(f"{option}: {given!r} is none of {', '.join(names)}")
 
 
 def parse_time(text: str, option: str) -> int:

@@ -15,7 +15,7 @@ from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
-from liq_provider.errors import LiqError
+from liq_provider.errors import FeedError, LiqError
 from liq_provider.store.health import other_minutes
 from liq_provider.store.origins import mark_of
 
@@ -149,12 +149,13 @@ def _exchange(context: Context) -> Iterator[Finding]:
     from ccxt.base.errors import BaseError
 
     from liq_provider.core.clock import ExchangeClock
-    from liq_provider.exchange.bot_exchange import BotExchange, load_venue_markets
+    from liq_provider.exchange.bot_exchange import BotExchange
+    from liq_provider.exchange.venue_rest import load_venue_markets
 
     for venue in context.settings.venues.enabled:
         try:
-            markets = load_venue_markets(venue, getattr(context.settings.venues, venue))
-        except BaseError as error:
+            markets = load_venue_markets(venue, context.settings.venues.of(venue))
+        except (BaseError, FeedError) as error:
             yield Finding(
                 "warning" if {"403", "451"} & set(str(error).split()) else "error",
                 f"network to {venue}",

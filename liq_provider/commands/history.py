@@ -11,7 +11,14 @@ import requests
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.archive import import_exports
-from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, writer_of
+from liq_provider.commands.common import (
+    context_of,
+    one_of,
+    pair_of,
+    parse_time,
+    show_time,
+    writer_of,
+)
 from liq_provider.commands.progress import file_progress
 from liq_provider.config import provenance
 from liq_provider.core.clock import machine_ms
@@ -19,10 +26,12 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ImportRefused, UsageError
+from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
 from liq_provider.history.archive import is_export
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bars import BAR_FORMATS
-from liq_provider.history.fill import FILLABLE, GapReport, base_url_of, fill_coins, http_fetch
+from liq_provider.history.fill import GapReport, fill_coins, is_fillable
+from liq_provider.history.formats import FORMATS
 from liq_provider.history.importer import (
     BarReport,
     ImportReport,
@@ -35,6 +44,7 @@ from liq_provider.store.origins import note_simulated
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.venues import VENUES
 
 _SHOWN_SPANS = 5
 _MAX_DAYS = 36_500
@@ -44,6 +54,8 @@ def import_(arguments: argparse.Namespace) -> int:
     """Exit status 1 if any row was bad."""
     if not 0 <= arguments.max_gap < math.inf:
         raise UsageError("--max-gap must be a number of minutes")
+    if arguments.format is not None:
+        one_of("--format", arguments.format, [*FORMATS, *BAR_FORMATS, "parquet"])
     if arguments.format == "parquet" or any(is_export(Path(name)) for name in arguments.files):
         return import_exports(arguments)
     paths = _paths(arguments.files)
@@ -237,15 +249,16 @@ def fill(arguments: argparse.Namespace) -> int:
     from_ms = parse_time(arguments.from_time, "--from") if arguments.from_time else to_ms - DAY_MS
     enabled = context.settings.venues.enabled
     for venue in enabled:
-        if venue not in FILLABLE:
+        if not is_fillable(venue):
             print(f"{venue}: publishes no history, its gaps stay unknown")
     span, left = Interval(from_ms, to_ms), 0
     coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
-    for venue in (name for name in enabled if name in FILLABLE):
+    for venue in (name for name in enabled if is_fillable(name)):
         with writer_of(context) as writer, requests.Session() as session:
             if venue in provenance.fed_from_here(context.settings):
                 note_simulated(writer.engine, venue, span, now_ms)
-            fetch = http_fetch(base_url_of(context.settings, venue), session)
+            base_url = rest_url_of(VENUES[venue], context.settings.venues.of(venue))
+            fetch = http_fetch(base_url, session)
             wanted = coins or sorted(reader.active(from_ms - DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")

@@ -7,10 +7,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from liq_provider.commands.common import one_of
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import UsageError
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.formats import read
+from liq_provider.history.formats import FORMATS, read
 from liq_provider.history.importer import bundled_markets
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.serve import SimulateOptions, run
@@ -26,6 +27,7 @@ def simulate(arguments: argparse.Namespace) -> int:
     if arguments.recording:
         if not arguments.format:
             raise UsageError("--recording needs --format")
+        one_of("--format", arguments.format, FORMATS)
         recording = list(_records(Path(arguments.recording), arguments.format))
     options = SimulateOptions(
         port=arguments.port,

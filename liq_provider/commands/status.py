@@ -21,6 +21,7 @@ from liq_provider.measure.readiness import ReadinessReport
 from liq_provider.store.health import coverage_shares
 from liq_provider.store.origins import mark_of
 from liq_provider.store.spool import waiting_in
+from liq_provider.venues.registry import sampling_words
 
 _NAMED = 5
 _STYLES = {
@@ -30,7 +31,6 @@ _STYLES = {
     "refused": "red",
     "down": "red",
 }
-_SAMPLED = "Binance and OKX publish a sample: sums are a lower bound."
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -110,7 +110,9 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
     if sidecar.get("feeds"):
         console.print(_feeds(report))
-        console.print(_SAMPLED, style="dim")
+        sampled = sampling_words(sidecar["feeds"])
+        if sampled:
+            console.print(sampled, style="dim", markup=False)
     _print_readiness(console, readiness, report["now_ms"])
     if sidecar:
         _print_sidecar(console, sidecar, report["running"])

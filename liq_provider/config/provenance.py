@@ -35,7 +35,7 @@ def fed_from_here(settings: Settings) -> tuple[str, ...]:
     return tuple(
         venue
         for venue in settings.venues.enabled
-        if any(map(_is_here, _addresses(getattr(settings.venues, venue))))
+        if any(map(_is_here, _addresses(settings.venues.of(venue))))
     )
 
 

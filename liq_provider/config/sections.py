@@ -1,8 +1,8 @@
 """The sections of LiqTrend's settings, each for one part of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -10,21 +10,21 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
 
+from liq_provider.config.address import check_url, refuse_secrets
 from liq_provider.core import plugins
 from liq_provider.errors import SettingsError
-from liq_provider.venues.address import check_url, refuse_secrets
+from liq_provider.venues import NO_PUBLIC_FEED, VENUES, Venue
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
 
 # Those that need no other package.
 NEWS_SOURCES: Final = ("brave", "none", "rss")
-
-_NO_FEED = {"hyperliquid", "kucoin", "mexc", "bingx"}
 
 
 class Section(BaseModel):
@@ -59,32 +59,6 @@ class VenueSettings(Section):
         return value
 
 
-class BinanceSettings(VenueSettings):
-    """USD-M."""
-
-    _venue = "binance"
-
-
-class BybitSettings(VenueSettings):
-    """Linear perpetuals."""
-
-    _venue = "bybit"
-
-
-class OkxSettings(VenueSettings):
-    """Swaps."""
-
-    _venue = "okx"
-
-
-class GateSettings(VenueSettings):
-    """Off unless asked for: its baseline would change what the other three say together."""
-
-    _venue = "gate"
-
-    enabled: bool = False
-
-
 def _public_url(value: str) -> str:
     """An http address that holds no secret."""
     try:
@@ -101,20 +75,15 @@ def _public_url(value: str) -> str:
     return value
 
 
-class Venues(Section):
+class VenueSections(Section):
     """The exchange feeds, by name."""
-
-    binance: BinanceSettings = BinanceSettings()
-    bybit: BybitSettings = BybitSettings()
-    gate: GateSettings = GateSettings()
-    okx: OkxSettings = OkxSettings()
 
     @model_validator(mode="before")
     @classmethod
     def _explain_missing_feeds(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             for name in value:
-                if name in _NO_FEED:
+                if name in NO_PUBLIC_FEED:
                     raise ValueError(
                         f"{name} publishes no public liquidation feed; "
                         f"remove it, the others are {', '.join(cls.model_fields)}"
@@ -124,9 +93,41 @@ class Venues(Section):
     @property
     def enabled(self) -> tuple[str, ...]:
         """Names of the enabled venues, sorted."""
-        return tuple(
-            sorted(name for name in type(self).model_fields if getattr(self, name).enabled)
-        )
+        return tuple(sorted(name for name in type(self).model_fields if self.of(name).enabled))
+
+    def of(self, name: str) -> VenueSettings:
+        """:return: the settings of a venue"""
+        section: VenueSettings = getattr(self, name)
+        return section
+
+
+def _section_of(venue: Venue) -> type[VenueSettings]:
+    """A class for each, because its addresses are checked by what its file says."""
+    section = create_model(
+        f"{venue.name.capitalize()}Settings",
+        __base__=VenueSettings,
+        __module__=__name__,
+        enabled=(bool, venue.default_on),
+    )
+    section._venue = venue.name
+    # Where pickle looks for it.
+    globals()[section.__name__] = section
+    return section
+
+
+def _made_of(venues: Iterable[Venue]) -> type[VenueSections]:
+    sections = {venue.name: _section_of(venue) for venue in venues}
+    fields: dict[str, Any] = {name: (section, section()) for name, section in sections.items()}
+    return create_model("Venues", __base__=VenueSections, __module__=__name__, **fields)
+
+
+if TYPE_CHECKING:
+
+    class Venues(VenueSections):
+        """One field for each file in ``venues``."""
+
+else:
+    Venues = _made_of(VENUES.values())
 
 
 class JudgeSettings(Section):

@@ -15,6 +15,7 @@ from liq_provider.errors import UsageError
 
 JUDGES: Final = "liqtrend.judges"
 NEWS: Final = "liqtrend.news"
+VENUES: Final = "liqtrend.venues"
 
 # Names go on record beside verdicts and headlines.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")

@@ -8,6 +8,8 @@ from typing import Any
 
 from ccxt.base.errors import BaseError
 
+from liq_provider.errors import FeedError
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,7 +23,7 @@ async def ask(
     try:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(asking, call, *arguments), None
-    except BaseError as error:
+    except (BaseError, FeedError) as error:
         return None, str(error)
     except Exception as error:
         # ccxt stumbles over answers that it does not expect in many ways.

@@ -1,4 +1,4 @@
-"""The bot's exchange through ccxt: market lists, closed candles, and the time."""
+"""The bot's exchange through ccxt: its pairs, closed candles, and the time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,68 +7,24 @@ import ccxt
 import numpy as np
 
 from liq_provider.config.provenance import is_here
-from liq_provider.config.sections import VenueSettings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import COLUMNS, no_candles
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.markets import Market, markets_from_ccxt
+from liq_provider.core.markets import markets_from_ccxt
 from liq_provider.errors import SettingsError
+from liq_provider.exchange.venue_rest import ccxt_options
+from liq_provider.venues import VENUES
 
-_TIMEOUT_MS = 10_000
 _MOST_ROWS = 1_000  # of one request
 _MOST_PAGES = 10
-
-# What each venue needs to list its USD perpetuals and nothing else.
-_CCXT_ID = {"binance": "binance", "bybit": "bybit", "gate": "gate", "okx": "okx"}
-_FETCH_TYPES = {"binance": ["linear"], "bybit": ["linear"], "gate": ["swap"], "okx": ["swap"]}
 
 # Credentials have no business in a process that only reads public data.
 _NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
 
 
-def _options(venue: str) -> dict[str, Any]:
-    return {
-        "timeout": _TIMEOUT_MS,
-        "enableRateLimit": True,
-        "options": {
-            "defaultType": "swap",
-            "fetchMarkets": {"types": _FETCH_TYPES.get(venue, ["swap"])},
-            "fetchCurrencies": False,
-        },
-    }
-
-
-def load_venue_markets(venue: str, settings: VenueSettings) -> list[Market]:
-    """
-    A venue's USD perpetuals. Blocks; run it in a thread.
-
-    :raises ccxt.BaseError: if the venue's REST API cannot be reached
-    """
-    exchange = getattr(ccxt, _CCXT_ID[venue])(_options(venue))
-    # Gate would ask for every coin's networks first.
-    exchange.has["fetchCurrencies"] = False
-    if settings.rest_url:
-        _point_to(exchange, settings.rest_url.rstrip("/"))
-    markets = markets_from_ccxt(venue, exchange.load_markets())
-    # Gate's feed is that of the contracts settled in USDT.
-    return [market for market in markets if market.linear or venue != "gate"]
-
-
-def _point_to(exchange: Any, base_url: str) -> None:
-    """Replace scheme and host of every address, so that nothing else can be asked."""
-
-    def replace(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: replace(part) for key, part in value.items()}
-        if isinstance(value, str) and "://" in value:
-            rest = value.split("://", 1)[1]
-            path = rest[rest.index("/") :] if "/" in rest else ""
-            return base_url + path
-        return value
-
-    exchange.urls["api"] = replace(exchange.urls["api"])
-    # ccxt writes the host of some exchanges into a template of its own.
-    exchange.hostname = base_url.split("://", 1)[1]
+def _fetch_types(name: str) -> tuple[str, ...]:
+    specs = (venue.markets for venue in VENUES.values())
+    return next((spec.fetch_types for spec in specs if spec.ccxt_id == name), ("swap",))
 
 
 class BotExchange:
@@ -82,7 +38,7 @@ class BotExchange:
 
     def __init__(self, name: str, ccxt_config: Mapping[str, Any] | None = None) -> None:
         given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
-        options = _options(name)
+        options = ccxt_options(_fetch_types(name))
         options["options"] |= given.pop("options", {})
         if name not in ccxt.exchanges:
             raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")

@@ -16,17 +16,16 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
+from liq_provider.venues import VENUES
+from liq_provider.venues.recorded import DayName
 
 # Files are cut by the time of receipt, or nearly at midnight.
 _MIDNIGHT_MS = 600_000
-_SNAPSHOT = re.compile(
-    r"^(?P<market>[A-Z0-9_]+)-liquidationSnapshot-(?P<day>\d{4}-\d{2}-\d{2})\.(zip|csv)$"
-)
 _TARDIS = re.compile(
     r"^(?P<exchange>[a-z0-9-]+)_liquidations_(?P<day>\d{4}-\d{2}-\d{2})_(?P<market>[^.]+)\.csv(\.gz)?$"
 )
-# Names of Tardis' exchanges that are our venues, and its names for all markets together.
-TARDIS_VENUES = {"binance-futures": "binance", "bybit": "bybit", "okex-swap": "okx"}
+# Tardis' names of our venues, and its names for all markets together.
+TARDIS_VENUES = {venue.tardis.exchange: venue for venue in VENUES.values() if venue.tardis}
 _GROUPS = {"PERPETUALS", "FUTURES"}
 
 
@@ -52,25 +51,24 @@ class DayFile:
         )
 
 
-def snapshot_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile:
+def named_day(path: Path, venue: str, name: DayName, markets: Mapping[str, MarketTable]) -> DayFile:
     """
-    :return: what Binance's public ``liquidationSnapshot`` file is about; its rows do not say
+    :param name: what names of such files are like
+    :return: what a file is about whose rows do not say so
     :raises ImportRefused: not such a name, or a market that is not recorded
     """
-    named = _SNAPSHOT.match(path.name)
+    named = name.pattern.match(path.name)
     if named is None:
         raise ImportRefused(
             f"{path}: the symbol stands only in the name of such a file, which must be like "
-            "BTCUSDT-liquidationSnapshot-2024-03-01.zip"
+            f"{name.example}"
         )
-    if "USD_" in named["market"]:
-        raise ImportRefused(
-            f"{path}: {named['market']} is a COIN-M contract; LiqTrend records USD-M only"
-        )
+    market_id = named["market"]
+    refused = name.refuse(market_id)
+    if refused is not None:
+        raise ImportRefused(f"{path}: {refused}")
     span = _day(path, named["day"])
-    return DayFile(
-        "binance", named["market"], _coin(path, "binance", named["market"], markets), span
-    )
+    return DayFile(venue, market_id, _coin(path, venue, market_id, markets), span)
 
 
 def tardis_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile | None:
@@ -87,10 +85,11 @@ def tardis_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile | None:
             f"{path}: {named['exchange']} is no venue of LiqTrend; it reads "
             f"{', '.join(TARDIS_VENUES)}"
         )
+    name = venue.name
     span = _day(path, named["day"])
     if named["market"].upper() in _GROUPS:
-        return DayFile(venue, "", "", span)
-    return DayFile(venue, named["market"], _coin(path, venue, named["market"], markets), span)
+        return DayFile(name, "", "", span)
+    return DayFile(name, named["market"], _coin(path, name, named["market"], markets), span)
 
 
 def _coin(path: Path, venue: str, market_id: str, markets: Mapping[str, MarketTable]) -> str:

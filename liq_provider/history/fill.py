@@ -1,34 +1,23 @@
 """
-Gaps that a venue's public REST history can fill.
-
-Of our venues OKX and Gate publish one. An answer proves a span only as far back as a row at or
-before its beginning shows that nothing older was withheld; what is not proven stays unknown.
+Gaps that a venue's public REST history can fill, as far back as its answers prove.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import requests
-
-from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval, without
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
 from liq_provider.errors import FeedError
-from liq_provider.history.rest import HISTORIES, Fetch
 from liq_provider.store.gap_fills import Filled
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.venues import VENUES
+from liq_provider.venues.rest_history import Fetch
 
-FILLABLE = {"gate": "https://api.gateio.ws", "okx": "https://www.okx.com"}
 # Orders of the last seconds may not be in the history yet.
 SETTLED_MS = 2 * MINUTE_MS
-
-_PAUSE_S = 0.2  # a tenth of what the venue allows
-_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +32,11 @@ class GapReport:
     base_asset: str
     gap: Interval
     filled: Filled | None
+
+
+def is_fillable(venue: str) -> bool:
+    """:return: whether a venue publishes a history"""
+    return VENUES[venue].history is not None
 
 
 def gaps(reader: Reader, venue: str, base_asset: str, span: Interval) -> list[Interval]:
@@ -66,7 +60,10 @@ def ask_gap(
     heard: list[Liquidation] = []
     proven_ms = gap.start_ms if markets else gap.end_ms
     for market in markets:
-        orders, from_ms = HISTORIES[market.venue](market, gap, now_ms, fetch)
+        history = VENUES[market.venue].history
+        if history is None:
+            raise FeedError(f"{market.venue} publishes no history")
+        orders, from_ms = history.orders(market, gap, now_ms, fetch)
         heard += orders
         proven_ms = max(proven_ms, from_ms)
     start_ms = min(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
@@ -96,24 +93,6 @@ def fill_gap(
     return GapReport(venue, base_asset, gap, filled)
 
 
-def http_fetch(base_url: str, session: requests.Session) -> Fetch:
-    """
-    :param base_url: such as ``https://www.okx.com``
-    :return: asks for a path with parameters; slow enough for the venue's limits
-    """
-
-    def fetch(path: str, parameters: Mapping[str, str]) -> Any:
-        time.sleep(_PAUSE_S)
-        try:
-            answer = session.get(base_url + path, params=dict(parameters), timeout=_TIMEOUT_S)
-            answer.raise_for_status()
-            return answer.json()
-        except requests.RequestException as error:
-            raise FeedError(f"{base_url}: {error}") from None
-
-    return fetch
-
-
 def fill_coins(
     writer: Writer,
     reader: Reader,
@@ -132,8 +111,3 @@ def fill_coins(
     for base in coins:
         for gap in gaps(reader, venue, base, Interval(span.start_ms, until_ms)):
             yield fill_gap(writer, reader, venue, base, gap, now_ms, fetch)
-
-
-def base_url_of(settings: Settings, venue: str) -> str:
-    """:return: where the venue's REST history is"""
-    return (getattr(settings.venues, venue).rest_url or FILLABLE[venue]).rstrip("/")

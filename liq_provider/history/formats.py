@@ -4,24 +4,23 @@ and read by that venue's own parser, so history and live data cannot be understo
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-import orjson
+from typing import Any
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.days import TARDIS_VENUES, DayFile, snapshot_of, tardis_of
+from liq_provider.history.days import TARDIS_VENUES, DayFile, named_day, tardis_of
 from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines_of
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
-
-# How long after the trade a live feed would have delivered it, where the file does not say.
-ASSUMED_LATENCY_MS = {"binance": 1_100, "bybit": 600, "gate": 1_000, "okx": 1_000}
-_OTHERS_LATENCY_MS = 1_000
+from liq_provider.venues.frame import Frame
+from liq_provider.venues.recorded import RecordedFrame, RowReader, TardisRow, TardisRows
 
 # The recording machine's clock and this one's may disagree.
 _CLOCKS_MS = 60_000
@@ -35,7 +34,7 @@ _NAMED = 3
 @dataclass(frozen=True, slots=True)
 class _Frame:
     venue: str
-    text: bytes
+    text: Frame
     received_ms: int | None = None
     market_id: str = ""
     simulated: bool = False
@@ -83,6 +82,8 @@ def _read(
     simulated: set[str],
 ) -> Iterator[Record]:
     latest_ms = _ALWAYS_MS if now_ms is None else now_ms + _CLOCKS_MS
+    # One for the whole file: what a connection said may be needed to read what follows.
+    sessions = {name: venue.session() for name, venue in VENUES.items()}
     for line, frame in lines:
         if isinstance(frame, str):
             yield BadRow(path, line, frame)
@@ -90,7 +91,7 @@ def _read(
         if frame.simulated:
             simulated.add(frame.venue)
         received_ms, table = frame.received_ms, markets[frame.venue]
-        parsed = VENUES[frame.venue].parse(frame.text, table, received_ms or 0)
+        parsed = sessions[frame.venue].parse(frame.text, table, received_ms or 0)
         if not parsed.understood:
             yield BadRow(path, line, "not a liquidation")
             continue
@@ -129,12 +130,13 @@ def _dropped(
     return BadRow(path, line, said, unknown_of=frame.venue)
 
 
-def _named_in(text: bytes) -> list[str]:
+def _named_in(frame: Frame) -> list[str]:
+    text = frame.encode() if isinstance(frame, str) else frame
     return list(dict.fromkeys(name.decode("utf-8", "replace") for name in _SYMBOL.findall(text)))
 
 
 def _received(item: Liquidation) -> Liquidation:
-    latency_ms = ASSUMED_LATENCY_MS.get(item.venue, _OTHERS_LATENCY_MS)
+    latency_ms = VENUES[item.venue].latency_ms
     # By hand: this is done for every row, and ``replace`` takes several times as long.
     return Liquidation(
         item.venue,
@@ -151,74 +153,25 @@ def _received(item: Liquidation) -> Liquidation:
     )
 
 
-def _binance_forceorder(path: Path, _markets: _Markets) -> _Lines:
-    """The fields of ``o``: a CSV with the payload's names, or one JSON object a line."""
-    if ".jsonl" in path.suffixes:
-        for line, raw in json_lines(path):
-            order = raw.get("o", raw) if isinstance(raw, dict) else None
-            broken = order is None
-            yield line, "not a JSON object" if broken else _Frame("binance", orjson.dumps(raw))
+def _rows_of(venue: str, reader: RowReader, path: Path, markets: _Markets) -> _Lines:
+    """The rows of a CSV, or the values of a JSON file, as a venue's file says they are read."""
+    if reader.answer is not None and reader.json_suffixes & set(path.suffixes):
+        for line, value in json_answers(path):
+            for recorded in reader.answer(value):
+                yield line, _framed(venue, recorded)
         return
-    for line, row in csv_rows(path, ("s", "S", "p", "ap", "z", "T")):
+    day = None if reader.day_name is None else named_day(path, venue, reader.day_name, markets)
+    for line, row in csv_rows(path, reader.columns):
         if isinstance(row, str):
             yield line, row
         else:
-            yield line, _Frame("binance", orjson.dumps(row), market_id=row["s"])
+            yield line, _framed(venue, reader.row(row, day.market_id if day else ""))
 
 
-def _okx_rest(path: Path, _markets: _Markets) -> _Lines:
-    """
-    OKX's REST history: its answers as JSON, or rows of ts, instId, side of the order, contracts
-    and price.
-    """
-    if {".json", ".jsonl"} & set(path.suffixes):
-        yield from _okx_answers(path)
-        return
-    for line, row in csv_rows(path, ("ts", "instId", "side", "sz", "bkPx")):
-        if isinstance(row, str):
-            yield line, row
-            continue
-        yield line, _okx(row.pop("instId"), row)
-
-
-def _okx_answers(path: Path) -> _Lines:
-    for line, answer in json_answers(path):
-        found = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(found, list):
-            said = answer.get("msg") if isinstance(answer, dict) else None
-            yield line, f"no answer with data, but {said!r}" if said else "no answer with data"
-            continue
-        for item in found:
-            message = {"arg": {"channel": "liquidation-orders"}, "data": [item]}
-            market_id = item.get("instId") if isinstance(item, dict) else None
-            yield line, _Frame("okx", orjson.dumps(message), None, str(market_id or ""))
-
-
-def _okx(inst_id: str, detail: dict[str, str], received_ms: int | None = None) -> _Frame:
-    item = {"instId": inst_id, "instType": "SWAP", "details": [detail]}
-    message = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [item]}
-    return _Frame("okx", orjson.dumps(message), received_ms, inst_id)
-
-
-_SNAPSHOT_COLUMNS = ("time", "side", "price", "average_price", "accumulated_fill_quantity")
-
-
-def _liquidation_snapshot(path: Path, markets: _Markets) -> _Lines:
-    """Binance's public daily files: the symbol stands in the file's name only."""
-    market_id = snapshot_of(path, markets).market_id
-    for line, row in csv_rows(path, _SNAPSHOT_COLUMNS):
-        if isinstance(row, str):
-            yield line, row
-            continue
-        order = {
-            "s": market_id,
-            "S": row["side"],
-            "p": row["price"],
-            "ap": row["average_price"],
-            "z": row["accumulated_fill_quantity"],
-            "T": row["time"],
-        }
-        yield line, _Frame("binance", orjson.dumps(order), market_id=market_id)
+def _framed(venue: str, recorded: RecordedFrame | str) -> _Frame | str:
+    if isinstance(recorded, str):
+        return recorded
+    return _Frame(venue, recorded.frame, market_id=recorded.market_id)
 
 
 _TARDIS_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "side", "price", "amount")
@@ -232,63 +185,48 @@ def _tardis(path: Path, markets: _Markets) -> _Lines:
             yield line, row
             continue
         venue, side = TARDIS_VENUES.get(row["exchange"]), row["side"]
-        if venue is None:
+        if venue is None or venue.tardis is None:
             yield line, f"{row['exchange']} is no venue of LiqTrend"
         elif side not in ("buy", "sell"):
             yield line, f"side {side!r} is neither buy nor sell"
         else:
-            yield line, _from_tardis(venue, row)
+            yield line, _from_tardis(venue.name, venue.tardis, row)
 
 
-def _from_tardis(venue: str, row: Mapping[str, str]) -> _Frame | str:
-    event_ms = row["timestamp"][:-3]
+def _from_tardis(venue: str, rows: TardisRows, row: Mapping[str, str]) -> _Frame | str:
     received_ms = milliseconds(row["local_timestamp"][:-3])
     if not received_ms:
         return "local_timestamp is missing or unreadable"
-    market_id, price, amount = row["symbol"].upper(), row["price"], row["amount"]
-    if venue == "okx":
-        detail = {"side": row["side"], "sz": amount, "bkPx": price, "ts": event_ms}
-        return _okx(market_id, detail, received_ms)
-    if venue == "bybit":
-        # Its own frames name the side of the position.
-        side = "Buy" if row["side"] == "sell" else "Sell"
-        item: dict[str, str | int] = {
-            "T": milliseconds(event_ms),
-            "s": market_id,
-            "S": side,
-            "v": amount,
-            "p": price,
-        }
-        message = {"topic": f"allLiquidation.{market_id}", "type": "snapshot", "data": [item]}
-        return _Frame("bybit", orjson.dumps(message), received_ms, market_id)
-    order = {
-        "s": market_id,
-        "S": row["side"].upper(),
-        "p": price,
-        "ap": price,
-        "z": amount,
-        "T": event_ms,
-    }
-    return _Frame("binance", orjson.dumps(order), received_ms, market_id)
+    market_id, event_ms = row["symbol"].upper(), row["timestamp"][:-3]
+    frame = rows.frame(TardisRow(market_id, row["side"], row["price"], row["amount"], event_ms))
+    return _Frame(venue, frame, received_ms, market_id)
 
 
 def _frames(path: Path, _markets: _Markets) -> _Lines:
-    """Recorded frames, one JSON object a line: venue, received_ms, frame (as text)."""
+    """Recorded frames, one JSON object a line: venue, received_ms, and the frame."""
     for line, raw in json_lines(path):
         if not isinstance(raw, dict):
             yield line, "not a JSON object"
             continue
-        venue, received_ms, frame = raw.get("venue"), raw.get("received_ms"), raw.get("frame")
+        venue, received_ms, frame = raw.get("venue"), raw.get("received_ms"), _frame_in(raw)
         if not isinstance(venue, str) or venue not in VENUES:
             yield line, "venue is missing or unknown"
-        elif not isinstance(frame, str) or not milliseconds(received_ms):
+        elif frame is None or not milliseconds(received_ms):
             yield line, "received_ms or frame is missing or unreadable"
         else:
             simulated = raw.get("simulated") is True
-            yield (
-                line,
-                _Frame(venue, frame.encode(), milliseconds(received_ms), simulated=simulated),
-            )
+            yield line, _Frame(venue, frame, milliseconds(received_ms), simulated=simulated)
+
+
+def _frame_in(raw: Mapping[str, Any]) -> bytes | None:
+    """A text as it is, or what is no text as Base64."""
+    text, encoded = raw.get("frame"), raw.get("frame_base64")
+    if isinstance(text, str):
+        return text.encode()
+    try:
+        return b64decode(encoded, validate=True) if isinstance(encoded, str) else None
+    except ValueError:
+        return None
 
 
 def _bare_frames(path: Path, venue: str) -> _Lines:
@@ -298,20 +236,23 @@ def _bare_frames(path: Path, venue: str) -> _Lines:
             yield line, _Frame(venue, raw.strip())
 
 
+# The kinds of files that hold liquidations of one venue alone, with its name.
+READERS = {
+    reader.name: (venue.name, reader) for venue in VENUES.values() for reader in venue.readers
+}
+
 FORMATS: dict[str, Callable[[Path, _Markets], _Lines]] = {
-    "binance-forceorder": _binance_forceorder,
-    "okx-rest": _okx_rest,
+    **{name: partial(_rows_of, *of) for name, of in READERS.items()},
     "frames": _frames,
-    "liquidation-snapshot": _liquidation_snapshot,
     "tardis": _tardis,
 }
 
 # Recorded market by market: such a file says nothing about the markets that it does not hold.
 # A Tardis file may be of one market or of all; if its name does not say, it is taken for less.
-PER_MARKET = frozenset({"okx-rest", "tardis"})
+PER_MARKET = frozenset({"tardis", *(n for n, (_, reader) in READERS.items() if reader.per_market)})
 
 # Day files, whose name may say what they cover.
-DAY_FORMATS = frozenset({"liquidation-snapshot", "tardis"})
+DAY_FORMATS = frozenset({"tardis", *(n for n, (_, reader) in READERS.items() if reader.day_name)})
 
 
 def day_of(path: Path, name: str, markets: Mapping[str, MarketTable]) -> DayFile | None:
@@ -319,6 +260,9 @@ def day_of(path: Path, name: str, markets: Mapping[str, MarketTable]) -> DayFile
     :return: what the name of a day file says, None if it is none
     :raises ImportRefused: the name says what cannot be
     """
-    if name == "liquidation-snapshot":
-        return snapshot_of(path, markets)
-    return tardis_of(path, markets) if name == "tardis" else None
+    if name == "tardis":
+        return tardis_of(path, markets)
+    venue, reader = READERS.get(name, ("", None))
+    if reader is None or reader.day_name is None:
+        return None
+    return named_day(path, venue, reader.day_name, markets)

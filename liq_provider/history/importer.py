@@ -2,18 +2,15 @@
 
 import gc
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from liq_provider.core.coverage import Interval, merge
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of
-from liq_provider.core.markets import Market, MarketTable
+from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bars import read_bars
@@ -343,24 +340,10 @@ def known_markets(reader: Reader) -> dict[str, MarketTable]:
     tables = {}
     for venue, bundled in bundled_markets().items():
         markets = {market.market_id: market for market in [*bundled, *reader.markets(venue)]}
-        tables[venue] = MarketTable(venue, markets.values())
+        tables[venue] = bundled.only(markets.values())
     return tables
 
 
 def bundled_markets() -> dict[str, MarketTable]:
     """:return: tables of the few contract sizes that were verified and ship with the package"""
-    sizes = json.loads(files("liq_provider.history").joinpath("contracts.json").read_text())
-    return {
-        venue: MarketTable(
-            venue,
-            [_bundled_market(venue, name, size) for name, size in sizes.get(venue, {}).items()],
-        )
-        for venue in VENUES
-    }
-
-
-def _bundled_market(venue: str, market_id: str, contract_size: float) -> Market:
-    base, quote, _ = market_id.split("-")
-    return Market(
-        venue, market_id, f"{base}/{quote}:{quote}", base_asset_of(base), float(contract_size)
-    )
+    return {name: venue.table(venue.markets.shipped) for name, venue in VENUES.items()}

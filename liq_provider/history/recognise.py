@@ -9,21 +9,19 @@ import orjson
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import MANIFEST
 from liq_provider.history.bars import BAR_FORMATS
-from liq_provider.history.formats import FORMATS
+from liq_provider.history.formats import FORMATS, READERS
 from liq_provider.history.lines import DAMAGED, opened
 
 _HEAD = 1 << 16
 _PARQUET = b"PAR1"
 _HEADERS = {
     "tardis": {"exchange", "symbol", "local_timestamp", "amount"},
-    "okx-rest": {"instId", "side", "sz", "bkPx"},
-    "liquidation-snapshot": {"time", "side", "accumulated_fill_quantity"},
-    "binance-forceorder": {"s", "S", "z", "T"},
+    **{name: reader.header for name, (_, reader) in READERS.items()},
     "coinglass": {"longUsd", "shortUsd"},
 }
 # Answers of REST interfaces are often one long line, or pretty ones; their keys are enough.
 _ANSWERS = {
-    "okx-rest": (b'"instId"', b'"details"', b'"bkPx"'),
+    **{name: reader.keys for name, (_, reader) in READERS.items() if reader.keys},
     "coinalyze": (b'"symbol"', b'"history"', b'"l"'),
     "coinglass": (b'long_liquidation_usd"', b'short_liquidation_usd"'),
 }
@@ -72,14 +70,11 @@ def _of_json(line: str, head: bytes) -> str | None:
     except orjson.JSONDecodeError:
         first = None
     if isinstance(first, dict):
-        if {"venue", "frame"} <= first.keys():
+        if "venue" in first and not first.keys().isdisjoint({"frame", "frame_base64"}):
             return "frames"
-        event = first.get("data", first)
-        inner = event.get("o") if isinstance(event, dict) else None
-        # A bare order has an "o" of its own, which is the order's type.
-        order = inner if isinstance(inner, dict) else event
-        if isinstance(order, dict) and {"s", "S", "z"} <= order.keys():
-            return "binance-forceorder"
+        for name, (_, reader) in READERS.items():
+            if reader.recognise is not None and reader.recognise(first):
+                return name
         if "arg" in first or "topic" in first:
             return None  # a bare frame: which venue sent it cannot be told for certain
     return next((name for name, keys in _ANSWERS.items() if all(k in head for k in keys)), None)

@@ -14,17 +14,17 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import FeedError, StoreError
+from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
 from liq_provider.history.fill import (
-    FILLABLE,
     SETTLED_MS,
     GapReport,
     ask_gap,
-    base_url_of,
     gaps,
-    http_fetch,
+    is_fillable,
 )
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.venues import VENUES
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class GapFiller:
         while True:
             await asyncio.sleep(self._every_s)
             for venue in self._settings.venues.enabled:
-                if venue in FILLABLE:
+                if is_fillable(venue):
                     await self._fill(venue)
 
     def report(self) -> Mapping[str, Any]:
@@ -113,7 +113,8 @@ class GapFiller:
     ) -> tuple[Interval, list[Liquidation]]:
         markets = [m for m in self._reader.markets(venue) if m.base_asset == base]
         with requests.Session() as session:
-            fetch = http_fetch(base_url_of(self._settings, venue), session)
+            base_url = rest_url_of(VENUES[venue], self._settings.venues.of(venue))
+            fetch = http_fetch(base_url, session)
             return ask_gap(markets, gap, now_ms, fetch)
 
     def _due(self, venue: str, span: Interval) -> list[tuple[str, Interval]]:

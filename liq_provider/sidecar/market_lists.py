@@ -13,7 +13,7 @@ from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreError
 from liq_provider.exchange.asking import ask
-from liq_provider.exchange.bot_exchange import load_venue_markets
+from liq_provider.exchange.venue_rest import load_venue_markets
 from liq_provider.sidecar.venue_feeds import VenueFeed
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -85,7 +85,7 @@ class MarketLists:
             await self._keep_all()
 
     async def _loop(self, name: str) -> None:
-        venue, settings = self._venues[name], getattr(self._settings.venues, name)
+        venue, settings = self._venues[name], self._settings.venues.of(name)
         while True:
             markets, error = await ask(self._asking, load_venue_markets, name, settings)
             if markets:

@@ -7,7 +7,7 @@ from typing import Any
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import Doubts
-from liq_provider.core.markets import Market, MarketTable
+from liq_provider.core.markets import Market
 from liq_provider.measure.readiness import FeedFacts
 from liq_provider.store.readiness_facts import feed_facts
 from liq_provider.stream import Feed, SilenceJudge, Sink, Timing
@@ -36,7 +36,7 @@ class VenueFeed:
 
     def use_markets(self, markets: list[Market]) -> None:
         """Go by this list from now on."""
-        self.feed.update_markets(MarketTable(self.tracker.venue, markets))
+        self.feed.update_markets(VENUES[self.tracker.venue].table(markets))
         self.markets = len(markets)
 
     def report(self) -> dict[str, Any]:
@@ -84,8 +84,8 @@ def feeds_of(
     for name in settings.venues.enabled:
         venue = VENUES[name]
         tracker = CoverageTracker(name, settings.settle_ms)
-        table = MarketTable(name, [])
-        url = getattr(settings.venues, name).url or venue.url
+        table = venue.table()
+        url = settings.venues.of(name).url or venue.endpoint.url
         feed = Feed(venue, url, table, now_ms, sink, tracker, doubts, silence, timing)
         feeds[name] = VenueFeed(feed, tracker, len(table))
     return feeds

@@ -1,21 +1,31 @@
 """The simulator's own address space, ``/sim``: state, tape, faults, orders, prices."""
 
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from liq_provider.core import keys
 from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.faults import FaultKind
+from liq_provider.simulator.market import TapeRow
+from liq_provider.venues import VENUES
 
 if TYPE_CHECKING:
     from liq_provider.simulator.exchange_server import Simulator
 
-Venue = Literal["binance", "bybit", "gate", "okx"]
+
+def _known(name: str) -> str:
+    if name not in VENUES:
+        raise ValueError(f"{name!r} is none of {', '.join(VENUES)}")
+    return name
+
+
+VenueName = Annotated[str, AfterValidator(_known)]
 
 # As much as arithmetic with prices, times and USD takes without trouble.
 _Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
@@ -34,7 +44,7 @@ class FaultRequest(_Request):
     :param delay_s: how long ``late`` holds frames back, in seconds
     """
 
-    venue: Venue
+    venue: VenueName
     kind: FaultKind
     seconds: _Seconds = 0.0
     status: int = Field(default=451, ge=400, le=599)
@@ -49,7 +59,7 @@ class OrderRequest(_Request):
     :param event_ms: trade time that the frame states; now if left out
     """
 
-    venue: Venue
+    venue: VenueName
     symbol: str
     position_side: PositionSide
     price: _Amount | None = None
@@ -116,7 +126,7 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
         from_ms = max(int(request.query.get("from_ms", sim.market.first_ms)), 0)
         to_ms = min(int(request.query.get("to_ms", now)), now)
         rows = sim.market.tape(from_ms, to_ms)
-        lines = [orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows]
+        lines = [orjson.dumps(_as_json(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows]
         return web.Response(body=b"".join(lines), content_type="application/x-ndjson")
 
     async def fault(request: web.Request) -> object:
@@ -145,6 +155,15 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
         web.post("/sim/liquidations", _answered(liquidations)),
         web.post("/sim/price", _answered(price)),
     ]
+
+
+def _as_json(row: TapeRow) -> dict[str, object]:
+    """As recordings are: a frame that is no text in Base64."""
+    frame: dict[str, object] = {"frame": row.frame}
+    if isinstance(row.frame, bytes):
+        frame = {"frame_base64": b64encode(row.frame).decode()}
+    stated = {"venue": row.venue, "received_ms": row.received_ms}
+    return {**stated, **frame, "simulated": row.simulated}
 
 
 def _as_list(body: object) -> list[object]:

@@ -19,16 +19,16 @@ from liq_provider.simulator.feeds import FeedHub
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.rest_binance import BinanceRest
-from liq_provider.simulator.rest_others import OtherRest
+from liq_provider.simulator.rest_venues import venue_routes
 from liq_provider.simulator.sockets import Sockets
 from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues import VENUES
 
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_S = 1.0
 MAX_BODY = 16 * 1024 * 1024
 
-_REST_VENUES = {"/fapi/": "binance", "/v5/market/": "bybit", "/api/v4/": "gate", "/api/v5/": "okx"}
 _Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -158,7 +158,7 @@ class Simulator:
     def state(self) -> dict[str, object]:
         """:return: what ``GET /sim/state`` answers"""
         now = self.now_ms()
-        clients = Counter(client.venue for client in self._hub.clients)
+        clients = Counter(client.name for client in self._hub.clients)
         return {
             **self.market.describe(now),
             "now_ms": now,
@@ -179,7 +179,7 @@ class Simulator:
         app.add_routes(control_routes(self))
         app.add_routes(sockets.routes())
         app.add_routes(BinanceRest(self.market, self.now_ms).routes())
-        app.add_routes(OtherRest(self.market, self.now_ms).routes())
+        app.add_routes(venue_routes(self.market, self.now_ms))
         app.add_routes(stand_in.routes(self.now_ms))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
@@ -218,7 +218,7 @@ class Simulator:
             wrong = foreign(request.headers.get("Host", ""), request.headers.get("Origin"))
             if wrong is not None:
                 return web.Response(status=403, text=wrong)
-            venue = next((v for p, v in _REST_VENUES.items() if request.path.startswith(p)), None)
+            venue = _asked_of(request.path)
             fault = self._faults.get(venue, "http_error") if venue is not None else None
             if fault is not None:
                 return web.Response(status=fault.status, text="simulated fault")
@@ -231,3 +231,9 @@ class Simulator:
                 raise
 
         return middleware
+
+
+def _asked_of(path: str) -> str | None:
+    """:return: whose REST API this is, None if nobody's"""
+    prefixes = {name: venue.dialect.rest_prefix for name, venue in VENUES.items()}
+    return next((name for name, own in prefixes.items() if own and path.startswith(own)), None)

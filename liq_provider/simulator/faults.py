@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from liq_provider.simulator.symbols import VENUES
+from liq_provider.venues import VENUES
 
 FaultKind = Literal["disconnect", "silence", "garbage", "duplicate", "late", "http_error", "refuse"]
 FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from liq_provider.simulator.dialects import DIALECTS, Frame
 from liq_provider.simulator.faults import GARBAGE, Faults
+from liq_provider.simulator.framing import SentFrame, emit_ms_of
 from liq_provider.simulator.market import SimulatedMarket
+from liq_provider.simulator.played import Played
+from liq_provider.venues import VENUES
+from liq_provider.venues.frame import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +25,29 @@ class Client:
     """
     One websocket connection.
 
-    :param wrap: stream name to wrap frames in, as Binance's combined streams do
-    :param dead: accept everything and never send a liquidation (Binance's legacy address)
+    :param name: of the venue
+    :param wrap: what a frame becomes on its way
+    :param dead: accept everything and never send a liquidation
     """
 
     _numbers = itertools.count(1)
 
     def __init__(
-        self, venue: str, socket: web.WebSocketResponse, wrap: str | None = None, dead: bool = False
+        self,
+        name: str,
+        socket: web.WebSocketResponse,
+        venue: Played,
+        wrap: Callable[[Frame], Frame] | None = None,
+        dead: bool = False,
     ) -> None:
+        self.name = name
         self.venue = venue
         self.socket = socket
         self.wrap = wrap
         self.dead = dead
         self.topics: set[str] = set()
         self.number = next(self._numbers)
-        self.queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
+        self.queue: asyncio.Queue[Frame] = asyncio.Queue(QUEUE_LIMIT)
         self.transport: asyncio.BaseTransport | None = None
         self.sent = 0
 
@@ -46,16 +56,16 @@ class Client:
         """:return: the connection's name in acknowledgements"""
         return f"sim-{self.number:06d}"
 
-    def wants(self, frame: Frame) -> bool:
+    def wants(self, frame: SentFrame) -> bool:
         """:return: whether this client subscribed to the frame's topic"""
         return not self.dead and frame.topic in self.topics
 
-    def put(self, text: str) -> None:
+    def put(self, frame: Frame) -> None:
         """Queue a message; a client that does not read loses its connection."""
         try:
-            self.queue.put_nowait(text)
+            self.queue.put_nowait(frame)
         except asyncio.QueueFull:
-            logger.warning("%s client %d does not read: dropped", self.venue, self.number)
+            logger.warning("%s client %d does not read: dropped", self.name, self.number)
             self.abort()
 
     def abort(self) -> None:
@@ -66,9 +76,12 @@ class Client:
     async def send_queued(self) -> None:
         """Send what is queued, for as long as the connection lives."""
         while True:
-            text = await self.queue.get()
+            frame = await self.queue.get()
             try:
-                await self.socket.send_str(text)
+                if isinstance(frame, str):
+                    await self.socket.send_str(frame)
+                else:
+                    await self.socket.send_bytes(frame)
             except ConnectionError:
                 return
             self.sent += 1
@@ -83,7 +96,7 @@ class FeedHub:
         """
         self.market = market
         self.clients: set[Client] = set()
-        self.sent: dict[str, int] = dict.fromkeys(DIALECTS, 0)
+        self.sent: dict[str, int] = dict.fromkeys(VENUES, 0)
         self._faults = faults
         self._now_ms = now_ms
         self._next: dict[str, int] = {}
@@ -93,7 +106,7 @@ class FeedHub:
 
     def drop(self, venue: str) -> int:
         """:return: how many connections of a venue were cut"""
-        mine = [client for client in self.clients if client.venue == venue]
+        mine = [client for client in self.clients if client.name == venue]
         for client in mine:
             client.abort()
         return len(mine)
@@ -101,13 +114,14 @@ class FeedHub:
     async def run(self) -> None:
         """Publish until cancelled."""
         now = self._now_ms()
-        for venue, dialect in DIALECTS.items():
-            self._next[venue] = (now - dialect.delay_ms) // dialect.bucket_ms
+        for name, known in VENUES.items():
+            dialect = known.dialect
+            self._next[name] = (now - dialect.delay_ms) // dialect.bucket_ms
         try:
             while True:
-                due_ms = min(self._due_ms(venue) for venue in DIALECTS)
+                due_ms = min(self._due_ms(venue) for venue in VENUES)
                 await asyncio.sleep(max(due_ms - self._now_ms(), 1) / 1000)
-                for venue in DIALECTS:
+                for venue in VENUES:
                     self._publish_due(venue)
                 self._send_garbage()
         finally:
@@ -115,21 +129,20 @@ class FeedHub:
                 handle.cancel()
 
     def _due_ms(self, venue: str) -> int:
-        dialect = DIALECTS[venue]
-        return (self._next[venue] + 1) * dialect.bucket_ms + dialect.delay_ms
+        return emit_ms_of(venue, self._next[venue])
 
     def _publish_due(self, venue: str) -> None:
         now = self._now_ms()
         behind_ms = now - self._due_ms(venue)
         if behind_ms > CATCH_UP_MS:  # the machine slept: what nobody could receive is skipped
-            self._next[venue] += behind_ms // DIALECTS[venue].bucket_ms
+            self._next[venue] += behind_ms // VENUES[venue].dialect.bucket_ms
         while self._due_ms(venue) <= now:
             bucket = self._next[venue]
             self._next[venue] += 1
             for frame in self.market.frames(venue, bucket):
                 self._deliver(frame)
 
-    def _deliver(self, frame: Frame) -> None:
+    def _deliver(self, frame: SentFrame) -> None:
         if self._faults.get(frame.venue, "silence") is not None:
             return
         times = 2 if self._faults.get(frame.venue, "duplicate") is not None else 1
@@ -140,7 +153,7 @@ class FeedHub:
             else:
                 self._later(late.delay_s, frame)
 
-    def _later(self, delay_s: float, frame: Frame) -> None:
+    def _later(self, delay_s: float, frame: SentFrame) -> None:
         def fire() -> None:
             self._late.discard(handle)
             self._broadcast(frame)
@@ -148,13 +161,10 @@ class FeedHub:
         handle = asyncio.get_running_loop().call_later(delay_s, fire)
         self._late.add(handle)
 
-    def _broadcast(self, frame: Frame) -> None:
+    def _broadcast(self, frame: SentFrame) -> None:
         for client in self.clients:
-            if client.venue == frame.venue and client.wants(frame):
-                text = frame.text
-                if client.wrap is not None:
-                    text = f'{{"stream":"{client.wrap}","data":{text}}}'
-                client.put(text)
+            if client.name == frame.venue and client.wants(frame):
+                client.put(frame.payload if client.wrap is None else client.wrap(frame.payload))
                 self.sent[frame.venue] += 1
 
     def _send_garbage(self) -> None:
@@ -163,5 +173,5 @@ class FeedHub:
             return
         self._garbage_due_ms = now + round(GARBAGE_EVERY_S * 1000)
         for client in self.clients:
-            if not client.dead and self._faults.get(client.venue, "garbage") is not None:
+            if not client.dead and self._faults.get(client.name, "garbage") is not None:
                 client.put(next(self._garbage))

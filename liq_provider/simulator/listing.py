@@ -1,9 +1,9 @@
 """What Binance says about a listed contract."""
 
-from liq_provider.simulator.symbols import SymbolSpec, plain
+from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues.dialect import LISTED_MS, plain
 
 FAR_AWAY_MS = 4_133_404_800_000  # Binance's delivery date of what is never delivered
-LISTED_MS = 1_569_398_400_000
 
 
 def symbol_info(spec: SymbolSpec) -> dict[str, object]:

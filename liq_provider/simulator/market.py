@@ -12,10 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from liq_provider.simulator.dialects import DIALECTS, Frame, bucket_frames
+from liq_provider.simulator.framing import SentFrame, bucket_frames, emit_ms_of
 from liq_provider.simulator.orders import Draft, Order
 from liq_provider.simulator.prices import Displacement, Floats, PriceLeg
 from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues import VENUES
+from liq_provider.venues.frame import Frame
 
 Candle = tuple[int, float, float, float, float, float]
 
@@ -34,13 +36,13 @@ class TapeRow:
     One frame as a recorder would have kept it.
 
     :param received_ms: when a client had it
-    :param frame: the exact text of the websocket message
+    :param frame: exactly the websocket message
     :param simulated: so that whoever reads the tape can tell it from an exchange's
     """
 
     venue: str
     received_ms: int
-    frame: str
+    frame: Frame
     simulated: bool = True
 
 
@@ -69,7 +71,7 @@ class SimulatedMarket:
         self.symbols = {spec.symbol: spec for spec in symbols}
         self.first_ms = first_ms
         self.throttle = throttle
-        self._by_id = {(venue, spec.id_on(venue)): spec for spec in symbols for venue in DIALECTS}
+        self._by_id = {(venue, spec.id_on(venue)): spec for spec in symbols for venue in VENUES}
         self._paths = dict(paths)
         self._moves: dict[str, Displacement] = defaultdict(Displacement)
         self._injected: list[Order] = []
@@ -201,23 +203,24 @@ class SimulatedMarket:
             draft.event_ms,
         )
 
-    def frames(self, venue: str, bucket: int) -> list[Frame]:
+    def frames(self, venue: str, bucket: int) -> list[SentFrame]:
         """
         :param bucket: number of the venue's publishing interval since the epoch
         :return: what the venue sends for it
         """
-        size = DIALECTS[venue].bucket_ms
+        size = VENUES[venue].dialect.bucket_ms
         orders = self.orders(bucket * size, (bucket + 1) * size)
         mine = [order for order in orders if order.venue == venue]
         return bucket_frames(venue, bucket, mine, self.symbols, self.throttle)
 
     def tape(self, from_ms: int, to_ms: int) -> list[TapeRow]:
         """:return: frames that clients received in ``[from_ms, to_ms)``, by time"""
-        rows = [row for venue in DIALECTS for row in self._tape_of(venue, from_ms, to_ms)]
+        rows = [row for venue in VENUES for row in self.tape_of(venue, from_ms, to_ms)]
         return sorted(rows, key=lambda row: row.received_ms)
 
-    def _tape_of(self, venue: str, from_ms: int, to_ms: int) -> Iterator[TapeRow]:
-        dialect = DIALECTS[venue]
+    def tape_of(self, venue: str, from_ms: int, to_ms: int) -> Iterator[TapeRow]:
+        """:return: those of one venue"""
+        dialect = VENUES[venue].dialect
         lead = dialect.bucket_ms + dialect.delay_ms
         buckets: dict[int, list[Order]] = defaultdict(list)
         first = (from_ms - lead) // dialect.bucket_ms * dialect.bucket_ms
@@ -225,7 +228,7 @@ class SimulatedMarket:
             if order.venue == venue:
                 buckets[order.publish_ms // dialect.bucket_ms].append(order)
         for bucket, orders in buckets.items():
-            received_ms = (bucket + 1) * dialect.bucket_ms + dialect.delay_ms
+            received_ms = emit_ms_of(venue, bucket)
             if from_ms <= received_ms < to_ms:
                 for frame in bucket_frames(venue, bucket, orders, self.symbols, self.throttle):
-                    yield TapeRow(venue, received_ms, frame.text)
+                    yield TapeRow(venue, received_ms, frame.payload)

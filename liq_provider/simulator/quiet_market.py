@@ -8,8 +8,10 @@ import numpy as np
 from liq_provider.core.durations import HOUR_MS
 from liq_provider.simulator.orders import Draft
 from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues import VENUES
 
-VENUE_SHARES = {"binance": 0.5, "bybit": 0.3, "okx": 0.2}
+VENUE_SHARES = {n: v.dialect.share for n, v in VENUES.items() if v.dialect.share > 0}
+_ALL_SHARES = sum(VENUE_SHARES.values())
 
 # Log-normal sizes with a cap: heavy-tailed, yet three of the largest on one side within five
 # minutes, which would look like a wave, practically never happen.
@@ -57,7 +59,9 @@ class QuietMarket:
             spec.median_usd * SIZE_CAP,
         )
         longs = rng.random(count) < 0.5
-        venues = rng.choice(list(VENUE_SHARES), count, p=list(VENUE_SHARES.values()))
+        venues = rng.choice(
+            list(VENUE_SHARES), count, p=[share / _ALL_SHARES for share in VENUE_SHARES.values()]
+        )
         return [
             Draft(
                 hour * HOUR_MS + int(times[i]),

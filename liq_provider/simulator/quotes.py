@@ -2,7 +2,8 @@
 
 from liq_provider.core.durations import DAY_MS, HOUR_MS
 from liq_provider.simulator.market import SimulatedMarket
-from liq_provider.simulator.symbols import SymbolSpec, plain
+from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues.dialect import plain
 
 FUNDING_MS = 8 * HOUR_MS
 FUNDING_RATE = "0.00010000"

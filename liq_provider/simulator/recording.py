@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.simulator.dialects import DIALECTS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.prices import FillPath
-from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec, plain, tick_for
+from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec, tick_for
+from liq_provider.venues import VENUES
+from liq_provider.venues.dialect import plain
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _usable(liquidations: Iterable[Liquidation]) -> tuple[list[Liquidation], Cou
     left_out: Counter[str] = Counter()
     records = []
     for record in liquidations:
-        if record.venue not in DIALECTS:
+        if record.venue not in VENUES:
             left_out[f"venue {record.venue} has no simulated feed"] += 1
         elif _quote(record) not in ("USDT", "USDC") or not (
             record.price > 0 and record.quantity > 0

@@ -9,7 +9,8 @@ from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.simulator.listing import symbol_info
 from liq_provider.simulator.market import Candle, SimulatedMarket
 from liq_provider.simulator.quotes import FUNDING_MS, FUNDING_RATE, Quotes
-from liq_provider.simulator.symbols import SymbolSpec, plain
+from liq_provider.simulator.symbols import SymbolSpec
+from liq_provider.venues.dialect import plain
 
 PREFIXES = ("/fapi/v1", "/fapi/v2", "/fapi/v3")
 SPOT_PREFIX = "/api/v3"

@@ -17,7 +17,7 @@ WaveKind = Literal["runs_on", "reverts", "mixed", "not_aligned"]
 @dataclass(frozen=True, slots=True)
 class Burst:
     """
-    Many liquidations of one symbol within seconds, on all three venues.
+    Many liquidations of one symbol within seconds, on all venues that have a share.
 
     :param at_ms: when the first may happen
     :param over_ms: how long it lasts

@@ -4,19 +4,20 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-VENUES = ("binance", "bybit", "gate", "okx")
+from liq_provider.venues import VENUES
+from liq_provider.venues.dialect import plain
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolSpec:
     """
-    One perpetual swap, as the three venues list it.
+    One perpetual swap, which every venue lists under a name of its own.
 
-    :param base: the name on Binance and Bybit, such as ``1000PEPE``
+    :param base: such as ``1000PEPE``
     :param price: price at the beginning of the history, in quote per base
     :param tick: price step, as the venue writes it
     :param step: quantity step in base units, as the venue writes it
-    :param ct_val: OKX's contract value, in OKX base units (``PEPE``, not ``1000PEPE``)
+    :param ct_val: coins (``PEPE``, not ``1000PEPE``) in a contract, where contracts are counted
     :param volatility: standard deviation of one minute's log return
     :param liquidations_day: background liquidations a day, all venues together
     :param median_usd: median size of a background liquidation
@@ -39,7 +40,7 @@ class SymbolSpec:
 
     @property
     def symbol(self) -> str:
-        """:return: the symbol on Binance, which names the market inside the simulator"""
+        """:return: base and quote in one word, which names the market inside the simulator"""
         return f"{self.base}{self.quote}"
 
     @property
@@ -48,18 +49,14 @@ class SymbolSpec:
         return f"{self.base}/{self.quote}:{self.quote}"
 
     @property
-    def okx_base(self) -> str:
-        """:return: the coin without multiplier, as OKX lists it"""
+    def coin(self) -> str:
+        """:return: the base without its multiplier"""
         return self.base.removeprefix("1000") if self.multiplier == 1000 else self.base
 
     def id_on(self, venue: str) -> str:
         """:return: the symbol that a venue uses for this market"""
         own = dict(self.ids).get(venue)
-        if own is not None:
-            return own
-        if venue == "gate":
-            return f"{self.okx_base}_{self.quote}"
-        return f"{self.okx_base}-{self.quote}-SWAP" if venue == "okx" else self.symbol
+        return VENUES[venue].dialect.market(self).market_id if own is None else own
 
     @property
     def tick_digits(self) -> int:
@@ -74,7 +71,7 @@ class SymbolSpec:
     def contracts(self, quantity: float) -> str:
         """
         :param quantity: in base units
-        :return: OKX's ``sz``; exact, so that ``sz * ctVal`` gives the quantity back
+        :return: contracts; exact, so that times ``ct_val`` they give the quantity back
         """
         coins = Decimal(repr(quantity)) * self.multiplier
         return plain(coins / Decimal(self.ct_val))
@@ -87,18 +84,6 @@ def digits_of(step: str) -> int:
     """
     exponent = Decimal(step).normalize().as_tuple().exponent
     return max(0, -int(exponent))
-
-
-def plain(value: Decimal | float) -> str:
-    """
-    Write a number without an exponent.
-
-    >>> plain(1e-07), plain(Decimal("2.50"))
-    ('0.0000001', '2.5')
-    """
-    number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def tick_for(price: float) -> str:

@@ -5,7 +5,8 @@ They are kept beside the booked ones, with their own time of availability: a dec
 past must not know what was fetched afterwards.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -26,6 +27,7 @@ from liq_provider.store.knowledge import (
 from liq_provider.store.order_rows import IDENTITY_COLUMNS, MinuteSums, identity, liquidation_row
 from liq_provider.store.statements import cover, insert_into
 from liq_provider.store.statements import replace as write
+from liq_provider.venues import VENUES
 
 # Longer than writing takes: nobody may see a fill later than it claims to have been there.
 _WRITING_MS = 5_000
@@ -68,11 +70,12 @@ def fill(
     """
     usable_ms = available_at(now_ms)
     with store_errors("Filling a gap"), engine.begin() as connection:
-        heard = _heard(connection, venue, base_asset, span)
+        history = VENUES[venue].history
+        if history is not None and history.by_second:
+            orders = _not_heard(orders, _heard(connection, venue, base_asset, span))
         rows = {
             identity(order): liquidation_row(replace(order, received_ms=now_ms), None)
             for order in orders
-            if order.event_ms % 1000 or _to_the_second(order) not in heard
         }
         new = 0
         if rows:
@@ -87,22 +90,29 @@ def fill(
 
 def _heard(
     connection: Connection, venue: str, base_asset: str, span: Interval
-) -> set[tuple[object, ...]]:
-    """A history may state whole seconds where the stream had milliseconds."""
+) -> Counter[tuple[object, ...]]:
+    """What the store has, by all that stream and history say alike."""
     table = schema.liquidations.c
     rows = connection.execute(
-        select(table.market_id, table.position_side, table.price, table.quantity, table.event_ms)
+        select(table.market_id, table.position_side, table.quantity, table.event_ms)
         .where(table.venue == venue)
         .where(table.base_asset == base_asset)
         .where(table.event_ms >= span.start_ms)
         .where(table.event_ms < span.end_ms)
-        .where(table.event_ms % 1000 != 0)
     )
-    return {(*row[:4], row[4] // 1000) for row in rows}
+    return Counter((*row[:3], row[3] // 1000) for row in rows)
 
 
-def _to_the_second(order: Liquidation) -> tuple[object, ...]:
-    return order.market_id, order.position_side, order.price, order.quantity, order.event_ms // 1000
+def _not_heard(
+    orders: Iterable[Liquidation], heard: Counter[tuple[object, ...]]
+) -> Iterator[Liquidation]:
+    """Two equal orders of one second, of which one was heard, are one that was not."""
+    for order in orders:
+        key = (order.market_id, order.position_side, order.quantity, order.event_ms // 1000)
+        if heard[key] > 0:
+            heard[key] -= 1
+        else:
+            yield order
 
 
 def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:

@@ -1,10 +1,10 @@
 """The connections to the exchanges: one ``Feed`` per venue, one ``SilenceJudge`` for all."""
 
+from liq_provider.config.address import check_url
 from liq_provider.stream.feed import Feed
 from liq_provider.stream.feed_status import FeedState, FeedStatus
 from liq_provider.stream.intake import Sink
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.timing import Timing
-from liq_provider.venues.address import check_url
 
 __all__ = ["Feed", "FeedState", "FeedStatus", "SilenceJudge", "Sink", "Timing", "check_url"]

@@ -8,7 +8,7 @@ arrived before the answer was handled.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Set
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.stream.handshake import describe, handshake
 from liq_provider.stream.timing import Timing
-from liq_provider.venues.base import Parsed, Venue
+from liq_provider.venues.base import Heartbeat, Parsed, Request, Venue
+from liq_provider.venues.frame import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Connection:
     """
     :param markets: what to subscribe to
     :param clock_ms: corrected time
+    :ivar session: the venue's reader of this connection
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Connection:
         clock_ms: Callable[[], int],
         handlers: Handlers,
     ) -> None:
+        self.session = venue.session()
         self._venue = venue
         self._url = url
         self._markets = markets
@@ -93,21 +96,25 @@ class Connection:
         :raises Refusal: if the exchange does not want this client
         :raises FeedError: for everything else that went wrong
         """
-        self._ws = await handshake(self._url, self._timing)
+        endpoint = self._venue.endpoint
+        self._ws = await handshake(self._url, endpoint.headers, self._timing)
         self._opened_s = time.monotonic()
         self.since_ms = self._clock_ms()
-        requests = self._venue.subscriptions(self._markets)
-        self._missing = len(requests)
+        requests = endpoint.subscribe(self._markets)
+        self._missing = sum(request.acks for request in requests)
         self.spawn(self._read(self._ws))
-        for text in requests:
-            await self.send(text)
+        # Subscribing may take minutes where requests are counted, and the venue wants to hear
+        # of us meanwhile.
+        if self._venue.heartbeat is not None:
+            self.spawn(self._keep_beating(self._venue.heartbeat))
+        await self._ask(requests)
+        if self._missing == 0:
+            self._acknowledged.set()
         if requests:
             await self._until(self._acknowledged.wait(), self._timing.subscribe_timeout_s)
             self.since_ms = self._clock_ms()
         self._open = True
         self.spawn(self._keep_pinging())
-        if self._venue.heartbeat_s > 0:
-            self.spawn(self._keep_beating())
 
     def subscribe(self, markets: MarketTable) -> None:
         """
@@ -120,18 +127,21 @@ class Connection:
         if not new or self.ended.done():
             return
         self._known.update(market.market_id for market in new)
-        requests = self._venue.subscriptions(MarketTable(self._venue.name, new))
-        if not requests or not self._venue.by_market:
+        endpoint = self._venue.endpoint
+        if not endpoint.by_market:
+            return
+        requests = endpoint.subscribe(markets.only(new))
+        if not requests:
             return
         self._added = {market.market_id for market in new}
         now_ms = self._clock_ms()
         for market in new:
             self._asked_ms.setdefault(market.base_asset, now_ms)
-        self._missing += len(requests)
+        self._missing += sum(request.acks for request in requests)
         self._acknowledged.clear()
-        for text in requests:
-            self.spawn(self.send(text))
-        self.spawn(self._end_unless_acknowledged())
+        self.spawn(self._ask(requests))
+        pauses_s = sum(request.pause_s for request in requests)
+        self.spawn(self._end_unless_acknowledged(pauses_s))
 
     def subscribe_again(self, markets: MarketTable, error: str) -> None:
         """
@@ -167,8 +177,17 @@ class Connection:
         finally:
             waiting.cancel()
 
-    async def _end_unless_acknowledged(self) -> None:
-        timeout_s = self._timing.subscribe_timeout_s
+    async def _ask(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            await self.send(request.text)
+            if self.ended.done():
+                return
+            if request.pause_s:
+                await asyncio.sleep(request.pause_s)
+
+    async def _end_unless_acknowledged(self, pauses_s: float) -> None:
+        """:param pauses_s: that asking takes"""
+        timeout_s = pauses_s + self._timing.subscribe_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self._acknowledged.wait()
@@ -206,13 +225,13 @@ class Connection:
         if asked_ms:
             self._handlers.unheard(asked_ms)
 
-    async def send(self, text: str) -> None:
-        """Send a text; failing ends the connection."""
+    async def send(self, frame: Frame) -> None:
+        """Send a text or bytes; failing ends the connection."""
         if self._ws is None or self.ended.done():
             return
         try:
             async with asyncio.timeout(self._timing.ping_timeout_s):
-                await self._ws.send(text)
+                await self._ws.send(frame)
         except TimeoutError:
             self.end("the connection takes no more data")
         except ConnectionClosed as error:
@@ -251,10 +270,10 @@ class Connection:
             await self.ping()
             await asyncio.sleep(self._timing.ping_interval_s)
 
-    async def _keep_beating(self) -> None:
+    async def _keep_beating(self, heartbeat: Heartbeat) -> None:
         while True:
-            await asyncio.sleep(self._venue.heartbeat_s)
-            await self.send(self._venue.heartbeat())
+            await asyncio.sleep(heartbeat.every_s)
+            await self.send(heartbeat.text())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something for as long as the connection lives; its failure ends it."""

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 
+from liq_provider.config.address import check_url
 from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import ANY_COIN, Doubts
 from liq_provider.core.markets import MarketTable
@@ -23,7 +24,6 @@ from liq_provider.stream.retry import Retry
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.timing import Timing
 from liq_provider.stream.wanted import WantedMarkets
-from liq_provider.venues.address import check_url
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Feed:
         self._silence = silence
         self._timing = timing or Timing()
         self._record = FeedRecord(venue.name, url, clock_ms())
-        self._intake = Intake(venue, sink, self._record, doubts, clock_ms)
+        self._intake = Intake(sink, self._record, doubts, clock_ms)
         self._handlers = Handlers(self._on_frame, self._on_proof, self._on_unheard)
         self._current: Connection | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -174,7 +174,7 @@ class Feed:
         self._current = connection
         self._record.connections += 1
         self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
-        self._silence.connected(self._venue.name, self._clock_ms())
+        self._silence.connected(self._venue.name, self._clock_ms(), self._venue.quiet_alone_s)
         # The list may have grown while the connection was opened.
         connection.subscribe(self._markets.allowed())
         if self._on_trial:
@@ -260,9 +260,13 @@ class Feed:
 
     def _on_frame(self, connection: Connection, frame: bytes) -> Parsed:
         now_ms = self._clock_ms()
-        said = self._intake.read(frame, self._markets.table, now_ms)
+        said = self._intake.read(connection.session, frame, self._markets.table, now_ms)
+        if said.life:
+            self._heard(connection, now_ms, 0)
         if said.liquidations:
             since_ms = self._since_ms(connection)
+            if said.past:
+                since_ms = max(since_ms, max(item.event_ms for item in said.liquidations) + 1)
             live = sum(1 for order in said.liquidations if order.event_ms >= since_ms)
             if live:
                 self._heard(connection, now_ms, live)

@@ -1,6 +1,7 @@
 """Opening a websocket, and what an exchange's refusal means."""
 
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -31,14 +32,16 @@ class Refusal(FeedRefused):
         self.retry_after_s = retry_after_s
 
 
-async def handshake(url: str, timing: Timing) -> ClientConnection:
+async def handshake(url: str, headers: Mapping[str, str], timing: Timing) -> ClientConnection:
     """
+    :param headers: that the exchange wants beside the usual ones
     :raises Refusal: if the exchange does not want this client
     :raises FeedError: for everything else that went wrong
     """
     try:
         return await connect(
             url,
+            additional_headers=headers,
             open_timeout=timing.open_timeout_s,
             close_timeout=timing.close_timeout_s,
             ping_interval=None,  # our own pings prove coverage as well

@@ -7,7 +7,8 @@ from liq_provider.core.doubts import ANY_COIN, Doubts
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.stream.feed_status import FeedRecord
-from liq_provider.venues.base import Parsed, Venue
+from liq_provider.venues.base import Parsed, Session
+from liq_provider.venues.frame import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +28,26 @@ class Intake:
 
     def __init__(
         self,
-        venue: Venue,
         sink: Sink,
         record: FeedRecord,
         doubts: Doubts,
         clock_ms: Callable[[], int],
     ) -> None:
-        self._venue = venue
         self._sink = sink
         self._record = record
         self._doubts = doubts
         self._clock_ms = clock_ms
 
-    def read(self, frame: bytes, markets: MarketTable, now_ms: int) -> Parsed:
-        """:return: what the frame says; nothing if our own code failed"""
+    def read(self, session: Session, frame: Frame, markets: MarketTable, now_ms: int) -> Parsed:
+        """
+        :param session: of the connection that it came by
+        :return: what the frame says; nothing if our own code failed
+        """
         record = self._record
         record.frames += 1
         record.last_frame_ms = now_ms
         try:
-            said = self._venue.parse(frame, markets, now_ms)
+            said = session.parse(frame, markets, now_ms)
         except Exception as error:
             self.fault("parse", error)
             return _NOT_READ

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 class _Voice:
     """
     :param heard_ms: time of the last liquidation, or of connecting if that was later
+    :param alone_after_ms: no liquidation for so long is implausible for a whole exchange, even
+        if nobody is there to compare with, or all others are as quiet
     :param counts: (second, liquidations in it), the oldest first
     """
 
     heard_ms: int | None = None
+    alone_after_ms: int = 0
     counts: deque[list[int]] = field(default_factory=deque)
 
 
@@ -27,24 +30,22 @@ class SilenceJudge:
 
     :param silent_after_s: no liquidation for so long is suspicious if others are busy
     :param busy_count: liquidations of all other venues within that time
-    :param alone_after_s: no liquidation for so long is implausible for a whole exchange, even
-        if nobody is there to compare with, or all others are as quiet
     """
 
-    def __init__(
-        self,
-        silent_after_s: float = 180.0,
-        busy_count: int = 20,
-        alone_after_s: float = 1800.0,
-    ) -> None:
+    def __init__(self, silent_after_s: float = 180.0, busy_count: int = 20) -> None:
         self._silent_after_ms = round(silent_after_s * 1000)
         self._busy_count = busy_count
-        self._alone_after_ms = round(alone_after_s * 1000)
         self._voices: dict[str, _Voice] = {}
 
-    def connected(self, venue: str, now_ms: int) -> None:
-        """A feed is connected and subscribed: its patience starts anew."""
-        self._voices.setdefault(venue, _Voice()).heard_ms = now_ms
+    def connected(self, venue: str, now_ms: int, alone_after_s: float) -> None:
+        """
+        A feed is connected and subscribed: its patience starts anew.
+
+        :param alone_after_s: no liquidation for so long is implausible for this exchange, even if
+            nobody is there to compare with, or all others are as quiet
+        """
+        voice = self._voices.setdefault(venue, _Voice())
+        voice.heard_ms, voice.alone_after_ms = now_ms, round(alone_after_s * 1000)
 
     def lost(self, venue: str) -> None:
         """A feed is not connected, so it cannot be silent. What it said still counts."""
@@ -52,9 +53,9 @@ class SilenceJudge:
 
     def heard(self, venue: str, now_ms: int, count: int) -> None:
         """
-        A feed delivered liquidations.
+        A feed delivered liquidations, or something else that a dead address does not.
 
-        :param count: how many
+        :param count: how many liquidations
         """
         voice = self._voices.setdefault(venue, _Voice())
         if voice.heard_ms is not None:
@@ -74,7 +75,7 @@ class SilenceJudge:
         quiet_ms = now_ms - voice.heard_ms
         if quiet_ms < self._silent_after_ms:
             return False
-        if quiet_ms >= self._alone_after_ms:
+        if quiet_ms >= voice.alone_after_ms:
             return True
         return self._others(venue, now_ms) >= self._busy_count
 

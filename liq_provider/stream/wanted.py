@@ -52,13 +52,11 @@ class WantedMarkets:
         """:return: the markets to subscribe to"""
         if not self._rejected:
             return self.table
-        return MarketTable(
-            self._venue.name,
-            [market for market in self.table if market.market_id not in self._rejected],
+        return self.table.only(
+            market for market in self.table if market.market_id not in self._rejected
         )
 
 
 def _needs_no_list(venue: Venue) -> bool:
     """Whether a venue delivers everything unasked and names its markets readably."""
-    market = MarketTable(venue.name).get("BTCUSDT")
-    return market is not None and not venue.subscriptions(MarketTable(venue.name, [market]))
+    return venue.markets.rule is not None and not venue.endpoint.by_market

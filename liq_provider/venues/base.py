@@ -1,11 +1,20 @@
-"""What every exchange module provides: where to connect, what to say, how to read a frame."""
+"""
+What the file of an exchange states about it: a ``VENUE`` of the class ``Venue``.
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+Everything else reads it from there, so nothing but that file knows an exchange by its name.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.core.markets import MarketTable
+from liq_provider.core.markets import CcxtRules, Market, MarketTable, NamingRule
+from liq_provider.venues.dialect import Dialect
+from liq_provider.venues.frame import Frame
+from liq_provider.venues.places import Addresses
+from liq_provider.venues.recorded import RowReader, TardisRows
+from liq_provider.venues.rest_history import Fetch, RestHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +23,8 @@ class Parsed:
     What one frame said.
 
     :param liquidations: the liquidations in it, in the frame's order
-    :param reply: text to send back (an answer to the venue's own ping), or None
+    :param reply: what to send back (an answer to the venue's own ping), or None
     :param acknowledged: number of subscription requests that this frame confirms
-    :param alive: the frame is an answer to our heartbeat
     :param error: the venue's error message for us, or None
     :param rejected: market ids that the error names: subscribing works without them
     :param dropped: how many records were left out, by reason (``"unknown_market"``, ...)
@@ -24,47 +32,30 @@ class Parsed:
         ``Doubts`` names them; such a liquidation may be missing
     :param understood: False if the frame fits no known shape; it is then kept as a sample. A
         well-formed message of an unknown kind leaves nothing unread
+    :param past: its liquidations are a snapshot of the past, whatever their times say
+    :param life: it proves that the address speaks although it holds no liquidation, as an
+        ordinary trade does on a stream of trades. Answers to what we say prove nothing
     """
 
     liquidations: Sequence[Liquidation] = ()
-    reply: str | None = None
+    reply: Frame | None = None
     acknowledged: int = 0
-    alive: bool = False
     error: str | None = None
     rejected: Sequence[str] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     unread: Collection[str] = ()
     understood: bool = True
+    past: bool = False
+    life: bool = False
 
 
-class Venue(Protocol):
+class Session(Protocol):
     """
-    One exchange. Implementations are stateless and do no I/O.
-
-    :param name: our name of the venue, as used in settings and in the store
-    :param url: the public production address
-    :param sampled: the venue publishes only some of its liquidations; totals are a lower bound
-    :param by_market: it delivers only the markets that its subscriptions name
-    :param heartbeat_s: seconds between our text heartbeats; 0 if websocket pings suffice
-    :param max_age_s: the venue closes connections of this age; we roll over before; 0 for none
+    The reader of one connection. It may remember what the connection said before, such as the
+    numbers of its channels; it does no I/O.
     """
 
-    name: str
-    url: str
-    sampled: bool
-    by_market: bool
-    heartbeat_s: float
-    max_age_s: float
-
-    def subscriptions(self, markets: MarketTable) -> list[str]:
-        """:return: the texts to send after connecting, already split to the venue's limits"""
-        ...
-
-    def heartbeat(self) -> str:
-        """:return: the text to send every ``heartbeat_s`` seconds"""
-        ...
-
-    def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
+    def parse(self, frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
         """
         Read one frame. Never raises: a frame that fits no shape has ``understood=False``.
 
@@ -73,30 +64,142 @@ class Venue(Protocol):
         ...
 
 
-def number_repeats(
-    liquidations: Iterator[Liquidation] | Sequence[Liquidation],
-) -> list[Liquidation]:
-    """Give otherwise equal orders of one message the ordinals 0, 1, 2, ..."""
-    seen: dict[Liquidation, int] = {}
-    numbered = []
-    for item in liquidations:
-        count = seen.get(item, 0)
-        seen[item] = count + 1
-        numbered.append(item if count == 0 else _with_ordinal(item, count))
-    return numbered
+@dataclass(frozen=True, slots=True)
+class Stateless:
+    """
+    A session that has nothing to remember.
+
+    :param parse: see ``Session.parse``
+    """
+
+    parse: Callable[[Frame, MarketTable, int], Parsed]
+
+    def __call__(self) -> Session:
+        """:return: itself: one reader serves all connections"""
+        return self
 
 
-def _with_ordinal(item: Liquidation, ordinal: int) -> Liquidation:
-    return Liquidation(
-        item.venue,
-        item.market_id,
-        item.pair,
-        item.base_asset,
-        item.position_side,
-        item.price,
-        item.quantity,
-        item.notional_usd,
-        item.event_ms,
-        item.received_ms,
-        ordinal,
-    )
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    A subscription.
+
+    :param text: what to send
+    :param pause_s: to wait afterwards, where the venue counts requests
+    :param acks: acknowledgements that it is answered with
+    """
+
+    text: Frame
+    pause_s: float = 0.0
+    acks: int = 1
+
+
+def _nothing(markets: MarketTable) -> list[Request]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """
+    Where liquidations are streamed.
+
+    :param url: the public production address
+    :param subscribe: what to send after connecting, already split to the venue's limits; by
+        default the address itself subscribes
+    :param headers: of the handshake
+    :param by_market: it delivers only the markets that its subscriptions name
+    """
+
+    url: str
+    subscribe: Callable[[MarketTable], list[Request]] = _nothing
+    headers: Mapping[str, str] = field(default_factory=dict)
+    by_market: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """
+    What a venue wants to hear now and then besides websocket pings.
+
+    :param every_s: seconds between two
+    :param text: what to send now
+    """
+
+    every_s: float
+    text: Callable[[], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSpec:
+    """
+    Which markets the stream is about, and how they are called there.
+
+    :param ccxt_id: ccxt's class
+    :param fetch_types: what ccxt is to list, its option ``fetchMarkets.types``
+    :param rules: how ccxt's list is read
+    :param listing: asks the venue itself, at ``rest_url``, where ccxt does not know it
+    :param rule: see ``MarketTable``
+    :param shipped: few markets whose contract sizes were verified, to read history without a list
+    """
+
+    ccxt_id: str = ""
+    fetch_types: tuple[str, ...] = ("swap",)
+    rules: CcxtRules = CcxtRules()  # noqa: RUF009 - it is frozen
+    listing: Callable[[Fetch], list[Market]] | None = None
+    rule: NamingRule | None = None
+    shipped: tuple[Market, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """
+    One exchange.
+
+    :param name: as used in settings and in the store; the name of its file
+    :param title: as people write it
+    :param default_on: listened to unless the settings say otherwise
+    :param evidence: what vouches for its side and amount: its documentation, somebody's
+        measurement, or only an argument
+    :param sampled: it publishes only so much of its liquidations, in words that continue "at
+        most"; totals are a lower bound. Empty if it publishes all
+    :param price_kind: which price it states
+    :param latency_ms: how long after the trade a live feed has it; for files that do not say
+    :param heartbeat: None if websocket pings suffice
+    :param max_age_s: it closes connections of this age; we roll over before; 0 for none
+    :param quiet_alone_s: no liquidation for so long is implausible even if all venues are quiet
+    :param endpoint: where it streams
+    :param session: makes the reader of a connection
+    :param markets: which markets
+    :param addresses: its hosts, right ones and others
+    :param history: its public REST history, None if it publishes none
+    :param tardis: how Tardis' files name it, None if they are not read
+    :param readers: kinds of files that hold its liquidations alone
+    :param dialect: how the simulator plays it
+    """
+
+    name: str
+    title: str
+    default_on: bool = False
+    evidence: Literal["documented", "measured", "argued"]
+    sampled: str = ""
+    price_kind: Literal["fill", "bankruptcy", "order", "mark"]
+    latency_ms: int = 1_000
+    heartbeat: Heartbeat | None = None
+    max_age_s: float = 0.0
+    quiet_alone_s: float = 1_800.0
+    endpoint: Endpoint
+    session: Callable[[], Session]
+    markets: MarketSpec
+    addresses: Addresses
+    history: RestHistory | None = None
+    tardis: TardisRows | None = None
+    readers: tuple[RowReader, ...] = ()
+    dialect: Dialect
+
+    def parse(self, frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
+        """:return: what a frame says by itself, to somebody who heard none before it"""
+        return self.session().parse(frame, markets, received_ms)
+
+    def table(self, markets: Iterable[Market] = ()) -> MarketTable:
+        """:return: these markets, and those that the venue's naming rule tells"""
+        return MarketTable(self.name, markets, self.markets.rule)

@@ -6,7 +6,7 @@ a forced order is refused with a reason that the status page counts, so that a c
 format shows as a rising number instead of as wrong money.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
@@ -16,7 +16,8 @@ import orjson
 from liq_provider.core.doubts import ANY_COIN
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market
-from liq_provider.venues.base import Parsed, number_repeats
+from liq_provider.venues.base import Parsed
+from liq_provider.venues.frame import Frame
 
 Reason = Literal[
     "bad_record",
@@ -28,6 +29,8 @@ Reason = Literal[
     "coin_m",
     "unknown_market",
 ]
+
+Unit = Literal["contracts", "base", "quote"]
 
 # Times are milliseconds: seconds, micro- and nanoseconds fall outside of 2017 to 2100. They
 # are refused rather than converted: a venue that changes its unit may have changed more.
@@ -43,7 +46,6 @@ NOTHING = Parsed()
 NOT_UNDERSTOOD = Parsed(understood=False)
 DAMAGED = Parsed(understood=False, unread=(ANY_COIN,))
 ACKNOWLEDGED = Parsed(acknowledged=1)
-ALIVE = Parsed(alive=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ UNKNOWN_MARKET = Refused("unknown_market", None)
 COIN_M = Refused("coin_m", None)
 
 
-def decode(frame: str | bytes) -> Any:
+def decode(frame: Frame) -> Any:
     """:return: what the JSON says, None if it is none"""
     try:
         return orjson.loads(frame)
@@ -110,12 +112,14 @@ def build(
     amount: float,
     event_ms: int,
     received_ms: int,
+    unit: Unit = "contracts",
 ) -> Liquidation | Refused:
     """
     Turn the venue's units into ours.
 
     :param price: quote units per base unit, 0 if it was unreadable
-    :param amount: contracts, 0 if it was unreadable
+    :param amount: 0 if it was unreadable
+    :param unit: what the amount counts; contracts of size 1 are base units
     :param event_ms: the venue's time, 0 if it was unreadable
     :return: the record, or why there is none
     """
@@ -125,7 +129,11 @@ def build(
         return Refused("bad_quantity", market.base_asset)
     if not event_ms:
         return Refused("bad_time", market.base_asset)
-    if market.linear:
+    if unit == "quote":
+        quantity, notional_usd = amount / price, amount
+    elif unit == "base":
+        quantity, notional_usd = amount, amount * price
+    elif market.linear:
         quantity = amount * market.contract_size
         notional_usd = quantity * price
     else:
@@ -167,3 +175,32 @@ def collect(records: Sequence[Liquidation | Refused]) -> Parsed:
             unread_coins.add(record.base_asset)
     liquidations = number_repeats(kept) if len(kept) > 1 else kept
     return Parsed(liquidations, dropped=dropped, unread=unread_coins)
+
+
+def number_repeats(
+    liquidations: Iterator[Liquidation] | Sequence[Liquidation],
+) -> list[Liquidation]:
+    """Give otherwise equal orders of one message the ordinals 0, 1, 2, ..."""
+    seen: dict[Liquidation, int] = {}
+    numbered = []
+    for item in liquidations:
+        count = seen.get(item, 0)
+        seen[item] = count + 1
+        numbered.append(item if count == 0 else _with_ordinal(item, count))
+    return numbered
+
+
+def _with_ordinal(item: Liquidation, ordinal: int) -> Liquidation:
+    return Liquidation(
+        item.venue,
+        item.market_id,
+        item.pair,
+        item.base_asset,
+        item.position_side,
+        item.price,
+        item.quantity,
+        item.notional_usd,
+        item.event_ms,
+        item.received_ms,
+        ordinal,
+    )

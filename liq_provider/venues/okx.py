@@ -1,13 +1,42 @@
 """OKX perpetual swaps: at most one frame per contract and second, quantities in contracts."""
 
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
+import orjson
+
+from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market, MarketTable
-from liq_provider.venues.base import Parsed
+from liq_provider.errors import FeedError
+from liq_provider.venues.base import (
+    Endpoint,
+    Heartbeat,
+    MarketSpec,
+    Parsed,
+    Request,
+    Stateless,
+    Venue,
+)
+from liq_provider.venues.dialect import (
+    LISTED_MS,
+    Caller,
+    Contract,
+    Dialect,
+    ForcedOrder,
+    PlayedVenue,
+    Query,
+    as_dict,
+    coin_price,
+    dumps,
+    market_in_contracts,
+    order_side,
+    plain,
+)
 from liq_provider.venues.fields import (
     ACKNOWLEDGED,
-    ALIVE,
     DAMAGED,
     NOT_READABLE,
     NOT_UNDERSTOOD,
@@ -20,49 +49,44 @@ from liq_provider.venues.fields import (
     milliseconds,
     number,
 )
+from liq_provider.venues.frame import Frame
+from liq_provider.venues.places import Addresses, Place
+from liq_provider.venues.recorded import RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
 
+_NAME = "okx"
 _CHANNEL = "liquidation-orders"
 _CLOSES: dict[str, PositionSide] = {"sell": "long", "buy": "short"}
 
 
-class Okx:
-    """The price is the bankruptcy price; the first frame can hold orders of the past."""
+# -- what it is asked and sends ------------------------------------------------------------
 
-    name = "okx"
-    url = "wss://ws.okx.com:8443/ws/v5/public"
-    sampled = True
-    by_market = False
-    heartbeat_s = 25.0
-    max_age_s = 0.0
 
-    def subscriptions(self, markets: MarketTable) -> list[str]:
-        """One request for all swaps."""
-        return [
-            '{"op":"subscribe","args":[{"channel":"liquidation-orders","instType":"SWAP"}]}',
-        ]
+def subscribe(markets: MarketTable) -> list[Request]:
+    """One request for all swaps."""
+    return [
+        Request(dumps({"op": "subscribe", "args": [{"channel": _CHANNEL, "instType": "SWAP"}]}))
+    ]
 
-    def heartbeat(self) -> str:
-        """OKX closes connections that were quiet for 30 s."""
-        return "ping"
 
-    def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
-        """Read a list of contracts with their orders, or an answer."""
-        message = decode(frame)
-        if message is None:
-            return _text(frame)
-        if message.__class__ is not dict:
-            return NOT_UNDERSTOOD
-        if "event" in message:
-            return _answer(message)
-        channel, data = message.get("arg"), message.get("data")
-        if channel.__class__ is not dict or channel.get("channel") != _CHANNEL:
-            return NOT_UNDERSTOOD
-        if data.__class__ is not list:
-            return DAMAGED
-        records: list[Liquidation | Refused] = []
-        for item in data:
-            _read_contract(item, markets, received_ms, records)
-        return collect(records)
+def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
+    """Read a list of contracts with their orders, or an answer."""
+    message = decode(frame)
+    if message is None:
+        return _text(frame)
+    if message.__class__ is not dict:
+        return NOT_UNDERSTOOD
+    if "event" in message:
+        return _answer(message)
+    channel, data = message.get("arg"), message.get("data")
+    if channel.__class__ is not dict or channel.get("channel") != _CHANNEL:
+        return NOT_UNDERSTOOD
+    if data.__class__ is not list:
+        return DAMAGED
+    records: list[Liquidation | Refused] = []
+    for item in data:
+        _read_contract(item, markets, received_ms, records)
+    return collect(records)
 
 
 def _read_contract(
@@ -112,9 +136,9 @@ def _position_side(detail: dict[str, Any]) -> PositionSide | None:
     return None
 
 
-def _text(frame: str | bytes) -> Parsed:
+def _text(frame: Frame) -> Parsed:
     if frame in ("pong", b"pong"):
-        return ALIVE
+        return NOTHING
     if frame in ("ping", b"ping"):
         return Parsed(reply="pong")
     return DAMAGED
@@ -129,3 +153,292 @@ def _answer(message: dict[str, Any]) -> Parsed:
     if event in ("unsubscribe", "channel-conn-count"):
         return NOTHING
     return NOT_UNDERSTOOD
+
+
+# -- its markets and addresses -------------------------------------------------------------
+
+
+def _shipped(base: str, contract_size: float) -> Market:
+    return Market(_NAME, f"{base}-USDT-SWAP", f"{base}/USDT:USDT", base, contract_size)
+
+
+_SHIPPED = (_shipped("BTC", 0.01), _shipped("ETH", 0.1), _shipped("SOL", 1), _shipped("DOGE", 1000))
+
+_ADDRESSES = Addresses(
+    owner=r"(.*\.)?(okx|okex)\.(com|cab)",
+    feeds=(Place(r"ws[a-z]*\.okx\.com", "/ws/v5/public"),),
+    rest_url="https://www.okx.com",
+    apis=(Place(r"(www|my|eea|us|app|aws)\.okx\.com", ""),),
+    instead=(
+        (Place(r".*okex\.com"), "is OKX's old name, which is shut down"),
+        (Place(r".*okx\.com", "/ws/v5/(private|business)"), "is OKX's channel for other things"),
+        (Place(r".*okx\.com", "/ws/v3.*"), "is an old OKX interface that is shut down"),
+    ),
+    test_hosts=(r"ws[a-z]*pap\.okx\.com",),
+    # With this the usual host serves the demo.
+    test_queries=(("brokerid", "9999"),),
+)
+
+
+# -- its history and files -----------------------------------------------------------------
+
+_MOST_PAGES = 50
+_PAGE = 100
+
+
+def _history(
+    market: Market, gap: Interval, now_ms: int, fetch: Fetch
+) -> tuple[list[Liquidation], int]:
+    """Newest first, page by page, until a row at or before the gap's beginning."""
+    orders: list[Liquidation] = []
+    after_ms = gap.end_ms
+    for _ in range(_MOST_PAGES):
+        page = _history_page(market, after_ms, now_ms, fetch)
+        orders += page
+        oldest_ms = min((order.event_ms for order in page), default=after_ms)
+        if oldest_ms <= gap.start_ms:
+            return orders, gap.start_ms
+        if oldest_ms >= after_ms:
+            break
+        # Orders of one moment may stand on both sides of a page's end.
+        after_ms = oldest_ms + 1 if len(page) > 1 and oldest_ms + 1 < after_ms else oldest_ms
+    return orders, after_oldest(orders, gap)
+
+
+def _history_page(market: Market, after_ms: int, now_ms: int, fetch: Fetch) -> list[Liquidation]:
+    answer = fetch(
+        "/api/v5/public/liquidation-orders",
+        {
+            "instType": "SWAP",
+            "uly": market.market_id.removesuffix("-SWAP"),
+            "state": "filled",
+            "after": str(after_ms),
+            "limit": str(_PAGE),
+        },
+    )
+    if not isinstance(answer, dict) or answer.get("code") != "0":
+        said = answer.get("msg") if isinstance(answer, dict) else None
+        raise FeedError(f"okx: the history of {market.market_id} is refused ({said})")
+    items = answer.get("data")
+    if not isinstance(items, list):
+        raise FeedError(f"okx: the history of {market.market_id} was not understood")
+    own = [item for item in items if isinstance(item, dict)]
+    own = [item for item in own if item.get("instId") == market.market_id]
+    if not own:
+        return []
+    parsed = parse(_frame_of(*own), MarketTable(_NAME, [market]), now_ms)
+    if not parsed.understood or parsed.dropped:
+        raise FeedError(
+            f"okx: the history of {market.market_id} was not understood ({dict(parsed.dropped)})"
+        )
+    return list(parsed.liquidations)
+
+
+def _frame_of(*contracts: Any) -> bytes:
+    arg = {"channel": _CHANNEL, "instType": "SWAP"}
+    return orjson.dumps({"arg": arg, "data": list(contracts)})
+
+
+def _detail_frame(market_id: str, detail: dict[str, str]) -> bytes:
+    return _frame_of({"instId": market_id, "instType": "SWAP", "details": [detail]})
+
+
+def _row(row: dict[str, str], market_id: str) -> RecordedFrame:
+    market_id = row.pop("instId")
+    return RecordedFrame(_detail_frame(market_id, row), market_id)
+
+
+def _rest_answer(answer: Any) -> Iterable[RecordedFrame | str]:
+    contracts = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(contracts, list):
+        said = answer.get("msg") if isinstance(answer, dict) else None
+        yield f"no answer with data, but {said!r}" if said else "no answer with data"
+        return
+    for contract in contracts:
+        market_id = contract.get("instId") if isinstance(contract, dict) else None
+        yield RecordedFrame(_frame_of(contract), str(market_id or ""))
+
+
+# Answers of the REST history as JSON, or rows with the side of the order, contracts and price.
+_REST_ROWS = RowReader(
+    name="okx-rest",
+    columns=("ts", "instId", "side", "sz", "bkPx"),
+    header=frozenset({"instId", "side", "sz", "bkPx"}),
+    row=_row,
+    json_suffixes=frozenset({".json", ".jsonl"}),
+    answer=_rest_answer,
+    keys=(b'"instId"', b'"details"', b'"bkPx"'),
+    per_market=True,
+)
+
+
+def _tardis(row: TardisRow) -> Frame:
+    detail = {"side": row.order_side, "sz": row.amount, "bkPx": row.price, "ts": row.event_ms}
+    return _detail_frame(row.market_id, detail)
+
+
+# -- how the simulator plays it ------------------------------------------------------------
+
+_LOOK_BACK_MS = 6 * HOUR_MS
+_SNAPSHOT_BACK_MS, _SNAPSHOT_AGE_MS = HOUR_MS, 120_000
+
+
+def _market(contract: Contract) -> Market:
+    return market_in_contracts(_NAME, f"{contract.coin}-{contract.quote}-SWAP", contract)
+
+
+def _encode(
+    emit_ms: int, market_id: str, contract: Contract, orders: Sequence[ForcedOrder]
+) -> Frame:
+    details = [
+        {
+            "bkLoss": "0",
+            "bkPx": coin_price(order, contract),
+            "ccy": "",
+            "posSide": order.position_side,
+            "side": order_side(order).lower(),
+            "sz": contract.contracts(order.quantity),
+            "ts": str(order.event_ms),
+        }
+        for order in orders
+    ]
+    return dumps(
+        {
+            "arg": {"channel": _CHANNEL, "instType": "SWAP"},
+            "data": [{"details": details, **_instrument_names(market_id)}],
+        }
+    )
+
+
+def _instrument_names(market_id: str) -> dict[str, str]:
+    family = market_id.removesuffix("-SWAP")
+    return {"instFamily": family, "instId": market_id, "instType": "SWAP", "uly": family}
+
+
+def _topic(market_id: str) -> str:
+    return _CHANNEL
+
+
+def _answer_to(caller: Caller, frame: Frame) -> Iterable[Frame]:
+    if frame in ("ping", b"ping"):
+        yield "pong"
+        return
+    message = as_dict(frame)
+    op, args = message.get("op"), message.get("args")
+    if op not in ("subscribe", "unsubscribe") or not isinstance(args, list):
+        yield _error(caller, "60012", f"Invalid request: {str(frame)[:200]}")
+        return
+    for arg in args:
+        channel = arg.get("channel") if isinstance(arg, dict) else None
+        if channel != _CHANNEL or arg.get("instType") != "SWAP":
+            yield _error(caller, "60018", f"Wrong URL or channel:{channel} doesn't exist")
+            return
+        yield dumps({"event": op, "arg": arg, "connId": caller.conn_id})
+        if op == "subscribe":
+            caller.topics.add(channel)
+            # The first message can be an order from long before the subscription.
+            now_ms = caller.venue.now_ms()
+            yield from caller.venue.frames(now_ms - _SNAPSHOT_BACK_MS, now_ms - _SNAPSHOT_AGE_MS)[
+                -1:
+            ]
+        else:
+            caller.topics.discard(channel)
+
+
+def _error(caller: Caller, code: str, reason: str) -> str:
+    return dumps({"event": "error", "code": code, "msg": reason, "connId": caller.conn_id})
+
+
+def _rest(*entries: object) -> object:
+    return {"code": "0", "msg": "", "data": entries}
+
+
+def _time(venue: PlayedVenue, query: Query) -> object:
+    return _rest({"ts": str(venue.now_ms())})
+
+
+def _liquidations(venue: PlayedVenue, query: Query) -> object:
+    """What was on the stream, heard or not; newest first, a page at a time."""
+    family, now_ms = query.get("uly", ""), venue.now_ms()
+    after_ms = int(query.get("after") or now_ms)
+    limit = min(int(query.get("limit") or _PAGE), _PAGE)
+    details: list[dict[str, str]] = []
+    from_ms = max(after_ms - _LOOK_BACK_MS, 0)
+    for frame in venue.frames(from_ms, min(now_ms, after_ms + 2_000)):
+        for contract in orjson.loads(frame)["data"]:
+            if contract["instFamily"] == family:
+                details += [d for d in contract["details"] if int(d["ts"]) < after_ms]
+    if not details:
+        return _rest()
+    details.sort(key=lambda detail: -int(detail["ts"]))
+    return _rest({"details": details[:limit], **_instrument_names(f"{family}-SWAP")})
+
+
+def _instruments(venue: PlayedVenue, query: Query) -> object:
+    kind = query.get("instType", "")
+    if kind not in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"):
+        return {"code": "51000", "msg": "Parameter instType error", "data": []}
+    return _rest(*(_instrument(*entry) for entry in (venue.listed() if kind == "SWAP" else ())))
+
+
+def _instrument(market_id: str, contract: Contract) -> dict[str, object]:
+    return {
+        "alias": "",
+        "baseCcy": "",
+        "category": "1",
+        "ctMult": "1",
+        "ctType": "linear",
+        "ctVal": contract.ct_val,
+        "ctValCcy": contract.coin,
+        "expTime": "",
+        "lever": "50",
+        "listTime": str(LISTED_MS),
+        "lotSz": "0.01",
+        "minSz": "0.01",
+        "optType": "",
+        "quoteCcy": "",
+        "settleCcy": contract.quote,
+        "state": "live",
+        "stk": "",
+        "tickSz": plain(Decimal(contract.tick) / contract.multiplier),
+        **_instrument_names(market_id),
+    }
+
+
+_DIALECT = Dialect(
+    bucket_ms=1_000,
+    delay_ms=100,
+    market=_market,
+    encode=_encode,
+    answer=_answer_to,
+    topic=_topic,
+    idle_s=30.0,
+    share=0.2,
+    rest={
+        "/api/v5/public/time": _time,
+        "/api/v5/public/instruments": _instruments,
+        "/api/v5/public/liquidation-orders": _liquidations,
+    },
+    rest_prefix="/api/v5/",
+    ccxt_paths={"rest": ""},
+)
+
+
+VENUE = Venue(
+    name=_NAME,
+    title="OKX",
+    default_on=True,
+    evidence="documented",
+    sampled="one message per contract and second",
+    price_kind="bankruptcy",
+    # It closes connections that were quiet for 30 s.
+    heartbeat=Heartbeat(25.0, lambda: "ping"),
+    endpoint=Endpoint("wss://ws.okx.com:8443/ws/v5/public", subscribe),
+    session=Stateless(parse),
+    markets=MarketSpec("okx", shipped=_SHIPPED),
+    addresses=_ADDRESSES,
+    history=RestHistory(_history),
+    tardis=TardisRows("okex-swap", _tardis),
+    readers=(_REST_ROWS,),
+    dialect=_DIALECT,
+)

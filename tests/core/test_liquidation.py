@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from liq_provider.core.liquidation import Liquidation, base_asset_of, base_asset_of_pair, minute_of
-from liq_provider.venues.base import number_repeats
+from liq_provider.venues.fields import number_repeats
 
 ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000, 60_100)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from liq_provider.core.markets import Market, MarketTable, markets_from_ccxt
+from liq_provider.core.markets import CcxtRules, Market, MarketTable, markets_from_ccxt
+from liq_provider.venues import VENUES
 
 
 def test_the_list_comes_before_the_naming_rule() -> None:
@@ -37,7 +38,7 @@ def test_the_list_comes_before_the_naming_rule() -> None:
 def test_new_listings_are_named_where_quantities_are_coins(
     venue: str, market_id: str, pair: str | None
 ) -> None:
-    market = MarketTable(venue).get(market_id)
+    market = VENUES[venue].table().get(market_id)
     assert (market.pair if market else None) == pair
     assert market is None or (market.linear and market.contract_size == 1.0)
 
@@ -79,3 +80,19 @@ def test_missing_details_have_safe_values() -> None:
     raw = ccxt_market(contractSize=None, created=None, base="1000PEPE")
     (market,) = markets_from_ccxt("binance", {"1000PEPE/USDT:USDT": raw})
     assert (market.contract_size, market.listed_ms, market.base_asset) == (1.0, None, "PEPE")
+
+
+def test_a_list_is_read_by_a_venues_own_rules() -> None:
+    """Where a stream calls a market, or counts in it, otherwise than ccxt does."""
+    rules = CcxtRules(
+        keep=lambda raw: raw["linear"],
+        market_id=lambda raw: f"coin-{raw['id']}",
+        base_asset=lambda raw: "XBT",
+        contract_size=lambda raw: 1.0,
+    )
+    raw = {"A": ccxt_market(), "B": ccxt_market(linear=False)}
+    (market,) = markets_from_ccxt("okx", raw, rules)
+    assert (market.market_id, market.base_asset, market.contract_size) == (
+        *("coin-BTC-USDT-SWAP", "XBT"),
+        1.0,
+    )

@@ -12,7 +12,8 @@ import pytest_asyncio
 from liq_provider.config.sections import VenueSettings
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.errors import SettingsError
-from liq_provider.exchange.bot_exchange import BotExchange, load_venue_markets, timeframe_ms
+from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
+from liq_provider.exchange.venue_rest import load_venue_markets
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World

@@ -16,10 +16,9 @@ from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
-from liq_provider.exchange.bot_exchange import load_venue_markets
-from liq_provider.history.fill import fill_coins, fill_gap, gaps, http_fetch
+from liq_provider.exchange.venue_rest import http_fetch, load_venue_markets
+from liq_provider.history.fill import fill_coins, fill_gap, gaps
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
@@ -30,6 +29,7 @@ from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
+from liq_provider.venues.fields import NOTHING
 from tests.integration.harness import now_ms, simulator
 from tests.simulator.helpers import tables
 
@@ -219,18 +219,19 @@ def test_the_command_fills_and_says_what_cannot_be(
 async def test_gates_history_is_read_by_its_stream_and_fills_no_order_twice(
     tmp_path: Path, market: tuple[Simulator, World]
 ) -> None:
-    """Its rows state whole seconds and the opposite sign; the sockets are real."""
+    """Its rows state the position, another price and whole seconds; the sockets are real."""
     sim, _ = market
     markets = load_venue_markets("gate", VenueSettings(rest_url=sim.url))
     assert {item.market_id for item in markets} == {"BTC_USDT", "ETH_USDT"}
-    table = MarketTable("gate", markets)
+    table = GATE.table(markets)
     now = now_ms()
     heard: list[Liquidation] = []
     async with connect(sim.ws_url("gate")) as socket:
-        await socket.send(GATE.subscriptions(table)[0])
+        await socket.send(GATE.endpoint.subscribe(table)[0].text)
         assert GATE.parse(await socket.recv(), table, now).acknowledged == 1
-        await socket.send(GATE.heartbeat())
-        assert GATE.parse(await socket.recv(), table, now).alive
+        assert GATE.heartbeat is not None
+        await socket.send(GATE.heartbeat.text())
+        assert GATE.parse(await socket.recv(), table, now) == NOTHING
         sides = [("long", 40), ("short", 30), ("long", 70)]
         sim.liquidate(
             [
@@ -254,15 +255,16 @@ async def test_gates_history_is_read_by_its_stream_and_fills_no_order_twice(
         with requests.Session() as session:
             rows = http_fetch(sim.url, session)(path, parameters)
         before = {"time": gap.start_ms // 1000 - 60, "contract": "BTC_USDT"}
-        return [*rows, before | {"size": "1", "fill_price": "50000"}]
+        return [*rows, before | {"order_size": "1", "fill_price": "50000"}]
 
     report = fill_gap(writer, reader, "gate", "BTC", gap, now + 5 * MINUTE_MS, remembers)
     assert report.filled is not None
     assert (report.filled.orders, report.filled.spans) == (2, (gap,))
     grid = reader.grids(["BTC"], ["gate"], gap.start_ms, gap.end_ms)["BTC"]
     assert grid.fills is not None
+    # Rows state what was paid, the stream the order's price.
     assert grid.fills.long_usd.sum() == pytest.approx(
-        sum(order.notional_usd for order in heard if order.position_side == "long")
+        sum(order.notional_usd for order in heard if order.position_side == "long"), rel=0.002
     )
     assert grid.fills.count.sum() == 3
     writer.close()

@@ -113,7 +113,7 @@ class Sidecar:
         for venue, table in self.markets.items():
             self.writer.put_markets(venue, table)
         names = PairNames()
-        names.update({spec.okx_base: spec.pair for spec in SYMBOLS})
+        names.update({spec.coin: spec.pair for spec in SYMBOLS})
         self.settler = Settler(self.writer, self.reader, settings, names)
         self.trackers = {venue: CoverageTracker(venue, settings.settle_ms) for venue in VENUES}
         self.since = dict.fromkeys(VENUES, START_MS)

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 SPEED = 30
 MINUTES = 6
 START_MS = 1_795_350_000_000 // MINUTE_MS * MINUTE_MS - 5_000
-COINS = sorted(spec.okx_base for spec in DEMO_SYMBOLS)
+COINS = sorted(spec.coin for spec in DEMO_SYMBOLS)
 COLUMNS = [name for name in FeatureRows.__dataclass_fields__ if name != "has_counts"]
 
 

@@ -1,11 +1,11 @@
 """Reading the simulator's frames as the sidecar would."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.core.markets import Market, MarketTable
+from liq_provider.core.markets import MarketTable
 from liq_provider.simulator.market import SimulatedMarket, TapeRow
-from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.venues import VENUES
 
 START_MS = 1_795_350_017_000  # 17 s into a minute
@@ -14,16 +14,12 @@ START_MS = 1_795_350_017_000  # 17 s into a minute
 def tables(market: SimulatedMarket) -> dict[str, MarketTable]:
     """What the sidecar knows of each venue's contracts."""
     return {
-        venue: MarketTable(venue, [_known(venue, spec) for spec in market.symbols.values()])
-        for venue in VENUES
+        name: venue.table(
+            replace(venue.dialect.market(spec), market_id=spec.id_on(name))
+            for spec in market.symbols.values()
+        )
+        for name, venue in VENUES.items()
     }
-
-
-def _known(venue: str, spec: SymbolSpec) -> Market:
-    if venue not in ("gate", "okx"):
-        return Market(venue, spec.id_on(venue), spec.pair, spec.okx_base)
-    pair = f"{spec.okx_base}/{spec.quote}:{spec.quote}"
-    return Market(venue, spec.id_on(venue), pair, spec.okx_base, float(spec.ct_val))
 
 
 def read_tape(market: SimulatedMarket, rows: Iterable[TapeRow]) -> list[Liquidation]:

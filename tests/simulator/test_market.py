@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.simulator.dialects import DIALECTS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.world import World
+from liq_provider.venues import VENUES
 from tests.simulator.helpers import START_MS, read_tape
 
 NOW = START_MS + 41_500
@@ -68,10 +68,11 @@ def test_the_tape_is_what_the_sockets_send() -> None:
     world = World(START_MS, background=20.0)
     from_ms, to_ms = START_MS - 120_000, START_MS
     live = []
-    for venue, dialect in DIALECTS.items():
-        for bucket in range(from_ms // dialect.bucket_ms - 5, to_ms // dialect.bucket_ms + 5):
+    for venue, known in VENUES.items():
+        bucket_ms = known.dialect.bucket_ms
+        for bucket in range(from_ms // bucket_ms - 5, to_ms // bucket_ms + 5):
             live += [
-                (frame.emit_ms, venue, frame.text)
+                (frame.emit_ms, venue, frame.payload)
                 for frame in world.frames(venue, bucket)
                 if from_ms <= frame.emit_ms < to_ms
             ]

@@ -97,7 +97,7 @@ def test_each_wave_has_the_strength_and_trend_of_its_role(
     world = demo_world(START_MS, seed)
     wave = wave_of(world, name)
     tape = read_tape(world, world.tape(world.first_ms, wave.close_ms + 1_000))
-    z, purity = z_and_purity(tape, world.symbols[wave.symbol].okx_base, wave.close_ms)
+    z, purity = z_and_purity(tape, world.symbols[wave.symbol].coin, wave.close_ms)
     assert z > 6
     assert (purity > 0.93) if pure else (purity < 0.7)
     if name != "D":

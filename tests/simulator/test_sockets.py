@@ -2,18 +2,18 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from liq_provider.simulator import sockets
 from liq_provider.simulator.control import OrderRequest
-from liq_provider.simulator.dialects import DIALECTS
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.orders import Order
 from liq_provider.venues import VENUES
+from liq_provider.venues.fields import NOTHING
 from tests.simulator.helpers import tables
 
 BTC = {"symbol": "BTCUSDT", "position_side": "long", "quantity": 0.25, "price": 96_000.0}
@@ -26,8 +26,8 @@ def order(venue: str, **changes: object) -> OrderRequest:
 async def subscribed(sim: Simulator, venue: str) -> ClientConnection:
     client = await connect(sim.ws_url(venue))
     known = tables(sim.market)[venue]
-    for text in VENUES[venue].subscriptions(known):
-        await client.send(text)
+    for request in VENUES[venue].endpoint.subscribe(known):
+        await client.send(request.text)
         parsed = VENUES[venue].parse(await client.recv(), known, 0)
         assert parsed.acknowledged == 1
     return client
@@ -46,7 +46,7 @@ async def test_a_liquidation_reaches_a_real_client_within_two_seconds(
     assert item.pair == "BTC/USDT:USDT"
     assert item.position_side == "long"
     assert item.notional_usd == pytest.approx(24_000.0)
-    dialect = DIALECTS[venue]
+    dialect = VENUES[venue].dialect
     assert dialect.bucket_ms + dialect.delay_ms < 2_000
     # What is later than that has waited for the machine.
     assert dialect.delay_ms <= received_ms - item.event_ms < 10_000
@@ -56,11 +56,11 @@ async def test_a_liquidation_reaches_a_real_client_within_two_seconds(
 async def test_heartbeats_and_protocol_pings_are_answered(sim: Simulator, venue: str) -> None:
     async with await subscribed(sim, venue) as client:
         await asyncio.wait_for(await client.ping(), 10)
-        text = VENUES[venue].heartbeat()
-        if text:
-            await client.send(text)
+        heartbeat = VENUES[venue].heartbeat
+        if heartbeat is not None:
+            await client.send(heartbeat.text())
             answer = await asyncio.wait_for(client.recv(), 10)
-            assert VENUES[venue].parse(answer, tables(sim.market)[venue], 0).alive
+            assert VENUES[venue].parse(answer, tables(sim.market)[venue], 0) == NOTHING
 
 
 async def test_binance_wraps_combined_streams(sim: Simulator) -> None:
@@ -123,7 +123,8 @@ async def test_okx_sends_an_old_order_first_and_bundles_details(sim: Simulator) 
 async def test_okx_closes_an_idle_connection(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "OKX_IDLE_S", 0.3)
+    okx = VENUES["okx"]
+    monkeypatch.setitem(VENUES, "okx", replace(okx, dialect=replace(okx.dialect, idle_s=0.3)))
     async with connect(sim.ws_url("okx")) as client:
         with pytest.raises(ConnectionClosed) as caught:
             await asyncio.wait_for(client.recv(), 10)

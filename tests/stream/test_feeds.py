@@ -21,8 +21,8 @@ from liq_provider.core.doubts import ANY_COIN, Doubt, Doubts
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.stream import Feed, SilenceJudge, Timing
-from liq_provider.venues import VENUES, Venue
-from liq_provider.venues.binance import Binance
+from liq_provider.venues import VENUES, Parsed, Venue
+from liq_provider.venues.base import Stateless
 
 FAST = Timing(
     open_timeout_s=2.0,
@@ -47,9 +47,7 @@ def now_ms() -> int:
 
 def table(venue: str, *more: str) -> MarketTable:
     ids = {"okx": "BTC-USDT-SWAP"}.get(venue, "BTCUSDT")
-    return MarketTable(
-        venue, [Market(venue, name, "BTC/USDT:USDT", "BTC") for name in (ids, *more)]
-    )
+    return VENUES[venue].table(Market(venue, name, "BTC/USDT:USDT", "BTC") for name in (ids, *more))
 
 
 def order(event_ms: int | None = None, symbol: str = "BTCUSDT") -> str:
@@ -300,10 +298,10 @@ async def test_coverage_begins_with_the_acknowledgement(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("okx", "ping"), ("bybit", '{"op":"ping"}')])
 async def test_text_heartbeats_go_out(name: str, text: str) -> None:
-    class Quick(type(VENUES[name])):  # type: ignore[misc]
-        heartbeat_s = 0.03
-
-    async with Exchange() as exchange, running(Rig(exchange.url, Quick())):
+    heartbeat = VENUES[name].heartbeat
+    assert heartbeat is not None
+    quick = replace(VENUES[name], heartbeat=replace(heartbeat, every_s=0.03))
+    async with Exchange() as exchange, running(Rig(exchange.url, quick)):
         await until(lambda: exchange.heard.count(text) >= 2)
 
 
@@ -400,13 +398,13 @@ async def test_garbage_is_counted_and_the_feed_goes_on() -> None:
 async def test_errors_of_sink_and_parser_do_not_end_the_feed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken(Binance):
-        def parse(self, frame: str | bytes, markets: MarketTable, received_ms: int) -> Any:
-            if b"boom" in bytes(frame, "utf8") if isinstance(frame, str) else b"boom" in frame:
-                raise ZeroDivisionError("boom")
-            return super().parse(frame, markets, received_ms)
+    def parse(frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
+        if b"boom" in bytes(frame, "utf8") if isinstance(frame, str) else b"boom" in frame:
+            raise ZeroDivisionError("boom")
+        return VENUES["binance"].parse(frame, markets, received_ms)
 
-    async with Exchange() as exchange, running(Rig(exchange.url, Broken())) as rig:
+    broken = replace(VENUES["binance"], session=Stateless(parse))
+    async with Exchange() as exchange, running(Rig(exchange.url, broken)) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         for _ in range(3):
             await exchange.say("boom")
@@ -481,8 +479,7 @@ async def test_a_refused_record_makes_only_its_own_coins_minute_unknown() -> Non
 
 
 async def test_rollover_leaves_no_hole() -> None:
-    class Short(Binance):
-        max_age_s = 0.3
+    short = replace(VENUES["binance"], max_age_s=0.3)
 
     async def stream(connection: ServerConnection, number: int) -> None:
         async def forever() -> None:
@@ -493,7 +490,7 @@ async def test_rollover_leaves_no_hole() -> None:
 
         connection.talking = asyncio.create_task(forever())  # type: ignore[attr-defined]
 
-    async with Exchange(stream) as exchange, running(Rig(exchange.url, Short())) as rig:
+    async with Exchange(stream) as exchange, running(Rig(exchange.url, short)) as rig:
         await until(lambda: rig.feed.status().rollovers >= 2)
         assert await rig.feed.prove()
         status = rig.feed.status()
@@ -505,10 +502,9 @@ async def test_rollover_leaves_no_hole() -> None:
 
 
 async def test_rollover_that_fails_keeps_the_old_connection() -> None:
-    class Short(Binance):
-        max_age_s = 0.1
+    short = replace(VENUES["binance"], max_age_s=0.1)
 
-    async with Exchange() as exchange, running(Rig(exchange.url, Short())) as rig:
+    async with Exchange() as exchange, running(Rig(exchange.url, short)) as rig:
         await until(lambda: rig.state == "live")
         exchange.refuse = (503, {})
         await until(lambda: exchange.handshakes >= 3)
@@ -521,14 +517,13 @@ async def test_rollover_that_fails_keeps_the_old_connection() -> None:
 
 
 async def test_rollover_to_a_connection_that_is_dead_keeps_the_old_one() -> None:
-    class Short(Binance):
-        max_age_s = 0.1
+    short = replace(VENUES["binance"], max_age_s=0.1)
 
     async def hang_up(connection: ServerConnection, number: int) -> None:
         if number in (1, 2):
             connection.transport.abort()
 
-    async with Exchange(hang_up) as exchange, running(Rig(exchange.url, Short())) as rig:
+    async with Exchange(hang_up) as exchange, running(Rig(exchange.url, short)) as rig:
         await until(lambda: len(exchange.connections) >= 3)
         assert rig.feed.status().reconnects == 0
         await until(lambda: rig.feed.status().rollovers >= 1)
@@ -548,7 +543,7 @@ async def test_cancelling_closes_the_connection() -> None:
 
 
 async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
-    silence = SilenceJudge(silent_after_s=1.0, busy_count=20, alone_after_s=60)
+    silence = SilenceJudge(silent_after_s=1.0, busy_count=20)
     timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
     async with Exchange() as exchange:
         rig = Rig(exchange.url, timing=timing, silence=silence)
@@ -629,7 +624,7 @@ async def test_a_refused_market_is_tried_again_with_each_new_list() -> None:
 
 def more_coins(*coins: str) -> MarketTable:
     markets = [Market("bybit", f"{coin}USDT", f"{coin}/USDT:USDT", coin) for coin in coins]
-    return MarketTable("bybit", [*table("bybit"), *markets])
+    return table("bybit").only([*table("bybit"), *markets])
 
 
 async def test_an_added_coin_is_unheard_until_its_request_is_acknowledged() -> None:
@@ -706,7 +701,7 @@ async def test_venues_that_deliver_everything_need_no_acknowledgement(name: str)
         more = Market(name, "NEW", "NEW/USDT:USDT", "NEW")
         # Gate's texts hold the time.
         await asyncio.sleep(1.1 if name == "gate" else 0)
-        rig.feed.update_markets(MarketTable(name, [*table(name), more]))
+        rig.feed.update_markets(VENUES[name].table([*table(name), more]))
         assert rig.feed.unheard() == set()
         assert await rig.feed.prove()
         assert not [text for text in exchange.heard[asked:] if "subscribe" in text]
@@ -715,7 +710,7 @@ async def test_venues_that_deliver_everything_need_no_acknowledgement(name: str)
 @pytest.mark.parametrize(("name", "waits"), [("binance", False), ("bybit", True), ("okx", True)])
 async def test_without_a_market_list_nothing_is_covered(name: str, waits: bool) -> None:
     async with Exchange() as exchange:
-        rig = Rig(exchange.url, VENUES[name], markets=MarketTable(name))
+        rig = Rig(exchange.url, VENUES[name], markets=VENUES[name].table())
         async with running(rig):
             if waits:
                 await until(lambda: "market list" in rig.feed.status().detail)

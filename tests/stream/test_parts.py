@@ -14,7 +14,7 @@ from liq_provider.venues import VENUES
 @pytest.mark.parametrize(
     "url",
     [
-        *(venue.url for venue in VENUES.values()),
+        *(venue.endpoint.url for venue in VENUES.values()),
         "wss://stream.bytick.com/v5/public/linear",
         "wss://relay.example.org:9443/binance",
         "ws://127.0.0.1:18900/ws",
@@ -64,9 +64,9 @@ MINUTE_MS = 60_000
 
 def judge() -> SilenceJudge:
     """Two feeds, both connected at 0."""
-    found = SilenceJudge(silent_after_s=180, busy_count=20, alone_after_s=1800)
-    found.connected("binance", 0)
-    found.connected("okx", 0)
+    found = SilenceJudge(silent_after_s=180, busy_count=20)
+    found.connected("binance", 0, 1_800)
+    found.connected("okx", 0, 1_800)
     return found
 
 
@@ -93,7 +93,7 @@ def test_what_others_said_long_ago_does_not_count() -> None:
 
 def test_all_other_venues_count_together() -> None:
     silence = judge()
-    silence.connected("bybit", 0)
+    silence.connected("bybit", 0, 1_800)
     silence.heard("okx", 150_000, 10)
     silence.heard("bybit", 151_000, 10)
     assert silence.silent("binance", 180_000)
@@ -116,11 +116,22 @@ def test_half_an_hour_of_silence_is_implausible_for_a_whole_exchange(others: int
     assert silence.silent("binance", 30 * MINUTE_MS)
 
 
-def test_alone_means_half_an_hour() -> None:
+def test_each_venue_has_its_own_patience() -> None:
     silence = SilenceJudge()
-    silence.connected("binance", 0)
+    silence.connected("binance", 0, VENUES["binance"].quiet_alone_s)
+    silence.connected("quiet", 0, 7_200)
     assert not silence.silent("binance", 1_799_000)
     assert silence.silent("binance", 1_800_000)
+    assert not silence.silent("quiet", 7_199_000)
+    assert silence.silent("quiet", 7_200_000)
+
+
+def test_what_a_dead_address_does_not_send_is_life_too() -> None:
+    silence = judge()
+    silence.heard("okx", 170_000, 100)
+    silence.heard("binance", 100_000, 0)
+    assert not silence.silent("binance", 279_999)
+    assert silence.silent("binance", 280_000)
 
 
 def test_a_feed_that_is_not_connected_cannot_be_silent() -> None:
@@ -135,7 +146,7 @@ def test_reconnecting_gives_a_feed_its_time_again() -> None:
     silence = judge()
     silence.heard("okx", 170_000, 100)
     silence.lost("binance")
-    silence.connected("binance", 181_000)
+    silence.connected("binance", 181_000, 1_800)
     assert not silence.silent("binance", 182_000)
 
 

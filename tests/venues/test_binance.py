@@ -25,8 +25,7 @@ LIVE = (
 
 @pytest.fixture
 def markets() -> MarketTable:
-    return MarketTable(
-        "binance",
+    return BINANCE.table(
         [
             Market("binance", "ILVUSDT", "ILV/USDT:USDT", "ILV"),
             Market("binance", "BTCUSD_PERP", "BTC/USD:BTC", "BTC", 100.0, linear=False),
@@ -173,7 +172,7 @@ def test_answers_are_told_apart(markets: MarketTable) -> None:
         in parse({"error": {"code": 2, "msg": "bad method"}, "id": 1}, markets).error
     )
     assert parse({"code": 3, "msg": "too fast"}, markets).error == "too fast (code 3)"
-    assert BINANCE.subscriptions(markets) == []
+    assert BINANCE.endpoint.subscribe(markets) == []
 
 
 @pytest.mark.recorded

@@ -8,6 +8,7 @@ import pytest
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues import VENUES
+from liq_provider.venues.fields import NOTHING
 
 RECEIVED_MS = 1_789_670_094_600
 BYBIT = VENUES["bybit"]
@@ -20,8 +21,7 @@ LIVE = (
 
 @pytest.fixture
 def markets() -> MarketTable:
-    return MarketTable(
-        "bybit",
+    return BYBIT.table(
         [
             Market("bybit", "ICPUSDT", "ICP/USDT:USDT", "ICP"),
             Market("bybit", "BTCPERP", "BTC/USDC:USDC", "BTC"),
@@ -105,7 +105,7 @@ def test_several_items_good_and_bad(markets: MarketTable) -> None:
 def test_subscriptions_name_every_linear_market_within_the_limit() -> None:
     ids = [f"COIN{number:04d}USDT" for number in range(2_000)]
     table = MarketTable("bybit", [Market("bybit", name, "", "") for name in ids])
-    requests = [orjson.loads(text) for text in BYBIT.subscriptions(table)]
+    requests = [orjson.loads(request.text) for request in BYBIT.endpoint.subscribe(table)]
     assert all(len(orjson.dumps(request["args"])) <= 21_000 for request in requests)
     topics = [topic for request in requests for topic in request["args"]]
     assert topics == [f"allLiquidation.{name}" for name in ids]
@@ -113,20 +113,21 @@ def test_subscriptions_name_every_linear_market_within_the_limit() -> None:
 
 
 def test_inverse_markets_are_not_on_the_linear_address(markets: MarketTable) -> None:
-    (text,) = BYBIT.subscriptions(markets)
-    assert orjson.loads(text) == {
+    (request,) = BYBIT.endpoint.subscribe(markets)
+    assert orjson.loads(request.text) == {
         "op": "subscribe",
         "args": ["allLiquidation.BTCPERP", "allLiquidation.ICPUSDT"],
     }
-    assert BYBIT.subscriptions(MarketTable("bybit")) == []
+    assert BYBIT.endpoint.subscribe(BYBIT.table()) == []
 
 
 def test_answers_are_told_apart(markets: MarketTable) -> None:
     base = {"success": True, "ret_msg": "", "conn_id": "x"}
     assert parse(base | {"op": "subscribe"}, markets).acknowledged == 1
-    assert parse(base | {"op": "ping", "ret_msg": "pong"}, markets).alive
-    assert parse({"op": "pong", "args": ["1789670094412"]}, markets).alive
-    assert orjson.loads(BYBIT.heartbeat()) == {"op": "ping"}
+    assert parse(base | {"op": "ping", "ret_msg": "pong"}, markets) == NOTHING
+    assert parse({"op": "pong", "args": ["1789670094412"]}, markets) == NOTHING
+    assert BYBIT.heartbeat is not None
+    assert orjson.loads(BYBIT.heartbeat.text()) == {"op": "ping"}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ GARBAGE: list[str | bytes] = [
 
 def table(venue: str) -> MarketTable:
     name = "CNPY_USDT" if venue == "gate" else "CNPY-USDT-SWAP"
-    return MarketTable(venue, [Market(venue, name, "CNPY/USDT:USDT", "CNPY", 10.0)])
+    return VENUES[venue].table([Market(venue, name, "CNPY/USDT:USDT", "CNPY", 10.0)])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_garbage_is_not_understood(venue: str, frame: str | bytes) -> None:
     said = VENUES[venue].parse(frame, table(venue), NOW_MS)
     assert not said.liquidations
     assert not said.understood or said.dropped
-    assert said.acknowledged == 0 and not said.alive
+    assert said.acknowledged == 0 and not said.life
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -139,6 +139,6 @@ def test_any_value_in_any_place_is_survived(venue: str, value: Any) -> None:
 def test_venues_carry_their_own_names_and_addresses() -> None:
     assert set(VENUES) == {"binance", "bybit", "gate", "okx"}
     assert all(venue.name == name for name, venue in VENUES.items())
-    assert all(venue.url.startswith("wss://") for venue in VENUES.values())
-    assert "/market/" in VENUES["binance"].url
+    assert all(venue.endpoint.url.startswith("wss://") for venue in VENUES.values())
+    assert "/market/" in VENUES["binance"].endpoint.url
     assert not NO_PUBLIC_FEED & set(VENUES)

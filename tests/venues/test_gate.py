@@ -8,7 +8,8 @@ import pytest
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues import VENUES
-from liq_provider.venues.gate import order_of_history
+from liq_provider.venues.fields import NOTHING, Refused
+from liq_provider.venues.gate import record_of_row
 
 RECEIVED_MS = 1_789_669_899_200
 EVENT_MS = 1_789_669_898_955
@@ -94,20 +95,77 @@ def test_what_is_no_order_is_counted(
 def test_answers(markets: MarketTable) -> None:
     assert parse(markets, event="subscribe", result={"status": "success"}).acknowledged == 1
     pong = orjson.dumps({"time": 1, "channel": "futures.pong", "event": "", "result": None})
-    assert GATE.parse(pong, markets, RECEIVED_MS).alive
+    assert GATE.parse(pong, markets, RECEIVED_MS) == NOTHING
     said = parse(markets, event="subscribe", error={"code": 2, "message": "invalid argument"})
     assert said.error == "invalid argument (code 2)"
     assert not parse(markets, channel="futures.trades").understood
 
 
 def test_it_asks_for_all_contracts_at_once(markets: MarketTable) -> None:
-    (request,) = GATE.subscriptions(markets)
-    said = orjson.loads(request)
+    (request,) = GATE.endpoint.subscribe(markets)
+    said = orjson.loads(request.text)
     assert (said["channel"], said["payload"]) == ("futures.public_liquidates", ["!all"])
-    assert orjson.loads(GATE.heartbeat())["channel"] == "futures.ping"
+    assert GATE.heartbeat is not None
+    assert orjson.loads(GATE.heartbeat.text())["channel"] == "futures.ping"
 
 
-def test_the_history_has_the_opposite_sign(markets: MarketTable) -> None:
-    row = {"contract": "BTC_USDT", "size": "20", "fill_price": "50000", "time": EVENT_MS // 1000}
-    (found,) = parse(markets, order_of_history(row)).liquidations
-    assert found.position_side == "long"
+def test_sizes_below_one_contract_are_asked_for_and_read(markets: MarketTable) -> None:
+    """Without the header at the handshake they come as 0, and others are cut."""
+    assert GATE.endpoint.headers == {"X-Gate-Size-Decimal": "1"}
+    found = parse(markets, item(size="-0.5"), item(size="-124.5")).liquidations
+    assert [order.quantity for order in found] == [0.5 * 0.0001, 124.5 * 0.0001]
+
+
+# Rows as Gate's REST history has them: the position as ``size``, the order as ``order_size``.
+ROW = {
+    "time": EVENT_MS // 1000,
+    "contract": "BTC_USDT",
+    "size": "-1835",
+    "leverage": "20",
+    "order_price": "50500",
+    "fill_price": "50000",
+    "order_size": "309",
+    "left": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "contracts"),
+    [
+        ({}, "short", 309),
+        ({"size": "2000", "order_size": "-165"}, "long", 165),
+        ({"order_size": "309", "left": "9"}, "short", 300),
+        ({"size": "-2.9", "order_size": "2.9"}, "short", 2.9),
+    ],
+)
+def test_the_history_is_of_the_order_and_not_of_the_position(
+    markets: MarketTable, changes: dict[str, Any], side: str, contracts: float
+) -> None:
+    (market,) = markets
+    found = record_of_row(ROW | changes, market, RECEIVED_MS)
+    assert isinstance(found, Liquidation)
+    assert (found.position_side, found.price) == (side, 50_000.0)
+    assert found.quantity == pytest.approx(contracts * 0.0001)
+
+
+def test_what_was_not_executed_was_not_liquidated(markets: MarketTable) -> None:
+    (market,) = markets
+    assert record_of_row(ROW | {"left": "309"}, market, RECEIVED_MS) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"order_size": None}, "bad_quantity"),
+        ({"order_size": "x"}, "bad_quantity"),
+        ({"fill_price": "0", "order_price": "0"}, "bad_price"),
+        ({"time": 0}, "bad_time"),
+        ({"contract": "ETH_USDT"}, "unknown_market"),
+    ],
+)
+def test_rows_that_say_too_little_are_refused(
+    markets: MarketTable, changes: dict[str, Any], reason: str
+) -> None:
+    (market,) = markets
+    found = record_of_row(ROW | changes, market, RECEIVED_MS)
+    assert isinstance(found, Refused) and found.reason == reason

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from liq_provider.cli import main
+from liq_provider.config.lookalikes import right_url
 from liq_provider.config.settings import load_settings
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.stream import check_url
 from liq_provider.venues import VENUES
-from liq_provider.venues.lookalikes import _RIGHT
 
 RIGHT = {
     "binance": "wss://fstream.binance.com/market/ws/!forceOrder@arr",
@@ -87,14 +87,14 @@ def test_what_only_looks_like_the_feed_is_refused_by_name_with_the_right_one(
     assert message.startswith(f"liq_provider.venues.{venue}.{key}: ")
     assert why in message
     if "test environment" not in why:
-        assert _RIGHT[venue, key].example in message
+        assert right_url(venue, key) in message
 
 
 @pytest.mark.parametrize(
     ("venue", "key", "url"),
     [
         *((name, "url", url) for name, url in RIGHT.items()),
-        *((venue, key, right.example) for (venue, key), right in _RIGHT.items()),
+        *((name, key, right_url(name, key)) for name in VENUES for key in ("url", "rest_url")),
         ("binance", "url", "wss://fstream.binance.com/market/stream?streams=!forceOrder@arr"),
         ("binance", "url", "wss://fstream.binance.com/market/stream?streams=x@y/!forceOrder@arr"),
         ("binance", "url", "wss://fstream.binance.com/market/ws/%21forceOrder%40arr"),
@@ -118,12 +118,10 @@ def test_right_addresses_loopback_and_hosts_that_nobody_knows_are_taken(
     load_settings({"liq_provider": {"venues": {venue: {key: url}}}}, {})
 
 
-def test_each_venue_has_its_right_addresses_and_its_own_is_one_of_them() -> None:
-    assert {name for name, _ in _RIGHT} == set(VENUES)
+def test_each_venues_own_addresses_are_right() -> None:
     for name, venue in VENUES.items():
-        assert _RIGHT[name, "url"].example == venue.url
-        check_url(venue.url, venue=name)
-        assert (name, "rest_url") in _RIGHT
+        check_url(venue.endpoint.url, venue=name)
+        check_url(venue.addresses.rest_url, "rest_url", name)
 
 
 DEAD = "wss://fstream.binance.com/ws/!forceOrder@arr"

@@ -8,6 +8,7 @@ import pytest
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues import VENUES
+from liq_provider.venues.fields import NOTHING
 
 RECEIVED_MS = 1_789_669_899_200
 OKX = VENUES["okx"]
@@ -117,12 +118,12 @@ def test_all_details_of_all_contracts_are_read(markets: MarketTable) -> None:
 
 
 def test_answers_are_told_apart(markets: MarketTable) -> None:
-    (text,) = OKX.subscriptions(markets)
-    arg = orjson.loads(text)["args"][0]
+    (request,) = OKX.endpoint.subscribe(markets)
+    arg = orjson.loads(request.text)["args"][0]
     assert parse({"event": "subscribe", "arg": arg, "connId": "x"}, markets).acknowledged == 1
-    assert parse("pong", markets).alive and parse(b"pong", markets).alive
+    assert parse("pong", markets) == parse(b"pong", markets) == NOTHING
     assert parse("ping", markets).reply == "pong"
-    assert OKX.heartbeat() == "ping"
+    assert OKX.heartbeat is not None and OKX.heartbeat.text() == "ping"
     error = {"event": "error", "code": "60012", "msg": "Illegal request"}
     assert parse(error, markets).error == "Illegal request (code 60012)"
     assert not parse({"arg": {"channel": "trades"}, "data": []}, markets).understood

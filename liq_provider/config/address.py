@@ -4,18 +4,15 @@ import re
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+from liq_provider.config.lookalikes import refuse_lookalike
 from liq_provider.errors import SettingsError
-from liq_provider.venues.lookalikes import refuse_lookalike
+from liq_provider.venues import VENUES
 
-# Play money liquidates like real money does not: such a feed looks alive and means nothing.
-_TEST_HOSTS = ("binancefuture.com",)
-_TEST_HOST = re.compile(r"ws[a-z]*pap\.okx\.com")
-# With this OKX's usual host serves its demo.
-_TEST_QUERY = ("brokerid", "9999")
 _SECRET = re.compile(
     r"(?:.*[_.-])?(?:(?:api|access|auth)?[_-]?(?:key|token)|secret|password|passwd|pw|sig|signature)",
     re.IGNORECASE,
 )
+# Play money liquidates like real money does not: such a feed looks alive and means nothing.
 _TEST_WORDS = frozenset({"testnet", "demo", "sandbox", "papertrading"})
 
 
@@ -73,15 +70,20 @@ def refuse_secrets(url: str) -> None:
 
 
 def _is_test_environment(host: str) -> bool:
-    if any(host == name or host.endswith("." + name) for name in _TEST_HOSTS):
-        return True
+    patterns = (name for venue in VENUES.values() for name in venue.addresses.test_hosts)
     words = host.replace("-", ".").split(".")
-    return bool(_TEST_HOST.fullmatch(host)) or any(word in _TEST_WORDS for word in words)
+    return any(re.fullmatch(pattern, host) for pattern in patterns) or any(
+        word in _TEST_WORDS for word in words
+    )
 
 
 def _asks_for_test(host: str, query: str) -> bool:
     asked = {(name.lower(), value) for name, value in parse_qsl(query)}
-    return host.endswith(".okx.com") and _TEST_QUERY in asked
+    return any(
+        re.fullmatch(venue.addresses.owner, host)
+        and not asked.isdisjoint(venue.addresses.test_queries)
+        for venue in VENUES.values()
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,3 @@
+"""What a websocket carries."""
+
+Frame = str | bytes

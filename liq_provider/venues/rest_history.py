@@ -1,0 +1,40 @@
+"""
+The liquidations of the last days that a venue publishes by REST, and how far back they prove.
+
+An answer proves a span only as far back as a row at or before its beginning shows that nothing
+older was withheld; what is not proven stays unknown.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.markets import Market
+
+# Asks the venue for a path with parameters; raises ``FeedError`` if it does not answer.
+Fetch = Callable[[str, Mapping[str, str]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RestHistory:
+    """
+    :param orders: a market's orders in a gap and perhaps before it, and since when they are all
+        there; is given the market, the gap, the time now, and what to ask the venue with.
+        Raises ``FeedError`` if it does not answer as documented
+    :param by_second: its rows state whole seconds or another price than the stream; an order is
+        the same if market, side, quantity and second are
+    """
+
+    orders: Callable[[Market, Interval, int, Fetch], tuple[list[Liquidation], int]]
+    by_second: bool = False
+
+
+def after_oldest(orders: Sequence[Liquidation], gap: Interval) -> int:
+    """
+    :param orders: all that the venue still has, none of them before the gap
+    :return: from when on they are surely all there
+    """
+    oldest_ms = min((order.event_ms for order in orders), default=gap.end_ms)
+    return max(gap.start_ms, min(oldest_ms + 1, gap.end_ms))
