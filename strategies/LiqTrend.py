@@ -118,7 +118,7 @@ class LiqTrend(IStrategy):
             due = self.engine.to_analyze(newest)
         except Exception:
             logger.exception("What changed is not known; no entries in this loop")
-            self.engine.offers.withdraw()
+            self.engine.dealings.withdraw()
             newest, due = {}, []
         # Freqtrade contains what goes wrong with a single pair.
         super().analyze(due + [pair for pair in pairs if pair not in newest])
@@ -127,11 +127,11 @@ class LiqTrend(IStrategy):
             self._rank(newest)
         except Exception:
             logger.exception("Ranking failed; no entries in this loop")
-            super().analyze([pair for pair in self.engine.offers.withdraw() if pair in pairs])
+            super().analyze([pair for pair in self.engine.dealings.withdraw() if pair in pairs])
 
     def _rank(self, newest: dict[str, int]) -> None:
         if not newest:
-            self.engine.offers.withdraw()
+            self.engine.dealings.withdraw()
             return
         close_ms = max(newest.values())
         pairs = self.dp.current_whitelist()
@@ -250,7 +250,7 @@ class LiqTrend(IStrategy):
         if not 0 < recorded < level:  # 0: not entered by a signal, such as by force_entry
             return None
         if self.liq_settings.on_upgrade == "reopen":
-            self.engine.offers.note_upgrade(pair, close_ms, trade.is_short)
+            self.engine.upgrade(pair, close_ms)
             return UPGRADE
         position.raise_confidence(trade, level, recorded)
         return None

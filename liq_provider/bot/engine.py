@@ -15,9 +15,9 @@ import numpy as np
 from pandas import DataFrame
 
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
+from liq_provider.bot.dealings import Dealings
 from liq_provider.bot.known import KnownCandles, candles_tested
-from liq_provider.bot.offers import Offers
-from liq_provider.bot.ranking import Candidate
+from liq_provider.bot.ranking import Candidate, Wave, wave_of
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
@@ -72,7 +72,7 @@ class Engine:
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
         self.pairs: dict[str, PairState] = {}
-        self.offers = Offers()
+        self.dealings = Dealings()
         self._changed: set[str] = set()
         self._populated: set[str] = set()
         self._done: dict[str, int] = {}
@@ -123,14 +123,14 @@ class Engine:
         self, close_ms: int, pairs: Sequence[str], free_slots: float, blocked: Collection[str]
     ) -> list[str]:
         """
-        Rank this candle's candidates, see ``Offers.choose``; none while there is a problem.
+        Rank this candle's candidates, see ``Dealings.choose``; none while there is a problem.
 
         :param pairs: the whitelist
         """
         found: list[Candidate] = []
         if self.problem is None:
             found = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
-        changed = self.offers.choose(found, close_ms, pairs, free_slots, blocked)
+        changed = self.dealings.choose(found, close_ms, pairs, free_slots, blocked)
         self._populated.difference_update(changed)
         return changed
 
@@ -178,12 +178,13 @@ class Engine:
         found = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
         state.decisions = found
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
-        if self.live and len(close_ms) and found.candidate[-1]:
-            before_ms = int(close_ms[-1]) - self.timeframe_ms
-            found.entry[-1] |= self.offers.reopens(pair, before_ms, bool(found.sign[-1] < 0))
+        wave = wave_of(pair, found, -1) if self.live and len(close_ms) else None
+        if wave is not None and found.candidate[-1]:
+            found.entry[-1] |= self.dealings.reopens(wave, int(close_ms[-1]) - self.timeframe_ms)
         entry = found.entry.copy()
-        if self.live and len(entry):
-            entry[-1] = self.offers.signal(pair, int(close_ms[-1]), bool(entry[-1]))
+        if wave is not None:
+            wanted = wave if entry[-1] else None
+            entry[-1] = self.dealings.signal(pair, int(close_ms[-1]), wanted)
         return frame.assign(
             **decision_columns(found, rules.thresholds),
             **entry_columns(found, entry, self._late_candles),
@@ -244,9 +245,19 @@ class Engine:
         if found is None or not found[0].entry[found[1]]:
             return None
         decisions, row = found
-        return Candidate(
-            pair, int(decisions.level[row]), float(decisions.z[row]), int(decisions.sign[row])
-        )
+        _, sign, wave_ms = wave_of(pair, decisions, row)
+        return Candidate(pair, int(decisions.level[row]), float(decisions.z[row]), sign, wave_ms)
+
+    def wave(self, pair: str, close_ms: int) -> Wave | None:
+        """:return: the wave that a candle's decision is about"""
+        decided = self.decision(pair, close_ms)
+        return None if decided is None else wave_of(pair, *decided)
+
+    def upgrade(self, pair: str, close_ms: int) -> None:
+        """A surer signal closes a position, which is to be opened again at the next candle."""
+        wave = self.wave(pair, close_ms)
+        if wave is not None:
+            self.dealings.upgrade(wave, close_ms)
 
     def level_at(self, pair: str, close_ms: int, is_short: bool) -> int:
         """:return: confidence of the pair's candidate in this direction at a candle, else 0"""

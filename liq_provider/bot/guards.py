@@ -15,7 +15,7 @@ def deny_live(engine: Engine, pair: str, is_short: bool, now_ms: int) -> str | N
     late = _not_now(engine, close_ms, now_ms)
     if late is not None:
         return late
-    if engine.offers.chosen.get(pair) != close_ms:
+    if not engine.dealings.offered(pair, close_ms):
         return "the pair is not among this candle's best"
     if not engine.level_at(pair, close_ms, is_short):
         return "the wave no longer supports this direction"
@@ -75,9 +75,9 @@ def not_entered(engine: Engine, book: Book, pair: str, close_ms: int, now_ms: in
         return "its entry was due at an earlier candle"
     if book.locked(pair, is_short, close_ms):
         return "Freqtrade has locked the pair"
-    if engine.offers.failed(pair, close_ms):
+    if engine.dealings.failed(pair, close_ms):
         return "no order came of its signal"
-    if engine.offers.chosen.get(pair) != close_ms:
+    if not engine.dealings.offered(pair, close_ms):
         return "other pairs are surer, or no slot is free (max_open_trades)"
     return None
 

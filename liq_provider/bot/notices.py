@@ -6,6 +6,7 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
+from liq_provider.bot.ranking import Wave, wave_of
 from liq_provider.bot.wave_words import UNSEEN, wave_words
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import DAY_MS
@@ -25,24 +26,20 @@ _TODAY = "until midnight UTC"
 # A limit that refuses a question may be short of being reached by as much as that would take.
 _NEARLY = 0.9
 
-_Wave = tuple[str, int, int]  # pair, sign, close of its first minute
-
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    wave: _Wave
+    wave: Wave
     entering: bool
     z: float
     text: str
 
 
 class Notices:
-    """Remembers what was said, so that nothing is said twice."""
+    """Nothing is said twice: what was said of a wave is in its record, see ``dealings``."""
 
     def __init__(self, settings: MessageSettings) -> None:
         self.settings = settings
-        self._said: set[tuple[Any, ...]] = set()
-        self._told: set[_Wave] = set()
         self._spent: set[tuple[str, int]] = set()
 
     def budget(self, sidecar: Mapping[str, Any], now_ms: int) -> Message | None:
@@ -135,19 +132,15 @@ class Notices:
         :return: one message for each new judged state of a wave; of many at once, those beyond
             the surest are counted in a last one
         """
-        self._forget(close_ms)
         found = (self._new(engine, pair, close_ms, not_entered) for pair in pairs)
         new = [told for told in found if told is not None]
         new.sort(key=lambda told: (not told.entering, -told.z))
         wanted = [told for told in new if self._wanted(told)]
         sent, rest = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
-        self._told.update(told.wave for told in sent)
+        for told in sent:
+            engine.dealings.of(told.wave, close_ms).told = True
         messages = [Message(told.text, send=told in sent) for told in new]
         return [*messages, _summary(rest)] if rest else messages
-
-    def told(self, wave: _Wave) -> bool:
-        """:return: whether this wave had a message of its own"""
-        return wave in self._told
 
     def _new(
         self,
@@ -163,15 +156,14 @@ class Notices:
         verdict = engine.verdict(pair, close_ms)
         if decisions.strength[row] == Strength.NONE or verdict is None:
             return None
-        wave = (pair, int(decisions.sign[row]), int(decisions.wave_ms[row]))
+        wave = wave_of(pair, decisions, row)
         level, candidate = int(decisions.level[row]), bool(decisions.candidate[row])
-        state = (*wave, level, candidate, verdict["action"], verdict["judge"], verdict["news"])
+        state = (level, candidate, verdict["action"], verdict["judge"], verdict["news"])
         # Told from the same facts as the order is decided on, so that no entry is announced that
         # is then refused.
         refused = not_entered(pair) if candidate else None
-        if (*state, refused is None) in self._said:
+        if not engine.dealings.say(wave, close_ms, (*state, refused is None)):
             return None
-        self._said.add((*state, refused is None))
         head = f"{code(pair, 40)}: {wave_words(decisions, row)}: "
         said, reason = _decision(level, candidate, verdict)
         if not decisions.seen[row]:
@@ -183,12 +175,6 @@ class Notices:
 
     def _wanted(self, told: _Told) -> bool:
         return self.settings.waves == "all" or (self.settings.waves == "enter" and told.entering)
-
-    def _forget(self, close_ms: int) -> None:
-        if len(self._said) > 1_000:
-            oldest_ms = close_ms - DAY_MS
-            self._said = {state for state in self._said if state[2] >= oldest_ms}
-            self._told = {wave for wave in self._told if wave[2] >= oldest_ms}
 
 
 def _sentence(head: str, reason: str | None) -> str:

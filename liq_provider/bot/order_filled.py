@@ -14,6 +14,7 @@ from liq_provider.bot.columns import REVERSAL, UPGRADE, level_of_tag
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.notices import Notices
+from liq_provider.bot.ranking import wave_of
 from liq_provider.bot.stops import StopRules, stops
 from liq_provider.bot.wave_words import decision_words_at, wave_words
 from liq_provider.judge.decisions import Decisions
@@ -53,7 +54,7 @@ def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     for key, value in kept.items():
         trade.set_custom_data(f"liq_{key}", value)
     found = engine.decision(trade.pair, close_ms)
-    if not kept or found is None or _told(notices, trade.pair, found):
+    if not kept or found is None or _told(engine, trade.pair, found):
         return None
     said = f"{_head(trade)} entered: {wave_words(*found)}, {kept['verdict']}"
     text = with_tail(f"{said}, ", kept["reason"]) if kept["reason"] else said
@@ -69,7 +70,7 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     words = "a wave the other way" if reversal else "a surer signal"
     detailed = f"{words}, {wave_words(*found)}, {decision_words_at(*found)}"
     trade.set_custom_data("liq_exit", detailed)
-    if not _told(notices, trade.pair, found):
+    if not _told(engine, trade.pair, found):
         words = detailed
     elif reversal:
         return None
@@ -78,9 +79,8 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     return Message(f"{_head(trade)} closed: {words}.", send=notices.settings.trades)
 
 
-def _told(notices: Notices, pair: str, found: tuple[Decisions, int]) -> bool:
-    decisions, row = found
-    return notices.told((pair, int(decisions.sign[row]), int(decisions.wave_ms[row])))
+def _told(engine: Engine, pair: str, found: tuple[Decisions, int]) -> bool:
+    return engine.dealings.told(wave_of(pair, *found))
 
 
 def _head(trade: Any) -> str:

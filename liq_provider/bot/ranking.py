@@ -4,6 +4,10 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from liq_provider.judge.decisions import Decisions
+
+Wave = tuple[str, int, int]  # pair, sign, close of its first minute
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -11,12 +15,24 @@ class Candidate:
     :param level: its ``Confidence``
     :param z: its score
     :param sign: +1 LONG, -1 SHORT
+    :param wave_ms: close of its wave's first minute
     """
 
     pair: str
     level: int
     z: float
     sign: int = 1
+    wave_ms: int = 0
+
+    @property
+    def wave(self) -> Wave:
+        """What identifies its wave."""
+        return self.pair, self.sign, self.wave_ms
+
+
+def wave_of(pair: str, decisions: Decisions, row: int) -> Wave:
+    """:return: what identifies the wave that a candle's decision is about"""
+    return pair, int(decisions.sign[row]), int(decisions.wave_ms[row])
 
 
 def rank(

@@ -147,7 +147,7 @@ def test_who_is_open_has_not_failed(store: Store) -> None:
     bot.loop([BTC, ETH], slots=1)
     bot.loop([BTC, ETH], slots=1, blocked={ETH})
     assert bot.signals() == {BTC}
-    assert bot.engine.offers._failed == {}
+    assert not bot.engine.dealings.failed(ETH, CLOSE)
 
 
 def test_a_signal_goes_when_data_becomes_stale(store: Store) -> None:
@@ -158,7 +158,7 @@ def test_a_signal_goes_when_data_becomes_stale(store: Store) -> None:
     store.settle(CLOSE, skew_ms=9_000)
     bot.loop([BTC])
     assert bot.signals() == set()
-    assert bot.engine.offers.chosen == {}
+    assert not bot.engine.dealings.offered(BTC, CLOSE)
 
 
 def test_a_populate_that_fails_is_tried_again_and_enters_nothing(store: Store) -> None:
@@ -166,7 +166,7 @@ def test_a_populate_that_fails_is_tried_again_and_enters_nothing(store: Store) -
     bot = Bot(store)
     bot.failing = {BTC}
     assert bot.loop([BTC]) == [BTC]
-    assert (bot.engine.offers.chosen, bot.frames) == ({}, {})
+    assert not bot.engine.dealings.offered(BTC, CLOSE) and not bot.frames
     assert bot.loop([BTC]) == [BTC]
     bot.failing = set()
     bot.loop([BTC])
@@ -182,7 +182,7 @@ def test_a_populate_that_fails_later_in_the_candle_is_not_taken_for_done(store: 
     store.judge(verdict(40, news="contradicts", news_key="b", after_s=10))
     bot.failing = {BTC}
     assert bot.loop([BTC]) == [BTC]
-    assert bot.engine.offers.chosen == {}
+    assert not bot.engine.dealings.offered(BTC, CLOSE)
     assert bot.engine.candidate(BTC, CLOSE) is None
     assert bot.loop([BTC]) == [BTC]
 
@@ -206,8 +206,8 @@ def test_withdrawing_lets_nobody_in_and_names_who_was_out(store: Store) -> None:
     wave(store, BTC=9)
     bot = Bot(store)
     bot.loop([BTC, ETH])
-    assert bot.engine.offers.withdraw() == [BTC]
-    assert bot.engine.offers.chosen == {}
+    assert bot.engine.dealings.withdraw() == [BTC]
+    assert not bot.engine.dealings.offered(BTC, CLOSE)
 
 
 def test_a_thousand_pair_1000pepe_listens_to_its_coin(store: Store) -> None:

@@ -48,7 +48,9 @@ def test_a_wave_whose_beginning_was_not_seen_is_told_as_such_and_not_as_an_entry
         f"`{BTC}`: strong wave SHORT, z 9.0, purity 98%, $1,000,000: "
         "skip: its beginning was not seen"
     ]
-    (told,) = notices(waves="enter").waves(bot.engine, [BTC, ETH], CLOSE)
+    another = Bot(store)
+    another.loop([BTC, ETH])
+    (told,) = notices(waves="enter").waves(another.engine, [BTC, ETH], CLOSE)
     assert not told.send
 
 
@@ -152,7 +154,7 @@ def test_which_waves_are_sent_can_be_chosen_and_the_log_has_all(
     told = own.waves(bot.engine, [BTC, ETH], CLOSE)
     assert [message.send for message in told] == sent
     assert [ETH in told[0].text, BTC in told[1].text] == [True, True], "the surest first"
-    assert own.told((ETH, -1, CLOSE)) is sent[0]
+    assert bot.engine.dealings.told((ETH, -1, CLOSE)) is sent[0]
 
 
 def test_many_waves_at_once_are_summed_up(store: Store) -> None:
@@ -169,8 +171,8 @@ def test_many_waves_at_once_are_summed_up(store: Store) -> None:
     assert sent[-1].sendable == (
         "LiqTrend: 7 more waves at once, 6 of them to enter: `C6, C5, C4, C3, C2, C1, C0`"
     )
-    assert own.told((pairs[-1], -1, CLOSE))
-    assert not own.told((pairs[0], -1, CLOSE))
+    assert bot.engine.dealings.told((pairs[-1], -1, CLOSE))
+    assert not bot.engine.dealings.told((pairs[0], -1, CLOSE))
     assert own.waves(bot.engine, pairs, CLOSE) == []
 
 

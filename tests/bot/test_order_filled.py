@@ -169,22 +169,22 @@ def test_a_long_trails_from_its_highest_price(bot: Bot) -> None:
 
 def test_a_reversal_is_told_by_its_wave(bot: Bot) -> None:
     trade = Trade(exit_reason="liq_reversal", is_short=False, entry_side="buy")
-    assert fill(bot, trade, Order("sell")) is None
-    assert trade.kept["liq_exit"].startswith("a wave the other way, strong wave SHORT, z 9.0")
     message = fill(bot, trade, Order("sell"), told=False)
     assert message is not None
     assert "closed: a wave the other way, strong wave SHORT" in message.text
+    assert fill(bot, trade, Order("sell")) is None
+    assert trade.kept["liq_exit"].startswith("a wave the other way, strong wave SHORT, z 9.0")
 
 
 def test_an_upgrade_says_what_comes_next(bot: Bot) -> None:
     trade = Trade(exit_reason="liq_upgrade")
     wave_told = "strong wave SHORT, z 9.0, purity 98%, $1,000,000, enter (medium)"
     following = "; opened again at the next candle if it holds."
+    message = fill(bot, trade, EXIT, told=False)
+    assert message == Message(f"`{BTC}` #7 closed: a surer signal, {wave_told}{following}")
     message = fill(bot, trade, EXIT)
     assert message == Message(f"`{BTC}` #7 closed: a surer signal{following}")
     assert trade.kept == {"liq_exit": f"a surer signal, {wave_told}"}
-    message = fill(bot, trade, EXIT, told=False)
-    assert message == Message(f"`{BTC}` #7 closed: a surer signal, {wave_told}{following}")
 
 
 @pytest.mark.parametrize("reason", ["force_exit", "emergency_exit", "liquidation", "roi", None])
