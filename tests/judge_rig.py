@@ -10,6 +10,7 @@ from aiohttp import web
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.model import ModelJudge
@@ -54,7 +55,9 @@ class JudgeRig:
         self.writer = Writer(open_engine(self.reader.url, busy_timeout_s=seconds))
         self.judge = self.new()
 
-    def new(self, settings: Settings | None = None, model: ModelJudge | None = None) -> WaveJudge:
+    def new(
+        self, settings: Settings | None = None, model: ModelJudge | AddedJudge | None = None
+    ) -> WaveJudge:
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))

@@ -24,6 +24,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Purity = Annotated[float, Field(ge=0.5, le=1)]
 
 # Those that need no other package.
+JUDGES: Final = ("auto", "llm", "matrix")
 NEWS_SOURCES: Final = ("brave", "none", "rss")
 
 
@@ -136,12 +137,19 @@ class JudgeSettings(Section):
 
     :param z_min: judge waves of at least this z
     :param purity_min: judge waves whose purity is above this share
-    :param by: a model or the matrix; ``auto``: a model if there is a key or ``llm.base_url``
+    :param by: a model or the matrix; ``auto``: a model if there is a key or ``llm.base_url``; or
+        one that an installed package adds (``liqtrend.judges``)
     """
 
     z_min: float = Field(2.5, ge=0, le=50)
     purity_min: Purity = 0.7
-    by: Literal["auto", "matrix", "llm"] = "auto"
+    by: str = "auto"
+
+    @field_validator("by")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        plugins.refuse_unknown(plugins.JUDGES, value, JUDGES)
+        return value
 
 
 class NewsBudgetSettings(Section):

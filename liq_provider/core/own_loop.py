@@ -28,6 +28,10 @@ class OwnLoop:
         """:return: what ``work`` returns when it is run in the other loop"""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._running()))
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, which must not raise, in the other loop, and wait for nothing."""
+        asyncio.run_coroutine_threadsafe(work, self._running())
+
     async def finish(self, grace_s: float) -> None:
         """
         Wait until nothing runs there any more, so that what it used can be closed.

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from liq_provider.errors import UsageError
 
@@ -45,19 +45,22 @@ def refuse_unknown(group: str, name: str, ours: Collection[str]) -> None:
         raise ValueError(f"{name!r} is none of {known}; packages add others ({group})")
 
 
-def load(group: str, name: str) -> tuple[Any, str]:
+def find(group: str, name: str) -> EntryPoint:
     """
-    Import what a package adds; may raise anything, and may take as long as it likes.
-
-    :return: what it is, and its name with its version, such as ``example@1.2``
+    :return: what an installed package adds; to load it imports that package, which may raise
+        anything, and take as long as it likes
     :raises UsageError: no installed package adds it, or several do
     """
     points = [point for point in entry_points(group=group) if point.name == name]
     if len(points) != 1:
         packages = ", ".join(sorted(map(_package, points))) or "no installed package"
         raise UsageError(f"{name} ({group}) is added by {packages}; one has to")
-    (point,) = points
-    return point.load(), f"{name}@{point.dist.version if point.dist else '?'}"
+    return points[0]
+
+
+def versioned(point: EntryPoint) -> str:
+    """:return: its name with its package's version, such as ``example@1.2``"""
+    return f"{point.name}@{point.dist.version if point.dist else '?'}"
 
 
 def _package(point: EntryPoint) -> str:

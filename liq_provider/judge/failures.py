@@ -20,6 +20,8 @@ Kind = Literal[
     "wrong symbol",
     "contradictory",
     "vetoed",
+    "failed",
+    "not loaded",
 ]
 
 # Failures of somebody who was not asked do not count against him.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from liq_provider.config.provenance import is_stand_in
+from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.news import NewsDesk
@@ -17,7 +18,7 @@ def nobody_judges() -> dict[str, Any]:
 
 
 def judge_report(
-    waves: WaveJudge, model: ModelJudge | None = None, desk: NewsDesk | None = None
+    waves: WaveJudge, model: ModelJudge | AddedJudge | None = None, desk: NewsDesk | None = None
 ) -> dict[str, Any]:
     """:return: what the judge did, what it cost, and where its news comes from"""
     stats, questions = waves.stats, waves.questions

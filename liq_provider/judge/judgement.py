@@ -20,7 +20,7 @@ class Judgement:
     What is left of one answer after the guard; a verdict when its minute is settled.
 
     :param asked: the facts that it was asked about
-    :param call_id: of the question in ``model_calls``
+    :param call_id: of the question in ``model_calls``; empty if it was not to a model
     :param knowledge_cutoff: of the model, if the user states it
     """
 
@@ -41,7 +41,7 @@ class Judgement:
             liq = trend = ""
             if any(character.isdigit() for character in reason):
                 reason = reason_note(facts, said.news)
-        record: dict[str, Any] = {"call_id": self.call_id}
+        record: dict[str, Any] = {"call_id": self.call_id} if self.call_id else {}
         if self.knowledge_cutoff is not None:
             record["knowledge_cutoff"] = self.knowledge_cutoff.isoformat()
         return Verdict(

@@ -18,14 +18,15 @@ from liq_provider.core.keys import redact
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
 from liq_provider.judge import figures, prompt
-from liq_provider.judge.answer import parse
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
 from liq_provider.judge.call import Call
+from liq_provider.judge.case import Case, capped
+from liq_provider.judge.chat import Chat, begun
 from liq_provider.judge.docket import Docket, question_of, written
 from liq_provider.judge.endpoint import Endpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
-from liq_provider.judge.guard import Guarded, guard
+from liq_provider.judge.guard import Guarded
 from liq_provider.judge.judgement import Judgement, heard
 from liq_provider.judge.verdict import Facts
 from liq_provider.news import NewsSet
@@ -91,9 +92,11 @@ class ModelJudge:
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
         self._endpoint: Endpoint | None = None
+        self._chat: Chat | None = None
         self._problem: ModelFailure | None = None
         try:
             self._endpoint = Endpoint(settings)
+            self._chat = Chat(settings, self._endpoint, self.budget, self._reserve_more)
         except ModelFailure as failure:
             self._problem = failure
 
@@ -198,23 +201,14 @@ class ModelJudge:
         until_ms: int | None,
     ) -> Judgement | Claim:
         # Made here, after waiting for a slot: the news has the age that it has now.
-        asked_ms = self._now_ms()
-        messages = prompt.messages(facts, candles, self._timeframe, news, asked_ms)
-        call, guarded = Call(facts, news.key, messages, asked_ms), None
+        case = Case(facts, candles, self._timeframe, news, self._now_ms())
+        call, guarded = begun(case), None
         try:
             others = await self._take(call, question, until_ms)
             if others is not None:
                 return others
-            await self._request(call)
-            guarded = guard(
-                parse(call.answer),
-                facts,
-                news_found=news.found,
-                steered=news.steered,
-                uncarried=news.uncarried,
-            )
-            told = prompt.data(facts, candles, self._timeframe, news, asked_ms)
-            guarded = figures.measured(guarded, facts, told)
+            assert self._chat is not None
+            guarded = capped(await self._chat.opinion(case, call), case)
             self.stats.notes_replaced += sum(figures.REPLACED in c for c in guarded.changes)
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
@@ -276,32 +270,6 @@ class ModelJudge:
         call.entered = True
         return None
 
-    async def _request(self, call: Call) -> None:
-        assert self._endpoint is not None
-
-        async def reserve() -> Reserved:
-            held, call.held = call.held, None
-            if held is None:
-                held = await self._reserve_more(call)
-            call.requests += 1
-            self.stats.requests += 1
-            return held
-
-        def settle(held: Reserved, tokens: tuple[int, int] | None) -> None:
-            cost = self.budget.settle(held, tokens)
-            call.charged += held.tokens if tokens is None else sum(tokens)
-            call.cost_usd = None if cost is None else (call.cost_usd or 0.0) + cost
-            call.tokens = tokens or call.tokens
-
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                reply = await self._endpoint.ask(call.messages, reserve, settle)
-        except TimeoutError:
-            raise ModelFailure(
-                "timeout", f"no complete answer within {self._settings.timeout_s:g} s"
-            ) from None
-        call.answer = reply.text
-
     async def _reserve_more(self, call: Call) -> Reserved:
         """For a request that repeats another one."""
         if self._docket is None or not call.shared:
@@ -325,6 +293,7 @@ class ModelJudge:
     async def _record(self, call: Call, question: Question, guarded: Guarded | None) -> None:
         if call.held is not None:
             self.budget.settle(call.held, (0, 0))  # granted, and never sent
+        self.stats.requests += call.requests
         latency_ms = max(0, self._now_ms() - call.asked_ms)
         if call.requests:
             self.stats.latency_ms = latency_ms

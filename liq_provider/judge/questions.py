@@ -14,6 +14,7 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
@@ -42,10 +43,10 @@ class EarlyStats:
 
 class Questions:
     """
-    :param model: who answers
+    :param model: who answers: it, or a judge that another package adds
     """
 
-    def __init__(self, model: ModelJudge, now_ms: Callable[[], int]) -> None:
+    def __init__(self, model: ModelJudge | AddedJudge, now_ms: Callable[[], int]) -> None:
         self.model = model
         self.early = EarlyStats()
         self._now_ms = now_ms

@@ -7,12 +7,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
+from liq_provider.config.sections import JUDGES
 from liq_provider.config.settings import Settings
 from liq_provider.core import keys
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
+from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.budget import Spent
 from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
@@ -53,7 +55,7 @@ class SidecarJudge:
         asking: Executor,
         now_ms: Callable[[], int],
     ) -> None:
-        self.model: ModelJudge | None = None
+        self.model: ModelJudge | AddedJudge | None = None
         self._settings = settings
         self._writer = writer
         self._writing = writing
@@ -66,6 +68,9 @@ class SidecarJudge:
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
             docket = Docket(writer, writing, settings.llm, now_ms)
             self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
+        elif settings.judge.by not in JUDGES:
+            self.model = AddedJudge(settings, timeframe, now_ms)
+        if self.model is not None:
             self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
         news = None
         if self._desk is not None:
@@ -88,7 +93,7 @@ class SidecarJudge:
         )
 
     def prepare(self) -> None:
-        """Load the model's client. Blocks; run it in a thread before the first minute."""
+        """Load the model, or begin to load an added judge. Blocks; run it in a thread."""
         if self.model is not None:
             self.model.prepare()
 

@@ -1,0 +1,293 @@
+"""
+What any judge does, ours or one that a package adds; and what none can do to a verdict.
+"""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pydantic import ValidationError
+
+from liq_provider.config.sections import JudgeSettings
+from liq_provider.config.settings import Settings, load_settings
+from liq_provider.core.plugins import JUDGES
+from liq_provider.errors import ModelFailure
+from liq_provider.judge.added import AddedJudge
+from liq_provider.judge.case import Case, Judge, MatrixJudge, capped
+from liq_provider.judge.chat import Chat
+from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.model import ModelJudge
+from liq_provider.measure.waves import Strength
+from liq_provider.news import NewsSet
+from liq_provider.news.desk import NOT_ASKED, set_key
+from liq_provider.simulator.stand_in import StandIn
+from tests.judge.facts import CANDLES, NOW, facts, news
+from tests.judge_rig import JudgeRig
+from tests.plugins import documented, install
+
+EXAMPLE = f"{documented('Cautious')}\nmake = Cautious"
+
+EMPTY = NewsSet((), set_key(()))
+NEWS = [NOT_ASKED, EMPTY, news("BTC falls")]
+CELLS = [
+    (direction, strength, aligned, known)
+    for direction in ("SHORT", "LONG")
+    for strength, aligned, known in itertools.product(
+        (Strength.MEDIUM, Strength.STRONG), (True, False), NEWS
+    )
+]
+
+
+@pytest_asyncio.fixture(params=["matrix", "llm", "cautious"])
+async def judge(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Judge]:
+    if request.param == "matrix":
+        yield MatrixJudge()
+    elif request.param == "cautious":
+        install(monkeypatch, tmp_path, JUDGES, "cautious", EXAMPLE)
+        added = made(by="cautious")
+        await added.judge(facts(), CANDLES, NOT_ASKED)
+        assert added._judge is not None
+        yield added._judge
+        await added.close()
+    else:
+
+        async def keep(row: dict[str, object]) -> None:
+            raise AssertionError("not on record: nobody asked for a verdict")
+
+        async with StandIn() as server:
+            settings = load_settings({"liq_provider": {"llm": {"base_url": server.url}}}, {})
+            model = ModelJudge(settings.llm, "1m", lambda: NOW, keep)
+            model.prepare()
+            assert isinstance(model._chat, Chat)
+            yield model._chat
+            await model.close()
+
+
+def made(by: str = "example", **section: object) -> AddedJudge:
+    settings = load_settings({"liq_provider": {"judge": {"by": by}, **section}}, {})
+    return AddedJudge(settings, "1m", lambda: NOW)
+
+
+def level(action: Action, confidence: Confidence) -> int:
+    return confidence if action is Action.ENTER else 0
+
+
+async def test_any_judge_has_an_opinion_that_the_matrix_caps(judge: Judge) -> None:
+    cases = [
+        Case(
+            facts(direction=direction, strength=strength, aligned=aligned),
+            *(CANDLES, "1m", known, NOW),
+        )
+        for direction, strength, aligned, known in CELLS
+    ]
+    opinions = await asyncio.gather(*(judge.opinion(case) for case in cases))
+    for case, opinion in zip(cases, opinions, strict=True):
+        assert (opinion.symbol, opinion.direction) == (case.facts.symbol, case.facts.direction)
+        guarded = capped(opinion, case)
+        possible = [News.NOT_ASKED, *([News.NONE, News.SUPPORTS] if case.news.found else [])]
+        rows = [decide(case.facts.strength, case.facts.aligned, said) for said in possible]
+        assert level(guarded.action, guarded.confidence) <= max(level(*row) for row in rows)
+        assert all(len(note) <= 200 for note in guarded.notes)
+
+
+async def test_any_judge_may_be_asked_for_the_same_again(judge: Judge) -> None:
+    case = Case(facts(), CANDLES, "1m", EMPTY, NOW)
+    before = case.copy()
+    first, second = await judge.opinion(case), await judge.opinion(case)
+    assert first == second
+    assert case.facts == before.facts and (case.candles == before.candles).all()
+
+
+def test_a_name_that_nobody_adds_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = r"'cautious' is none of auto, llm, matrix; packages add others \(liqtrend.judges\)"
+    with pytest.raises(ValidationError, match=words):
+        JudgeSettings(by="cautious")
+    install(monkeypatch, tmp_path, JUDGES, "cautious", EXAMPLE)
+    assert JudgeSettings(by="cautious").by == "cautious"
+    with pytest.raises(ValidationError, match="'vetoed' is none of auto, llm, matrix, cautious"):
+        JudgeSettings(by="vetoed")
+
+
+def test_nobody_has_a_name_that_our_records_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path, JUDGES, "vetoed", EXAMPLE)
+    assert made(by="vetoed").name == "vetoed@1.2"
+
+
+def opinion(said: str, before: str = "pass") -> str:
+    return f"""
+import asyncio, os, sys, time
+from liq_provider.judge.guard import Opinion
+from liq_provider.judge.matrix import Action, Confidence, News
+
+class Example:
+    async def opinion(self, case):
+        f = case.facts
+        {before}
+        return {said}
+
+def make(settings):
+    return Example()
+"""
+
+
+HIGH = "Opinion(f.symbol, f.direction, News.SUPPORTS, Action.ENTER, Confidence.HIGH)"
+
+Plant = Callable[[str], AddedJudge]
+
+
+@pytest.fixture
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plant:
+    def planted(code: str, **section: object) -> AddedJudge:
+        install(monkeypatch, tmp_path, JUDGES, "example", code)
+        return made(**section)
+
+    return planted
+
+
+async def test_an_added_judge_cannot_enlarge(plant: Plant) -> None:
+    added = plant(opinion(HIGH))
+    said = await added.judge(facts(strength=Strength.MEDIUM), CANDLES, NOT_ASKED)
+    assert (said.guarded.action, said.guarded.confidence) == (Action.ENTER, Confidence.LOW)
+    assert said.guarded.news is News.NOT_ASKED, "it was given none"
+    said = await added.judge(facts(aligned=False), CANDLES, EMPTY)
+    assert (said.guarded.action, said.guarded.confidence) == (Action.SKIP, Confidence.LOW)
+    verdict = said.verdict(facts(aligned=False), added.name, NOW, NOW)
+    assert verdict.judge == "example@1.2" and "call_id" not in verdict.facts.details
+    await added.close()
+
+
+@pytest.mark.parametrize("other", ["'LONG', ", "'ETH/USDT:USDT', "])
+async def test_an_added_judge_cannot_flip_or_judge_another(plant: Plant, other: str) -> None:
+    named = "f.direction, " if "LONG" in other else "f.symbol, "
+    added = plant(opinion(HIGH.replace(named, other)))
+    with pytest.raises(ModelFailure) as told:
+        await added.judge(facts(), CANDLES, NOT_ASKED)
+    assert told.value.kind == "wrong symbol"
+    await added.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (HIGH.replace("ENTER", "SKIP"), (Action.SKIP, len(Confidence))),
+        (HIGH.replace("ENTER", "HOLD"), (Action.HOLD, len(Confidence))),
+        (HIGH.replace("HIGH", "LOW"), (Action.ENTER, Confidence.MEDIUM - Confidence.LOW)),
+    ],
+)
+async def test_an_added_judge_can_veto_and_say_less(
+    plant: Plant, said: str, expected: tuple[Action, int]
+) -> None:
+    added = plant(opinion(said))
+    judged = await added.judge(facts(), CANDLES, NOT_ASKED)
+    assert (judged.guarded.action, judged.guarded.downgrade) == expected
+    await added.close()
+
+
+async def test_what_an_added_judge_does_to_its_case_changes_nothing(plant: Plant) -> None:
+    harm = "case.candles[:] = 0; f.details.clear(); object.__setattr__(f, 'direction', 'LONG')"
+    added = plant(opinion(HIGH.replace("f.direction", "'SHORT'"), harm))
+    asked, candles = facts(), CANDLES.copy()
+    said = await added.judge(asked, candles, NOT_ASKED)
+    assert said.guarded.confidence is Confidence.MEDIUM
+    assert asked == facts() and (candles == CANDLES).all()
+    await added.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "detail"),
+    [
+        (opinion(HIGH, "raise ValueError('no idea')"), "failed", "ValueError: no idea"),
+        (opinion(HIGH, "raise ValueError('sk-planted')"), "failed", "[OPENAI_API_KEY]"),
+        (opinion(HIGH, "sys.exit(3)"), "failed", "SystemExit: 3"),
+        (opinion(HIGH, "raise KeyboardInterrupt"), "failed", "KeyboardInterrupt"),
+        (opinion(HIGH, "raise asyncio.CancelledError"), "failed", "CancelledError"),
+        (opinion(HIGH, "await asyncio.sleep(60)"), "timeout", "no opinion within 1 s"),
+        (opinion(HIGH, "time.sleep(9)"), "timeout", "no opinion within 1 s"),
+        (opinion("None"), "malformed", "NoneType instead of an opinion"),
+        (opinion("'enter'"), "malformed", "str instead of an opinion"),
+        (opinion(HIGH.replace("Action.ENTER", "'buy'")), "malformed", "'buy'"),
+        (opinion(HIGH.replace("Confidence.HIGH", "99")), "malformed", "99"),
+        (opinion(HIGH.replace("News.SUPPORTS", "1")), "malformed", "1"),
+        (opinion(HIGH[:-1] + ", ('a',))"), "malformed", "not four texts"),
+        (opinion(HIGH[:-1] + ", remarks=5)"), "malformed", "an opinion with"),
+        (
+            opinion(HIGH.replace("SUPPORTS", "CONTRADICTS")),
+            *("contradictory", "enter, although the news contradicts"),
+        ),
+        ("raise ImportError('a part is missing')", "not loaded", "ImportError: a part is missing"),
+        ("import sys; sys.exit('ended')", "not loaded", "SystemExit: ended"),
+        ("import time; time.sleep(9)", "timeout", "no opinion within 1 s"),
+        ("make = None", "not loaded", "TypeError"),
+        ("def make(settings): return None", "not loaded", "what it makes is no judge"),
+    ],
+)
+async def test_an_added_judge_that_goes_wrong_fails_like_a_model(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, code: str, kind: str, detail: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    limit_s = 1 if kind == "timeout" else 20
+    added = plant(code, llm={"timeout_s": limit_s})  # type: ignore[call-arg]
+    added.prepare()
+    begun_s = time.monotonic()
+    with pytest.raises(ModelFailure) as told:
+        await added.judge(facts(), CANDLES, NOT_ASKED)
+    assert told.value.kind == kind and detail in told.value.detail
+    await added.close()
+    assert time.monotonic() - begun_s < limit_s + 9
+    assert added.report()["failures"] == {kind: 1} and added.stats.unavailable == kind
+
+
+async def test_an_added_judge_that_keeps_failing_is_left_alone(plant: Plant) -> None:
+    added = plant(
+        opinion(HIGH, "raise ValueError"),
+        llm={"breaker_failures": 2, "timeout_s": 20},  # type: ignore[call-arg]
+    )
+    for kind in ("failed", "failed", "circuit open"):
+        with pytest.raises(ModelFailure) as told:
+            await added.judge(facts(), CANDLES, NOT_ASKED)
+        assert told.value.kind == kind
+    assert added.ahead_at_once() == 0
+    await added.close()
+
+
+async def test_a_package_that_went_is_a_failure_and_no_reason_not_to_start(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(opinion(HIGH))
+    settings = Settings(judge=JudgeSettings(by="example"))
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-example" not in path])
+    added = AddedJudge(settings, "1m", lambda: NOW)
+    added.prepare()
+    with pytest.raises(ModelFailure) as told:
+        await added.judge(facts(), CANDLES, NOT_ASKED)
+    assert told.value.kind == "not loaded" and "no installed package" in told.value.detail
+    await added.close()
+
+
+@pytest.mark.parametrize(("otherwise", "judges"), [("skip", "unavailable"), ("matrix", "matrix")])
+async def test_waves_of_an_added_judge_are_verdicts_and_its_failures_too(
+    rig: JudgeRig, plant: Plant, otherwise: str, judges: str
+) -> None:
+    added = plant(
+        opinion(HIGH, "if case.facts.strength.word == 'medium': raise ValueError"),
+        on_llm_unavailable=otherwise,  # type: ignore[call-arg]
+    )
+    waves = rig.new(added._settings, added)
+    (verdict,) = await waves.judge(rig.settled())
+    assert (verdict.judge, verdict.action) == ("example@1.2", Action.ENTER)
+    (verdict,) = await waves.judge(rig.settled(1, strength=Strength.MEDIUM))
+    assert verdict.judge == judges
+    assert verdict.facts.details["failure"] == "failed"
+    assert [row["judge"] for row in rig.verdicts()] == ["example@1.2", judges]
+    await added.close()
