@@ -23,7 +23,7 @@ class Case:
     One wave, as a judge is told it.
 
     :param facts: measured; no opinion changes them
-    :param candles: of ``facts.symbol``, closed, oldest first; a row each of open, high, low, close
+    :param candles: of that pair, closed, oldest first; a row each of open, high, low, close
         and volume
     :param timeframe: of the candles, such as ``1m``
     :param news: of the coin

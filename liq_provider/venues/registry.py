@@ -24,7 +24,7 @@ def _of_this_package() -> Iterator[tuple[str, object]]:
 def _of_others() -> Iterator[tuple[str, object]]:
     for name in plugins.names(plugins.VENUES):
         try:
-            stated, _ = plugins.load(plugins.VENUES, name)
+            stated = plugins.find(plugins.VENUES, name).load()
         except Exception as error:
             raise UsageError(
                 f"{plugins.VENUES}: {name} cannot be loaded ({error}); mend or uninstall it"
