@@ -47,12 +47,13 @@ class EarlyLook:
         """
         chosen: list[Anomaly] = []
         room = self._questions.room() - self._looking
-        for found in running:
+        for anomaly in running:
             # What finds no room now is looked at when it changes, or asked about at the close.
-            if len(chosen) < room and self._records.of(wave_of(found)).look(found, self._now_ms()):
-                chosen.append(found)
+            record = self._records.of(wave_of(anomaly))
+            if len(chosen) < room and record.look(anomaly, self._now_ms()):
+                chosen.append(anomaly)
         self._looking += len(chosen)
-        tasks = [self._look_at(found, pairs[found.base_asset]) for found in chosen]
+        tasks = [self._look_at(anomaly, pairs[anomaly.base_asset]) for anomaly in chosen]
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 self.error = str(result)
@@ -65,12 +66,12 @@ class EarlyLook:
         """A minute was settled; what is still being looked at in it is overtaken."""
         self._settled_ms = close_ms
 
-    async def _look_at(self, found: Anomaly, pair: str) -> None:
+    async def _look_at(self, anomaly: Anomaly, pair: str) -> None:
         try:
-            facts, candles, news = await self._evidence.expected(found, pair)
+            facts, candles, news = await self._evidence.expected(anomaly, pair)
         finally:
             self._looking -= 1
-        if found.close_ms <= self._settled_ms or facts.aligned is None:
+        if anomaly.close_ms <= self._settled_ms or facts.aligned is None:
             return
         record = self._records.of(wave_of(facts))
         if record.ruling(state_of(facts, news), by_model=True) is Ruling.OPEN:

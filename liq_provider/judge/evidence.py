@@ -29,25 +29,25 @@ class Evidence:
         self._desk = desk
         self._settings = settings
 
-    async def settled(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray]:
+    async def settled(self, anomaly: Anomaly, pair: str) -> tuple[Facts, FloatArray]:
         """
         :return: what is known of a wave of a settled minute, and the candles of its pair; the
             alignment is None if they cannot be had
         """
-        candles = await self.candles.closed(pair, found.close_ms)
-        return self._facts(found, pair, candles), candles
+        candles = await self.candles.closed(pair, anomaly.close_ms)
+        return self._facts(anomaly, pair, candles), candles
 
-    async def expected(self, found: Anomaly, pair: str) -> tuple[Facts, FloatArray, NewsSet]:
+    async def expected(self, anomaly: Anomaly, pair: str) -> tuple[Facts, FloatArray, NewsSet]:
         """:return: what ``settled`` and ``news`` would say if price stood still until the close"""
         candles, news = await asyncio.gather(
-            self.candles.expected(pair, found.close_ms), self.news(found.base_asset)
+            self.candles.expected(pair, anomaly.close_ms), self.news(anomaly.base_asset)
         )
-        return self._facts(found, pair, candles), candles, news
+        return self._facts(anomaly, pair, candles), candles, news
 
     async def news(self, base_asset: str) -> NewsSet:
         """:return: news of a coin; never raises"""
         return await self._desk.get(base_asset) if self._desk else NOT_ASKED
 
-    def _facts(self, found: Anomaly, pair: str, candles: FloatArray) -> Facts:
+    def _facts(self, anomaly: Anomaly, pair: str, candles: FloatArray) -> Facts:
         settings = self._settings
-        return make_facts(found, pair, closes(candles), settings.trend_candles, settings.trend_k)
+        return make_facts(anomaly, pair, closes(candles), settings.trend_candles, settings.trend_k)

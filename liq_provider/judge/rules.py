@@ -27,7 +27,7 @@ _REASONS = {
 
 
 def make_facts(
-    found: Anomaly, pair: str, closes: FloatArray, trend_candles: int, trend_k: float
+    anomaly: Anomaly, pair: str, closes: FloatArray, trend_candles: int, trend_k: float
 ) -> Facts:
     """
     :param closes: closed candles of ``pair``, oldest first; too few make alignment unknown
@@ -35,23 +35,23 @@ def make_facts(
     change, noise = trend_inputs(closes, trend_candles)
     known = len(change) > 0 and bool(np.isfinite(change[-1]))
     trend = int(trend_signs(change[-1:], noise[-1:], trend_k)[0]) if known else 0
-    wanted = 1 if found.direction == "LONG" else -1
+    wanted = 1 if anomaly.direction == "LONG" else -1
     return Facts(
         symbol=pair,
-        base_asset=found.base_asset,
-        direction=found.direction,
-        strength=found.strength,
+        base_asset=anomaly.base_asset,
+        direction=anomaly.direction,
+        strength=anomaly.strength,
         aligned=trend == wanted if known else None,
-        wave_start_ms=found.wave_start_ms,
-        close_ms=found.close_ms,
+        wave_start_ms=anomaly.wave_start_ms,
+        close_ms=anomaly.close_ms,
         details={
-            "z": found.z,
-            **({} if found.zscore == "classic" else {"zscore": found.zscore}),
-            "purity": found.purity,
-            "notional_usd": found.notional_usd,
-            "long_usd": found.long_usd,
-            "short_usd": found.short_usd,
-            "count": found.count,
+            "z": anomaly.z,
+            **({} if anomaly.zscore == "classic" else {"zscore": anomaly.zscore}),
+            "purity": anomaly.purity,
+            "notional_usd": anomaly.notional_usd,
+            "long_usd": anomaly.long_usd,
+            "short_usd": anomaly.short_usd,
+            "count": anomaly.count,
             "trend": trend_word(trend) if known else "unknown",
             "trend_change": float(change[-1]) if known else None,
             "trend_noise": float(noise[-1]) if known else None,

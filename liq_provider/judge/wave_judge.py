@@ -94,16 +94,16 @@ class WaveJudge:
         # If there is too little time or budget for all, the strongest are judged.
         anomalies = _strongest_first(settled.anomalies)
         self._begin(settled.close_ms, anomalies)
-        tasks = [self._judge_one(item, settled.pairs[item.base_asset]) for item in anomalies]
+        tasks = [self._judge_one(one, settled.pairs[one.base_asset]) for one in anomalies]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         verdicts = []
-        for found, result in zip(anomalies, results, strict=True):
+        for anomaly, result in zip(anomalies, results, strict=True):
             if isinstance(result, Verdict):
                 verdicts.append(result)
             elif isinstance(result, Exception):
                 self.stats.failed += 1
-                self.stats.error = f"{found.base_asset}: {result}"
-                logger.error("Judging %s failed: %s", found.base_asset, result)
+                self.stats.error = f"{anomaly.base_asset}: {result}"
+                logger.error("Judging %s failed: %s", anomaly.base_asset, result)
             elif isinstance(result, BaseException):
                 raise result
         return verdicts
@@ -115,20 +115,20 @@ class WaveJudge:
         await self._log.close()
 
     def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
-        given_up = self._records.settled(close_ms, {wave_of(found) for found in anomalies})
+        given_up = self._records.settled(close_ms, {wave_of(anomaly) for anomaly in anomalies})
         self._evidence.candles.forget(close_ms)
         if self._ahead is not None:
             self._ahead.settled(close_ms)
         if self.questions is not None:
             self.questions.early.unconfirmed += given_up
 
-    async def _judge_one(self, found: Anomaly, pair: str) -> Verdict | None:
-        record = self._records.of(wave_of(found))
-        facts, candles = await self._evidence.settled(found, pair)
+    async def _judge_one(self, anomaly: Anomaly, pair: str) -> Verdict | None:
+        record = self._records.of(wave_of(anomaly))
+        facts, candles = await self._evidence.settled(anomaly, pair)
         problem = self._evidence.candles.error
         if problem is not None:
             self.stats.error = problem
-        expires_at = found.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
+        expires_at = anomaly.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
         state, verdict = await self._verdict(record, facts, candles, expires_at)
         # Only of the state that was confirmed, and by who judges it now: what was said of
         # another, or by another, must not outlive it.
@@ -137,7 +137,7 @@ class WaveJudge:
         confirmed = Confirmed(
             *wave_of(facts),
             *(strength, aligned_word(aligned), news_key, judge),
-            close_ms=found.close_ms,
+            close_ms=anomaly.close_ms,
             expires_at=expires_at,
         )
         try:
@@ -219,5 +219,5 @@ class WaveJudge:
         logger.info("Verdict %s [%s; %s]", self.stats.last, verdict.liq_note, verdict.trend_note)
 
 
-def _strongest_first(found: Sequence[Anomaly]) -> list[Anomaly]:
-    return sorted(found, key=lambda item: (-item.strength, -item.z))
+def _strongest_first(anomalies: Sequence[Anomaly]) -> list[Anomaly]:
+    return sorted(anomalies, key=lambda anomaly: (-anomaly.strength, -anomaly.z))

@@ -145,16 +145,16 @@ class WaveRecord:
         """Another sidecar heard that news was against it."""
         self.veto = Veto.NEWS
 
-    def look(self, found: Anomaly, now_ms: int) -> bool:
+    def look(self, anomaly: Anomaly, now_ms: int) -> bool:
         """
-        :param found: what a running minute shows of it
+        :param anomaly: what a running minute shows of it
         :return: whether it is to be looked at now, as it changed, or price may have
         """
         close_ms, strength, at_ms = self.looked
-        same = (close_ms, strength) == (found.close_ms, found.strength)
+        same = (close_ms, strength) == (anomaly.close_ms, anomaly.strength)
         if same and now_ms - at_ms < _LOOK_AGAIN_MS:
             return False
-        self.looked = found.close_ms, found.strength, now_ms
+        self.looked = anomaly.close_ms, anomaly.strength, now_ms
         return True
 
     def give_up_questions(self) -> int:

@@ -29,7 +29,7 @@ from tests.judge.test_model import says, status
 from tests.sidecars import until
 
 
-class Two:
+class TwoJudges:
     """Two judges, each with a writer of its own on one store."""
 
     def __init__(self, directory: Path) -> None:
@@ -71,8 +71,8 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
-    found = Two(tmp_path)
+def two(tmp_path: Path) -> Iterator[TwoJudges]:
+    found = TwoJudges(tmp_path)
     yield found
     for thread in found.threads:
         thread.shutdown()
@@ -92,7 +92,7 @@ async def thinking(request: web.Request, body: dict[str, Any]) -> web.StreamResp
     return await well_behaved(request, body)
 
 
-async def test_the_second_hears_what_the_first_was_answered(two: Two) -> None:
+async def test_the_second_hears_what_the_first_was_answered(two: TwoJudges) -> None:
     async with StandIn(handler=thinking) as server:
         first, second = two.judge(server), two.judge(server)
         both = await asyncio.gather(said(first), said(second))
@@ -109,7 +109,7 @@ async def test_the_second_hears_what_the_first_was_answered(two: Two) -> None:
     assert (call["outcome"], call["call_id"]) == ("ok", one.call_id)
 
 
-async def test_words_about_other_numbers_than_the_own_are_not_repeated(two: Two) -> None:
+async def test_words_about_other_numbers_than_the_own_are_not_repeated(two: TwoJudges) -> None:
     async with StandIn() as server:
         first, second = two.judge(server), two.judge(server)
         await said(first)
@@ -122,7 +122,7 @@ async def test_words_about_other_numbers_than_the_own_are_not_repeated(two: Two)
 @pytest.mark.parametrize(
     ("text", "kind"), [("nonsense", "malformed"), ('{"a": 1, "a": 2}', "contradictory")]
 )
-async def test_a_useless_answer_is_useless_for_both(two: Two, text: str, kind: str) -> None:
+async def test_a_useless_answer_is_useless_for_both(two: TwoJudges, text: str, kind: str) -> None:
     async with StandIn(handler=says(text)) as server:
         first, second = two.judge(server), two.judge(server)
         assert await said(first) == await said(second) == kind
@@ -130,7 +130,7 @@ async def test_a_useless_answer_is_useless_for_both(two: Two, text: str, kind: s
     assert len(server.requests) == 1
 
 
-async def test_who_cannot_ask_still_hears(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_cannot_ask_still_hears(two: TwoJudges, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     async with StandIn() as server:
         first, second = two.judge(server), two.judge(server, base_url=None)
@@ -141,7 +141,7 @@ async def test_who_cannot_ask_still_hears(two: Two, monkeypatch: pytest.MonkeyPa
     assert len(server.requests) == 1
 
 
-async def test_a_refusal_of_one_key_leaves_the_question_to_the_other(two: Two) -> None:
+async def test_a_refusal_of_one_key_leaves_the_question_to_the_other(two: TwoJudges) -> None:
     async with StandIn(handler=status(401)) as refusing, StandIn() as server:
         first, second = two.judge(refusing), two.judge(server)
         assert await said(first) == "key refused"
@@ -149,7 +149,7 @@ async def test_a_refusal_of_one_key_leaves_the_question_to_the_other(two: Two) -
         await two.close()
 
 
-async def test_the_budget_is_that_of_both(two: Two) -> None:
+async def test_the_budget_is_that_of_both(two: TwoJudges) -> None:
     async with StandIn() as server:
         judges = [two.judge(server, budget={"calls_per_minute": 3}) for _ in range(2)]
         found = await asyncio.gather(*(said(judges[n % 2], base_asset=f"C{n}") for n in range(8)))
@@ -162,7 +162,7 @@ async def test_the_budget_is_that_of_both(two: Two) -> None:
     assert sum(row["charged_tokens"] for row in two.calls()) == 3 * 1_020
 
 
-async def test_every_request_of_a_question_counts_for_both(two: Two) -> None:
+async def test_every_request_of_a_question_counts_for_both(two: TwoJudges) -> None:
     async with StandIn(handler=status(500)) as server:
         first = two.judge(server, budget={"calls_per_minute": 2})
         assert await said(first) == "over budget"
@@ -171,7 +171,7 @@ async def test_every_request_of_a_question_counts_for_both(two: Two) -> None:
     assert (two.calls()[0]["requests"], two.calls()[0]["charged_tokens"]) == (2, 0)
 
 
-async def test_a_question_that_was_given_up_is_the_others_to_ask(two: Two) -> None:
+async def test_a_question_that_was_given_up_is_the_others_to_ask(two: TwoJudges) -> None:
     async with StandIn(handler=thinking) as server:
         first, second = two.judge(server), two.judge(server)
         asking = asyncio.create_task(said(first))
@@ -182,7 +182,7 @@ async def test_a_question_that_was_given_up_is_the_others_to_ask(two: Two) -> No
     assert {row["outcome"] for row in two.calls()} == {"cancelled", "ok"}
 
 
-async def test_the_other_one_is_waited_for_until_nobody_can_use_the_answer(two: Two) -> None:
+async def test_the_other_one_is_waited_for_until_nobody_can_use_the_answer(two: TwoJudges) -> None:
     async def never(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
         await asyncio.sleep(30)
         raise AssertionError
@@ -201,7 +201,7 @@ async def test_the_other_one_is_waited_for_until_nobody_can_use_the_answer(two: 
     assert len(server.requests) == 1
 
 
-async def test_a_store_that_cannot_be_reached_leaves_each_to_itself(two: Two) -> None:
+async def test_a_store_that_cannot_be_reached_leaves_each_to_itself(two: TwoJudges) -> None:
     async with StandIn() as server:
         judge = two.judge(server, budget={"calls_per_day": 2})
         with closing(sqlite3.connect(two.path, isolation_level=None)) as other:
@@ -217,7 +217,7 @@ async def test_a_store_that_cannot_be_reached_leaves_each_to_itself(two: Two) ->
         await two.close()
 
 
-async def test_nothing_is_spent_while_nobody_knows_what_was_spent(two: Two) -> None:
+async def test_nothing_is_spent_while_nobody_knows_what_was_spent(two: TwoJudges) -> None:
     async with StandIn() as server:
         judge = two.judge(server, past=None)
         with closing(sqlite3.connect(two.path, isolation_level=None)) as other:
@@ -229,7 +229,7 @@ async def test_nothing_is_spent_while_nobody_knows_what_was_spent(two: Two) -> N
         await two.close()
 
 
-async def test_a_question_on_record_before_it_is_sent_holds_the_prompt(two: Two) -> None:
+async def test_a_question_on_record_before_it_is_sent_holds_the_prompt(two: TwoJudges) -> None:
     seen: list[dict[str, Any]] = []
 
     async def look(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:

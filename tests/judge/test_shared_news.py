@@ -41,7 +41,7 @@ class Desk:
         return self.answer or found(f"{base_asset} as {self.name} has it")
 
 
-class Two:
+class TwoDesks:
     def __init__(self, directory: Path, provider: str = "brave", **news: Any) -> None:
         self.path = directory / "store.sqlite"
         self.now_ms = NOW
@@ -60,14 +60,14 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
-    made = Two(tmp_path)
+def two(tmp_path: Path) -> Iterator[TwoDesks]:
+    made = TwoDesks(tmp_path)
     yield made
     made.thread.shutdown()
     made.writer.close()
 
 
-async def test_one_search_serves_all_of_them_and_all_judge_by_the_same(two: Two) -> None:
+async def test_one_search_serves_all_of_them_and_all_judge_by_the_same(two: TwoDesks) -> None:
     both = await asyncio.gather(*(who.get("BTC") for who in (two.first, two.second) * 3))
     assert two.searches == 1 and len({item.key for item in both}) == 1
     assert both[0] == both[1] and both[0].items[0].origins == " wire.com "
@@ -76,7 +76,7 @@ async def test_one_search_serves_all_of_them_and_all_judge_by_the_same(two: Two)
     assert two.searches == 2
 
 
-async def test_it_is_asked_for_again_when_it_is_old(two: Two) -> None:
+async def test_it_is_asked_for_again_when_it_is_old(two: TwoDesks) -> None:
     await two.first.get("BTC")
     two.now_ms += 200_000
     await two.second.get("BTC")
@@ -85,7 +85,7 @@ async def test_it_is_asked_for_again_when_it_is_old(two: Two) -> None:
     assert two.searches == 2
 
 
-async def test_nothing_found_is_shared_and_a_failure_is_not(two: Two) -> None:
+async def test_nothing_found_is_shared_and_a_failure_is_not(two: TwoDesks) -> None:
     two.desks[0].answer = NewsSet((), "none")
     await two.first.get("BTC")
     assert (await two.second.get("BTC")).found is False and two.searches == 1
@@ -96,13 +96,13 @@ async def test_nothing_found_is_shared_and_a_failure_is_not(two: Two) -> None:
     assert (await two.first.get("ETH")).items[0].title == "ETH as b has it"
 
 
-async def test_what_steers_stays_marked(two: Two) -> None:
+async def test_what_steers_stays_marked(two: TwoDesks) -> None:
     two.desks[0].answer = NewsSet((), "k", steered=True)
     await two.first.get("BTC")
     assert (await two.second.get("BTC")).steered
 
 
-async def test_a_search_whose_sidecar_died_is_made_by_the_other(two: Two) -> None:
+async def test_a_search_whose_sidecar_died_is_made_by_the_other(two: TwoDesks) -> None:
     two.desks[0].seconds = 60
     dead = asyncio.create_task(two.first.get("BTC"))
     while not two.desks[0].asked:  # noqa: ASYNC110
@@ -115,7 +115,7 @@ async def test_a_search_whose_sidecar_died_is_made_by_the_other(two: Two) -> Non
     dead.cancel()
 
 
-async def test_without_the_store_each_looks_for_itself(two: Two) -> None:
+async def test_without_the_store_each_looks_for_itself(two: TwoDesks) -> None:
     with closing(sqlite3.connect(two.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await asyncio.gather(two.first.get("BTC"), two.second.get("BTC"))
@@ -123,8 +123,8 @@ async def test_without_the_store_each_looks_for_itself(two: Two) -> None:
     assert two.searches == 2
 
 
-async def test_others_who_look_elsewhere_share_nothing(two: Two, tmp_path: Path) -> None:
-    other = Two(tmp_path, max_age_hours=3)
+async def test_others_who_look_elsewhere_share_nothing(two: TwoDesks, tmp_path: Path) -> None:
+    other = TwoDesks(tmp_path, max_age_hours=3)
     await two.first.get("BTC")
     await other.first.get("BTC")
     assert (two.searches, other.searches) == (1, 1)
@@ -133,7 +133,7 @@ async def test_others_who_look_elsewhere_share_nothing(two: Two, tmp_path: Path)
 
 
 async def test_without_a_source_the_store_is_not_troubled(tmp_path: Path) -> None:
-    made = Two(tmp_path, provider="none")
+    made = TwoDesks(tmp_path, provider="none")
     made.desks[0].answer = NOT_ASKED
     for _ in range(2):
         assert await made.first.get("BTC") == NOT_ASKED

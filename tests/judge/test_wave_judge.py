@@ -239,3 +239,41 @@ async def test_a_wave_that_leaves_a_state_and_returns_was_not_confirmed_in_betwe
         assert spans == [[0, 0], [2, 2]]
         assert strong["expires_at"] == rig.close_ms + 2 * MINUTE + 32_000
         assert len(server.requests) == 2
+
+
+async def test_an_answer_whose_state_has_gone_is_a_verdict_of_its_own_minute_only(
+    rig: JudgeRig,
+) -> None:
+    """The model thinks about the strong wave while the next minute shows a medium one."""
+    async with StandIn() as server:
+        judge = rig.asking(server)
+        candles = await rig.judge._evidence.candles.closed(PAIR, rig.close_ms)
+
+        async def the_same(pair: str, close_ms: int) -> Any:
+            return candles
+
+        judge._evidence.candles.closed = the_same  # type: ignore[method-assign]
+        good, thinking = server.handler, asyncio.Event()
+
+        async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            await thinking.wait()
+            return await good(request, body)
+
+        server.handler = slow
+        first = asyncio.create_task(judge.judge(rig.settled()))
+        await until(lambda: server.requests, "the strong wave is asked about")
+        server.handler = good
+        (medium,) = await judge.judge(rig.settled(1, strength=Strength.MEDIUM))
+        thinking.set()
+        (strong,) = await asyncio.wait_for(first, 20)
+        assert strong.facts.close_ms == rig.close_ms
+        await judge.judge(rig.settled(2, strength=Strength.MEDIUM))
+        known = {row["strength"]: row for row in rig.verdicts()}
+        spans = {
+            strength: [[(at - rig.close_ms) // MINUTE for at in span] for span in spans_of(row, 0)]
+            for strength, row in known.items()
+        }
+        assert spans == {"strong": [[0, 0]], "medium": [[1, 2]]}
+        assert known["strong"]["expires_at"] == rig.close_ms + 32_000
+        assert medium.facts.strength is Strength.MEDIUM
+        await judge.close()
