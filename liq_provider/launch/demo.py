@@ -96,6 +96,8 @@ class Demo:
         return 0
 
     def _start(self) -> Narrator:
+        # A slow machine may settle the script's minute before everything here has started.
+        since_ms = int(time.time() * 1000)
         port = str(self.ports[0])
         self._spawn(
             "simulator",
@@ -118,7 +120,7 @@ class Demo:
         self._await("the feeds", lambda: _feeds_live(reader))
         self._import_history(reader, store_url)
         self._addresses(store_url)
-        return Narrator(reader, settings, self._dir / "tradesv3.sqlite")
+        return Narrator(reader, settings, self._dir / "tradesv3.sqlite", since_ms)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         self._children.append(Child(name, command, self._dir / f"{name}.log"))
