@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from liq_provider.errors import UsageError
+from liq_provider.liquidation import MINUTE_MS
 from liq_provider.simulator.run import SimulateOptions, build_market, run
 from liq_provider.simulator.server import Simulator
 
@@ -33,6 +34,29 @@ async def test_it_serves_until_cancelled_and_frees_its_port() -> None:
         await task
     async with Simulator(build_market(SimulateOptions(), START_MS), sim.port):
         pass
+
+
+async def test_held_waves_begin_when_it_is_asked_and_once() -> None:
+    options = SimulateOptions(hold=True)
+    async with (
+        Simulator(build_market(options, START_MS), clock=lambda: START_MS / 1000) as sim,
+        aiohttp.ClientSession() as session,
+    ):
+        answers = []
+        for _ in range(2):
+            async with session.post(f"{sim.url}/sim/begin") as response:
+                answers.append(await response.json())
+    minute_ms = START_MS - START_MS % MINUTE_MS
+    assert answers == [
+        {"ok": True, "close_ms": minute_ms + MINUTE_MS},
+        {"ok": True, "close_ms": 0},
+    ]
+
+
+def test_a_market_without_a_script_has_nothing_to_begin() -> None:
+    for options in (SimulateOptions(scenario="quiet", hold=True), SimulateOptions()):
+        assert build_market(options, START_MS).begin(START_MS) == 0
+    assert build_market(SimulateOptions(recording=iter(RECORDS)), START_MS).begin(START_MS) == 0
 
 
 def test_a_recording_replaces_the_synthetic_market() -> None:
