@@ -13,10 +13,11 @@ import requests
 
 from chaos import clock as jumps
 from chaos import probe, script
-from chaos.postgres import Server, free_port
+from chaos.postgres import Server
 from chaos.schedule import VENUES, Setup
 from liq_provider.coverage import Interval
 from liq_provider.history.importer import import_files
+from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, python_module
 from liq_provider.settings import load_settings
 from liq_provider.simulator.urls import freqtrade_exchange_config, ws_url

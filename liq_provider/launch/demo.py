@@ -9,7 +9,6 @@ import math
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from liq_provider.coverage import Interval
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
+from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
 from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.settings import SECTION, load_settings, resolve_store
@@ -78,7 +78,9 @@ class Demo:
             wanted = (_PORT, _API_PORT, _PAGE_PORT)
         except (Timeout, OSError):
             wanted = (0, 0, 0)
-        self.ports = [_free_port(port) for port in wanted]
+        self.ports: list[int] = []
+        for port in wanted:
+            self.ports.append(free_port(port, self.ports))
         self._url, self._api, self._page = (f"http://127.0.0.1:{port}" for port in self.ports)
 
     def run(self) -> int:
@@ -321,18 +323,6 @@ def _feeds_live(reader: Reader) -> bool:
     return bool(feeds) and all(
         feed["state"] == "live" and feed["markets"] for feed in feeds.values()
     )
-
-
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("no free TCP port on 127.0.0.1")
 
 
 def main() -> int:

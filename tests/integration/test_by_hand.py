@@ -1,6 +1,5 @@
 """Entries by hand, as Telegram and FreqUI order them: let through, and with both stops."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from freqtrade.enums import SignalDirection
 from freqtrade.persistence import PairLocks
 from freqtrade.rpc import RPC, RPCException
 
+from liq_provider.launch.ports import free_port
 from liq_provider.simulator.server import Simulator
 from tests.bot.helpers import Store
 
@@ -155,9 +155,7 @@ def test_no_upgrade_closes_it_and_it_is_no_entry_of_the_wave(
 
 def test_freqtrades_api_may_name_it(sim: Simulator, store: Store, tmp_path: Path) -> None:
     config = config_of(sim, tmp_path)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     config["api_server"] = {
         "enabled": True,
         "listen_ip_address": "127.0.0.1",

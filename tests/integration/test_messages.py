@@ -5,7 +5,6 @@ One process of the bot, from its start over a wave, an entry, a stop and stale d
 """
 
 import json
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from freqtrade.configuration.load_config import load_config_file
 
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.plots import PLOT_CONFIG
+from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, python_module
 from liq_provider.simulator.server import Simulator
 from tests.bot.helpers import Store, stored
@@ -61,12 +61,6 @@ class Run:
 
 def is_ours(text: str) -> bool:
     return text.startswith(("LiqTrend: ", f"`{BTC}`", f"`{ETH}`"))
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def config_of(sim: Simulator, base: Path, hook: Receiver) -> dict[str, Any]:
