@@ -20,6 +20,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.endpoint import OPENAI_URL, key_for
 from liq_provider.plaintext import plain
 from liq_provider.sections import LlmSettings
+from liq_provider.tls import trusted
 
 DEADLINE_S = 8.0
 
@@ -75,12 +76,13 @@ async def _ask(settings: LlmSettings, deadline_s: float) -> bytes:
 
     key = key_for(settings)
     base_url = settings.base_url or OPENAI_URL
+    proxied = keys.may_be_proxied(base_url)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
         async with (
             asyncio.timeout(deadline_s),
             # No redirects: the key must go to nobody else.
-            httpx2.AsyncClient(trust_env=keys.may_be_proxied(base_url), timeout=None) as client,
+            httpx2.AsyncClient(verify=trusted(proxied), trust_env=proxied, timeout=None) as client,
             client.stream("GET", f"{base_url}/models", headers=headers) as answer,
         ):
             if answer.status_code in (401, 403):

@@ -17,6 +17,7 @@ from liq_provider.judge.answer import answer_schema
 from liq_provider.judge.prompt import Messages
 from liq_provider.judge.spoken import says_nothing
 from liq_provider.sections import LlmSettings
+from liq_provider.tls import trusted
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -117,6 +118,7 @@ class Endpoint:
         from openai import AsyncOpenAI
 
         settings = self._settings
+        proxied = keys.may_be_proxied(settings.base_url or OPENAI_URL)
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url=settings.base_url or OPENAI_URL,
@@ -125,7 +127,8 @@ class Endpoint:
             timeout=httpx2.Timeout(settings.timeout_s, connect=min(5.0, settings.timeout_s)),
             http_client=httpx2.AsyncClient(
                 follow_redirects=False,
-                trust_env=keys.may_be_proxied(settings.base_url or OPENAI_URL),
+                verify=trusted(proxied),
+                trust_env=proxied,
             ),
         )
 

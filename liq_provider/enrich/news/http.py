@@ -1,18 +1,17 @@
 """A bounded GET: so many bytes, so many seconds, whatever the other side does."""
 
 import asyncio
-import ssl
 import urllib.request
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import httpcore2
 import httpx2
 
 from liq_provider import __version__
 from liq_provider.enrich.news.reach import CheckedNetwork, Refused, is_own
+from liq_provider.tls import trusted
 
 MOST_BYTES = 4 * 1024 * 1024
 _MOST_HOPS = 5
@@ -115,7 +114,7 @@ async def _once(
     async with (
         # Not kept for the next question: minutes pass until then.
         httpcore2.AsyncConnectionPool(
-            ssl_context=_trusted(),
+            ssl_context=trusted(True),
             proxy=proxy,
             network_backend=CheckedNetwork(own or proxy is not None),
         ) as pool,
@@ -163,9 +162,3 @@ def _proxy(url: httpx2.URL) -> httpcore2.Proxy | None:
         raise NewsError("a proxy of a kind that is not known")
     login = (found.username, found.password) if found.username else None
     return httpcore2.Proxy(str(found.copy_with(username="", password="")), auth=login)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Reading the certificates takes longer than a request."""
-    return httpcore2.default_ssl_context()
