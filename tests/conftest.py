@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,7 +11,7 @@ import pytest_asyncio
 from liq_provider.simulator.server import Simulator
 from liq_provider.simulator.world import World
 
-from . import processes, tradesdb
+from . import lanes, processes, tradesdb
 from .court import Court
 
 
@@ -21,6 +22,12 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processes.mark(items)
+    lanes.mark(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> lanes.Lanes | None:
+    return lanes.Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

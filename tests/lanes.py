@@ -1,0 +1,112 @@
+"""
+Which test files take long, and how ``make test`` deals them to its workers.
+
+Half of the long ones compute, the others mostly wait: for the close of a minute, or for a process.
+So the first workers, one for each of two cores, take those that compute, the longest first. Any
+further ones take none of these, only files that wait: the cores are no busier with them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+_COMPUTING_WORKERS = 2
+
+# Those that take longest come first. Of each that takes more than four seconds on an idle core,
+# ``make quick`` takes none.
+COMPUTING = (
+    "tests/integration/test_day_parity.py",
+    "tests/integration/test_backtest.py",
+    "tests/test_parity.py",
+    "tests/study/test_hyperopt_planted.py",
+    "tests/integration/test_timeframes.py",
+    "tests/bot/test_as_of.py",
+    "tests/test_known.py",
+    "tests/history/test_archive.py",
+    "tests/test_noise.py",
+    "tests/study/test_judges.py",
+    "tests/study/test_planted.py",
+    "tests/test_parity_sockets.py",
+    "tests/simulator/test_scenario.py",
+    "tests/dashboard/test_page.py",
+    "tests/study/test_study.py",
+    "tests/test_provenance.py",
+    "tests/store/test_two_writers.py",
+    "tests/store/test_pruning.py",
+    "tests/store/test_docket.py",
+    "tests/history/test_fill.py",
+    "tests/test_explain.py",
+    "tests/history/test_formats.py",
+    "tests/plot/test_figure.py",
+    "tests/plot/test_view.py",
+    "tests/commands/test_plot.py",
+    "tests/judge/test_hostile.py",
+)
+WAITING = (
+    "tests/launch/test_trade.py",
+    "tests/test_two_sidecars_ask.py",
+    "tests/launch/test_demo.py",
+    "tests/test_beginning_process.py",
+    "tests/integration/test_sidecar.py",
+    "tests/test_service_process.py",
+    "tests/integration/test_real_bot.py",
+    "tests/integration/test_messages.py",
+    "tests/chaos/test_chaos.py",
+    "tests/strategies/test_callbacks.py",
+    "tests/test_stopping.py",
+    "tests/integration/test_clock_jump.py",
+    "tests/integration/test_model_fails.py",
+    "tests/integration/test_by_hand.py",
+    "tests/integration/test_hung_store.py",
+    "tests/integration/test_said.py",
+    "tests/strategies/test_start.py",
+    "tests/integration/test_commands.py",
+    "tests/integration/test_pairlist.py",
+    "tests/chaos/test_faults.py",
+    "tests/test_planted_keys.py",
+    "tests/launch/test_processes.py",
+    "tests/test_store_away.py",
+    "tests/test_store_hangs.py",
+    "tests/bot/test_hung_store.py",
+    "tests/dashboard/test_strangers.py",
+    "tests/test_private.py",
+    "tests/test_service.py",
+)
+
+
+# What is not listed comes between them.
+_RANK = {
+    **{file: n - len(COMPUTING) for n, file in enumerate(COMPUTING)},
+    **{file: n + 1 for n, file in enumerate(WAITING)},
+}
+
+
+def mark(items: Iterable[pytest.Item]) -> None:
+    """Mark as ``slow`` what is in a long file."""
+    for item in items:
+        if item.nodeid.split("::")[0] in _RANK:
+            item.add_marker("slow")
+
+
+def best(files: Iterable[str], *, only_waiting: bool) -> str | None:
+    """
+    :param files: those that are left
+    :return: which one to begin now; None if there is none for such a worker
+    """
+    fitting = (file for file in files if file in WAITING or not only_waiting)
+    return min(fitting, key=lambda file: _RANK.get(file, 0), default=None)
+
+
+class Lanes(LoadFileScheduling):
+    """What waits beside what computes."""
+
+    def _assign_work_unit(self, node: Any) -> None:
+        further = int(node.gateway.id.removeprefix("gw")) >= _COMPUTING_WORKERS
+        chosen = best(self.workqueue, only_waiting=further)
+        if chosen is None:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
