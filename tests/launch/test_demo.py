@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from liq_provider.liquidation import MINUTE_MS, minute_of
 from liq_provider.simulator.world import World
 from liq_provider.store.engine import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.writer import Writer
 from tests.dashboard.browser import CHROMIUM, needs_browser
 from tests.integration.harness import simulator
+from tests.simulator.helpers import tables
 
 from .visitor import Visit, visit_demo
 
@@ -177,7 +180,7 @@ def test_two_demos_that_start_together_take_different_ports(tmp_path: Path) -> N
     assert len(set(ports)) == 6
 
 
-@pytest.mark.parametrize("background", [0.0, 1.0])
+@pytest.mark.parametrize("background", [0.0, 1.0, 30.0])
 def test_a_minute_in_which_a_venue_was_quiet_is_known_of_all_of_them(
     tmp_path: Path, background: float
 ) -> None:
@@ -186,9 +189,12 @@ def test_a_minute_in_which_a_venue_was_quiet_is_known_of_all_of_them(
     demo = launcher.Demo(tmp_path, None, Ending())
     demo._dir.mkdir(parents=True)
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    open_engine(url).dispose()
+    world = World(now_ms, background=background, history_h=1)
+    with closing(Writer(open_engine(url))) as writer:
+        for venue, known in tables(world).items():
+            writer.put_markets(venue, known)
     reader = Reader(url)
-    with simulator(World(now_ms, background=background, history_h=1)) as sim:
+    with simulator(world) as sim:
         demo._url = sim.url
         demo._import(reader, url, span)
     venues = ["binance", "bybit", "okx"]
