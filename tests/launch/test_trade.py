@@ -81,8 +81,8 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
     place: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
-        # As a script's background has it, where Ctrl-C is ignored.
-        ["sh", "-c", f"trap '' INT; exec {sys.executable} -m liq_provider.launch.demo"],
+        [sys.executable, "-m", "liq_provider.launch.demo"],
+        preexec_fn=in_the_background_of_a_script,
         cwd=place,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -93,11 +93,21 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
         until(logs / "freqtrade.log", "RUNNING", 60)
     finally:
         process.send_signal(number)
-        _, said = process.communicate(timeout=40)
+        try:
+            _, said = process.communicate(timeout=40)
+        finally:
+            others = (p for p in psutil.process_iter() if p.pid != os.getpid())
+            left = [p for p in others if str(place) in " ".join(command(p))]
+            for other in left:
+                other.kill()
     assert b"Traceback" not in said and b"killing it" not in said
-    others = (p for p in psutil.process_iter() if p.pid != os.getpid())
-    left = [p.pid for p in others if str(place) in " ".join(command(p))]
     assert not left
+
+
+def in_the_background_of_a_script() -> None:
+    """There Ctrl-C is ignored; a run of tests under ``nohup`` ignores more, which is undone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def command(process: psutil.Process) -> list[str]:
