@@ -91,6 +91,14 @@ WAITING = (
     "tests/test_service.py",
     "tests/judge/test_docket.py",
     "tests/test_running.py",
+    "tests/judge/test_headlines.py",
+    "tests/simulator/test_sockets.py",
+    "tests/simulator/test_faults.py",
+    "tests/simulator/test_live.py",
+    "tests/bot/test_background.py",
+    "tests/bot/test_watch.py",
+    "tests/dashboard/test_board.py",
+    "tests/test_service_readiness.py",
 )
 
 
