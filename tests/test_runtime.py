@@ -59,7 +59,7 @@ def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
         assert process.stdout.readline() == "True\n"
         assert files.running_pid() == process.pid
         process.kill()
-        process.wait(10)
+        process.wait(60)
     assert not files.running()
     assert files.running_pid() is None
     with files.held() as first:

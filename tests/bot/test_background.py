@@ -58,7 +58,7 @@ class Bench:
         self.made.append(self._kind(self.hangs, self.frees))
         return self.made[-1]
 
-    def until(self, true: Callable[[int], Any], seconds: float = 20) -> int:
+    def until(self, true: Callable[[int], Any], seconds: float = 60) -> int:
         deadline = time.monotonic() + seconds
         while not true(value := self.background.take()):
             assert time.monotonic() < deadline

@@ -128,7 +128,6 @@ def says_why(problem: str | None) -> bool:
     return problem is not None and problem != snapshot.READING
 
 
-@pytest.mark.timeout(120)
 def test_in_mid_flight_no_loop_waits_and_reading_recovers(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +152,6 @@ def test_in_mid_flight_no_loop_waits_and_reading_recovers(
     loops_until(live, lambda _: newest(), 20)
 
 
-@pytest.mark.timeout(120)
 def test_a_bot_that_starts_meanwhile_does_not_wait_either(place: Place) -> None:
     place.store.settle(at(10))
     place.store.close()
@@ -169,7 +167,6 @@ def test_a_bot_that_starts_meanwhile_does_not_wait_either(place: Place) -> None:
     loops_until(live, lambda problem: problem is None, 40)
 
 
-@pytest.mark.timeout(120)
 def test_connections_that_hang_one_after_the_other_never_exhaust_the_attempts(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ from tests.sidecars import (
 
 from .browser import Witness, browser, needs_browser
 
-pytestmark = [needs_browser, pytest.mark.timeout(180)]
+pytestmark = needs_browser
 
 START = 1_795_350_000_000
 EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"

@@ -85,7 +85,6 @@ def says_that_there_are_no_entries(bot: Bot) -> bool:
     return any("no entries, `" in text for text in bot.messages)
 
 
-@pytest.mark.timeout(180)
 def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
     sim: Simulator, place: Place, tmp_path: Path
 ) -> None:
@@ -105,7 +104,6 @@ def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
         until(lambda: timed(bot) and bot.messages[-1].endswith("possible again."), 30)
 
 
-@pytest.mark.timeout(180)
 def test_a_bot_that_starts_meanwhile_has_its_exits(
     sim: Simulator, place: Place, tmp_path: Path
 ) -> None:
@@ -132,7 +130,6 @@ def test_a_bot_that_starts_meanwhile_has_its_exits(
             until(lambda: timed(bot) and says_that_there_are_no_entries(bot), 20)
 
 
-@pytest.mark.timeout(180)
 def test_a_bot_that_is_configured_anew_has_its_exits_and_leaves_no_thread(
     sim: Simulator, place: Place, tmp_path: Path
 ) -> None:

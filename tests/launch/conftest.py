@@ -26,7 +26,7 @@ def exchange() -> Iterator[str]:
     command = [sys.executable, "-m", "liq_provider.cli", "simulate", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(200):
+            for _ in range(1_000):
                 try:
                     requests.get(f"{url}/sim/state", timeout=1)
                     break

@@ -12,11 +12,12 @@ import pytest
 
 from liq_provider.cli import main
 from tests.launch.conftest import write_config
+from tests.sidecars import PATIENCE
 
 
 def until(path: Path, words: str, seconds: float) -> str:
     """What is in the file once it holds ``words``."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:
         text = path.read_text() if path.exists() else ""
         if words in text:
@@ -62,7 +63,7 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         assert "warming up: " in " ".join(capsys.readouterr().out.split())
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
     assert "The sidecar keeps recording" in told.read_text()
 
     assert main(["status"]) in (0, 1)
@@ -127,7 +128,7 @@ def test_real_money_is_not_started_from_here(place: Path, exchange: str, by: str
         env={**os.environ, "FREQTRADE__DRY_RUN": "false"} if by == "environment" else None,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode != 0
     assert "dry_run is false" in done.stderr
@@ -161,7 +162,7 @@ def test_doctor_names_the_key_to_change(
             ):
                 break
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     write_config(place, exchange, **changes)
     assert main(["doctor"]) == 2
     assert key in capsys.readouterr().out
