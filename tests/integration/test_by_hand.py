@@ -174,7 +174,7 @@ def test_freqtrades_api_may_name_it(sim: Simulator, store: Store, tmp_path: Path
                 f"http://127.0.0.1:{port}/api/v1/forceenter",
                 json=order,
                 auth=("u", "stand-in"),
-                timeout=20,
+                timeout=60,
             )
             assert answer.status_code == 200, answer.text
         bot.loop()

@@ -95,7 +95,7 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
     finally:
         process.send_signal(number)
         try:
-            _, said = process.communicate(timeout=40)
+            _, said = process.communicate(timeout=120)
         finally:
             others = (p for p in psutil.process_iter() if p.pid != os.getpid())
             left = [p for p in others if str(place) in " ".join(command(p))]
