@@ -111,7 +111,7 @@ class Stage:
     async def stop(self) -> None:
         assert self.working is not None
         self.sidecar.stop()
-        await asyncio.wait_for(self.working, 20)
+        await asyncio.wait_for(self.working, 60)
 
     async def restart(self, url: str) -> None:
         """On the same port, as the configured one is."""

@@ -241,7 +241,7 @@ async def test_gates_history_is_read_by_its_stream_and_fills_no_order_twice(
             ]
         )
         while len(heard) < 3:
-            frame = await asyncio.wait_for(socket.recv(), 5)
+            frame = await asyncio.wait_for(socket.recv(), 60)
             heard += GATE.parse(frame, table, now).liquidations
     writer = Writer(open_engine(f"sqlite:///{tmp_path / 'store.sqlite'}"))
     writer.put_markets("gate", markets)

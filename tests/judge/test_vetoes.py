@@ -138,11 +138,11 @@ async def test_a_veto_that_comes_while_another_question_is_out_stands(
         server.handler = slow
         trial.news = SOME
         asking = asyncio.create_task(first.judge(court.settled()))
-        await asyncio.wait_for(thinks.wait(), 20)
+        await asyncio.wait_for(thinks.wait(), 60)
         server.handler = trial._answer
         await trial.minute(0, veto, OTHER)
         may_say.set()
-        (late,) = await asyncio.wait_for(asking, 20)
+        (late,) = await asyncio.wait_for(asking, 60)
         assert (late.judge, late.action) == ("vetoed", Action.SKIP)
         assert {row["action"] for row in court.verdicts()} == {"skip"}
         # The first one knows it by now, and asks no more.

@@ -18,7 +18,7 @@ from .test_recording import RECORDS
 async def test_it_serves_until_cancelled_and_frees_its_port() -> None:
     ready: asyncio.Future[Simulator] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(run(SimulateOptions(port=0), ready.set_result))
-    sim = await asyncio.wait_for(ready, 10)
+    sim = await asyncio.wait_for(ready, 60)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{sim.url}/sim/state") as response:
             state = await response.json()

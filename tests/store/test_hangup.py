@@ -122,5 +122,5 @@ async def test_a_reader_that_hangs_can_be_broken_off_and_reads_again(postgres_ur
         assert not reading.done()
         reader.hang_up()
         # An idle connection that fails is replaced by a new one before it is used.
-        assert await asyncio.wait_for(reading, 20) == 0
+        assert await asyncio.wait_for(reading, 60) == 0
         reader.close()
