@@ -39,9 +39,8 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
             stderr=subprocess.STDOUT,
         )
     try:
-        text = until(
-            told, "entries    the sidecar has not settled a minute yet; possible from 20", 60
-        )
+        # Of a minute that is not settled yet; on a busy machine one may be by then.
+        text = until(told, "; possible from 20", 60)
         assert text.startswith("DRY-RUN on binance's public data")
         until(told, "binance: live, connected and subscribed", 20)
         until(told, "dashboard  http://127.0.0.1:", 10)
@@ -153,14 +152,14 @@ def test_doctor_names_the_key_to_change(
         # Which markets there are is known once a sidecar has listed them.
         process = subprocess.Popen([sys.executable, "-m", "liq_provider.cli", "run"], cwd=place)
         store = place / "user_data" / "liq_provider.sqlite"
-        for _ in range(100):
+        deadline = time.monotonic() + 60 * PATIENCE
+        while not (
+            store.exists()
+            and main(["doctor"]) < 2
+            and "liquidation feed" in capsys.readouterr().out
+        ):
+            assert time.monotonic() < deadline, "the sidecar lists no markets"
             time.sleep(0.2)
-            if (
-                store.exists()
-                and main(["doctor"]) < 2
-                and "liquidation feed" in (capsys.readouterr().out)
-            ):
-                break
         process.send_signal(signal.SIGTERM)
         process.wait(60)
     write_config(place, exchange, **changes)
