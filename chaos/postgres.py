@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,16 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from liq_provider.launch.ports import free_port
+
 
 class NoServer(Exception):
     """PostgreSQL is not installed, or does not start."""
-
-
-def free_port() -> int:
-    """:return: a TCP port on loopback that nobody uses now"""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _directory_of_binaries() -> Path:

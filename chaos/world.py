@@ -13,11 +13,12 @@ import requests
 
 from chaos import clock as jumps
 from chaos import probe, script
-from chaos.postgres import Server, free_port
+from chaos.postgres import Server
 from chaos.schedule import VENUES, Setup
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.history.importer import import_files
+from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, python_module
 from liq_provider.simulator.urls import freqtrade_exchange_config, ws_url
 from liq_provider.store.booking import BookingRules

@@ -153,6 +153,9 @@ def _simulate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=DEFAULT_PORT)
     command.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     command.add_argument("--demo", action="store_true", help="with the demo's scripted waves")
+    command.add_argument(
+        "--hold", action="store_true", help="the scripted waves wait for POST /sim/begin"
+    )
     command.add_argument("--recording", metavar="FILE", help="replay instead of synthesising")
     command.add_argument("--format", metavar="NAME", help="of the recording")
     command.add_argument("--speed", type=float, default=1.0, help="of the recording")

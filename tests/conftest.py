@@ -3,13 +3,14 @@
 import time
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.world import World
-from tests import processes, tradesdb
+from tests import lanes, processes, tradesdb
 from tests.judge_rig import JudgeRig
 
 
@@ -20,6 +21,12 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processes.mark(items)
+    lanes.mark(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> lanes.Lanes | None:
+    return lanes.Lanes(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(wrapper=True)

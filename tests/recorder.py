@@ -114,11 +114,11 @@ class Recorder:
             cwd=self._config.parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "COLUMNS": "400"},
         )
 
-    async def said(self, words: str, timeout_s: float = 30) -> None:
+    async def said(self, words: str, timeout_s: float = 90) -> None:
         await until(lambda: words in self.log, f"it says: {words}", timeout_s)
 
 

@@ -23,6 +23,8 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
 MINUTE = 60_000
+# A wait ends with what it waits for; only where that never comes does it cost this much more.
+PATIENCE = 3
 
 
 def running_pid(files: RuntimeFiles) -> int | None:
@@ -140,13 +142,13 @@ class Process:
             cwd=self._directory,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=30 * PATIENCE,
         )
 
     async def end(self, number: int) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        return await asyncio.to_thread(self._process.wait, 20)
+        return await asyncio.to_thread(self._process.wait, 20 * PATIENCE)
 
     @property
     def pid(self) -> int:
@@ -162,12 +164,18 @@ class Process:
     def close(self) -> None:
         if self._process is not None and self.alive:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(10 * PATIENCE)
         self._log.close()
 
 
 async def until(condition: Callable[[], Any], what: str, timeout_s: float = 20.0) -> Any:
-    """Wait for something to become true; its value is returned."""
+    """
+    Wait for something to become true.
+
+    :param timeout_s: how long it may take on a machine with nothing else to do
+    :return: its value
+    """
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         value = condition()

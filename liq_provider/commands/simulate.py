@@ -33,6 +33,7 @@ def simulate(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         seed=arguments.seed,
         scenario="demo" if arguments.demo else "quiet",
+        hold=arguments.hold,
         recording=recording,
         speed=arguments.speed,
     )

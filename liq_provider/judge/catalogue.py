@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from liq_provider.config.sections import LlmSettings
+from liq_provider.config.tls import trusted
 from liq_provider.core import keys
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
@@ -75,12 +76,13 @@ async def _ask(settings: LlmSettings, deadline_s: float) -> bytes:
 
     key = key_for(settings)
     base_url = settings.base_url or OPENAI_URL
+    proxied = keys.may_be_proxied(base_url)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
         async with (
             asyncio.timeout(deadline_s),
             # No redirects: the key must go to nobody else.
-            httpx2.AsyncClient(trust_env=keys.may_be_proxied(base_url), timeout=None) as client,
+            httpx2.AsyncClient(verify=trusted(proxied), trust_env=proxied, timeout=None) as client,
             client.stream("GET", f"{base_url}/models", headers=headers) as answer,
         ):
             if answer.status_code in (401, 403):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from liq_provider.config.sections import LlmSettings
+from liq_provider.config.tls import trusted
 from liq_provider.core import keys
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.answer import answer_schema
@@ -117,6 +118,7 @@ class Endpoint:
         from openai import AsyncOpenAI
 
         settings = self._settings
+        proxied = keys.may_be_proxied(settings.base_url or OPENAI_URL)
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url=settings.base_url or OPENAI_URL,
@@ -125,7 +127,8 @@ class Endpoint:
             timeout=httpx2.Timeout(settings.timeout_s, connect=min(5.0, settings.timeout_s)),
             http_client=httpx2.AsyncClient(
                 follow_redirects=False,
-                trust_env=keys.may_be_proxied(settings.base_url or OPENAI_URL),
+                verify=trusted(proxied),
+                trust_env=proxied,
             ),
         )
 

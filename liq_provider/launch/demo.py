@@ -9,12 +9,12 @@ import math
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -32,6 +32,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
+from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
 from liq_provider.simulator import DEFAULT_PORT
 from liq_provider.simulator.stand_in import FEED_PATH, MODEL
@@ -43,10 +44,11 @@ from liq_provider.store.writer import Writer
 
 _API_PORT = 18_980
 _PAGE_PORT = 18_990
-_WAIT_S = 90.0
+_WAIT_S = 180.0
 _POLL_S = 1.0
 _LATE_MS = 5_000
 _SETTLE_S = 4.0
+_ANSWER_S = 5.0
 
 console = Console(highlight=False)
 
@@ -68,6 +70,8 @@ class Demo:
         self._ending = ending
         self._dir = root / "user_data" / "demo"
         self._children: list[Child] = []
+        self._rest: Thread | None = None
+        self._began = False
         self._password = secrets.token_urlsafe(12)
         # Held as long as we are: another demo that starts now must not choose the same ports.
         self._usual = FileLock(Path(tempfile.gettempdir()) / "liqtrend-demo.lock")
@@ -76,18 +80,19 @@ class Demo:
             wanted = (DEFAULT_PORT, _API_PORT, _PAGE_PORT)
         except (Timeout, OSError):
             wanted = (0, 0, 0)
-        self.ports = [_free_port(port) for port in wanted]
+        self.ports: list[int] = []
+        for port in wanted:
+            self.ports.append(free_port(port, self.ports))
         self._url, self._api, self._page = (f"http://127.0.0.1:{port}" for port in self.ports)
 
     def run(self) -> int:
         """:return: 0 if everything ran to the end"""
-        begin_s = time.monotonic()
         shutil.rmtree(self._dir, ignore_errors=True)
         self._dir.mkdir(parents=True)
         narrator = None
         try:
             narrator = self._start()
-            self._watch(narrator, begin_s)
+            self._watch(narrator)
         except KeyboardInterrupt:
             console.print("\nStopping ...")
         finally:
@@ -98,10 +103,12 @@ class Demo:
         return 0
 
     def _start(self) -> Narrator:
+        # A slow machine may settle the script's minute before everything here has started.
+        since_ms = int(time.time() * 1000)
         port = str(self.ports[0])
         self._spawn(
             "simulator",
-            python_module("liq_provider.cli", "simulate", "--demo", "--port", port),
+            python_module("liq_provider.cli", "simulate", "--demo", "--hold", "--port", port),
         )
         self._await("the simulator", self._simulator_state)
         console.print(
@@ -120,7 +127,7 @@ class Demo:
         self._await("the feeds", lambda: _feeds_live(reader))
         self._import_history(reader, store_url)
         self._addresses(store_url)
-        return Narrator(reader, settings, self._dir / "tradesv3.sqlite")
+        return Narrator(reader, settings, self._dir / "tradesv3.sqlite", since_ms)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         self._children.append(Child(name, command, self._dir / f"{name}.log"))
@@ -209,11 +216,17 @@ class Demo:
         if state is None:
             raise DemoError(f"the simulator does not answer; see {self._dir / 'simulator.log'}")
         first_ms, live_ms = int(state["first_ms"]), int(state["now_ms"])
+        begin_s = time.monotonic()
         kept = self._import(reader, store_url, Interval(first_ms, minute_of(live_ms)))
+        took_s = time.monotonic() - begin_s
         hours = (live_ms - first_ms) / HOUR_MS
         console.print(f"Imported {kept:,} synthetic liquidations of {hours:.0f} hours.")
         rest = Interval(minute_of(live_ms), minute_of(live_ms) + MINUTE_MS)
-        Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True).start()
+        thread = Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True)
+        thread.start()
+        # Where a day took long, a minute may take longer than it waits to be settled. Then the
+        # waves must not come in it.
+        self._rest = thread if took_s > _SETTLE_S / 2 else None
 
     def _import_rest(self, reader: Reader, store_url: str, span: Interval) -> None:
         try:
@@ -235,9 +248,14 @@ class Demo:
         )
         path = self._dir / f"history-{span.start_ms}.jsonl"
         path.write_bytes(answer.content)
-        rules, now_ms = BookingRules(load_settings({}).settle_ms), machine_ms()
-        with closing(Writer(open_engine(store_url), rules)) as writer:
-            return import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms).kept
+        settings, now_ms = load_settings({}), machine_ms()
+        with closing(Writer(open_engine(store_url), BookingRules(settings.settle_ms))) as writer:
+            report = import_files(writer, reader, [path], "frames", covered=span, now_ms=now_ms)
+            # A file speaks for the venues in it; the tape is of all, also of one that was quiet.
+            # Without this a wave would be measured on a venue or two, and no longer be mixed.
+            for venue in settings.venues.enabled:
+                writer.cover(venue, [span], "import", now_ms)
+        return report.kept
 
     def _addresses(self, store_url: str) -> None:
         console.print(f"Dashboard           [bold]{self._page}[/bold]")
@@ -250,14 +268,39 @@ class Demo:
         until = f"for {self._seconds:.0f} s" if self._seconds else "until Ctrl-C"
         console.print(f"Running {until}. Times are UTC.\n")
 
-    def _watch(self, narrator: Narrator, begin_s: float) -> None:
+    def _watch(self, narrator: Narrator) -> None:
+        begin_s = time.monotonic()
         while self._seconds is None or time.monotonic() - begin_s < self._seconds:
             for line in narrator.news():
                 console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
             self._check_children()
+            self._begin_when_ready()
             self._ending.pause(_POLL_S)
         for line in narrator.news():
             console.print(f"{clock_text()}  {line}", markup=False, soft_wrap=True)
+
+    def _begin_when_ready(self) -> None:
+        """The script's waves wait for the bot, however long this machine takes to start it."""
+        if self._began or (self._rest is not None and self._rest.is_alive()):
+            return
+        if not self._bot_runs():
+            return
+        try:
+            answer = requests.post(f"{self._url}/sim/begin", timeout=_ANSWER_S).json()
+        except requests.RequestException:
+            return  # asked again in a moment; what began already begins no second time
+        self._began = True
+        close = datetime.fromtimestamp(answer["close_ms"] / 1000, UTC)
+        console.print(f"{clock_text()}  script     the first waves end at {clock_text(close)}")
+
+    def _bot_runs(self) -> bool:
+        try:
+            answer = requests.get(
+                f"{self._api}/api/v1/show_config", auth=("demo", self._password), timeout=_ANSWER_S
+            )
+            return bool(answer.ok and answer.json()["state"] == "running")
+        except requests.RequestException:
+            return False
 
     def _summary(self, narrator: Narrator) -> None:
         console.print()
@@ -282,18 +325,6 @@ def _feeds_live(reader: Reader) -> bool:
     return bool(feeds) and all(
         feed["state"] == "live" and feed["markets"] for feed in feeds.values()
     )
-
-
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("no free TCP port on 127.0.0.1")
 
 
 def main() -> int:

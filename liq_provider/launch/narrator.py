@@ -39,6 +39,9 @@ _FARTHEST = 0.5
 _COUNTDOWN_S = 300.0
 _LOOK_S = 5.0
 
+# A segment that is turned away overlaps with the next ones, which are turned away as well.
+_REPEAT_MS = 600_000
+
 
 @dataclass(slots=True)
 class Tally:
@@ -57,18 +60,20 @@ class Narrator:
     """
     :param reader: the store
     :param trades_db: Freqtrade's SQLite database
+    :param since_ms: minutes that close after it are told, and verdicts that held then or later
     """
 
-    def __init__(self, reader: Reader, settings: Settings, trades_db: Path) -> None:
+    def __init__(self, reader: Reader, settings: Settings, trades_db: Path, since_ms: int) -> None:
         self.tally = Tally()
         self._reader = reader
         self._settings = settings
         self._thresholds = thresholds_of(settings)
         self._trades_db = trades_db
         self._engine = create_engine(f"sqlite:///{trades_db}", poolclass=NullPool)
-        self._verdicts_ms = 0
-        self._features_ms: int | None = None
+        self._since_ms = since_ms
+        self._features_ms = since_ms
         self._seen_verdicts: set[tuple[Any, ...]] = set()
+        self._turned_away: set[tuple[str, bool, int]] = set()
         self._stops: dict[int, float] = {}
         self._closed: set[int] = set()
         self._feeds: dict[str, str] = {}
@@ -124,7 +129,7 @@ class Narrator:
                 yield f"venue      {venue.words(now_ms) if blind else f'{name} counts again'}"
 
     def _new_verdicts(self) -> Iterator[str]:
-        for row in self._reader.verdicts(self._verdicts_ms, FOREVER_MS):
+        for row in self._reader.verdicts(self._since_ms, FOREVER_MS):
             key = (row["symbol"], row["direction"], row["wave_start_ms"], row["available_at"])
             if key in self._seen_verdicts:
                 continue
@@ -141,8 +146,6 @@ class Narrator:
     def _refused_segments(self) -> Iterator[str]:
         """Anomalous by their score but turned away before there was anything to judge."""
         computed_ms = int(self._reader.states(["computed_ms"]).get("computed_ms") or 0)
-        if self._features_ms is None:
-            self._features_ms = computed_ms
         if computed_ms <= self._features_ms:
             return
         features = self._reader.features(None, self._features_ms + 1, computed_ms)
@@ -157,9 +160,12 @@ class Narrator:
                 share = max(rows.long_usd[row], rows.short_usd[row]) / usd
                 rich = bool(qualifies(rows, self._thresholds)[row])
                 why = f"purity {share:.0%}, mixed" if rich else "too few or too small"
-                key = (base, "-", int(rows.close_ms[row]) // 600_000)
-                if key not in self.tally.refused:
-                    self.tally.refused[key] = why
+                # Each reason once in ten minutes: a segment that is too small hides no mixed one.
+                close_ms = int(rows.close_ms[row])
+                reason = (base, rich, close_ms // _REPEAT_MS)
+                if reason not in self._turned_away:
+                    self._turned_away.add(reason)
+                    self.tally.refused[base, "-", close_ms] = why
                     height = score_words(self._thresholds.zscore, measured[row])
                     yield f"refused    {base}: {height}, ${usd:,.0f}, but {why}"
 

@@ -6,16 +6,15 @@ everything, a bound on what is unpacked, and no way into the user's own network.
 """
 
 import asyncio
-import ssl
 import urllib.request
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import httpx2
 
 from liq_provider import __version__
+from liq_provider.config.tls import trusted
 from liq_provider.news.reach import OutOfReach, PublicOnly, is_own
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -106,7 +105,7 @@ async def _once(
 ) -> tuple[Answer | None, httpx2.URL]:
     """:return: the answer, or where it is instead; what stands beside that is not read"""
     proxy = _proxy(url) if proxied and not own else None
-    network = httpx2.AsyncHTTPTransport(_trusted(), trust_env=False, proxy=proxy)
+    network = httpx2.AsyncHTTPTransport(trusted(True), trust_env=False, proxy=proxy)
     async with (
         # Not kept for the next question: minutes pass until then.
         httpx2.AsyncClient(
@@ -154,9 +153,3 @@ def _proxy(url: httpx2.URL) -> str | None:
     if httpx2.URL(address).scheme not in ("http", "https"):
         raise NewsError("a proxy of a kind that is not known")
     return address
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Reading the certificates takes longer than a request."""
-    return httpx2.create_ssl_context()

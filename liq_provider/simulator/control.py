@@ -1,4 +1,4 @@
-"""The simulator's own address space, ``/sim``: state, tape, faults, orders, prices."""
+"""The simulator's own address space, ``/sim``: state, tape, faults, orders, prices, script."""
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
@@ -147,6 +147,9 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
         order = PriceRequest.model_validate_json(await request.read())
         return {"ok": True, "to_price": sim.set_price(**order.model_dump())}
 
+    async def begin(_: web.Request) -> object:
+        return {"ok": True, "close_ms": sim.market.begin(sim.now_ms())}
+
     return [
         web.get("/sim/state", _answered(state)),
         web.get("/sim/tape", _answered(tape)),
@@ -154,6 +157,7 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
         web.delete("/sim/fault", _answered(clear)),
         web.post("/sim/liquidations", _answered(liquidations)),
         web.post("/sim/price", _answered(price)),
+        web.post("/sim/begin", _answered(begin)),
     ]
 
 

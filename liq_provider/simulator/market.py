@@ -79,6 +79,14 @@ class SimulatedMarket:
     def prepare(self, until_ms: int) -> None:
         """Make sure that everything scripted up to ``until_ms`` is known."""
 
+    def begin(self, now_ms: int) -> int:
+        """
+        Let what is held of the script come.
+
+        :return: the close of its minute; 0 if nothing is held
+        """
+        return 0
+
     def scheduled(self, from_ms: int, to_ms: int) -> list[Order]:
         """:return: orders of background, script or recording published in that time"""
         raise NotImplementedError

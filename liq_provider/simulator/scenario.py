@@ -1,7 +1,7 @@
 """Scripted market events as data: bursts of liquidations and the price moves around them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -10,6 +10,11 @@ from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.orders import Draft
 from liq_provider.simulator.prices import PriceLeg
 from liq_provider.simulator.quiet_market import VENUE_SHARES, burst_sizes
+
+# Seconds after the close of its minute in which a wave's price and its orders begin to move.
+CASCADE_FROM_S = -26
+BURST_FROM_S = -24
+BURST_TO_S = -3
 
 WaveKind = Literal["runs_on", "reverts", "mixed", "not_aligned"]
 
@@ -85,6 +90,28 @@ class ScriptedWave:
         """:return: when its first price move begins"""
         return min(leg.at_ms for leg in self.legs)
 
+    @property
+    def approach(self) -> tuple[PriceLeg, ...]:
+        """:return: price moves that begin before the cascade"""
+        return tuple(leg for leg in self.legs if leg.at_ms < self._cascade_ms)
+
+    @property
+    def _cascade_ms(self) -> int:
+        return self.close_ms + CASCADE_FROM_S * 1000
+
+    def put_off(self, by_ms: int) -> "ScriptedWave":
+        """
+        :param by_ms: so much later, in whole minutes
+        :return: this wave without its approach, which is over
+        """
+        legs = [leg for leg in self.legs if leg.at_ms >= self._cascade_ms]
+        return replace(
+            self,
+            close_ms=self.close_ms + by_ms,
+            bursts=tuple(replace(burst, at_ms=burst.at_ms + by_ms) for burst in self.bursts),
+            legs=tuple(replace(leg, at_ms=leg.at_ms + by_ms) for leg in legs),
+        )
+
 
 class Plan(Protocol):
     """An endless, reproducible sequence of waves."""
@@ -120,32 +147,29 @@ class Shape:
     change: float
 
 
-BURST_FROM_S = -24
-BURST_TO_S = -3
-
 SHAPES: dict[WaveKind, tuple[Shape, ...]] = {
     # A drift, the cascade, two seconds to enter, a run, and a pull-back of more than 1 %.
     "runs_on": (
         Shape(-480, -26, 0.007),
-        Shape(-26, -2, 0.011),
+        Shape(CASCADE_FROM_S, -2, 0.011),
         Shape(5, 35, 0.022),
         Shape(37, 55, -0.016),
     ),
     "reverts": (
         Shape(-480, -26, 0.007),
-        Shape(-26, -2, 0.010),
+        Shape(CASCADE_FROM_S, -2, 0.010),
         Shape(5, 45, -0.028),
     ),
     # Both sides are hit while price whips and ends where it was.
     "mixed": (
-        Shape(-26, -18, 0.005),
+        Shape(CASCADE_FROM_S, -18, 0.005),
         Shape(-18, -8, -0.010),
         Shape(-8, -2, 0.005),
     ),
     # A dip in a rise: the liquidations point one way, fifteen candles the other.
     "not_aligned": (
         Shape(-720, -30, -0.024),
-        Shape(-26, -2, 0.006),
+        Shape(CASCADE_FROM_S, -2, 0.006),
         Shape(5, 60, -0.004),
     ),
 }

@@ -25,6 +25,7 @@ class SimulateOptions:
     :param port: TCP port on 127.0.0.1; 0 for any free one
     :param seed: of the synthetic market
     :param scenario: ``demo`` for scripted waves, ``quiet`` for background only
+    :param hold: the scripted waves wait for ``POST /sim/begin``
     :param history_h: hours of history before the start
     :param recording: liquidations to replay instead of the synthetic market
     :param speed: recorded seconds per second
@@ -38,6 +39,7 @@ class SimulateOptions:
     port: int = DEFAULT_PORT
     seed: int = 1
     scenario: Literal["demo", "quiet"] = "demo"
+    hold: bool = False
     history_h: float = 26.0
     recording: Iterable[Liquidation] | None = None
     speed: float = 1.0
@@ -59,6 +61,7 @@ def build_market(options: SimulateOptions, start_ms: int) -> SimulatedMarket:
             history_h=options.history_h,
             scenario=script if options.scenario == "demo" else Scenario(),
             throttle=options.throttle is not False,
+            hold=options.hold,
         )
     if options.speed <= 0:
         raise UsageError(f"speed: {options.speed} must be above 0")

@@ -4,16 +4,20 @@ import math
 from collections.abc import Sequence
 
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Draft, Order
 from liq_provider.simulator.prices import NoisePath
 from liq_provider.simulator.quiet_market import QuietMarket
-from liq_provider.simulator.scenario import Scenario, ScriptedWave
+from liq_provider.simulator.scenario import CASCADE_FROM_S, Scenario, ScriptedWave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 
 # The longest lead of a wave's price moves before its burst, with some room.
 PLAN_AHEAD_MS = 20 * MINUTE_MS
 SHOWN_AHEAD_MS = 2 * MINUTE_MS
+
+# Between the order to begin and the first move of a price.
+LEAD_MS = 2_000
 
 
 class World(SimulatedMarket):
@@ -29,6 +33,7 @@ class World(SimulatedMarket):
         volatility: float = 1.0,
         background: float = 1.0,
         throttle: bool = True,
+        hold: bool = False,
     ) -> None:
         """
         :param start_ms: when the simulator starts; history lies before, live time after
@@ -36,6 +41,7 @@ class World(SimulatedMarket):
         :param volatility: factor on every symbol's noise; 0 for flat prices
         :param background: factor on the number of background liquidations; 0 for none
         :param throttle: Binance publishes only the largest order per symbol and second
+        :param hold: the scenario's waves wait for ``begin``
         """
         first_ms = math.floor((start_ms - history_h * HOUR_MS) / HOUR_MS) * HOUR_MS
         paths = {
@@ -52,7 +58,25 @@ class World(SimulatedMarket):
         self._bursts: list[Draft] = []
         self._scenario = scenario or Scenario()
         self._planned_ms = 0
-        self._add_waves(self._scenario.waves)
+        self._held: tuple[ScriptedWave, ...] = self._scenario.waves if hold else ()
+        if hold:
+            self.add_legs([leg for wave in self._held for leg in wave.approach])
+        else:
+            self._add_waves(self._scenario.waves)
+
+    def begin(self, now_ms: int) -> int:
+        """
+        Let the waves that are held come, in the next minute of which enough is left.
+
+        :return: the close of that minute; 0 if none are held
+        """
+        if not self._held:
+            return 0
+        held, self._held = self._held, ()
+        earliest_ms = now_ms + LEAD_MS - CASCADE_FROM_S * 1000
+        close_ms = minute_of(earliest_ms) + MINUTE_MS
+        self._add_waves([wave.put_off(close_ms - wave.close_ms) for wave in held])
+        return close_ms
 
     def _add_waves(self, waves: Sequence[ScriptedWave]) -> None:
         for wave in waves:

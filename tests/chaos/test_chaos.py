@@ -23,7 +23,6 @@ def figure(lines: list[Line], name: str) -> int:
     return next(int(line.value.replace(",", "")) for line in lines if line.name == name)
 
 
-@pytest.mark.timeout(290)
 def test_what_was_sent_is_stored_known_and_traded_on_as_it_happened(tmp_path: Path) -> None:
     # Loops are only measured here: on a machine that runs other tests they say little.
     options = Options(

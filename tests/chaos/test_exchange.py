@@ -7,8 +7,8 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 
 from chaos.exchange import Log, serve
-from chaos.postgres import free_port
 from chaos.records import key_of, read_truth
+from liq_provider.launch.ports import free_port
 from liq_provider.simulator.urls import ws_url
 
 

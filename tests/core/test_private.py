@@ -44,7 +44,7 @@ def leave_a_log(files: RuntimeFiles) -> None:
     autostart = Autostart(files, {})  # with such settings it ends at once
     autostart.ensure()
     assert autostart._process is not None
-    autostart._process.wait(30)
+    autostart._process.wait(90)
 
 
 @pytest.mark.processes

@@ -53,7 +53,7 @@ async def served(
         store.writer.close()
 
 
-async def events(url: str, wanted: set[str], seconds: float = 5.0) -> dict[str, Any]:
+async def events(url: str, wanted: set[str], seconds: float = 60.0) -> dict[str, Any]:
     """The first event of each kind that a stream sends."""
     found: dict[str, Any] = {}
     async with (

@@ -21,6 +21,7 @@ from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, settings, stored, verdict
+from tests.sidecars import PATIENCE
 
 _Server = TypeVar("_Server", bound=AbstractAsyncContextManager[Any])
 
@@ -64,7 +65,12 @@ def next_minute() -> int:
 
 
 def until(true: Callable[[], Any], seconds: float, every_s: float = 0.1) -> None:
-    """Wait for something that must come."""
+    """
+    Wait for something that must come.
+
+    :param seconds: how long it may take on a machine with nothing else to do
+    """
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -90,11 +96,11 @@ def served(server: _Server) -> Iterator[_Server]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(60)
         try:
             yield server
         finally:
-            asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+            asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)

@@ -153,7 +153,7 @@ class Lab:
             env={**os.environ, "COLUMNS": "400"},
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=500,
         )
         # Wrong arguments, too, end with 0.
         failed = done.returncode != 0 or "error: unrecognized arguments" in done.stderr

@@ -1,6 +1,5 @@
 """Entries by hand, as Telegram and FreqUI order them: let through, and with both stops."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from freqtrade.enums import SignalDirection
 from freqtrade.persistence import PairLocks
 from freqtrade.rpc import RPC, RPCException
 
+from liq_provider.launch.ports import free_port
 from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
 from tests.integration.harness import (
@@ -29,20 +29,11 @@ from tests.integration.harness import (
 LONG, SHORT = SignalDirection.LONG, SignalDirection.SHORT
 
 
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[Simulator]:
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """One for each test: the candles of the next would hold the prices that this one moved."""
     with simulator() as found:
         yield found
-
-
-@pytest.fixture
-def sim(exchange: Simulator) -> Iterator[Simulator]:
-    """Prices that a test moved are moved back."""
-    symbols = ("BTCUSDT", "ETHUSDT")
-    before = {name: exchange.market.price(name, exchange.now_ms()) for name in symbols}
-    yield exchange
-    for name, price in before.items():
-        exchange.set_price(name, to_price=price)
 
 
 @pytest.fixture
@@ -163,9 +154,7 @@ def test_no_upgrade_closes_it_and_it_is_no_entry_of_the_wave(
 
 def test_freqtrades_api_may_name_it(sim: Simulator, store: Store, tmp_path: Path) -> None:
     config = config_of(sim, tmp_path)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     config["api_server"] = {
         "enabled": True,
         "listen_ip_address": "127.0.0.1",
@@ -184,7 +173,7 @@ def test_freqtrades_api_may_name_it(sim: Simulator, store: Store, tmp_path: Path
                 f"http://127.0.0.1:{port}/api/v1/forceenter",
                 json=order,
                 auth=("u", "stand-in"),
-                timeout=20,
+                timeout=60,
             )
             assert answer.status_code == 200, answer.text
         bot.loop()

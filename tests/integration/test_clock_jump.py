@@ -25,7 +25,6 @@ from tests.integration.harness import (
 JUMPED = "no entries, this machine's clock jumped by +{}.0 s (max_skew_ms)"
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux only")
 def test_it_is_named_in_the_next_loop_and_no_wave_is_announced(tmp_path: Path) -> None:
     clock = ClockShim(tmp_path)

@@ -24,7 +24,7 @@ def freqtrade(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[
         env={**os.environ, "COLUMNS": "400"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
 

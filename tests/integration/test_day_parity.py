@@ -51,7 +51,7 @@ from tests.integration.history import Lab
 from tests.live_hour import disturbed
 from tests.simulator.helpers import tables
 
-pytestmark = pytest.mark.timeout(900)  # whichever comes first plays the day
+pytestmark = pytest.mark.timeout(2_400)  # whichever comes first plays the day
 
 START_MS = int(pd.Timestamp("2026-03-02", tz="UTC").timestamp() * 1000)
 MINUTES = 1_440

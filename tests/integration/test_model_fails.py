@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from liq_provider.core.durations import MINUTE_MS
@@ -141,7 +140,6 @@ def wait_for_room() -> int:
     return minute_of(now_ms()) + MINUTE_MS
 
 
-@pytest.mark.timeout(200)
 def test_a_model_that_misbehaves_stops_entries_but_neither_sidecar_nor_bot_nor_exits(
     tmp_path: Path,
 ) -> None:

@@ -23,18 +23,11 @@ from tests.integration.harness import (
 )
 
 
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[Simulator]:
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """One for each test: the candles of the next would hold the prices that this one moved."""
     with simulator() as found:
         yield found
-
-
-@pytest.fixture
-def sim(exchange: Simulator) -> Iterator[Simulator]:
-    """Prices that a test moved are moved back."""
-    before = exchange.market.price("BTCUSDT", exchange.now_ms())
-    yield exchange
-    exchange.set_price("BTCUSDT", to_price=before)
 
 
 @pytest.fixture

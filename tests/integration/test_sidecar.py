@@ -94,7 +94,6 @@ def loops(bot: Bot, until_s: float) -> None:
         time.sleep(min(1.0, max(0.0, until_s - time.time())))
 
 
-@pytest.mark.timeout(340)
 def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
     sim: Simulator, files: RuntimeFiles, tmp_path: Path
 ) -> None:
@@ -143,7 +142,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         bot.loop()
         second = autostart._process
         second.terminate()
-        assert second.wait(20) == 0
+        assert second.wait(60) == 0
     after = reader.count("liquidations"), reader.count("minutes"), reader.count("verdicts")
     assert all(new >= old for new, old in zip(after, counted, strict=True))
     back_ms = now_ms()
@@ -188,7 +187,7 @@ def test_racing_autostarts_leave_one_sidecar(
         for _ in range(4)
     ]
     for racer in racers:
-        racer.communicate(json.dumps(own), timeout=30)
+        racer.communicate(json.dumps(own), timeout=90)
     assert [racer.returncode for racer in racers] == [0] * 4
     until(lambda: files.running() and len(sidecars(tmp_path)) == 1, 30)
     time.sleep(1)
@@ -215,7 +214,7 @@ def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
         until(lambda: running_pid(files) is not None and "RUNNING" in log.read_text(), 40)
         pid = running_pid(files)
         os.killpg(bot.pid, signal.SIGINT)  # what a terminal does
-        assert bot.wait(20) in (0, 130)
+        assert bot.wait(60) in (0, 130)
     finally:
         if bot.poll() is None:
             bot.kill()
@@ -230,7 +229,7 @@ def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=30,
+        timeout=90,
     )
     assert stopped.returncode == 0, stopped.stderr
     assert not files.running()

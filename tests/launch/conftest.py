@@ -1,7 +1,6 @@
 """A simulated exchange in a process of its own, and a place that is set up for it."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 import requests
 from freqtrade.configuration.load_config import load_config_file
 
+from liq_provider.launch.ports import free_port
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 
 ROOT = Path(__file__).parents[2]
@@ -21,14 +21,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
     """Base address of a quiet simulated exchange."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "liq_provider.cli", "simulate", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(200):
+            for _ in range(1_000):
                 try:
                     requests.get(f"{url}/sim/state", timeout=1)
                     break

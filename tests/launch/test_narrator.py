@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.launch import narrator as narrator_module
 from liq_provider.launch.narrator import Narrator
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.store.reader import Reader
+from tests.bot.helpers import Store, stored, verdict
 
 
 def trade(**changes: Any) -> dict[str, Any]:
@@ -71,6 +73,49 @@ def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_
         assert len(list(narrator._readiness_changes())) == lines
 
 
-def make(tmp_path: Path) -> Narrator:
+def test_a_minute_that_was_settled_before_the_first_look_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    since_ms = 1_795_350_017_000
+    before_ms, close_ms = since_ms - since_ms % MINUTE_MS, since_ms - since_ms % MINUTE_MS + 60_000
+    store.settle(before_ms, [stored("BTC", before_ms, 9, 0.5)])
+    store.settle(close_ms, [stored("XRP", close_ms, 9, 0.5)])
+    narrator = make(tmp_path, since_ms)
+    told = ["refused    XRP: z 9.0, $1,000,000, but purity 50%, mixed"]
+    assert list(narrator._refused_segments()) == told
+    assert list(narrator._refused_segments()) == []
+    assert narrator.tally.refused == {("XRP", "-", close_ms): "purity 50%, mixed"}
+    store.close()
+
+
+def test_a_segment_that_is_too_small_hides_no_mixed_one_and_each_is_told_once(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    narrator = make(tmp_path)
+    first_ms = 1_795_350_000_000
+    for number, usd in enumerate((10_000, 12_000, 1e6, 2e6)):
+        close_ms = first_ms + number * MINUTE_MS
+        store.settle(close_ms, [stored("XRP", close_ms, 9, 0.5, usd=usd)])
+    assert list(narrator._refused_segments()) == [
+        "refused    XRP: z 9.0, $10,000, but too few or too small",
+        "refused    XRP: z 9.0, $1,000,000, but purity 50%, mixed",
+    ]
+    store.close()
+
+
+def test_verdicts_of_before_are_not_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    close_ms = 1_795_350_000_000
+    store.judge(verdict(close_ms) | {"expires_at": close_ms + 61_000})
+    old = make(tmp_path, close_ms + 600_000)
+    assert list(old._new_verdicts()) == []
+    assert [line[:10] for line in make(tmp_path, close_ms)._new_verdicts()] == [
+        "wave      ",
+        "verdict   ",
+    ]
+    store.close()
+
+
+def make(tmp_path: Path, since_ms: int = 0) -> Narrator:
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    return Narrator(reader, Settings(), tmp_path / "trades.sqlite")
+    return Narrator(reader, Settings(), tmp_path / "trades.sqlite", since_ms)

@@ -12,11 +12,12 @@ import pytest
 
 from liq_provider.cli import main
 from tests.launch.conftest import write_config
+from tests.sidecars import PATIENCE
 
 
 def until(path: Path, words: str, seconds: float) -> str:
     """What is in the file once it holds ``words``."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:
         text = path.read_text() if path.exists() else ""
         if words in text:
@@ -38,9 +39,8 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
             stderr=subprocess.STDOUT,
         )
     try:
-        text = until(
-            told, "entries    the sidecar has not settled a minute yet; possible from 20", 60
-        )
+        # Of a minute that is not settled yet; on a busy machine one may be by then.
+        text = until(told, "; possible from 20", 60)
         assert text.startswith("DRY-RUN on binance's public data")
         until(told, "binance: live, connected and subscribed", 20)
         until(told, "dashboard  http://127.0.0.1:", 10)
@@ -62,7 +62,7 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         assert "warming up: " in " ".join(capsys.readouterr().out.split())
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
     assert "The sidecar keeps recording" in told.read_text()
 
     assert main(["status"]) in (0, 1)
@@ -81,8 +81,8 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
     place: Path, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
-        # As a script's background has it, where Ctrl-C is ignored.
-        ["sh", "-c", f"trap '' INT; exec {sys.executable} -m liq_provider.launch.demo"],
+        [sys.executable, "-m", "liq_provider.launch.demo"],
+        preexec_fn=in_the_background_of_a_script,
         cwd=place,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -93,11 +93,21 @@ def test_a_demo_that_is_ended_by_the_system_leaves_nothing_running(
         until(logs / "freqtrade.log", "RUNNING", 60)
     finally:
         process.send_signal(number)
-        _, said = process.communicate(timeout=40)
+        try:
+            _, said = process.communicate(timeout=120)
+        finally:
+            others = (p for p in psutil.process_iter() if p.pid != os.getpid())
+            left = [p for p in others if str(place) in " ".join(command(p))]
+            for other in left:
+                other.kill()
     assert b"Traceback" not in said and b"killing it" not in said
-    others = (p for p in psutil.process_iter() if p.pid != os.getpid())
-    left = [p.pid for p in others if str(place) in " ".join(command(p))]
     assert not left
+
+
+def in_the_background_of_a_script() -> None:
+    """There Ctrl-C is ignored; a run of tests under ``nohup`` ignores more, which is undone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def command(process: psutil.Process) -> list[str]:
@@ -117,7 +127,7 @@ def test_real_money_is_not_started_from_here(place: Path, exchange: str, by: str
         env={**os.environ, "FREQTRADE__DRY_RUN": "false"} if by == "environment" else None,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode != 0
     assert "dry_run is false" in done.stderr
@@ -142,16 +152,16 @@ def test_doctor_names_the_key_to_change(
         # Which markets there are is known once a sidecar has listed them.
         process = subprocess.Popen([sys.executable, "-m", "liq_provider.cli", "run"], cwd=place)
         store = place / "user_data" / "liq_provider.sqlite"
-        for _ in range(100):
+        deadline = time.monotonic() + 60 * PATIENCE
+        while not (
+            store.exists()
+            and main(["doctor"]) < 2
+            and "liquidation feed" in capsys.readouterr().out
+        ):
+            assert time.monotonic() < deadline, "the sidecar lists no markets"
             time.sleep(0.2)
-            if (
-                store.exists()
-                and main(["doctor"]) < 2
-                and "liquidation feed" in (capsys.readouterr().out)
-            ):
-                break
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
     write_config(place, exchange, **changes)
     assert main(["doctor"]) == 2
     assert key in capsys.readouterr().out

@@ -31,7 +31,7 @@ def visit_demo(log: Path, seconds: float) -> Visit:
     :param log: what the demo prints
     :param seconds: at most
     """
-    return asyncio.run(_visit(_address(log), seconds))
+    return asyncio.run(_visit(_address(log, seconds), seconds))
 
 
 async def _visit(url: str, seconds: float) -> Visit:
@@ -46,8 +46,8 @@ async def _visit(url: str, seconds: float) -> Visit:
     return found
 
 
-def _address(log: Path) -> str:
-    deadline = time.monotonic() + 60
+def _address(log: Path, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         match = _ADDRESS.search(log.read_text())
         if match:

@@ -55,7 +55,7 @@ class Stand:
         if self.delay_s:
             response = web.StreamResponse()
             await response.prepare(request)
-            for _ in range(50):
+            for _ in range(600):
                 await response.write(b" ")
                 await asyncio.sleep(self.delay_s)
             return response
@@ -173,13 +173,13 @@ async def test_news_of_a_coin_is_asked_for_once_in_a_while(stand: Stand) -> None
 
 
 async def test_no_search_waits_for_those_of_other_coins(stand: Stand) -> None:
-    stand.results, stand.delay_s = [stand.story("BTC up")], 1.0
+    stand.results, stand.delay_s = [stand.story("BTC up")], 3.0
     desk = stand.desk()
     begun = time.monotonic()
     coins = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE")
     found = await asyncio.gather(*map(desk.get, coins))
     assert found[0].items and len(stand.seen) == len(coins)
-    assert time.monotonic() - begun < 4, "one after the other they would take six seconds"
+    assert time.monotonic() - begun < 15, "one after the other they would take 18 s"
 
 
 async def test_nothing_found_is_known_to_be_nothing(stand: Stand) -> None:
@@ -258,10 +258,10 @@ async def test_without_a_key_brave_is_not_asked(
 
 
 async def test_a_provider_that_hangs_holds_nothing_up(stand: Stand) -> None:
-    stand.delay_s = 5
+    stand.delay_s = 60
     begun = time.monotonic()
     assert (await stand.desk(timeout_s=0.3).get("BTC")).found is None
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 20
 
 
 def rss(stand: Stand, *titles: str) -> str:
@@ -299,7 +299,7 @@ async def test_a_feed_that_trickles_is_cut_off(stand: Stand) -> None:
     stand.delay_s = 0.1
     begun = time.monotonic()
     found = await stand.desk("rss", timeout_s=0.5).get("BTC")
-    assert found.found is None and time.monotonic() - begun < 3
+    assert found.found is None and time.monotonic() - begun < 20
 
 
 async def test_none_is_a_provider(stand: Stand) -> None:

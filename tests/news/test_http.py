@@ -356,7 +356,7 @@ async def test_an_address_that_was_checked_must_still_prove_its_name(
         with pytest.raises(NewsError, match="ConnectError"):
             await get(server.url, 20)  # nobody vouches for it
         trusted = ssl.create_default_context(cafile=str(certificate))
-        monkeypatch.setattr(http, "_trusted", lambda: trusted)
+        monkeypatch.setattr(http, "trusted", lambda _: trusted)
         assert (await get(server.url, 20)).body == b"whole"
         with pytest.raises(NewsError, match="ConnectError"):
             await get(server.url.replace(NAME, "other.example"), 20)
@@ -388,7 +388,7 @@ async def test_a_proxy_of_the_environment_sees_nothing_of_what_is_encrypted(
 
     certificate, key = make_certificate(tmp_path)
     trusted = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(http, "_trusted", lambda: trusted)
+    monkeypatch.setattr(http, "trusted", lambda _: trusted)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)

@@ -52,7 +52,7 @@ class Stage:
     async def stop(self) -> None:
         assert self._sidecar is not None and self._task is not None
         self._sidecar.stop()
-        await asyncio.wait_for(self._task, 30)
+        await asyncio.wait_for(self._task, 60)
 
     async def live(self) -> None:
         def live() -> bool:

@@ -60,7 +60,7 @@ def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
         assert process.stdout.readline() == "True\n"
         assert running_pid(files) == process.pid
         process.kill()
-        process.wait(10)
+        process.wait(60)
     assert not files.running()
     assert running_pid(files) is None
     with files.held() as first:

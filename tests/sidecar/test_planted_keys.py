@@ -317,7 +317,7 @@ async def look_at_commands(run: Run, config: Path, close_ms: int) -> None:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
-            said, _ = await asyncio.wait_for(process.communicate(), 60)
+            said, _ = await asyncio.wait_for(process.communicate(), 300)
         run.places[f"liq-provider {' '.join(command)}"] = said
 
     await asyncio.gather(*map(look, commands))

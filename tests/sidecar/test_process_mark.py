@@ -35,7 +35,7 @@ def test_the_process_that_left_the_mark_is_signalled(sidecar: "subprocess.Popen[
     mark = mark_of(sidecar.pid)
     assert not mark.is_gone()
     assert mark.terminate()
-    assert sidecar.wait(10) == -15
+    assert sidecar.wait(60) == -15
     assert mark.is_gone()
     assert not mark.terminate()
 

@@ -62,7 +62,7 @@ async def play(base_dir: Path) -> Run:
             await story(run, sidecar, sim, moment)
         finally:
             sidecar.stop()
-            await asyncio.wait_for(working, 20)
+            await asyncio.wait_for(working, 60)
         run.ended = True
         return run
 
@@ -243,7 +243,7 @@ async def test_a_store_made_with_another_min_event_usd_is_refused(run: Run) -> N
         run.config.timeframe,
     )
     with pytest.raises(UsageError, match="min_event_usd"):
-        await asyncio.wait_for(Sidecar(other).run(), 20)
+        await asyncio.wait_for(Sidecar(other).run(), 60)
 
 
 async def test_an_exchange_without_rest_stops_no_feed(
@@ -267,7 +267,7 @@ async def test_an_exchange_without_rest_stops_no_feed(
         liquidate(sim, "binance", 1, 1_000.0)
         await until(lambda: sidecar.status()["stored"] == 1, "it is stored")
         sidecar.stop()
-        await asyncio.wait_for(working, 20)
+        await asyncio.wait_for(working, 60)
     assert "Market list of okx" in caplog.text
 
 
@@ -298,4 +298,4 @@ async def test_a_clock_that_could_not_be_compared_is_compared_again_soon(
         await until(lambda: sidecar.status()["skew_ms"] is not None, "it was compared")
         assert abs(sidecar.status()["skew_measured_ms"] - moment.now_ms()) < 5_000
         sidecar.stop()
-        await asyncio.wait_for(working, 20)
+        await asyncio.wait_for(working, 60)

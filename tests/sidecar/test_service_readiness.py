@@ -56,7 +56,7 @@ async def play(base_dir: Path) -> Run:
             await close_of(3)
         finally:
             sidecar.stop()
-            await asyncio.wait_for(working, 20)
+            await asyncio.wait_for(working, 60)
             reader.close()
     return reports
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.core.markets import Market
+from liq_provider.launch.ports import free_port
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -78,9 +78,7 @@ async def test_a_server_that_is_away_at_the_start_costs_nothing(tmp_path: Path) 
     bin_dir = postgres.binaries()
     if bin_dir is None:
         pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with recorder(tmp_path, f"postgresql+psycopg://liq@127.0.0.1:{port}/postgres") as sidecar:
         await sidecar.start()
         sidecar.send(10)

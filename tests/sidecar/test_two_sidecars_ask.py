@@ -160,7 +160,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield asyncio.run(play(tmp_path_factory.mktemp("two"), f"{address}/shared"))
 
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_each_question_is_asked_once_whichever_sidecar_needs_it(run: Run) -> None:

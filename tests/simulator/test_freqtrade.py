@@ -83,7 +83,6 @@ def open_trades(database: Path) -> list[tuple[str, float, int]]:
     return [(str(pair), float(rate or 0.0), int(short)) for pair, rate, short in rows]
 
 
-@pytest.mark.timeout(180)
 async def test_the_real_bot_opens_trades_on_our_prices(tmp_path: Path) -> None:
     world = World(int(time.time() * 1000), volatility=0.0)
     (tmp_path / "strategies").mkdir()

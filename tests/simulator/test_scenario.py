@@ -201,3 +201,34 @@ def test_symbols_rest_between_their_waves() -> None:
     for wave in world.waves:
         assert wave.close_ms - last.get(wave.symbol, 0) >= 1_500_000
         last[wave.symbol] = wave.close_ms
+
+
+@pytest.mark.parametrize("waited_s", [0, 1, 31, 33, 100, 240])
+def test_waves_that_are_held_come_whole_in_the_next_minute_that_has_room(waited_s: int) -> None:
+    world = World(START_MS, scenario=demo_scenario(START_MS), hold=True)
+    due_ms = first_close_ms(START_MS)
+    now_ms = due_ms + waited_s * 1000
+    assert not [order for order in world.orders(START_MS, now_ms) if order.notional_usd > 50_000]
+    assert not set("ABCDE") & {wave["name"] for wave in world.describe(now_ms)["waves"]}
+    close_ms = world.begin(now_ms)
+    assert now_ms + 28_000 < close_ms <= now_ms + 88_000
+    assert world.begin(now_ms + 1_000) == 0, "they come once"
+    tape = read_tape(world, world.tape(world.first_ms, close_ms + 1_000))
+    for name, pure, follows in (("A", 1, -1), ("B", 1, 1), ("C", 1, 1), ("D", 0, 0), ("E", 1, 1)):
+        wave = wave_of(world, name)
+        assert wave.close_ms == close_ms
+        z, purity = z_and_purity(tape, world.symbols[wave.symbol].okx_base, close_ms)
+        assert z > 6
+        assert (purity > 0.93) if pure else (purity < 0.7)
+        if name != "D":
+            assert trend(world, wave.symbol, close_ms) == follows, name
+
+
+def test_what_price_did_before_a_wave_is_not_changed_when_it_begins() -> None:
+    world = World(START_MS, scenario=demo_scenario(START_MS), hold=True)
+    begin_ms = first_close_ms(START_MS) + 100_000
+    end_s = begin_ms // 1000 + 1
+    before = {name: world.seconds(name, end_s - 3_600, end_s) for name in world.symbols}
+    world.begin(begin_ms)
+    for name, prices in before.items():
+        assert (world.seconds(name, end_s - 3_600, end_s) == prices).all()

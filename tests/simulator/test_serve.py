@@ -6,6 +6,7 @@ import contextlib
 import aiohttp
 import pytest
 
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.serve import SimulateOptions, build_market, run
@@ -16,7 +17,7 @@ from tests.simulator.test_recording import RECORDS
 async def test_it_serves_until_cancelled_and_frees_its_port() -> None:
     ready: asyncio.Future[Simulator] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(run(SimulateOptions(port=0), ready.set_result))
-    sim = await asyncio.wait_for(ready, 10)
+    sim = await asyncio.wait_for(ready, 60)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{sim.url}/sim/state") as response:
             state = await response.json()
@@ -32,6 +33,29 @@ async def test_it_serves_until_cancelled_and_frees_its_port() -> None:
         await task
     async with Simulator(build_market(SimulateOptions(), START_MS), sim.port):
         pass
+
+
+async def test_held_waves_begin_when_it_is_asked_and_once() -> None:
+    options = SimulateOptions(hold=True)
+    async with (
+        Simulator(build_market(options, START_MS), clock=lambda: START_MS / 1000) as sim,
+        aiohttp.ClientSession() as session,
+    ):
+        answers = []
+        for _ in range(2):
+            async with session.post(f"{sim.url}/sim/begin") as response:
+                answers.append(await response.json())
+    minute_ms = START_MS - START_MS % MINUTE_MS
+    assert answers == [
+        {"ok": True, "close_ms": minute_ms + MINUTE_MS},
+        {"ok": True, "close_ms": 0},
+    ]
+
+
+def test_a_market_without_a_script_has_nothing_to_begin() -> None:
+    for options in (SimulateOptions(scenario="quiet", hold=True), SimulateOptions()):
+        assert build_market(options, START_MS).begin(START_MS) == 0
+    assert build_market(SimulateOptions(recording=iter(RECORDS)), START_MS).begin(START_MS) == 0
 
 
 def test_a_recording_replaces_the_synthetic_market() -> None:

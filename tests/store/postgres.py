@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy.engine import make_url
+
+from liq_provider.launch.ports import free_port
 
 _USERS = ("postgres", "nobody")
 
@@ -40,9 +41,7 @@ def server(bin_dir: Path, port: int | None = None) -> Iterator[str]:
     :return: its address, without a database
     """
     directory = Path(tempfile.mkdtemp(prefix="liq-pg-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = port or probe.getsockname()[1]
+    port = port or free_port()
     try:
         user = _other_user(directory)
         data = directory / "data"
@@ -98,6 +97,6 @@ def _run(user: str | None, *command: object) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr

@@ -85,8 +85,6 @@ async def flushed(ingest: Ingest) -> bool:
 async def test_what_hangs_for_long_is_broken_off_and_stored_through_a_new_connection(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liq_provider.sidecar.ingest._OVERDUE_S", 0.2)
-    monkeypatch.setattr("liq_provider.sidecar.ingest._HANG_UP_S", 1.0)
     async with proxied(postgres_url) as (proxy, url):
         writer = Writer(open_engine(url), at_once=False)
         executor, spool = OneThread("store"), Spool(tmp_path / "spool")
@@ -96,6 +94,9 @@ async def test_what_hangs_for_long_is_broken_off_and_stored_through_a_new_connec
         )
         ingest.put([order(T0)], 0)
         assert await flushed(ingest)
+        # From now on: on a busy machine making the tables takes longer than that.
+        monkeypatch.setattr("liq_provider.sidecar.ingest._OVERDUE_S", 0.2)
+        monkeypatch.setattr("liq_provider.sidecar.ingest._HANG_UP_S", 2.0)
         proxy.swallow()
         ingest.put([order(T0 + 1)], 0)
         assert not await ingest.flush(patience_s=0)
@@ -121,5 +122,5 @@ async def test_a_reader_that_hangs_can_be_broken_off_and_reads_again(postgres_ur
         assert not reading.done()
         reader.hang_up()
         # An idle connection that fails is replaced by a new one before it is used.
-        assert await asyncio.wait_for(reading, 20) == 0
+        assert await asyncio.wait_for(reading, 60) == 0
         reader.close()

@@ -28,7 +28,7 @@ def test_processes_that_ask_at_once_never_have_more_than_the_limit(
         subprocess.Popen([sys.executable, "-c", ASKS, store_url], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    granted = [int(process.communicate(timeout=100)[0]) for process in processes]
+    granted = [int(process.communicate(timeout=300)[0]) for process in processes]
     assert sum(granted) == 60, granted
     counted = spent(writer.engine, "brave", DAY)
     assert (counted.calls, round(counted.usd, 9)) == (60, 0.3)

@@ -137,7 +137,7 @@ def test_nothing_enters_a_minute_that_the_other_one_settles(store_url: str) -> N
 
     thread = threading.Thread(target=append)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     second.settle(T0 + MINUTE, {"bybit": [Interval(T0, T0 + MINUTE)]}, T0 + 62_000)
     (grid,) = reader.grids(["BTC"], ["bybit"], T0, T0 + MINUTE).values()
     settled_usd = grid.long_usd.sum()

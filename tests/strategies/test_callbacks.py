@@ -38,20 +38,11 @@ def broken(*_: Any, **__: Any) -> Any:
     raise Planted("planted")
 
 
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[Simulator]:
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    """One for each test: the candles of the next would hold the prices that this one moved."""
     with simulator() as found:
         yield found
-
-
-@pytest.fixture
-def sim(exchange: Simulator) -> Iterator[Simulator]:
-    """Prices that a test moved are moved back."""
-    symbols = ("BTCUSDT", "ETHUSDT")
-    before = {name: exchange.market.price(name, exchange.now_ms()) for name in symbols}
-    yield exchange
-    for name, price in before.items():
-        exchange.set_price(name, to_price=price)
 
 
 @pytest.fixture

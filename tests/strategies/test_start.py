@@ -25,7 +25,7 @@ from tests.integration.harness import (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim() -> Iterator[Simulator]:
     with simulator() as found:
         yield found

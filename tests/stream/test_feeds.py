@@ -69,6 +69,7 @@ class Exchange:
         self.connections: list[ServerConnection] = []
         self.heard: list[str] = []
         self.handshakes = 0
+        self.asked_s: list[float] = []
         self.refuse: tuple[int, dict[str, str]] | None = None
         self.acknowledge = True
         self.refusal: str | None = None
@@ -96,6 +97,7 @@ class Exchange:
 
     def _process(self, connection: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
+        self.asked_s.append(time.monotonic())
         if self.refuse is None:
             return None
         status, headers = self.refuse
@@ -198,7 +200,7 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
             await task
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -334,9 +336,8 @@ async def test_retry_after_is_respected() -> None:
         async with running(Rig(exchange.url)) as rig:
             await until(lambda: rig.state == "refused")
             exchange.refuse = None
-            began = time.monotonic()
             await until(lambda: rig.state == "live")
-            assert 0.7 < time.monotonic() - began < 3
+            assert 1 <= exchange.asked_s[1] - exchange.asked_s[0] < 15
 
 
 async def test_other_handshake_errors_are_ordinary(caplog: pytest.LogCaptureFixture) -> None:

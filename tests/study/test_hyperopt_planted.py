@@ -28,7 +28,7 @@ PRICE = {"BTC": 500.0, "ETH": 40.0}  # of the generator's 100
 DIGITS = {"BTC": 1, "ETH": 2}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim() -> Iterator[Simulator]:
     with simulator() as found:
         yield found

@@ -1,0 +1,139 @@
+"""
+Which test files take long, and how ``make test`` deals them to its workers.
+
+Half of the long ones compute, the others mostly wait: for the close of a minute, or for a process.
+So the first workers, one for each of two cores, take those that compute, the longest first. Any
+further ones take none of these, only files that wait: the cores are no busier with them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+_COMPUTING_WORKERS = 2
+
+# Those that take longest come first. None of them is part of ``make quick``, and no file that takes
+# more than a few seconds on an idle core is missing.
+COMPUTING = (
+    "tests/integration/test_day_parity.py",
+    "tests/integration/test_backtest.py",
+    "tests/integration/test_timeframes.py",
+    "tests/history/test_resume.py",
+    "tests/sidecar/test_parity.py",
+    "tests/study/test_hyperopt_planted.py",
+    "tests/bot/test_as_of.py",
+    "tests/history/test_archive.py",
+    "tests/sidecar/test_known.py",
+    "tests/study/test_judges.py",
+    "tests/measure/test_noise.py",
+    "tests/sidecar/test_parity_sockets.py",
+    "tests/study/test_planted.py",
+    "tests/simulator/test_scenario.py",
+    "tests/config/test_provenance.py",
+    "tests/sidecar/test_retention.py",
+    "tests/judge/test_gates.py",
+    "tests/history/test_fill.py",
+    "tests/dashboard/test_page.py",
+    "tests/store/test_pruning.py",
+    "tests/store/test_two_writers.py",
+    "tests/store/test_shared_questions.py",
+    "tests/study/test_event_study.py",
+    "tests/study/test_command.py",
+    "tests/store/test_writer.py",
+    "tests/history/test_formats.py",
+    "tests/dashboard/test_recent_sums.py",
+    "tests/measure/test_features.py",
+    "tests/store/test_features_stored.py",
+    "tests/plot/test_figure.py",
+    "tests/plot/test_view.py",
+    "tests/commands/test_plot.py",
+    "tests/commands/test_times.py",
+    "tests/simulator/test_market.py",
+    "tests/sidecar/test_settling.py",
+    "tests/judge/test_early_look.py",
+    "tests/judge/test_wave_judge.py",
+    "tests/store/test_readiness_facts.py",
+    "tests/judge/test_hostile.py",
+    "tests/news/test_http.py",
+)
+WAITING = (
+    "tests/launch/test_trade.py",
+    "tests/sidecar/test_planted_keys.py",
+    "tests/sidecar/test_stopping.py",
+    "tests/sidecar/test_two_sidecars_ask.py",
+    "tests/launch/test_demo.py",
+    "tests/sidecar/test_store_away.py",
+    "tests/sidecar/test_beginning_process.py",
+    "tests/sidecar/test_store_hangs.py",
+    "tests/integration/test_sidecar.py",
+    "tests/sidecar/test_service_process.py",
+    "tests/integration/test_real_bot.py",
+    "tests/integration/test_messages.py",
+    "tests/integration/test_hung_store.py",
+    "tests/chaos/test_chaos.py",
+    "tests/strategies/test_callbacks.py",
+    "tests/integration/test_clock_jump.py",
+    "tests/integration/test_model_fails.py",
+    "tests/integration/test_by_hand.py",
+    "tests/integration/test_said.py",
+    "tests/strategies/test_start.py",
+    "tests/integration/test_commands.py",
+    "tests/integration/test_pairlist.py",
+    "tests/bot/test_hung_store.py",
+    "tests/chaos/test_faults.py",
+    "tests/chaos/test_exchange.py",
+    "tests/launch/test_processes.py",
+    "tests/core/test_private.py",
+    "tests/sidecar/test_beginning.py",
+    "tests/dashboard/test_strangers.py",
+    "tests/dashboard/test_page_server.py",
+    "tests/sidecar/test_service.py",
+    "tests/judge/test_docket.py",
+    "tests/sidecar/test_running_minute.py",
+    "tests/judge/test_shared_news.py",
+    "tests/simulator/test_sockets.py",
+    "tests/simulator/test_faults.py",
+    "tests/simulator/test_live.py",
+    "tests/bot/test_background.py",
+    "tests/bot/test_watch.py",
+    "tests/dashboard/test_board.py",
+    "tests/sidecar/test_service_readiness.py",
+)
+
+
+# What is not listed comes between them.
+_RANK = {
+    **{file: n - len(COMPUTING) for n, file in enumerate(COMPUTING)},
+    **{file: n + 1 for n, file in enumerate(WAITING)},
+}
+
+
+def mark(items: Iterable[pytest.Item]) -> None:
+    """Mark as ``slow`` what is in a long file."""
+    for item in items:
+        if item.nodeid.split("::")[0] in _RANK:
+            item.add_marker("slow")
+
+
+def best(files: Iterable[str], *, only_waiting: bool) -> str | None:
+    """
+    :param files: those that are left
+    :return: which one to begin now; None if there is none for such a worker
+    """
+    fitting = (file for file in files if file in WAITING or not only_waiting)
+    return min(fitting, key=lambda file: _RANK.get(file, 0), default=None)
+
+
+class Lanes(LoadFileScheduling):
+    """What waits beside what computes."""
+
+    def _assign_work_unit(self, node: Any) -> None:
+        further = int(node.gateway.id.removeprefix("gw")) >= _COMPUTING_WORKERS
+        chosen = best(self.workqueue, only_waiting=further)
+        if chosen is None:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
