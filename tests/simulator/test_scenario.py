@@ -217,7 +217,7 @@ def test_waves_that_are_held_come_whole_in_the_next_minute_that_has_room(waited_
     for name, pure, follows in (("A", 1, -1), ("B", 1, 1), ("C", 1, 1), ("D", 0, 0), ("E", 1, 1)):
         wave = wave_of(world, name)
         assert wave.close_ms == close_ms
-        z, purity = z_and_purity(tape, world.symbols[wave.symbol].okx_base, close_ms)
+        z, purity = z_and_purity(tape, world.symbols[wave.symbol].coin, close_ms)
         assert z > 6
         assert (purity > 0.93) if pure else (purity < 0.7)
         if name != "D":
