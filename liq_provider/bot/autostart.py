@@ -12,6 +12,7 @@ from typing import Any
 from liq_provider.config.settings import SECTION, Settings
 from liq_provider.core import private
 from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.run_config import STRATEGY_KEYS
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path
         "timeframe": config.get("timeframe"),
         "base_dir": str(base_dir),
         "api_server": _api_server(config),
+        **{name: str(config[name]) for name in STRATEGY_KEYS if config.get(name)},
     }
 
 

@@ -39,6 +39,7 @@ class PairState:
     :param close_ms: closes of its candles
     :param rows: features, by the name of the windows that they were made with
     :param by_close: position of each candle in the arrays
+    :param rules: that the decisions were made by, of the ``windows``
     """
 
     close_ms: IntArray
@@ -48,6 +49,8 @@ class PairState:
     verdicts: Sequence[Mapping[str, Any]]
     decisions: Decisions | None = None
     by_close: dict[int, int] = field(default_factory=dict)
+    rules: Rules | None = None
+    windows: str = CONFIGURED
 
 
 class Engine:
@@ -71,6 +74,7 @@ class Engine:
         self.mode: VerdictMode = mode
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
+        self.whitelist: frozenset[str] | None = None
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
         self._changed: set[str] = set()
@@ -176,7 +180,7 @@ class Engine:
         # Live there is one set only, see ``LiveLoop``.
         rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
         found = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
-        state.decisions = found
+        state.decisions, state.rules, state.windows = found, rules, windows
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
         wave = wave_of(pair, found, -1) if self.live and len(close_ms) else None
         if wave is not None and found.candidate[-1]:

@@ -16,7 +16,8 @@ from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.ranking import wave_of
 from liq_provider.bot.stops import StopRules, stops
-from liq_provider.bot.wave_words import decision_words_at, wave_words
+from liq_provider.bot.story import story_of
+from liq_provider.bot.wave_words import wave_words
 from liq_provider.judge.decisions import Decisions
 
 _STOPS = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange")
@@ -68,7 +69,8 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
         return None
     reversal = trade.exit_reason == REVERSAL
     words = "a wave the other way" if reversal else "a surer signal"
-    detailed = f"{words}, {wave_words(*found)}, {decision_words_at(*found)}"
+    story = story_of(engine, trade.pair, close_ms).as_judged
+    detailed = f"{words}, {wave_words(*found)}, {story.words}"
     trade.set_custom_data("liq_exit", detailed)
     if not _told(engine, trade.pair, found):
         words = detailed

@@ -39,7 +39,7 @@ def main() -> int:
     settings = load_settings(config)
     reader = Reader(resolve_store(settings, root))
     database = make_url(config.get("db_url") or DEFAULT_DB_DRYRUN_URL).database or ""
-    narrator = Narrator(reader, settings, root / database)
+    narrator = Narrator(reader, settings, root / database, config, root)
     log = root / "user_data" / "freqtrade.log"
     console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
     console.print("Details at any time: .venv/bin/liq-provider status\n")

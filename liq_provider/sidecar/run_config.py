@@ -10,6 +10,9 @@ from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.sidecar.files import RuntimeFiles
 
+# Of Freqtrade's configuration: what says where a strategy and its parameters are.
+STRATEGY_KEYS = ("strategy", "strategy_path", "user_data_dir")
+
 
 @dataclass(frozen=True, slots=True)
 class SidecarConfig:
@@ -18,6 +21,7 @@ class SidecarConfig:
     :param exchange: Freqtrade's section ``exchange``, without credentials
     :param base_dir: parent of user_data
     :param api_server: Freqtrade's section of that name, for the dashboard
+    :param strategy: where Freqtrade finds the strategy, for the dashboard
     :param idle_exit: end when no bot has been seen for ``idle_exit_min``
     """
 
@@ -28,6 +32,7 @@ class SidecarConfig:
     timeframe: str
     base_dir: Path = Path()
     api_server: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    strategy: Mapping[str, Any] = field(default_factory=dict)
     idle_exit: bool = False
 
     @classmethod
@@ -52,5 +57,6 @@ class SidecarConfig:
             timeframe,
             base_dir,
             config.get("api_server") or {},
+            {name: config[name] for name in STRATEGY_KEYS if config.get(name)},
             idle_exit,
         )

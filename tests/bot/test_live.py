@@ -14,10 +14,12 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.watch import SidecarWatch
+from liq_provider.bot.whose_rules import in_force_now
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.core.moments import moment
+from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.sidecar.files import RuntimeFiles
 from tests.bot.helpers import Store, at, live_source, settings
@@ -82,7 +84,22 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     assert live.engine.problem is None
     files = RuntimeFiles(store.path)
     assert files.last_beat_s() is not None
-    assert files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
+    (told,) = files.bots()
+    assert told.pop("rules")["whitelist"] == ["BTC/USDT:USDT"]
+    assert told == {"dry_run": True, "parameters": PARAMETERS}
+
+
+def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:
+    store.settle(at(10))
+    live = loop(store, settle_s=4)
+    texts(live, z_strong=4.0, trend_k=0.7, min_confidence="low")
+    (told,) = RuntimeFiles(store.path).bots()
+    known = in_force_now([told], settings(z_strong=9), 5 * MINUTE_MS)
+    own = known.rules
+    assert (own.thresholds.z_strong, own.trend_k, own.settle_ms) == (4.0, 0.7, 4_000)
+    assert own.min_confidence is Confidence.LOW
+    assert (known.timeframe_ms, known.owner) == (MINUTE_MS, "the bot")
+    assert known.lists("BTC/USDT:USDT") is True and known.lists("ETH/USDT:USDT") is False
 
 
 def test_the_sidecars_report_of_each_minute_is_told_as_it_changes(store: Store) -> None:

@@ -96,9 +96,8 @@ def test_a_trailing_and_a_fallback_stop_close_positions(told: str) -> None:
 
 def test_a_wave_is_refused_with_its_reason(told: str) -> None:
     assert any("purity" in line for line in lines(told, "refused"))
-    assert any(
-        "skip (low)" in line and "candles do not agree" in line for line in lines(told, "verdict")
-    )
+    said = lines(told, "verdict")
+    assert any("skip: price does not follow" in line and "do not agree" in line for line in said)
 
 
 def test_the_stand_in_for_a_model_is_labelled_as_such(told: str) -> None:
