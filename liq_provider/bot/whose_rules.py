@@ -13,7 +13,7 @@ from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.waves import Thresholds
 
-# In what a bot tells of itself, see ``RuntimeFiles.beat``.
+# In what a bot tells of itself, see ``SidecarFiles.beat``.
 TOLD = "rules"
 
 

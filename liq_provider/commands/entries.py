@@ -9,7 +9,7 @@ from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.measure.readiness import ReadinessReport, at_once, before_first_minute
-from liq_provider.store.health import other_minutes
+from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.readiness_facts import UNTOLD, assess, told, windows_for
 

@@ -18,8 +18,8 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
-from liq_provider.store.health import coverage_shares
-from liq_provider.store.origins import mark_of
+from liq_provider.store.other_minutes import coverage_shares
+from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.spool import waiting_in
 from liq_provider.venues.registry import sampling_words
 

@@ -32,9 +32,9 @@ from liq_provider.errors import LiqError
 from liq_provider.judge.in_force import InForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
 from liq_provider.sidecar.running_minute import Running
-from liq_provider.store.origins import simulated_spans
 from liq_provider.store.readiness_facts import told as feeds_told
 from liq_provider.store.readiness_facts import windows_for
+from liq_provider.store.simulated_spans import simulated_spans
 
 logger = logging.getLogger(__name__)
 

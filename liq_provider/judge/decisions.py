@@ -30,7 +30,7 @@ from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
 from liq_provider.measure.waves import Strength, Thresholds, score, waves_of
-from liq_provider.store.confirmation import spans_of
+from liq_provider.store.verdict_minutes import spans_of
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 

@@ -14,7 +14,7 @@ from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.trend import trend_inputs
-from liq_provider.store.measured import history
+from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 
 # Enough candles before the asked one to know whether its wave began earlier.

@@ -19,8 +19,8 @@ from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
-from liq_provider.store.confirmation import Span, spans_of
 from liq_provider.store.reader import Reader
+from liq_provider.store.verdict_minutes import Span, spans_of
 
 _MOST_CANDLES = 60
 

@@ -24,8 +24,8 @@ from liq_provider.judge.wave_records import (
     wave_of,
 )
 from liq_provider.measure.anomaly import Anomaly, Settled
-from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
+from liq_provider.store.verdict_minutes import Confirmed
 
 logger = logging.getLogger(__name__)
 

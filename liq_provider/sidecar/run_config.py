@@ -8,7 +8,7 @@ from typing import Any
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import timeframe_ms
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 # Of Freqtrade's configuration: what says where a strategy and its parameters are.
 STRATEGY_KEYS = ("strategy", "strategy_path", "user_data_dir")
@@ -27,7 +27,7 @@ class SidecarConfig:
 
     settings: Settings
     store_url: str
-    files: RuntimeFiles
+    files: SidecarFiles
     exchange: Mapping[str, Any]
     timeframe: str
     base_dir: Path = Path()
@@ -52,7 +52,7 @@ class SidecarConfig:
         return cls(
             settings,
             store_url,
-            RuntimeFiles.of(store_url, base_dir),
+            SidecarFiles.of(store_url, base_dir),
             exchange,
             timeframe,
             base_dir,

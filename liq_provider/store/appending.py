@@ -15,7 +15,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.store import rebooking, schema, statements
 from liq_provider.store.booking import BookingRules, Incoming
-from liq_provider.store.final import FinalMinutes
+from liq_provider.store.final_minutes import FinalMinutes
 from liq_provider.store.order_rows import (
     IDENTITY_COLUMNS,
     Identity,

@@ -16,7 +16,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
-from liq_provider.store.knowledge import (
+from liq_provider.store.known_minutes import (
     SCORING_SOURCES,
     Knowledge,
     claims_query,

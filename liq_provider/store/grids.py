@@ -13,7 +13,7 @@ from liq_provider.errors import UsageError
 from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
-from liq_provider.store.knowledge import (
+from liq_provider.store.known_minutes import (
     SCORING_SOURCES,
     Knowledge,
     KnownMinutes,
@@ -24,10 +24,10 @@ from liq_provider.store.knowledge import (
     later,
     together,
 )
-from liq_provider.store.readable import Readable
+from liq_provider.store.row_reader import RowReader
 
 
-class GridReader(Readable):
+class GridReader(RowReader):
     """What is computed from: sums per venue and time, and which of them are known."""
 
     def coverage(

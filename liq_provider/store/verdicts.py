@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from liq_provider.store import schema
-from liq_provider.store.confirmation import Confirmed, prolonged
 from liq_provider.store.order_rows import Row
 from liq_provider.store.refusals import news_against, refuses
 from liq_provider.store.shared_questions import lock_docket
 from liq_provider.store.statements import insert_into
+from liq_provider.store.verdict_minutes import Confirmed, prolonged
 
 _KEY = tuple(schema.verdicts.primary_key)
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values

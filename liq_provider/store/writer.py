@@ -12,15 +12,15 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.store import gap_fills, schema, statements, upkeep, verdicts
+from liq_provider.store import gap_fills, rebuilding, schema, statements, verdicts
 from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming, other_minutes_words
-from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
 from liq_provider.store.order_rows import Row
 from liq_provider.store.pruning import Pruning
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
+from liq_provider.store.verdict_minutes import Confirmed
 
 _Spans = Mapping[str, Sequence[Interval]]
 
@@ -145,7 +145,7 @@ class Writer:
 
         :return: number of minutes
         """
-        made = upkeep.rebuild(self.engine, self.min_event_usd, self.rules.settle_ms)
+        made = rebuilding.rebuild(self.engine, self.min_event_usd, self.rules.settle_ms)
         self._made_with_usd = self.min_event_usd
         return made
 

@@ -35,7 +35,7 @@ from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.rules import is_model
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
-from liq_provider.store.confirmation import spans_of
+from liq_provider.store.verdict_minutes import spans_of
 from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,

@@ -22,7 +22,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import LiveSource, reader_in_background
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, settings, stored
 from tests.bot.test_live import NOW, PARAMETERS
@@ -49,7 +49,7 @@ class Place:
         own = settings()
         reading = reader_in_background(lambda: Reader(self.url, 0.5), own)
         engine = Engine(own, MINUTE_MS, LiveSource(reading, own), "live")
-        watch = SidecarWatch(lambda: (RuntimeFiles(self.directory / "store.sqlite"), None))
+        watch = SidecarWatch(lambda: (SidecarFiles(self.directory / "store.sqlite"), None))
         self.loops.append(LiveLoop(engine, watch, -0.99))
         return self.loops[-1]
 

@@ -23,8 +23,8 @@ from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn
 from liq_provider.store.database import open_engine
-from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import simulated_spans
 from liq_provider.store.writer import Writer
 from tests.dashboard.browser import Witness, browser, needs_browser
 from tests.sidecars import MINUTE, Time, liquidate, quiet_exchange, remember, sidecar_config, until

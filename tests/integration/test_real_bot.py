@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store.confirmation import Confirmed
+from liq_provider.store.verdict_minutes import Confirmed
 from tests.bot.helpers import Store, stored
 from tests.integration.harness import (
     BTC,

@@ -17,7 +17,7 @@ from liq_provider.judge.gates import NAMES, OF_WAVE, DecisionGate
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.bot.helpers import verdict

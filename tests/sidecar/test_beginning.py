@@ -20,7 +20,7 @@ from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from tests.sidecars import MINUTE, Time, liquidate, quiet_exchange, remember, sidecar_config, until
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from liq_provider.store.other_minutes import other_minutes
 
 from liq_provider.config.settings import Settings
 from liq_provider.store.database import open_engine
-from liq_provider.store.health import other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 
