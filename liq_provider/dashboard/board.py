@@ -25,7 +25,6 @@ from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.recent_sums import known_shares
 from liq_provider.dashboard.signals import Stories, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.errors import LiqError
@@ -314,7 +313,7 @@ class Board:
             venues = self.settings.venues.enabled
             self._slow = {
                 # Up to what is settled: of what is younger nobody claims to know all.
-                "coverage_24h": known_shares(self.reader, venues, computed_ms - DAY_MS, computed_ms)
+                "coverage_24h": self.reader.known_shares(venues, computed_ms - DAY_MS, computed_ms)
                 if computed_ms
                 else {},
                 "totals_24h": {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.errors import StoreUnusable
-from liq_provider.sidecar.sidecar_files import SidecarFiles, study_dir
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.sidecars import running_pid
 
 HOLD = """
@@ -125,16 +125,3 @@ def test_bots_tell_about_themselves_while_they_are_there(files: SidecarFiles) ->
     files.beat(told)
     assert files.heartbeat().stat().st_ino == before, "nothing new is not written again"
     assert not list(files.prefix.parent.glob("*.beat-*"))
-
-
-@pytest.mark.parametrize(
-    ("store", "folder"),
-    [
-        ("sqlite:////home/u/user_data/liq_provider.sqlite", "user_data/study"),
-        ("sqlite:////home/u/user_data/demo/liq_provider.sqlite", "user_data/demo/study"),
-        ("sqlite:////var/lib/liq_provider.sqlite", "user_data/study"),
-        ("postgresql+psycopg://u@host/liqtrend", "user_data/study"),
-    ],
-)
-def test_a_study_of_a_demo_does_not_pass_for_another(store: str, folder: str) -> None:
-    assert study_dir(store, Path("/home/u")) == Path("/home/u") / folder
