@@ -20,7 +20,7 @@ from liq_provider.study.event_study import Options, run_study
 from liq_provider.study.events import PairData
 from liq_provider.study.findings import day
 from liq_provider.study.judges import run_judges
-from liq_provider.study.recorded import recorded
+from liq_provider.study.recorded_verdicts import recorded
 from liq_provider.study.report import Part, StudyReport
 from liq_provider.study.study_folder import study_dir
 

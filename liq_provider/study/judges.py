@@ -50,7 +50,7 @@ from liq_provider.study.event_study import (
 )
 from liq_provider.study.events import PairData, clustered
 from liq_provider.study.foreknown import without_foreknown
-from liq_provider.study.recorded import Bill, Recorded
+from liq_provider.study.recorded_verdicts import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
 
 Answer = Literal["helped", "no difference", "hurt", "not enough data"]
