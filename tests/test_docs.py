@@ -201,7 +201,9 @@ def test_a_commit_is_asked_what_lint_asks() -> None:
 
 def test_every_path_in_contributing_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    paths = re.findall(r"(?:`|\()([\w.]+/[\w./]*)(?:`|\))|bin/pytest ([\w./]+)|=\"([\w./]+) -k", text)
+    paths = re.findall(
+        r"(?:`|\()([\w.]+/[\w./]*)(?:`|\))|bin/pytest ([\w./]+)|=\"([\w./]+) -k", text
+    )
     for name in filter(None, (part for match in paths for part in match)):
         assert any((base / name).exists() for base in (ROOT, ROOT / "liq_provider")), name
 

@@ -28,7 +28,7 @@ from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
-from liq_provider.news.source import FREE
+from liq_provider.news.provider import FREE
 from liq_provider.store.reader import Reader
 from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
