@@ -16,11 +16,11 @@ from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.budget import Spent
-from liq_provider.judge.docket import Docket
 from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.judge_report import judge_report
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
+from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.shared_news import SharedNews
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
@@ -66,8 +66,8 @@ class SidecarJudge:
         since_ms = now_ms() - DAY_MS
         if wants_model(settings):
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
-            docket = Docket(writer, writing, settings.llm, now_ms)
-            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
+            shared = SharedAsking(writer, writing, settings.llm, now_ms)
+            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, shared)
         elif settings.judge.by not in JUDGES:
             self.model = AddedJudge(settings, timeframe, now_ms)
         if self.model is not None:
