@@ -11,7 +11,7 @@ from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added import AddedJudge
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.shared_asking import SharedAsking
@@ -64,7 +64,7 @@ class JudgeRig:
         candles = WaveCandles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
         return WaveJudge(
             VerdictLog(self.writer, store, self.now_ms),
-            Evidence(candles, None, settings),
+            CaseSource(candles, None, settings),
             settings,
             self.now_ms,
             None if model is None else Questions(model, self.now_ms),

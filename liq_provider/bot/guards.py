@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from liq_provider.bot.book import Book, LastTrade
+from liq_provider.bot.book import Book
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.ranking import Candidate, rank
+from liq_provider.bot.ranking import Candidate, rank, wave_of
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story import story_of
 from liq_provider.judge.gates import OF_JUDGEMENT, DecisionStory
@@ -76,8 +76,8 @@ def announced(engine: Engine, book: Book, pair: str, close_ms: int, now_ms: int)
     position, last = book.position(pair), book.last(pair)
     if position is not None and (position.is_short != is_short or level > position.level > 0):
         return story.only(*OF_JUDGEMENT, *TROUBLES)
-    wave_ms = int(decisions.wave_ms[row])
-    entered = any(_entered(trade, is_short, wave_ms, level) for trade in (position, last))
+    wave = wave_of(pair, decisions, row)
+    entered = any(trade.entered(wave, level) for trade in (position, last) if trade is not None)
     # Opened again at the next candle, if it holds.
     upgraded = last is not None and last.exit_reason == UPGRADE and last.closed_ms >= close_ms
     return story.as_judged if entered or upgraded else story
@@ -132,20 +132,9 @@ def _of_trades(
         return Standing(flat=flat, rested=True, untraded=True)
     decisions, row = decided
     rested = engine.live or last.closed_ms < now_ms - now_ms % engine.timeframe_ms
-    traded = last.exit_reason != UPGRADE and _entered(
-        last, is_short, int(decisions.wave_ms[row]), int(decisions.level[row])
-    )
+    wave = (pair, -1 if is_short else 1, int(decisions.wave_ms[row]))
+    traded = last.exit_reason != UPGRADE and last.entered(wave, int(decisions.level[row]))
     return Standing(flat=flat, rested=rested, untraded=not traded)
-
-
-def _entered(trade: LastTrade | None, is_short: bool, wave_ms: int, level: int) -> bool:
-    """:return: whether a trade is of this wave, and its signal not surer since"""
-    return (
-        trade is not None
-        and trade.is_short == is_short
-        and trade.opened_ms >= wave_ms
-        and level <= trade.level
-    )
 
 
 def _sign(engine: Engine, pair: str, close_ms: int) -> int:

@@ -54,25 +54,25 @@ def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     kept = position.record(engine, trade.pair, close_ms)
     for key, value in kept.items():
         trade.set_custom_data(f"liq_{key}", value)
-    found = engine.decision(trade.pair, close_ms)
-    if not kept or found is None or _told(engine, trade.pair, found):
+    decided = engine.decision(trade.pair, close_ms)
+    if not kept or decided is None or _told(engine, trade.pair, decided):
         return None
-    said = f"{_head(trade)} entered: {wave_words(*found)}, {kept['verdict']}"
+    said = f"{_head(trade)} entered: {wave_words(*decided)}, {kept['verdict']}"
     text = with_tail(f"{said}, ", kept["reason"]) if kept["reason"] else said
     return Message(text, send=notices.settings.trades)
 
 
 def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Message | None:
     """A signal closed it: one of the other side, or a surer one of its own."""
-    found = engine.decision(trade.pair, close_ms)
-    if found is None or trade.exit_reason not in (REVERSAL, UPGRADE):
+    decided = engine.decision(trade.pair, close_ms)
+    if decided is None or trade.exit_reason not in (REVERSAL, UPGRADE):
         return None
     reversal = trade.exit_reason == REVERSAL
     words = "a wave the other way" if reversal else "a surer signal"
     story = story_of(engine, trade.pair, close_ms).as_judged
-    detailed = f"{words}, {wave_words(*found)}, {story.words}"
+    detailed = f"{words}, {wave_words(*decided)}, {story.words}"
     trade.set_custom_data("liq_exit", detailed)
-    if not _told(engine, trade.pair, found):
+    if not _told(engine, trade.pair, decided):
         words = detailed
     elif reversal:
         return None
@@ -81,8 +81,8 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     return Message(f"{_head(trade)} closed: {words}.", send=notices.settings.trades)
 
 
-def _told(engine: Engine, pair: str, found: tuple[Decisions, int]) -> bool:
-    return engine.dealings.told(wave_of(pair, *found))
+def _told(engine: Engine, pair: str, decided: tuple[Decisions, int]) -> bool:
+    return engine.dealings.told(wave_of(pair, *decided))
 
 
 def _head(trade: Any) -> str:

@@ -16,7 +16,7 @@ from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.budget import Spent
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.judge_report import judge_report
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
@@ -85,7 +85,7 @@ class SidecarJudge:
         )
         self._waves = WaveJudge(
             VerdictLog(writer, writing, now_ms),
-            Evidence(candles, news, settings),
+            CaseSource(candles, news, settings),
             settings,
             now_ms,
             None if self.model is None else Questions(self.model, now_ms),

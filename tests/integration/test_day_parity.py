@@ -29,7 +29,7 @@ from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.sidecar.pair_names import PairNames
@@ -133,7 +133,7 @@ class Sidecar:
             return self.now_ms
 
         log = VerdictLog(self.writer, self._pool, now_ms)
-        self.judge = WaveJudge(log, Evidence(candles, None, settings), settings, now_ms)
+        self.judge = WaveJudge(log, CaseSource(candles, None, settings), settings, now_ms)
         self._import_history()
         end_ms = START_MS + (MINUTES + 1) * MINUTE_MS
         self.tape = iter(disturbed(world.tape(START_MS, end_ms), 1))
