@@ -41,7 +41,7 @@ def has_containers() -> bool:
 
 
 @dataclass
-class Place:
+class ConfiguredDirectory:
     """A directory with a configuration, in which commands are given."""
 
     config: Path
@@ -64,17 +64,19 @@ class Place:
         )
 
 
-def place(sim: Simulator, directory: Path, store: str | None = None, **changes: Any) -> Place:
+def place(
+    sim: Simulator, directory: Path, store: str | None = None, **changes: Any
+) -> ConfiguredDirectory:
     (directory / "user_data").mkdir(parents=True)
     store = store or "sqlite:///user_data/liq_provider.sqlite"
     section = freqtrade_config(sim, directory, store=store, **changes)
     path = directory / "config.json"
     path.write_text(json.dumps(section))
-    return Place(path)
+    return ConfiguredDirectory(path)
 
 
 @asynccontextmanager
-async def sidecar(found: Place, *before: str) -> AsyncIterator[Process]:
+async def sidecar(found: ConfiguredDirectory, *before: str) -> AsyncIterator[Process]:
     """One that records; ``before`` is what its command stands behind."""
     process = Process(found.config, found.config.parent / "log")
     process._command = [*before, *process._command]

@@ -102,7 +102,7 @@ def waves_of(data: PairData, settings: Settings) -> list[Wave]:
 
 
 @dataclass
-class Record:
+class RecordedMarket:
     """A store, and the market that its verdicts are about."""
 
     path: Path
