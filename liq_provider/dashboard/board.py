@@ -34,6 +34,7 @@ from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.readiness_facts import told as feeds_told
 from liq_provider.store.readiness_facts import windows_for
 from liq_provider.store.simulated_spans import simulated_spans
+from liq_provider.venues.registry import sampling_words
 
 logger = logging.getLogger(__name__)
 
@@ -332,6 +333,7 @@ class Board:
             "computed_ms": computed_ms,
             "readiness": self._ready(now_ms, computed_ms, readiness),
             "simulated": self._simulated(),
+            "sampled": sampling_words(self.settings.venues.enabled),
             **self._slow,
         }
 

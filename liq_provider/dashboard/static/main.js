@@ -46,7 +46,7 @@ const signals = signalsTable();
 const market = new Market(openPair);
 const tape = new Tape();
 const handlers = {
-  status: (found) => { markSimulated(found.simulated.venues); strip.take(found); },
+  status: (found) => { markSimulated(found.simulated.venues); if (found.sampled) document.getElementById("sampled").textContent = found.sampled; strip.take(found); },
   account: (found) => { strip.takeAccount(found); showAccount(found); showPositions(found, strip.now); },
   waves: (found) => waves.show(found.rows, more(found)),
   signals: (found) => { signals.show(found.rows, more(found)); into("rules").textContent = `Decided by the rules of ${found.rules_of}.`; },
