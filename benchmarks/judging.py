@@ -22,7 +22,7 @@ from liq_provider.config.settings import load_settings
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
@@ -156,8 +156,8 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     desk = NewsDesk(settings.news, now_ms, reading)
     candles = WaveCandles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
-    evidence = Evidence(candles, desk, settings)
-    judge = WaveJudge(log, evidence, settings, now_ms, Questions(model, now_ms))
+    cases = CaseSource(candles, desk, settings)
+    judge = WaveJudge(log, cases, settings, now_ms, Questions(model, now_ms))
     delays: list[float] = []
     waits: list[float] = []
     ingest = Ingest(writer, store, Spool(folder / "spool"))

@@ -26,6 +26,7 @@ from liq_provider.bot.parameters import ExactDecimal, rules_of, stop_rules_of, t
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.start import start
 from liq_provider.bot.stops import as_freqtrade
+from liq_provider.bot.story import story_of
 from liq_provider.errors import LiqError
 
 logger = logging.getLogger(__name__)
@@ -207,10 +208,8 @@ class LiqTrend(IStrategy):
 
     def _deny(self, pair: str, is_short: bool, now_ms: int) -> str | None:
         if self.live is not None:
-            reason = guards.deny_live(self.engine, pair, is_short, now_ms)
-        else:
-            reason = guards.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
-        return reason or guards.deny_repeat(self.engine, self.book, pair, is_short, now_ms)
+            return guards.deny_live(self.engine, self.book, pair, is_short, now_ms)
+        return guards.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
 
     def leverage(self, max_leverage: float, **kwargs) -> float:
         """The configured leverage, never more than the pair allows."""
@@ -281,7 +280,11 @@ class LiqTrend(IStrategy):
     ) -> list:
         """Waves as areas on FreqUI's chart."""
         try:
-            return annotations(dataframe, self.engine.timeframe_ms)
+            return annotations(
+                dataframe,
+                self.engine.timeframe_ms,
+                lambda close_ms: story_of(self.engine, pair, close_ms).as_judged.words,
+            )
         except Exception:
             logger.exception("The waves of %s cannot be drawn", pair)
             return []

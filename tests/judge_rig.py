@@ -11,10 +11,10 @@ from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added import AddedJudge
-from liq_provider.judge.docket import Docket
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
+from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
@@ -64,7 +64,7 @@ class JudgeRig:
         candles = WaveCandles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
         return WaveJudge(
             VerdictLog(self.writer, store, self.now_ms),
-            Evidence(candles, None, settings),
+            CaseSource(candles, None, settings),
             settings,
             self.now_ms,
             None if model is None else Questions(model, self.now_ms),
@@ -90,9 +90,9 @@ class JudgeRig:
         async def keep(row: dict[str, Any]) -> None:
             self.writer.put_model_call(row)
 
-        docket = Docket(self.writer, self.executors[0], settings.llm, self.now_ms)
-        others = docket if shared else None
-        model = ModelJudge(settings.llm, "1m", self.now_ms, keep, docket=others)
+        asking = SharedAsking(self.writer, self.executors[0], settings.llm, self.now_ms)
+        others = asking if shared else None
+        model = ModelJudge(settings.llm, "1m", self.now_ms, keep, shared=others)
         model.prepare()
         self.models.append(model)
         return self.new(settings, model)

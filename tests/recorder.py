@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from liq_provider.errors import StoreError
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.database import open_engine, store_errors
 from liq_provider.store.reader import Reader
@@ -34,7 +34,7 @@ class Recorder:
         self.sent = 0
         self.ends_s: list[float] = []
         self.store = store
-        self.files = RuntimeFiles.of(store, base_dir)
+        self.files = SidecarFiles.of(store, base_dir)
         self.files.prefix.parent.mkdir(exist_ok=True)
         self._sim = sim
         self._reader = Reader(store)

@@ -11,8 +11,8 @@ from typing import Any
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
@@ -27,7 +27,7 @@ MINUTE = 60_000
 PATIENCE = 3
 
 
-def running_pid(files: RuntimeFiles) -> int | None:
+def running_pid(files: SidecarFiles) -> int | None:
     """:return: of the sidecar that holds the lock"""
     mark = files.holder()
     return None if mark is None else mark.pid

@@ -197,3 +197,25 @@ def test_a_commit_is_asked_what_lint_asks() -> None:
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
     asked = re.findall(r"entry: \.venv/bin/(.*?)(?: --force-exclude)?$", hooks, re.MULTILINE)
     assert asked == re.findall(r"\$\(BIN\)/(.*)$", lint, re.MULTILINE)
+
+
+def test_every_path_in_contributing_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(
+        r"(?:`|\()([\w.]+/[\w./]*)(?:`|\))|bin/pytest ([\w./]+)|=\"([\w./]+) -k", text
+    )
+    for name in filter(None, (part for match in paths for part in match)):
+        assert any((base / name).exists() for base in (ROOT, ROOT / "liq_provider")), name
+
+
+def test_every_make_target_in_contributing_is_one() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"make ([a-z]+)\b", (ROOT / "CONTRIBUTING.md").read_text())
+    assert {"quick", "lint", "test", "structure"} <= set(named) <= set(targets)
+
+
+def test_every_mark_is_explained_in_contributing() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for mark in project["tool"]["pytest"]["ini_options"]["markers"]:
+        assert f"`{mark.partition(':')[0]}`" in text, mark

@@ -11,7 +11,8 @@ from typing import Any
 
 from liq_provider.config.settings import SECTION, Settings
 from liq_provider.core import private
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.run_config import STRATEGY_KEYS
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path
         "timeframe": config.get("timeframe"),
         "base_dir": str(base_dir),
         "api_server": _api_server(config),
+        **{name: str(config[name]) for name in STRATEGY_KEYS if config.get(name)},
     }
 
 
@@ -64,7 +66,7 @@ class Autostart:
 
     def __init__(
         self,
-        files: RuntimeFiles,
+        files: SidecarFiles,
         config: Mapping[str, Any],
         monotonic_s: Callable[[], float] = time.monotonic,
         restart_s: float = _RESTART_S,

@@ -8,6 +8,7 @@ from typing import Any
 from freqtrade.persistence import PairLocks, Trade
 
 from liq_provider.bot.columns import level_of_tag
+from liq_provider.bot.ranking import Wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class LastTrade:
     is_short: bool
     exit_reason: str
     level: int
+
+    def entered(self, wave: Wave, level: int) -> bool:
+        """
+        :param wave: of this pair
+        :param level: its confidence now
+        :return: whether the trade is of this wave, and its signal not surer since
+        """
+        _, sign, wave_ms = wave
+        return self.is_short == (sign < 0) and self.opened_ms >= wave_ms and level <= self.level
 
 
 class Book:
@@ -53,8 +63,8 @@ class Book:
 
     def position(self, pair: str) -> LastTrade | None:
         """:return: the pair's open position or entry order"""
-        found = Trade.get_trades_proxy(pair=pair, is_open=True)
-        return _last_trade(found[0]) if found else None
+        held = Trade.get_trades_proxy(pair=pair, is_open=True)
+        return _last_trade(held[0]) if held else None
 
     def last(self, pair: str) -> LastTrade | None:
         """:return: the newest of the pair's closed trades"""

@@ -10,8 +10,11 @@ signal was out and came to nothing, whether its position was closed for a surer 
   enter.
 - Each state of a wave is **said** once.
 
-Whether a wave was **entered** is not written down here: Freqtrade's own records say so (``book``),
-and they outlive the bot. A record is forgotten a day after its newest candle, all of it at once.
+Whether a wave was **entered** is not written down here: Freqtrade's own records say so
+(``book.LastTrade.entered``), and they outlive the bot. It is entered once, unless its signal is
+surer since, or an upgrade closed what was entered.
+
+A record is forgotten a day after its newest candle, all of it at once.
 """
 
 from collections.abc import Collection, Iterable, Iterator

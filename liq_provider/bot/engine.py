@@ -39,6 +39,7 @@ class PairState:
     :param close_ms: closes of its candles
     :param rows: features, by the name of the windows that they were made with
     :param by_close: position of each candle in the arrays
+    :param rules: that the decisions were made by, of the ``windows``
     """
 
     close_ms: IntArray
@@ -48,6 +49,8 @@ class PairState:
     verdicts: Sequence[Mapping[str, Any]]
     decisions: Decisions | None = None
     by_close: dict[int, int] = field(default_factory=dict)
+    rules: Rules | None = None
+    windows: str = CONFIGURED
 
 
 class Engine:
@@ -71,6 +74,7 @@ class Engine:
         self.mode: VerdictMode = mode
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
+        self.whitelist: frozenset[str] | None = None
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
         self._changed: set[str] = set()
@@ -127,10 +131,10 @@ class Engine:
 
         :param pairs: the whitelist
         """
-        found: list[Candidate] = []
+        candidates: list[Candidate] = []
         if self.problem is None:
-            found = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
-        changed = self.dealings.choose(found, close_ms, pairs, free_slots, blocked)
+            candidates = [c for pair in pairs if (c := self.candidate(pair, close_ms)) is not None]
+        changed = self.dealings.choose(candidates, close_ms, pairs, free_slots, blocked)
         self._populated.difference_update(changed)
         return changed
 
@@ -175,27 +179,29 @@ class Engine:
         close_ms = self._closes(frame)
         # Live there is one set only, see ``LiveLoop``.
         rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
-        found = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
-        state.decisions = found
+        decisions = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
+        state.decisions, state.rules, state.windows = decisions, rules, windows
         state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
-        wave = wave_of(pair, found, -1) if self.live and len(close_ms) else None
-        if wave is not None and found.candidate[-1]:
-            found.entry[-1] |= self.dealings.reopens(wave, int(close_ms[-1]) - self.timeframe_ms)
-        entry = found.entry.copy()
+        wave = wave_of(pair, decisions, -1) if self.live and len(close_ms) else None
+        if wave is not None and decisions.candidate[-1]:
+            decisions.entry[-1] |= self.dealings.reopens(
+                wave, int(close_ms[-1]) - self.timeframe_ms
+            )
+        entry = decisions.entry.copy()
         if wave is not None:
             wanted = wave if entry[-1] else None
             entry[-1] = self.dealings.signal(pair, int(close_ms[-1]), wanted)
         return frame.assign(
-            **decision_columns(found, rules.thresholds),
-            **entry_columns(found, entry, self._late_candles),
+            **decision_columns(decisions, rules.thresholds),
+            **entry_columns(decisions, entry, self._late_candles),
         )
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add the exit columns of the decisions that ``entries`` made."""
-        found = self.pairs[pair].decisions
-        assert found is not None
+        decisions = self.pairs[pair].decisions
+        assert decisions is not None
         self._populated.add(pair)
-        return frame.assign(**exit_columns(found, self._late_candles))
+        return frame.assign(**exit_columns(decisions, self._late_candles))
 
     def _closes(self, frame: DataFrame) -> IntArray:
         opened: IntArray = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
@@ -234,17 +240,17 @@ class Engine:
 
     def verdict(self, pair: str, close_ms: int) -> Mapping[str, Any] | None:
         """:return: the verdict behind a candle's decision"""
-        found = self.decision(pair, close_ms)
-        if found is None or found[0].verdict[found[1]] < 0:
+        decided = self.decision(pair, close_ms)
+        if decided is None or decided[0].verdict[decided[1]] < 0:
             return None
-        return self.pairs[pair].verdicts[int(found[0].verdict[found[1]])]
+        return self.pairs[pair].verdicts[int(decided[0].verdict[decided[1]])]
 
     def candidate(self, pair: str, close_ms: int) -> Candidate | None:
         """:return: the pair's entry at the candle that closed at ``close_ms``, if it has one"""
-        found = self.decision(pair, close_ms)
-        if found is None or not found[0].entry[found[1]]:
+        decided = self.decision(pair, close_ms)
+        if decided is None or not decided[0].entry[decided[1]]:
             return None
-        decisions, row = found
+        decisions, row = decided
         _, sign, wave_ms = wave_of(pair, decisions, row)
         return Candidate(pair, int(decisions.level[row]), float(decisions.z[row]), sign, wave_ms)
 
@@ -261,10 +267,10 @@ class Engine:
 
     def level_at(self, pair: str, close_ms: int, is_short: bool) -> int:
         """:return: confidence of the pair's candidate in this direction at a candle, else 0"""
-        found = self.decision(pair, close_ms)
-        if found is None or not found[0].candidate[found[1]]:
+        decided = self.decision(pair, close_ms)
+        if decided is None or not decided[0].candidate[decided[1]]:
             return 0
-        decisions, row = found
+        decisions, row = decided
         return int(decisions.level[row]) if decisions.sign[row] == (-1 if is_short else 1) else 0
 
     def best_completed(self, pair: str, opened_ms: int, now_ms: int, short: bool) -> float | None:

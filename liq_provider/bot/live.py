@@ -7,7 +7,7 @@ from typing import Any
 from liq_provider.bot.book import Book
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.guards import not_entered
+from liq_provider.bot.guards import announced
 from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled
@@ -17,6 +17,7 @@ from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.watch import SidecarWatch
+from liq_provider.bot.whose_rules import TOLD, in_force_of
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
@@ -61,7 +62,8 @@ class LiveLoop:
         :param parameters: the strategy's own values by name, perhaps from a parameter file
         :return: what changed
         """
-        self._told = self._told | {"parameters": dict(parameters)}
+        self.engine.whitelist = frozenset(pairs)
+        self._told = self._told | {"parameters": dict(parameters), **self._rules(parameters)}
         self.watch.ask(self._told)
         self.engine.refresh(now_ms)
         source = self.engine.source
@@ -87,7 +89,7 @@ class LiveLoop:
             self.engine,
             pairs,
             close_ms,
-            lambda pair: not_entered(self.engine, book, pair, close_ms, now_ms),
+            lambda pair: announced(self.engine, book, pair, close_ms, now_ms),
         )
 
     def filled(self, trade: Any, order: Any, close_ms: int, rules: StopRules) -> list[Message]:
@@ -118,6 +120,17 @@ class LiveLoop:
         self.watch.end()
         assert isinstance(self.engine.source, LiveSource)
         self.engine.source.end()
+
+    def _rules(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """What this bot decides by, for page and commands; with windows of no use it is nothing."""
+        engine = self.engine
+        try:
+            known = in_force_of(
+                engine.settings, parameters, engine.timeframe_ms, engine.whitelist, ""
+            )
+        except SettingsError:
+            return {}
+        return {TOLD: known.as_told()}
 
     def _readiness(
         self, source: LiveSource, pairs: Sequence[str], now_ms: int

@@ -47,6 +47,14 @@ def code(text: str, limit: int) -> str:
     return f"`{plain(text, limit) or '-'}`"
 
 
+def plain_or_code(text: str) -> str:
+    """
+    :param text: our own words
+    :return: in a code span if there is a key in them
+    """
+    return code(text, LIMIT) if any(c in text for c in _MARKUP) else text
+
+
 def with_tail(head: str, tail: str) -> str:
     """:return: our own words, then as much of somebody else's as there is room for"""
     room = LIMIT - len(head) - 2

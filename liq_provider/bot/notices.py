@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.messages import Message, code, with_tail
+from liq_provider.bot.messages import Message, code, plain_or_code, with_tail
 from liq_provider.bot.ranking import Wave, wave_of
-from liq_provider.bot.wave_words import UNSEEN, wave_words
+from liq_provider.bot.story import story_of
+from liq_provider.bot.wave_words import wave_words
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import DAY_MS
-from liq_provider.judge.matrix import Confidence
+from liq_provider.judge.gates import OF_WAVE, DecisionStory
 from liq_provider.measure.waves import Strength
 
 # Telegram takes about one message a second, and refuses Freqtrade's own after too many of ours.
@@ -125,15 +126,17 @@ class Notices:
         engine: Engine,
         pairs: Iterable[str],
         close_ms: int,
-        not_entered: Callable[[str], str | None] = lambda pair: None,
+        story: Callable[[str], DecisionStory] | None = None,
     ) -> list[Message]:
         """
-        :param not_entered: why a pair's wave is not entered although its verdict would let it in
+        :param story: of a pair at this candle, as it is to be announced; by default without what
+            the bot knows beside the decision
         :return: one message for each new judged state of a wave; of many at once, those beyond
             the surest are counted in a last one
         """
-        found = (self._new(engine, pair, close_ms, not_entered) for pair in pairs)
-        new = [told for told in found if told is not None]
+        tell = story or (lambda pair: story_of(engine, pair, close_ms).as_judged)
+        states = (self._new(engine, pair, close_ms, tell) for pair in pairs)
+        new = [told for told in states if told is not None]
         new.sort(key=lambda told: (not told.entering, -told.z))
         wanted = [told for told in new if self._wanted(told)]
         sent, rest = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
@@ -147,50 +150,41 @@ class Notices:
         engine: Engine,
         pair: str,
         close_ms: int,
-        not_entered: Callable[[str], str | None],
+        tell: Callable[[str], DecisionStory],
     ) -> _Told | None:
-        found = engine.decision(pair, close_ms)
-        if found is None:
+        decided = engine.decision(pair, close_ms)
+        if decided is None:
             return None
-        decisions, row = found
+        decisions, row = decided
         verdict = engine.verdict(pair, close_ms)
         if decisions.strength[row] == Strength.NONE or verdict is None:
             return None
         wave = wave_of(pair, decisions, row)
         level, candidate = int(decisions.level[row]), bool(decisions.candidate[row])
         state = (level, candidate, verdict["action"], verdict["judge"], verdict["news"])
-        # Told from the same facts as the order is decided on, so that no entry is announced that
+        # Told from the same gates as the order is decided by, so that no entry is announced that
         # is then refused.
-        refused = not_entered(pair) if candidate else None
-        if not engine.dealings.say(wave, close_ms, (*state, refused is None)):
+        story = tell(pair)
+        if not engine.dealings.say(wave, close_ms, (*state, story.enters)):
             return None
         head = f"{code(pair, 40)}: {wave_words(decisions, row)}: "
-        said, reason = _decision(level, candidate, verdict)
-        if not decisions.seen[row]:
-            said, reason = UNSEEN, None
-        elif refused is not None:
-            said, reason = "not entered", refused
-        entering = candidate and refused is None
-        return _Told(wave, entering, float(decisions.z[row]), _sentence(head + said, reason))
+        return _Told(wave, story.enters, float(decisions.z[row]), _said(head, story, verdict))
 
     def _wanted(self, told: _Told) -> bool:
         return self.settings.waves == "all" or (self.settings.waves == "enter" and told.entering)
 
 
-def _sentence(head: str, reason: str | None) -> str:
-    return head if reason is None else with_tail(f"{head}, ", reason)
-
-
-def _decision(level: int, candidate: bool, verdict: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What this bot does, which need not be what the sidecar's own settings would do, and why."""
-    reason = str(verdict["action_reason"])
-    if candidate:
-        return f"enter ({Confidence(level).word})", reason
-    if level:
-        return f"skip, {Confidence(level).word} is below {code('min_confidence', 20)}", reason
-    if verdict["action"] == "enter":
-        return "skip, this bot's own thresholds or candles do not agree", None
-    return str(verdict["action"]), reason
+def _said(head: str, story: DecisionStory, verdict: Mapping[str, Any]) -> str:
+    """What this bot does and why, with what the judge said of the wave."""
+    failed, reason = story.failed, str(verdict["action_reason"])
+    if failed is None:
+        return with_tail(f"{head}{story.words}, ", reason)
+    if failed.name not in OF_WAVE:
+        # What a feed or a store said of itself may be in it.
+        return with_tail(f"{head}{story.verb}: ", failed.words)
+    words = f"{head}{story.verb}: {plain_or_code(failed.words)}"
+    # Whatever the judge thinks of it, this was not for it to say.
+    return words if failed.name == "beginning" else with_tail(f"{words}, ", reason)
 
 
 def _summary(rest: list[_Told]) -> Message:

@@ -16,7 +16,8 @@ from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.ranking import wave_of
 from liq_provider.bot.stops import StopRules, stops
-from liq_provider.bot.wave_words import decision_words_at, wave_words
+from liq_provider.bot.story import story_of
+from liq_provider.bot.wave_words import wave_words
 from liq_provider.judge.decisions import Decisions
 
 _STOPS = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange")
@@ -53,24 +54,25 @@ def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     kept = position.record(engine, trade.pair, close_ms)
     for key, value in kept.items():
         trade.set_custom_data(f"liq_{key}", value)
-    found = engine.decision(trade.pair, close_ms)
-    if not kept or found is None or _told(engine, trade.pair, found):
+    decided = engine.decision(trade.pair, close_ms)
+    if not kept or decided is None or _told(engine, trade.pair, decided):
         return None
-    said = f"{_head(trade)} entered: {wave_words(*found)}, {kept['verdict']}"
+    said = f"{_head(trade)} entered: {wave_words(*decided)}, {kept['verdict']}"
     text = with_tail(f"{said}, ", kept["reason"]) if kept["reason"] else said
     return Message(text, send=notices.settings.trades)
 
 
 def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Message | None:
     """A signal closed it: one of the other side, or a surer one of its own."""
-    found = engine.decision(trade.pair, close_ms)
-    if found is None or trade.exit_reason not in (REVERSAL, UPGRADE):
+    decided = engine.decision(trade.pair, close_ms)
+    if decided is None or trade.exit_reason not in (REVERSAL, UPGRADE):
         return None
     reversal = trade.exit_reason == REVERSAL
     words = "a wave the other way" if reversal else "a surer signal"
-    detailed = f"{words}, {wave_words(*found)}, {decision_words_at(*found)}"
+    story = story_of(engine, trade.pair, close_ms).as_judged
+    detailed = f"{words}, {wave_words(*decided)}, {story.words}"
     trade.set_custom_data("liq_exit", detailed)
-    if not _told(engine, trade.pair, found):
+    if not _told(engine, trade.pair, decided):
         words = detailed
     elif reversal:
         return None
@@ -79,8 +81,8 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
     return Message(f"{_head(trade)} closed: {words}.", send=notices.settings.trades)
 
 
-def _told(engine: Engine, pair: str, found: tuple[Decisions, int]) -> bool:
-    return engine.dealings.told(wave_of(pair, *found))
+def _told(engine: Engine, pair: str, decided: tuple[Decisions, int]) -> bool:
+    return engine.dealings.told(wave_of(pair, *decided))
 
 
 def _head(trade: Any) -> str:

@@ -5,13 +5,12 @@ from typing import Any
 from freqtrade.strategy import DecimalParameter
 
 from liq_provider.bot.stops import StopRules
-from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.bot.whose_rules import rules_from
+from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
-from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.scales import SCALES, Score
-from liq_provider.measure.waves import Thresholds
 
 NAMES = (
     *("z_threshold", "z_strong", "purity_threshold", "purity_strong"),
@@ -77,25 +76,8 @@ def values(strategy: Any) -> dict[str, Any]:
 
 
 def rules_of(strategy: Any, settings: Settings) -> Rules:
-    """:return: the decision rules in force; hyperopt may put strong below medium"""
-    settings = settings_with(settings, strategy.windows.value)
-    return Rules(
-        Thresholds(
-            z_threshold=strategy.z_threshold.value,
-            z_strong=max(strategy.z_strong.value, strategy.z_threshold.value),
-            purity_threshold=strategy.purity_threshold.value,
-            purity_strong=max(strategy.purity_strong.value, strategy.purity_threshold.value),
-            min_count=settings.min_count,
-            min_segment_usd=settings.min_segment_usd,
-            zscore=settings.zscore,
-            direction_mode=strategy.direction_mode.value,
-        ),
-        settings.segment_min,
-        strategy.trend_k.value,
-        Confidence.of(strategy.min_confidence.value),
-        settings.settle_ms,
-        settings.max_entry_delay_ms,
-    )
+    """:return: the decision rules in force"""
+    return rules_from(values(strategy), settings)
 
 
 def stop_rules_of(strategy: Any) -> StopRules:

@@ -1,13 +1,12 @@
 """What Freqtrade's own charts show: FreqUI, and ``freqtrade plot-dataframe``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import talib
 from pandas import DataFrame
 
-from liq_provider.bot.wave_words import decision_words
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.waves import Strength, direction_word
 
@@ -45,8 +44,8 @@ PLOT_CONFIG: dict[str, Any] = {
 
 _COLORS = {1: "rgba(46, 158, 107, 0.15)", -1: "rgba(209, 73, 91, 0.15)"}
 _NEEDED = (
-    *("date", "liq_wave", "liq_seen", "liq_sign", "liq_strength", "liq_zscore", "liq_z"),
-    *("liq_purity", "liq_judged", "liq_aligned", "liq_news", "liq_level", "liq_candidate"),
+    *("date", "liq_wave", "liq_sign", "liq_strength", "liq_zscore", "liq_z"),
+    *("liq_purity", "liq_judged", "liq_level", "liq_candidate"),
 )
 
 
@@ -58,26 +57,35 @@ def with_indicators(frame: DataFrame) -> DataFrame:
     )
 
 
-def annotations(frame: DataFrame, timeframe_ms: int) -> list[dict[str, Any]]:
-    """:return: one area for each wave of the frame, in Freqtrade's annotation format"""
+def annotations(
+    frame: DataFrame, timeframe_ms: int, words: Callable[[int], str]
+) -> list[dict[str, Any]]:
+    """
+    :param words: what became of the wave, by the close of a candle
+    :return: one area for each wave of the frame, in Freqtrade's annotation format
+    """
     if not set(_NEEDED) <= set(frame.columns):
         return []
     marked = frame.loc[frame["liq_strength"] > Strength.NONE, list(_NEEDED)]
     waves: dict[tuple[int, int], list[_Row]] = {}
     for row in marked.to_dict("records"):
         waves.setdefault((row["liq_sign"], row["liq_wave"]), []).append(row)
-    return [_area(rows, timedelta(milliseconds=timeframe_ms)) for rows in waves.values()]
+    timeframe = timedelta(milliseconds=timeframe_ms)
+    return [_area(rows, timeframe, words) for rows in waves.values()]
 
 
-def _area(rows: Sequence[_Row], timeframe: timedelta) -> dict[str, Any]:
+def _area(
+    rows: Sequence[_Row], timeframe: timedelta, words: Callable[[int], str]
+) -> dict[str, Any]:
     """From the wave's first candle to its last, with what it came to."""
     sign, peak = int(rows[0]["liq_sign"]), max(rows, key=lambda row: row["liq_z"])
+    surest = _surest(rows)["date"].to_pydatetime() + timeframe
     strength = Strength(int(max(row["liq_strength"] for row in rows))).word
     # A narrow area has room for words below each other only.
     label = (
         f"{strength} {direction_word(sign)}\n"
         f"{score_words(peak['liq_zscore'], peak['liq_z'])}, {peak['liq_purity']:.0%}\n"
-        f"{_verdict(rows)}"
+        f"{words(round(surest.timestamp() * 1000))}"
     )
     return {
         "type": "area",
@@ -88,17 +96,8 @@ def _area(rows: Sequence[_Row], timeframe: timedelta) -> dict[str, Any]:
     }
 
 
-def _verdict(rows: Sequence[_Row]) -> str:
-    """In words: of the wave's surest candle, and of equally sure ones the last."""
-    row = max(
+def _surest(rows: Sequence[_Row]) -> _Row:
+    """Of equally sure ones the last."""
+    return max(
         reversed(rows), key=lambda row: (row["liq_candidate"], row["liq_level"], row["liq_judged"])
-    )
-    return decision_words(
-        judged=bool(row["liq_judged"]),
-        strength=int(row["liq_strength"]),
-        aligned=int(row["liq_aligned"]),
-        news=int(row["liq_news"]),
-        level=int(row["liq_level"]),
-        candidate=bool(row["liq_candidate"]),
-        seen=bool(row["liq_seen"]),
     )

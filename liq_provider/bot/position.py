@@ -4,9 +4,10 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.stops import StopRules, Stops, as_freqtrade, crossed, stops
-from liq_provider.bot.wave_words import decision_words_at
+from liq_provider.bot.story import story_of
 from liq_provider.core.plaintext import plain
-from liq_provider.judge.matrix import NEWS_CODES, Confidence
+from liq_provider.judge.gates import enter_words
+from liq_provider.judge.matrix import NEWS_CODES
 from liq_provider.measure.waves import Strength, direction_word
 
 # Custom data may hold more, but Telegram shows it in one message for each key.
@@ -88,7 +89,7 @@ def record(engine: Engine, pair: str, close_ms: int) -> dict[str, Any]:
         "news": NEWS_CODES[int(decisions.news[row])].value,
         "level": int(decisions.level[row]),
         "judge": verdict["judge"] if verdict else "none",
-        "verdict": decision_words_at(decisions, row),
+        "verdict": story_of(engine, pair, close_ms).as_judged.words,
         "reason": plain(verdict["action_reason"], _REASON_LIMIT) if verdict else "",
     }
 
@@ -101,4 +102,4 @@ def raise_confidence(trade: Any, level: int, entered: int) -> None:
     """
     if level > int(trade.get_custom_data("liq_level", entered)):
         trade.set_custom_data("liq_level", level)
-        trade.set_custom_data("liq_verdict", f"enter ({Confidence(level).word})")
+        trade.set_custom_data("liq_verdict", enter_words(level))

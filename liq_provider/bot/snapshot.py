@@ -51,13 +51,16 @@ class Snapshot:
 
     def problem(self, now_ms: int, settings: Settings) -> str | None:
         """:return: why no entry may be based on this snapshot, None if one may"""
-        return (
-            self._store_problem()
-            or self.clock
-            or self._skew_problem(settings)
-            or self._age_problem(now_ms, settings)
-            or self._feed_problem()
-        )
+        return next(filter(None, self.troubles(now_ms, settings).values()), None)
+
+    def troubles(self, now_ms: int, settings: Settings) -> dict[str, str | None]:
+        """:return: the same by gate, see ``standing.TROUBLES``"""
+        return {
+            "store": self._store_problem(),
+            "clock": self.clock or self._skew_problem(settings),
+            "data": self._age_problem(now_ms, settings),
+            "feeds": self._feed_problem(),
+        }
 
     def _store_problem(self) -> str | None:
         """What the store said beats that it says nothing now."""

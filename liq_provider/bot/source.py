@@ -12,7 +12,7 @@ from liq_provider.bot.store_reading import StoreReading
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.settings import Settings
 from liq_provider.measure.feature_rows import FeatureRows
-from liq_provider.store.measured import history
+from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 
 # A minute that settles is seen so soon; it must not cost much while nothing happens.

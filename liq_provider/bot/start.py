@@ -18,9 +18,9 @@ from liq_provider.bot.watch import Place, SidecarWatch
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import check_revision, open_engine
-from liq_provider.store.health import refuse_other_minutes
+from liq_provider.store.other_minutes import refuse_other_minutes
 from liq_provider.store.reader import Reader
 
 _LIVE = (RunMode.LIVE, RunMode.DRY_RUN)
@@ -91,9 +91,9 @@ def _place(config: Mapping[str, Any], settings: Settings) -> Place:
     autostart = None
     if settings.autostart:
         autostart = Autostart(
-            RuntimeFiles.of(store, base_dir), sidecar_config(config, settings, base_dir)
+            SidecarFiles.of(store, base_dir), sidecar_config(config, settings, base_dir)
         )
-    return RuntimeFiles.of(store, base_dir), autostart
+    return SidecarFiles.of(store, base_dir), autostart
 
 
 def _reader(store: str, needs_data: bool) -> Reader | None:

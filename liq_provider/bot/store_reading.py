@@ -12,7 +12,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.feature_rows import FeatureRows
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.readiness_facts import assess, told
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from liq_provider.bot.autostart import Autostart
 from liq_provider.bot.background import Background
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 0.5
 _SAID_AFTER_S = 30.0
 
-Place = tuple[RuntimeFiles, Autostart | None]
+Place = tuple[SidecarFiles, Autostart | None]
 
 
 class Keeper:

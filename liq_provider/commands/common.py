@@ -17,12 +17,12 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import FOREVER_MS
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import check_revision, open_engine
-from liq_provider.store.health import refuse_other_minutes
-from liq_provider.store.origins import mark_of
+from liq_provider.store.other_minutes import refuse_other_minutes
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.writer import Writer
 
 # Before the first there were no perpetuals with liquidations to record; milliseconds of a time
@@ -46,9 +46,9 @@ class Context:
     base_dir: Path
 
     @property
-    def files(self) -> RuntimeFiles:
+    def files(self) -> SidecarFiles:
         """Runtime files of the store."""
-        return RuntimeFiles.of(self.store_url, self.base_dir)
+        return SidecarFiles.of(self.store_url, self.base_dir)
 
     @property
     def timeframe(self) -> str:

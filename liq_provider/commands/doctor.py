@@ -16,8 +16,8 @@ from liq_provider.commands.status import collect
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import FeedError, LiqError
-from liq_provider.store.health import other_minutes
-from liq_provider.store.origins import mark_of
+from liq_provider.store.other_minutes import other_minutes
+from liq_provider.store.simulated_spans import mark_of
 
 Level = Literal["ok", "warning", "error"]
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}

@@ -9,7 +9,7 @@ from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.measure.readiness import ReadinessReport, at_once, before_first_minute
-from liq_provider.store.health import other_minutes
+from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.readiness_facts import UNTOLD, assess, told, windows_for
 
@@ -59,8 +59,14 @@ def alive(sidecar: Mapping[str, Any], now_ms: int) -> bool:
 
 def traded_coins(config: Mapping[str, Any]) -> set[str] | None:
     """:return: coins of a static whitelist; None where the pairs are not all named there"""
+    pairs = listed_pairs(config)
+    return None if pairs is None else {base_asset_of_pair(pair) for pair in pairs}
+
+
+def listed_pairs(config: Mapping[str, Any]) -> list[str] | None:
+    """:return: the pairs of a static whitelist; None where they are not all named there"""
     pairs = (config.get("exchange") or {}).get("pair_whitelist") or []
     methods = {handler.get("method") for handler in config.get("pairlists") or ()}
     if not pairs or methods - {"StaticPairList"} or not all(map(_PAIR.fullmatch, pairs)):
         return None
-    return {base_asset_of_pair(pair) for pair in pairs}
+    return list(pairs)

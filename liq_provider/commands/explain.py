@@ -19,6 +19,7 @@ from liq_provider.commands.common import (
     show_time,
     tell_mark,
 )
+from liq_provider.commands.rules import rules_in_force, timeframe_word
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
@@ -27,8 +28,11 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
-from liq_provider.judge.gates import HISTORY_CANDLES, Gate
-from liq_provider.judge.gates import explain as explain_decision
+from liq_provider.judge.explanation import HISTORY_CANDLES
+from liq_provider.judge.explanation import explain as explain_decision
+from liq_provider.judge.gates import DecisionStory
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.standing import Standing
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
@@ -47,27 +51,25 @@ def explain(arguments: argparse.Namespace) -> int:
         settings = settings.model_copy(update={"backtest_source": "minutes"})
     reader = context.minutes(settings.backtest_source)
     base_asset = known_coin(reader, settings, arguments.pair)
-    from liq_provider.exchange.bot_exchange import timeframe_ms
-
-    step_ms = timeframe_ms(context.timeframe)
+    in_force = rules_in_force(context, reader)
+    step_ms = in_force.timeframe_ms
     close_ms = _moment(arguments.at, reader, settings, base_asset, computed_ms) // step_ms * step_ms
-    candles, note = candles_of(context, arguments.pair, close_ms)
+    candles, note = candles_of(context, arguments.pair, close_ms, timeframe_word(step_ms))
     explained = explain_decision(
         reader,
         settings,
+        in_force,
         base_asset,
         close_ms,
-        step_ms,
         closes(candles),
         "live" if now else settings.backtest_verdicts,
+        Standing(
+            listed=in_force.lists(arguments.pair),
+            troubles=_troubles(states, computed_ms, settings) if now else None,
+        ),
     )
-    gates = explained.gates
+    story, failed = explained.story, explained.story.failed
     call = None if explained.call_id is None else reader.model_call(explained.call_id)
-    if now:
-        snapshot = Snapshot(computed_ms, 0, states.get("sidecar") or {})
-        problem = snapshot.problem(machine_ms(), settings)
-        gates = [Gate("data", problem is None, problem or "live", "fresh data"), *gates]
-    failed = next((gate for gate in gates if gate.passed is False), None)
     # A bot had candles; that there are none here says nothing of what it did.
     untold = note is not None and failed is not None and failed.name == "trend"
     span_ms = settings.segment_min * MINUTE_MS
@@ -80,13 +82,15 @@ def explain(arguments: argparse.Namespace) -> int:
             "pair": arguments.pair,
             "simulated": mark,
             "close": show_time(close_ms),
-            "entry": None if untold else failed is None,
+            "entry": None if untold else story.enters,
+            "words": None if untold else story.words,
+            "rules": {"of": in_force.owner, **in_force.as_told()},
         }
         question = None if call is None else call | {"prompt": json.loads(call["prompt"])}
-        gate_rows = [asdict(gate) for gate in gates]
+        gate_rows = [asdict(gate) for gate in story.gates]
         print(json.dumps(answer | {"gates": gate_rows, "question": question}))
     else:
-        _print(arguments.pair, close_ms, gates, failed, note, untold)
+        _print(arguments.pair, close_ms, in_force, story, note, untold)
         if call is not None:
             _print_call(call)
     return 0
@@ -105,7 +109,16 @@ def _moment(
     return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
 
 
-def candles_of(context: Context, pair: str, close_ms: int) -> tuple[FloatArray, str | None]:
+def _troubles(
+    states: Mapping[str, Any], computed_ms: int, settings: Settings
+) -> dict[str, str | None]:
+    snapshot = Snapshot(computed_ms, 0, states.get("sidecar") or {})
+    return snapshot.troubles(machine_ms(), settings)
+
+
+def candles_of(
+    context: Context, pair: str, close_ms: int, timeframe: str
+) -> tuple[FloatArray, str | None]:
     """:return: closed candles up to a time, and why there are none"""
     from ccxt.base.errors import BaseError
 
@@ -117,7 +130,7 @@ def candles_of(context: Context, pair: str, close_ms: int) -> tuple[FloatArray, 
     try:
         asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
         count = HISTORY_CANDLES + context.settings.trend_candles
-        newest_ms, candles = asked.closed(pair, context.timeframe, count, close_ms)
+        newest_ms, candles = asked.closed(pair, timeframe, count, close_ms)
     except BaseError as error:
         return no_candles(), f"No candles: {error}"
     if newest_ms != close_ms:
@@ -128,28 +141,30 @@ def candles_of(context: Context, pair: str, close_ms: int) -> tuple[FloatArray, 
 def _print(
     pair: str,
     close_ms: int,
-    gates: list[Gate],
-    failed: Gate | None,
+    in_force: InForce,
+    story: DecisionStory,
     note: str | None,
     untold: bool,
 ) -> None:
     console = Console()
     console.print(f"{pair} at the close of {show_time(close_ms)} UTC", markup=False)
+    said = f"Rules of {in_force.owner}; candles of {timeframe_word(in_force.timeframe_ms)}"
+    console.print(said, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for title in ("gate", "", "found", "needed"):
+    for title in ("gate", "", "measured", "needed"):
         table.add_column(title)
-    for gate in gates:
+    for gate in story.gates:
         word, style = _MARKS[gate.passed]
-        table.add_row(gate.name, Text(word, style), Text(gate.found), Text(gate.needed))
+        table.add_row(gate.name, Text(word, style), Text(gate.measured), Text(gate.needed))
     console.print(table)
     if note:
         console.print(note, markup=False)
     if untold:
         console.print("Whether it was an entry cannot be told without candles.", style="yellow")
-    elif failed is None:
-        console.print("Every gate passed: an entry, if a slot is free.", style="green")
+    elif story.enters:
+        console.print(f"{story.words}: no gate failed that is known here.", style="green")
     else:
-        console.print(f"No entry: {failed.name}: {failed.found}", style="yellow", markup=False)
+        console.print(f"No entry, {story.words}", style="yellow", markup=False)
 
 
 def _print_call(call: Mapping[str, Any]) -> None:

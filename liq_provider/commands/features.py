@@ -16,9 +16,9 @@ from liq_provider.errors import UsageError
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.measure.waves import Strength, Waves, direction_word, waves_of
-from liq_provider.store.measured import history
-from liq_provider.store.origins import simulated_spans
+from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import simulated_spans
 
 
 def features(arguments: argparse.Namespace) -> int:

@@ -40,9 +40,9 @@ from liq_provider.history.importer import (
     in_short,
 )
 from liq_provider.history.recognise import recognise
-from liq_provider.store.origins import note_simulated
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import note_simulated
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
 

@@ -30,7 +30,7 @@ from liq_provider.judge.verdict import Facts
 from liq_provider.measure.anomaly import anomaly
 from liq_provider.news import NewsItem, NewsSet
 from liq_provider.news.desk import NOT_ASKED, set_key
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 
 
@@ -99,7 +99,7 @@ def _facts(context: Context, reader: Reader, pair: str, close_ms: int) -> tuple[
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
             "`liq-provider explain` shows why"
         )
-    candles, note = candles_of(context, pair, close_ms)
+    candles, note = candles_of(context, pair, close_ms, context.timeframe)
     if note:
         print(note)
     facts = make_facts(seen, pair, closes(candles), settings.trend_candles, settings.trend_k)

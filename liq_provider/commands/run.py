@@ -20,10 +20,10 @@ from liq_provider.commands.common import Context, context_of
 from liq_provider.core import private
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.page import Page
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.stopping import Stop, asked_to_stop
 
 _STOP_WAIT_S = 20.0
@@ -128,7 +128,7 @@ def _make_page(*wiring: Any) -> Page:
     return page_of(*wiring)
 
 
-async def _obey(sidecar: Sidecar, files: RuntimeFiles, own_run: str) -> None:
+async def _obey(sidecar: Sidecar, files: SidecarFiles, own_run: str) -> None:
     await asked_to_stop(files, own_run)
     logger.info("Asked to end, by a file beside the store")
     _end(sidecar)

@@ -18,8 +18,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
-from liq_provider.store.health import coverage_shares
-from liq_provider.store.origins import mark_of
+from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.spool import waiting_in
 from liq_provider.venues.registry import sampling_words
 
@@ -67,6 +66,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
     running = context.files.running() or _elsewhere(context.store_url, sidecar, now_ms)
     report = entries(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
+    shares = reader.known_shares(settings.venues.enabled, now_ms - DAY_MS, now_ms)
     return {
         "simulated": mark_of(reader, settings.venues.enabled),
         "store": str(context.files.prefix),
@@ -78,7 +78,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
         "now_ms": now_ms,
         "computed_ms": computed_ms,
         "sidecar": sidecar,
-        "coverage_24h": coverage_shares(reader, settings.venues.enabled, now_ms),
+        "coverage_24h": {venue: round(share, 4) for venue, share in shares.items()},
         "totals_24h": {
             venue: {"count": count, "usd": round(usd, 2)}
             for venue, (count, usd) in reader.venue_totals(now_ms - DAY_MS).items()

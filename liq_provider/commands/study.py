@@ -12,17 +12,17 @@ from liq_provider.commands.common import Context, context_of
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.sidecar.files import study_dir
 from liq_provider.store.database import open_engine
-from liq_provider.store.origins import mark_of
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import mark_of
 from liq_provider.study import holdout
 from liq_provider.study.event_study import Options, run_study
 from liq_provider.study.events import PairData
 from liq_provider.study.findings import day
 from liq_provider.study.judges import run_judges
-from liq_provider.study.recorded import recorded
+from liq_provider.study.recorded_verdicts import recorded
 from liq_provider.study.report import Part, StudyReport
+from liq_provider.study.study_folder import study_dir
 
 _NAMED = 5
 

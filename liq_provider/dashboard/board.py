@@ -9,12 +9,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.bot.whose_rules import in_force_now
+from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.provenance import is_here, mark, within
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
@@ -22,15 +25,16 @@ from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.recent_sums import known_shares
-from liq_provider.dashboard.signals import signal
+from liq_provider.dashboard.signals import Stories, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.errors import LiqError
+from liq_provider.judge.in_force import InForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
 from liq_provider.sidecar.running_minute import Running
-from liq_provider.store.origins import simulated_spans
 from liq_provider.store.readiness_facts import told as feeds_told
 from liq_provider.store.readiness_facts import windows_for
+from liq_provider.store.simulated_spans import simulated_spans
+from liq_provider.venues.registry import sampling_words
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ _SIGNALS = 60
 _WAVES = 40
 _LOOKS = 200
 _TAPE = 200
+_STOPS = ("trailing_pct", "trailing_arm_pct", "fallback_pct")
 
 
 class Board:
@@ -57,6 +62,8 @@ class Board:
     :param now_ms: exchange time
     :param names: gives the pair that stands for a coin on the bot's exchange
     :param exchange_simulated: that exchange is none
+    :param timeframe_ms: of the strategy's candles
+    :param parameters: reads the file that Freqtrade would load
     """
 
     def __init__(
@@ -69,11 +76,19 @@ class Board:
         names: Callable[[], Mapping[str, str]],
         *,
         exchange_simulated: bool = False,
+        timeframe_ms: int = MINUTE_MS,
+        parameters: Callable[[], ParameterFile | None] = lambda: None,
     ) -> None:
         self.tape = Tape()
         self.reader = reader
         self.settings = settings
         self.market = MarketRows(reader, settings, names)
+        self._stories = Stories(reader)
+        self._timeframe_ms = timeframe_ms
+        self._parameters = parameters
+        self._file: ParameterFile | None = None
+        self._file_s = 0.0
+        self._file_error = ""
         self._account = account
         self._exchange_simulated = exchange_simulated
         self._store_file = store_file
@@ -138,15 +153,40 @@ class Board:
         return words
 
     @property
-    def settings_in_force(self) -> Settings:
-        """With the bot's parameters, perhaps hyperopted; the configured ones if several differ."""
-        told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]
-        if not told or any(one != told[0] for one in told):
-            return self.settings
-        known = Settings.model_fields
-        return self.settings.model_copy(
-            update={name: value for name, value in told[0].items() if name in known}
+    def in_force(self) -> InForce:
+        """The bot's rules; the configured ones while no bot is there, or several differ."""
+        known = in_force_now(
+            self._sidecar.get("bots", ()),
+            self.settings,
+            self._timeframe_ms,
+            self._parameter_file,
         )
+        if known.whitelist is None and self.whitelist:
+            return replace(known, whitelist=self.whitelist)
+        return known
+
+    @property
+    def settings_in_force(self) -> Settings:
+        """With the rules in force, and with the stops of whoever they are."""
+        told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]
+        alike = bool(told) and all(one == told[0] for one in told)
+        file = None if told else self._parameter_file()
+        values = told[0] if alike else {} if file is None else file.values
+        stops = {name: values[name] for name in _STOPS if name in values}
+        return self.in_force.applied_to(self.settings).model_copy(update=stops)
+
+    def _parameter_file(self) -> ParameterFile | None:
+        """Read now and then; what Freqtrade could not use is said once and left out."""
+        if time.monotonic() >= self._file_s:
+            try:
+                self._file, error = self._parameters(), ""
+            except LiqError as problem:
+                self._file, error = None, str(problem)
+            if error and error != self._file_error:
+                logger.warning("The page: %s", error)
+            self._file_error = error
+            self._file_s = time.monotonic() + _SLOW_S
+        return self._file
 
     # -- for viewers -----------------------------------------------------------------------
 
@@ -213,10 +253,11 @@ class Board:
             self._put(f"market {minutes}", self.market.section(minutes))
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - DAY_MS, _SIGNALS + 1)
-        settings, pairs = self.settings_in_force, self.whitelist
-        unseen = self.reader.unseen_waves(now_ms - DAY_MS)
-        signals = [signal(row, settings, pairs, unseen) for row in rows[:_SIGNALS]]
-        self._put("signals", {"rows": signals, "more": len(rows) > _SIGNALS})
+        in_force, shown = self.in_force, rows[:_SIGNALS]
+        stories = self._stories.of(shown, in_force)
+        signals = [signal(row, story) for row, story in zip(shown, stories, strict=True)]
+        more = len(rows) > _SIGNALS
+        self._put("signals", {"rows": signals, "more": more, "rules_of": in_force.owner})
         self._made_s = time.monotonic()
 
     def _looked_at(self) -> list[int]:
@@ -273,7 +314,7 @@ class Board:
             venues = self.settings.venues.enabled
             self._slow = {
                 # Up to what is settled: of what is younger nobody claims to know all.
-                "coverage_24h": known_shares(self.reader, venues, computed_ms - DAY_MS, computed_ms)
+                "coverage_24h": self.reader.known_shares(venues, computed_ms - DAY_MS, computed_ms)
                 if computed_ms
                 else {},
                 "totals_24h": {
@@ -292,6 +333,7 @@ class Board:
             "computed_ms": computed_ms,
             "readiness": self._ready(now_ms, computed_ms, readiness),
             "simulated": self._simulated(),
+            "sampled": sampling_words(self.settings.venues.enabled),
             **self._slow,
         }
 

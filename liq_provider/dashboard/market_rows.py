@@ -7,7 +7,7 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.recent_sums import RecentSums, known_shares
+from liq_provider.dashboard.recent_sums import RecentSums
 from liq_provider.measure.feature_rows import State
 from liq_provider.sidecar.pair_names import pair_of
 from liq_provider.sidecar.running_minute import Running
@@ -78,7 +78,7 @@ class MarketRows:
         rows = [self._row(base, venues) for base, venues in by_coin.items()]
         # Of minutes that are not settled yet nobody claims to know all.
         known_ms = min(window.to_ms, self._settled_ms)
-        shares = known_shares(self._reader, self._settings.venues.enabled, window.from_ms, known_ms)
+        shares = self._reader.known_shares(self._settings.venues.enabled, window.from_ms, known_ms)
         return {
             "minutes": length_min,
             "from_ms": window.from_ms,

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from sqlalchemy.engine import make_url
 
+from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
 from liq_provider.core import keys
 from liq_provider.core.liquidation import Liquidation
@@ -22,10 +24,10 @@ from liq_provider.dashboard.pair_painter import PairPainter
 from liq_provider.dashboard.protocol import Bounded, sweep
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.errors import SettingsError
-from liq_provider.exchange.bot_exchange import BotExchange
-from liq_provider.sidecar.files import study_dir
+from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.study.study_folder import study_dir
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Dashboard:
     :param exchange: where the pair view's candles come from
     :param now_ms: exchange time
     :param names: gives the pair that stands for a coin there
+    :param strategy: where Freqtrade finds the strategy, see ``parameter_file``
     :raises SettingsError: it would be open to the network without a token
     """
 
@@ -54,6 +57,7 @@ class Dashboard:
         timeframe: str,
         now_ms: Callable[[], int],
         names: Callable[[], Mapping[str, str]],
+        strategy: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings.dashboard
         self._door, self._hosts = door_of(self._settings.host)
@@ -73,6 +77,8 @@ class Dashboard:
             now_ms,
             names,
             exchange_simulated=exchange.simulated,
+            timeframe_ms=timeframe_ms(timeframe),
+            parameters=partial(parameter_file, strategy or {}, base_dir),
         )
         self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
         self._study_dir = study_dir(store_url, base_dir)
@@ -202,6 +208,7 @@ def page_of(
         config.timeframe,
         now_ms,
         names,
+        config.strategy,
     )
 
 

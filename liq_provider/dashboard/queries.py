@@ -92,16 +92,6 @@ class PageReader(Reader):
         )
         return [dict(row._mapping) for row in rows]
 
-    def unseen_waves(self, since_ms: int) -> set[tuple[str, str, int]]:
-        """:return: coin, direction and start of waves since then whose beginning was not seen"""
-        table = schema.waves.c
-        rows = self._rows(
-            select(table.base_asset, table.direction, table.start_ms)
-            .where(table.last_ms >= since_ms)
-            .where(table.seen.is_(False))
-        )
-        return {(base, direction, int(start_ms)) for base, direction, start_ms in rows}
-
     def verdict(
         self, base_asset: str, direction: str, wave_start_ms: int, available_at: int
     ) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader, Sums
 
@@ -126,22 +125,6 @@ class RecentSums:
             self._blocks[start] = read.get(start, {})
             if known is not None and known != self._blocks[start]:
                 self._blocks_version += 1
-
-
-def known_shares(
-    reader: PageReader, venues: Sequence[str], from_ms: int, to_ms: int
-) -> dict[str, float]:
-    """:return: share of ``[from_ms, to_ms)`` that each venue was heard in"""
-    span = Interval(from_ms, to_ms)
-    if span.end_ms <= span.start_ms:
-        return {}
-    return {
-        venue: sum(
-            max(0, min(one.end_ms, span.end_ms) - max(one.start_ms, span.start_ms)) for one in heard
-        )
-        / (span.end_ms - span.start_ms)
-        for venue, heard in reader.coverage(venues, span.start_ms, span.end_ms).items()
-    }
 
 
 def _added(many: Iterable[Sums]) -> Sums:

@@ -1,108 +1,87 @@
 """Verdicts as the page shows them: three assessments, a decision, and what stood against it."""
 
 import json
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from liq_provider.config.provenance import is_stand_in
-from liq_provider.config.settings import Settings
 from liq_provider.dashboard.queries import PageReader
+from liq_provider.judge.gates import DecisionStory
+from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
-from liq_provider.judge.rules import UNJUDGED
-from liq_provider.measure.scales import score_words
-from liq_provider.store.confirmation import spans_of
-from liq_provider.store.refusals import VETOED
+from liq_provider.judge.verdict_story import read_story
 
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),
     *("judge", "liq_note", "trend_note", "news_note", "action_reason", "wave_start_ms"),
     *("available_at", "expires_at", "close_ms"),
 )
+# What a story depends on besides the rules, and what tells verdicts from each other.
+_KEY = (
+    *("base_asset", "direction", "wave_start_ms", "strength", "aligned", "news_key", "judge"),
+    *("available_at", "expires_at", "confirmed", "downgrade"),
+)
 
 
-def signal(
-    row: Mapping[str, Any],
-    settings: Settings,
-    whitelist: AbstractSet[str] = frozenset(),
-    unseen: AbstractSet[tuple[str, str, int]] = frozenset(),
-) -> dict[str, Any]:
+def signal(row: Mapping[str, Any], story: DecisionStory) -> dict[str, Any]:
     """
     :param row: of the table ``verdicts``
-    :param whitelist: the bot's pairs of this moment; empty if it did not tell them
-    :param unseen: waves whose beginning was not seen
+    :param story: what became of it by the rules in force
     :return: what a line of the table shows
     """
     inputs = json.loads(row["inputs"])
-    wave = row["base_asset"], row["direction"], row["wave_start_ms"]
-    refused = refused_by(row, inputs, settings, seen=wave not in unseen)
-    if refused is None and whitelist and row["symbol"] not in whitelist:
-        refused = "not in the bot's whitelist now"
     return {
         **{name: row[name] for name in _SHOWN},
         "z": inputs.get("z"),
         "purity": inputs.get("purity"),
-        "refused_by": refused,
+        "verb": story.verb,
+        "words": story.words,
+        "sure": Confidence(story.level).word if story.level else None,
+        "refused_by": story.refused_by,
         "stand_in": is_stand_in(row["judge"]),
         "guarded": len(json.loads(row["guard"])),
     }
 
 
-def refused_by(
-    row: Mapping[str, Any], inputs: Mapping[str, Any], settings: Settings, *, seen: bool = True
-) -> str | None:
-    """
-    :param seen: the beginning of its wave was
-    :return: the first gate that the settings in force would close, None if none; a bot
-        without a free slot or with stale data may refuse for reasons of its own
-    """
-    if inputs["z"] < settings.z_threshold:
-        words = score_words(settings.zscore, inputs["z"])
-        return f"{words} is below z_threshold {settings.z_threshold:g}"
-    if inputs["purity"] <= settings.purity_threshold:
-        return f"purity {inputs['purity']:.0%} is not above {settings.purity_threshold:.0%}"
-    if not seen:
-        return "the wave's beginning was not seen"
-    if row["aligned"] == "unknown":
-        return "no candles to compare with"
-    if row["aligned"] == "no":
-        return "price does not follow"
-    if row["judge"] == UNJUDGED:
-        return "no verdict of the model"
-    if row["judge"] == VETOED:
-        return "vetoed"
-    if row["news"] == "contradicts":
-        return "news contradicts"
-    if row["action"] != "enter":
-        return f"the judge says {row['action']}"
-    delay_ms = settings.max_entry_delay_ms
-    last_ms = spans_of(row, settings.settle_ms + delay_ms)[-1][1]
-    if row["available_at"] > last_ms + delay_ms:
-        late_s = (row["available_at"] - last_ms) / 1000
-        return f"came {late_s:.0f} s after the close, too late (max_entry_delay_s)"
-    least = Confidence[settings.min_confidence.upper()]
-    if Confidence[row["confidence"].upper()] < least:
-        return f"confidence {row['confidence']} is below min_confidence {least.word}"
-    return None
+class Stories:
+    """Keeps what was told of each verdict, as long as it and the rules stay the same."""
+
+    def __init__(self, reader: PageReader) -> None:
+        self._reader = reader
+        self._in_force: InForce | None = None
+        self._told: dict[tuple[Any, ...], DecisionStory] = {}
+
+    def of(self, rows: Sequence[Mapping[str, Any]], in_force: InForce) -> list[DecisionStory]:
+        """:return: the stories of some verdicts, in their order"""
+        before = self._told if in_force == self._in_force else {}
+        told = {}
+        for row in rows:
+            key = tuple(row.get(name) for name in _KEY)
+            known = before.get(key)
+            told[key] = known or read_story(
+                self._reader, row, in_force, in_force.lists(row["symbol"])
+            )
+        self._in_force, self._told = in_force, told
+        return list(told.values())
 
 
-def record(
-    reader: PageReader,
-    row: Mapping[str, Any],
-    settings: Settings,
-    whitelist: AbstractSet[str] = frozenset(),
-) -> dict[str, Any]:
+def record(reader: PageReader, row: Mapping[str, Any], in_force: InForce) -> dict[str, Any]:
     """
     Everything that is known of one verdict.
 
-    :return: the signal, what it was made from, the guard's changes, the question to the model,
-        if one was asked and is still on record, and the news in it
+    :return: the signal, its gates, whose rules they are, what it was made from, the guard's
+        changes, the question to the model, if one was asked and is still on record, and the news
+        in it
     """
     inputs = json.loads(row["inputs"])
     call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
+    story = read_story(reader, row, in_force, in_force.lists(row["symbol"]))
     return {
-        "signal": signal(row, settings, whitelist, reader.unseen_waves(row["wave_start_ms"])),
+        "signal": signal(row, story),
+        "gates": [asdict(gate) for gate in story.gates],
+        "rules_of": in_force.owner,
         "inputs": inputs,
         "guard": json.loads(row["guard"]),
         "downgrade": row["downgrade"],

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
@@ -23,8 +24,7 @@ from liq_provider.venues.frame import Frame
 from liq_provider.venues.recorded import RecordedFrame, RowReader, TardisRow, TardisRows
 
 # The recording machine's clock and this one's may disagree.
-_CLOCKS_MS = 60_000
-_ALWAYS_MS = 2**62
+_CLOCKS_MS = MINUTE_MS
 
 # To name the market of a row that was refused; what it means, the venue's parser knows.
 _SYMBOL = re.compile(rb'"(?:s|symbol|instId|contract)"\s*:\s*"([^"]{1,40})"')
@@ -81,7 +81,7 @@ def _read(
     day: DayFile | None,
     simulated: set[str],
 ) -> Iterator[Record]:
-    latest_ms = _ALWAYS_MS if now_ms is None else now_ms + _CLOCKS_MS
+    latest_ms = FOREVER_MS if now_ms is None else now_ms + _CLOCKS_MS
     # One for the whole file: what a connection said may be needed to read what follows.
     sessions = {name: venue.session() for name, venue in VENUES.items()}
     for line, frame in lines:
@@ -97,20 +97,20 @@ def _read(
             continue
         for reason, count in parsed.dropped.items():
             yield _dropped(path, line, frame, table, reason, count)
-        found = parsed.liquidations
+        orders = parsed.liquidations
         if received_ms is None:
-            found = [_received(item) for item in found]
-        for item in found:
-            if item.event_ms > latest_ms:
+            orders = [_received(order) for order in orders]
+        for order in orders:
+            if order.event_ms > latest_ms:
                 yield BadRow(path, line, "its time lies in the future")
                 break
-            if day is not None and not day.holds(item):
-                what = f"{item.venue} {item.market_id} at {item.event_ms}"
+            if day is not None and not day.holds(order):
+                what = f"{order.venue} {order.market_id} at {order.event_ms}"
                 yield BadRow(path, line, f"{what} is not what the file's name says")
                 break
         else:
-            if found:
-                yield list(found)
+            if orders:
+                yield list(orders)
 
 
 def _dropped(
@@ -135,21 +135,21 @@ def _named_in(frame: Frame) -> list[str]:
     return list(dict.fromkeys(name.decode("utf-8", "replace") for name in _SYMBOL.findall(text)))
 
 
-def _received(item: Liquidation) -> Liquidation:
-    latency_ms = VENUES[item.venue].latency_ms
+def _received(order: Liquidation) -> Liquidation:
+    latency_ms = VENUES[order.venue].latency_ms
     # By hand: this is done for every row, and ``replace`` takes several times as long.
     return Liquidation(
-        item.venue,
-        item.market_id,
-        item.pair,
-        item.base_asset,
-        item.position_side,
-        item.price,
-        item.quantity,
-        item.notional_usd,
-        item.event_ms,
-        item.event_ms + latency_ms,
-        item.ordinal,
+        order.venue,
+        order.market_id,
+        order.pair,
+        order.base_asset,
+        order.position_side,
+        order.price,
+        order.quantity,
+        order.notional_usd,
+        order.event_ms,
+        order.event_ms + latency_ms,
+        order.ordinal,
     )
 
 

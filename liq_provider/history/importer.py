@@ -20,9 +20,9 @@ from liq_provider.history.recognise import recognise
 from liq_provider.history.spans import Source, Spans
 from liq_provider.store.bar_rows import BarsStored, put_bars
 from liq_provider.store.booking import Incoming
-from liq_provider.store.imports import Imported, find, note
-from liq_provider.store.origins import note_simulated
+from liq_provider.store.imported_files import Imported, find, note
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import note_simulated
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
 

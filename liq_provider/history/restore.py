@@ -25,11 +25,11 @@ from liq_provider.history.importer import sha256_of
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.measure.waves import Strength
 from liq_provider.store import schema
-from liq_provider.store.confirmation import is_valid
-from liq_provider.store.imports import Imported, find, note
+from liq_provider.store.imported_files import Imported, find, note
 from liq_provider.store.order_rows import Row
-from liq_provider.store.origins import note_simulated
 from liq_provider.store.restored_rows import put_coverage, put_doubts, put_missing, put_watermark
+from liq_provider.store.simulated_spans import note_simulated
+from liq_provider.store.verdict_minutes import is_valid
 from liq_provider.store.writer import Writer
 from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 

@@ -3,7 +3,8 @@ What a model may cost: calls per minute, hour and day, tokens and money per UTC 
 
 A call reserves the most that it can cost before it is sent, so that calls at the same time
 cannot overspend together; what it really took replaces that afterwards. Where sidecars share a
-store, the store grants what all of them spend together (``store/docket.py``), and this keeps count.
+store, the store grants what all of them spend together (``store/shared_questions.py``), and this
+keeps count.
 """
 
 import math

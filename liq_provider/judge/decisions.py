@@ -1,8 +1,8 @@
 """
 Every candle's decision, from features, trend and verdicts to an entry, for arrays of candles.
 
-Live and backtests call ``decide`` with the same rows; ``explain`` and the strategy's tags read
-its results. A candle that closes at T knows minutes up to T and verdicts that existed by
+Live and backtests call ``decide`` with the same rows. What is told of a decision follows from its
+results, see ``gates``. A candle that closes at T knows minutes up to T and verdicts that existed by
 T + ``max_entry_delay_s`` (design: decision time).
 """
 
@@ -16,17 +16,26 @@ import numpy as np
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.judge.matrix import NEWS_CODES, Confidence, News, entry_levels
+from liq_provider.judge.matrix import (
+    ACTIONS,
+    NEWS_CODES,
+    Action,
+    Confidence,
+    News,
+    actions,
+    entry_levels,
+)
 from liq_provider.judge.rules import JUDGE
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
 from liq_provider.measure.waves import Strength, Thresholds, score, waves_of
-from liq_provider.store.confirmation import spans_of
+from liq_provider.store.verdict_minutes import spans_of
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
 UNKNOWN_ALIGNMENT = 2
+SKIP, ENTER = ACTIONS.index(Action.SKIP), ACTIONS.index(Action.ENTER)
 
 # Of a verdict that was made without candles, and so is no judgement.
 _UNJUDGED = "unknown"
@@ -74,13 +83,16 @@ class Decisions:
     """
     One value per candle.
 
+    :param measured: there are features of the candle's minute
     :param z: the score that is thresholded, see ``zscore``
     :param sign: +1 LONG, -1 SHORT, 0 no direction
     :param wave_ms: close of the wave's first minute, 0 if the candle's minute is not anomalous
     :param seen: the wave's beginning was, see ``wave``; False if there is no wave
+    :param change: c of the candles, see ``CandleTrend``; ``noise`` is v
     :param aligned: 1 yes, 0 no, 2 unknown
     :param judged: there is a verdict (always, where the matrix stands in for it)
     :param news: position in ``NEWS_CODES``
+    :param action: position in ``ACTIONS``: what judge and matrix come to, whichever says less
     :param level: 0 for no entry, else a ``Confidence``, whatever ``min_confidence`` says
     :param sure: ``level`` reaches ``min_confidence``; that closes a position of the other side
     :param candidate: sure, and of a wave whose beginning was seen
@@ -89,7 +101,10 @@ class Decisions:
     """
 
     close_ms: IntArray
+    measured: BoolArray
     state: IntArray
+    baseline_n: IntArray
+    active_n: IntArray
     long_usd: FloatArray
     short_usd: FloatArray
     count: IntArray
@@ -99,16 +114,20 @@ class Decisions:
     sign: IntArray
     wave_ms: IntArray
     seen: BoolArray
+    change: FloatArray
+    noise: FloatArray
     trend: IntArray
     aligned: IntArray
     judged: BoolArray
     verdict: IntArray
     news: IntArray
+    action: IntArray
     level: IntArray
     sure: BoolArray
     candidate: BoolArray
     entry: BoolArray
     zscore: Score = "classic"
+    has_counts: bool = True
 
 
 def decide(
@@ -144,6 +163,7 @@ def decide(
     news, downgrade = _opinions(verdict, verdicts)
     if mode == "matrix":
         judged = anomalous.copy()
+        verdict[:] = -1
         news[:], downgrade[:] = NEWS_CODES.index(News.NOT_ASKED), 0
     else:
         judged = verdict >= 0
@@ -157,7 +177,10 @@ def decide(
     long_usd, short_usd = pick(rows.long_usd, 0.0), pick(rows.short_usd, 0.0)
     return Decisions(
         close_ms=close_ms,
+        measured=there,
         state=pick(rows.state, int(State.UNCOVERED)),
+        baseline_n=pick(rows.baseline_n, 0),
+        active_n=pick(rows.active_n, 0),
         long_usd=long_usd,
         short_usd=short_usd,
         count=pick(rows.count, 0),
@@ -167,16 +190,20 @@ def decide(
         sign=sign,
         wave_ms=wave_ms,
         seen=seen,
+        change=trend.change,
+        noise=trend.noise,
         trend=trend_sign,
         aligned=aligned,
         judged=judged,
         verdict=verdict,
         news=news,
+        action=_actions(level, actions(strength, aligned, news), verdict, verdicts),
         level=level,
         sure=sure,
         candidate=candidate,
         entry=_entries(candidate, level, sign, wave_ms),
         zscore=thresholds.zscore,
+        has_counts=rows.has_counts,
     )
 
 
@@ -244,6 +271,19 @@ def _opinions(
         news[row] = NEWS_CODES.index(News(said["news"]))
         downgrade[row] = said["downgrade"]
     return news, downgrade
+
+
+def _actions(
+    level: IntArray, by_matrix: IntArray, verdict: IntArray, verdicts: Sequence[Mapping[str, Any]]
+) -> IntArray:
+    """A judge that says less than the matrix means it; what was taken off may leave no entry."""
+    action = by_matrix.copy()
+    for row in np.flatnonzero(verdict >= 0):
+        said = ACTIONS.index(Action(verdicts[verdict[row]]["action"]))
+        action[row] = min(action[row], said)
+    action[(level == 0) & (action == ENTER)] = SKIP
+    action[level > 0] = ENTER
+    return action
 
 
 def _entries(candidate: BoolArray, level: IntArray, sign: IntArray, wave_ms: IntArray) -> BoolArray:

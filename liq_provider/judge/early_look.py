@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.wave_records import Ruling, WaveRecords, state_of, wave_of
 from liq_provider.measure.anomaly import Anomaly
@@ -27,13 +27,13 @@ class EarlyLook:
     def __init__(
         self,
         questions: Questions,
-        evidence: Evidence,
+        cases: CaseSource,
         records: WaveRecords,
         now_ms: Callable[[], int],
     ) -> None:
         self.error: str | None = None
         self._questions = questions
-        self._evidence = evidence
+        self._cases = cases
         self._records = records
         self._now_ms = now_ms
         self._settled_ms = 0
@@ -68,7 +68,7 @@ class EarlyLook:
 
     async def _look_at(self, anomaly: Anomaly, pair: str) -> None:
         try:
-            facts, candles, news = await self._evidence.expected(anomaly, pair)
+            facts, candles, news = await self._cases.expected(anomaly, pair)
         finally:
             self._looking -= 1
         if anomaly.close_ms <= self._settled_ms or facts.aligned is None:

@@ -1,28 +1,43 @@
-"""Every gate of one decision, passed or failed, with its numbers."""
+"""
+The gates of a decision: everything that can hinder an entry, in one order, with numbers and words.
+
+Pure. Strategy, messages, charts, page, ``explain``, narrator and study read this list, and none of
+them words a decision of its own. The gates of the wave follow from the arrays of ``decide``, so
+that none of them failed if and only if there is an entry; behind them come those that only a bot
+can answer. A gate that has nothing to look at, or whose answer is not known here, neither passed
+nor failed.
+"""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from liq_provider.config.settings import Settings
-from liq_provider.core.arrays import FloatArray
-from liq_provider.core.durations import DAY_MS, MINUTE_MS
-from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
-from liq_provider.judge.matrix import NEWS_CODES, Confidence
-from liq_provider.measure.feature_rows import FeatureRows, State
-from liq_provider.measure.features import Features
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.decisions import Decisions, VerdictMode
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.matrix import ACTIONS, NEWS_CODES, Action, Confidence, News
+from liq_provider.judge.matrix import decide as matrix_cell
+from liq_provider.judge.rules import UNJUDGED
+from liq_provider.judge.standing import OF_BOT, Standing
+from liq_provider.judge.wave_evidence import WaveEvidence
+from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import Score, score_words
-from liq_provider.measure.trend import trend_inputs, trend_word
-from liq_provider.measure.waves import Strength, begins_seen, direction_word, score, signs
-from liq_provider.store.measured import history
-from liq_provider.store.reader import Reader
+from liq_provider.measure.trend import trend_word
+from liq_provider.measure.waves import Strength, direction_word
+from liq_provider.store.refusals import VETOED
 
-# Enough candles before the asked one to know whether its wave began earlier.
-HISTORY_CANDLES = 120
+OF_WAVE = (
+    *("candle", "coverage", "baseline", "activity", "count", "size"),
+    *("z", "purity", "wave", "beginning"),
+    *("trend", "verdict", "matrix", "confidence", "once per wave"),
+)
+OF_JUDGEMENT = OF_WAVE[:-1]
+NAMES = (*OF_WAVE, *(gate.name for gate in OF_BOT))
+
+# Of a minute whose features are not stored any more: there were enough segments, or it would not
+# have been judged.
+NOT_KEPT = -1
 
 _NAMES: dict[Score, str] = {
     "classic": "classic z",
@@ -32,234 +47,380 @@ _NAMES: dict[Score, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class DecisionGate:
     """
-    :param passed: None if the gate was not reached, because it has nothing to look at
-    :param found: the number, in words
+    :param passed: None if it was not reached, or if its answer is not known here
+    :param measured: the number, in words
     :param needed: what it takes
+    :param words: why there is no entry, for whoever is told; empty unless it failed
     """
 
     name: str
     passed: bool | None
-    found: str
+    measured: str
     needed: str
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class DecisionStory:
     """
+    One decision, told.
+
     :param gates: in the order in which they are asked
-    :param call_id: of the question to the model that the verdict came from
+    :param action: what judge and matrix come to with the rules in force
+    :param level: 0 for no entry, else a ``Confidence``, see ``Decisions``
+    :param owner: whose rules they are
     """
 
-    gates: list[Gate]
-    call_id: str | None
+    gates: tuple[DecisionGate, ...]
+    action: Action
+    level: int
+    owner: str
+
+    @property
+    def failed(self) -> DecisionGate | None:
+        """The first gate that failed: it decides."""
+        return next((gate for gate in self.gates if gate.passed is False), None)
+
+    @property
+    def enters(self) -> bool:
+        """Whether it is an entry, as far as is known here."""
+        return self.failed is None
+
+    @property
+    def refused_by(self) -> str | None:
+        """The words of the gate that decided, None if none failed."""
+        return None if self.failed is None else self.failed.words
+
+    @property
+    def as_judged(self) -> "DecisionStory":
+        """As far as the wave itself is judged: whether it is new, and what the bot does, is not."""
+        return self.only(*OF_JUDGEMENT)
+
+    def only(self, *names: str) -> "DecisionStory":
+        """:return: the same with some of its gates"""
+        return replace(self, gates=tuple(gate for gate in self.gates if gate.name in names))
+
+    @property
+    def words(self) -> str:
+        """Such as ``enter (medium)``, ``skip: price does not follow``, ``not entered: ...``."""
+        failed = self.failed
+        if failed is None:
+            return enter_words(self.level)
+        return f"{self.verb}: {failed.words}"
+
+    @property
+    def verb(self) -> str:
+        """``enter``, ``hold``, ``skip``; ``not entered`` where only the bot stands in the way."""
+        failed = self.failed
+        if failed is None:
+            return Action.ENTER.value
+        if failed.name not in OF_WAVE:
+            return "not entered"
+        held = self.action is Action.HOLD and failed.name in ("trend", "matrix")
+        return (Action.HOLD if held else Action.SKIP).value
 
 
-def explain(
-    reader: Reader,
-    settings: Settings,
-    base_asset: str,
-    close_ms: int,
-    timeframe_ms: int,
-    closes: FloatArray,
+def enter_words(level: int) -> str:
+    """
+    :param level: 0 or a ``Confidence``
+    :return: such as ``enter (medium)``
+    """
+    return f"enter ({Confidence(level).word})" if level else "enter"
+
+
+def tell(
+    decisions: Decisions,
+    row: int,
+    in_force: InForce,
     mode: VerdictMode,
-) -> Explanation:
+    verdict: Mapping[str, Any] | None = None,
+    evidence: WaveEvidence | None = None,
+    standing: Standing | None = None,
+) -> DecisionStory:
     """
-    The decision at a candle's close.
-
-    :param closes: closed candles up to ``close_ms``, oldest first; may be empty
-    :param mode: as in ``decide``
+    :param row: position of the candle
+    :param in_force: the rules that the decisions were made by
+    :param mode: likewise
+    :param verdict: behind the decision; or, if there is none in time, the one that came too late
+    :param evidence: what else is known of how it was measured; changes numbers, and no outcome
+    :param standing: what only a bot knows
     """
-    candles = max(1, len(closes))
-    candle_ms = close_ms - timeframe_ms * np.arange(candles - 1, -1, -1, dtype=np.int64)
-    from_ms = int(candle_ms[0]) - timeframe_ms + MINUTE_MS
-    timeframe_min = timeframe_ms // MINUTE_MS
-    computed = history(reader, base_asset, settings, timeframe_min, from_ms, close_ms)
-    rows = computed.rows((settings.zscore,))
-    change, noise = trend_inputs(closes, settings.trend_candles)
-    if not len(closes):
-        change = noise = np.array([np.nan])
-    verdicts = reader.verdicts(from_ms, close_ms + DAY_MS, [base_asset])
-    rules = Rules.of(settings)
-    found = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
-    last = int(computed.wanted[-1])
-    said = verdicts[int(found.verdict[-1])] if found.verdict[-1] >= 0 else None
-    gates = [
-        *_data_gates(computed.features, last, settings),
-        *_wave_gates(found, settings),
-        _beginning(found, rows, rules),
-        *_judge_gates(found, change, noise, said, settings, mode),
-    ]
-    return Explanation(gates, None if said is None else json.loads(said["inputs"]).get("call_id"))
-
-
-def _data_gates(features: Features, row: int, settings: Settings) -> list[Gate]:
-    state = State(int(features.state[row]))
-    covered = features.venues_at(row)
-    params = features.params
-    known = state is not State.UNCOVERED
-    return [
-        Gate(
-            "coverage",
-            known,
-            f"covered by {', '.join(covered) or 'no venue'}",
-            f"one venue for all of the last {params.segment_min} min",
-        ),
-        Gate(
-            "baseline",
-            state > State.WARMING_UP if known else None,
-            f"{features.baseline_n[row]} of {params.baseline_segments} segments known",
-            f"{params.min_baseline_segments}",
-        ),
-        Gate(
-            "activity",
-            state > State.TOO_THIN if state > State.WARMING_UP else None,
-            f"{features.active_n[row]} segments with liquidations",
-            f"{params.min_active_segments}",
-        ),
-        Gate(
-            "count",
-            bool(features.count[row] >= settings.min_count)
-            if known and features.has_counts
-            else None,
-            _count(features, row) if known else "unknown",
-            f"min_count {settings.min_count}",
-        ),
-        Gate(
-            "size",
-            bool(features.notional_usd[row] >= settings.min_segment_usd) if known else None,
-            _money(features, row, settings.baseline_hours) if known else "unknown",
-            f"min_segment_usd {settings.min_segment_usd:,.0f}",
-        ),
-    ]
-
-
-def _count(features: Features, row: int) -> str:
-    return f"{features.count[row]} liquidations" if features.has_counts else "bars without counts"
-
-
-def _money(features: Features, row: int, hours: float) -> str:
-    share = float(features.percentile(np.array([row]))[row])
-    rank = f"; {score_words('percentile', share, hours=hours)}" if np.isfinite(share) else ""
-    return (
-        f"${features.notional_usd[row]:,.0f} (long ${features.long_usd[row]:,.0f}, "
-        f"short ${features.short_usd[row]:,.0f}; baseline mean "
-        f"${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f}{rank})"
+    teller = _Teller(decisions, row, in_force, mode, verdict, evidence or WaveEvidence())
+    gates = (
+        *teller.of_data(),
+        *teller.of_wave(),
+        *teller.of_judge(),
+        *_of_bot(standing or Standing()),
     )
+    action = ACTIONS[int(decisions.action[row])]
+    return DecisionStory(gates, action, int(decisions.level[row]), in_force.owner)
 
 
-def _wave_gates(found: Decisions, settings: Settings) -> list[Gate]:
-    z, pure = float(found.z[-1]), float(found.purity[-1])
-    known = found.state[-1] > State.UNCOVERED
-    strength = Strength(int(found.strength[-1]))
-    side = direction_word(int(found.sign[-1])) if found.sign[-1] else "no direction"
-    return [
-        Gate(
-            "z",
-            bool(z >= settings.z_threshold) if np.isfinite(z) else None,
-            _score(z, settings) if np.isfinite(z) else f"no {_NAMES[settings.zscore]}",
-            f"z_threshold {settings.z_threshold:g}, strong from {settings.z_strong:g}",
-        ),
-        Gate(
-            "purity",
-            pure > settings.purity_threshold if known else None,
-            f"{pure:.1%} on one side ({side})" if known else "unknown",
-            f"above {settings.purity_threshold:.0%}, strong from {settings.purity_strong:.0%}",
-        ),
-        Gate("wave", strength > Strength.NONE, f"strength {strength.word}", "medium or strong"),
-    ]
+def undecided(in_force: InForce, standing: Standing) -> DecisionStory:
+    """:return: the story of a candle of which there is no decision; it is no entry"""
+    wave = tuple(DecisionGate(name, None, "no decision", "") for name in OF_WAVE)
+    words = "there is no decision for this candle"
+    missing = DecisionGate("decision", False, "none", "a decision for this candle", words)
+    # What a bot has no data for it does not decide; whom to prefer it asks of decisions.
+    bot = _of_bot(standing)
+    first = next(at for at, gate in enumerate(bot) if gate.name == "expiry")
+    gates = (*wave, *bot[:first], missing, *bot[first:])
+    return DecisionStory(gates, Action.SKIP, 0, in_force.owner)
 
 
-def _beginning(found: Decisions, rows: FeatureRows, rules: Rules) -> Gate:
-    """A wave may be entered only if nobody missed how it began."""
-    needed = "its beginning was seen"
-    if not found.wave_ms[-1]:
-        return Gate("beginning", None, "no wave", needed)
-    first = int(np.searchsorted(rows.close_ms, found.wave_ms[-1]))
-    began = f"its first minute, {_clock(int(found.wave_ms[-1]))} UTC, follows"
-    if rows.steady[first]:
-        words = f"{began} one that was known and quiet"
-    else:
-        words = f"{began} minutes that were not known for the same venues, and without its newest "
-        words += f"minute the segment {_before(rows, first, rules)}"
-    return Gate("beginning", bool(found.seen[-1]), words, needed)
+def _of_bot(standing: Standing) -> tuple[DecisionGate, ...]:
+    gates = []
+    for name, needed, words in OF_BOT:
+        passed = standing.answer(name)
+        why = standing.trouble(name) or words
+        measured = {None: "not known here", True: "yes", False: why}[passed]
+        gates.append(DecisionGate(name, passed, measured, needed, why if passed is False else ""))
+    return tuple(gates)
 
 
-def _before(rows: FeatureRows, row: int, rules: Rules) -> str:
-    before = rows.before
-    usd = float(before.long_usd[row] + before.short_usd[row])
-    if not usd > 0:
-        return "is empty"
-    sign = signs(rows, rules.thresholds)
-    own = rules.thresholds
-    measured = f"({score_words(own.zscore, score(before, own)[row], 2)}, "
-    measured += f"${usd:,.0f})"
-    quiet = begins_seen(rows, rules.thresholds, sign)[row]
-    return f"does not stand out {measured}" if quiet else f"already stands out {measured}"
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """The gates of one candle's wave, see ``tell``."""
 
+    decisions: Decisions
+    row: int
+    in_force: InForce
+    mode: VerdictMode
+    verdict: Mapping[str, Any] | None
+    evidence: WaveEvidence
 
-def _clock(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M")
+    @property
+    def _state(self) -> State:
+        return State(int(self.decisions.state[self.row]))
 
+    @property
+    def _usd(self) -> float:
+        return float(self.decisions.long_usd[self.row] + self.decisions.short_usd[self.row])
 
-def _score(z: float, settings: Settings) -> str:
-    words = score_words(settings.zscore, z, 2, settings.baseline_hours)
-    return f"classic {words}" if settings.zscore == "classic" else words
+    @property
+    def _strength(self) -> Strength:
+        return Strength(int(self.decisions.strength[self.row]))
 
+    @property
+    def _level(self) -> int:
+        return int(self.decisions.level[self.row])
 
-def _judge_gates(
-    found: Decisions,
-    change: FloatArray,
-    noise: FloatArray,
-    said: Mapping[str, Any] | None,
-    settings: Settings,
-    mode: VerdictMode,
-) -> list[Gate]:
-    wave = found.strength[-1] > Strength.NONE
-    known = bool(np.isfinite(change[-1]))
-    level = int(found.level[-1])
-    words = f"return {change[-1]:+.2%}, noise {noise[-1]:.2%}" if known else "no candles"
-    if said is not None:
-        answer = (
-            f"{said['judge']}: {said['action']} ({said['confidence']}), {said['action_reason']}"
+    def of_data(self) -> tuple[DecisionGate, ...]:
+        """Is there anything to measure, and enough of it?"""
+        windows, own = self.in_force.windows, self.in_force.rules.thresholds
+        state, known = self._state, self._state > State.UNCOVERED
+        baseline = int(self.decisions.baseline_n[self.row])
+        active = int(self.decisions.active_n[self.row])
+        count = int(self.decisions.count[self.row])
+        has_counts = self.decisions.has_counts
+        unknown = f"no venue is known for all of the last {windows.segment_min} min"
+        if not self.decisions.measured[self.row]:
+            unknown = "nothing is on record of its last minutes"
+        timeframe_min = self.in_force.timeframe_ms // MINUTE_MS
+        return (
+            _gate(
+                "candle",
+                int(self.decisions.close_ms[self.row]) % self.in_force.timeframe_ms == 0,
+                f"{timeframe_min} min",
+                "one that closes at that minute",
+                f"no candle of {timeframe_min} min closed in the minutes that it was judged for",
+            ),
+            _gate(
+                "coverage",
+                known,
+                self.evidence.covered or ("covered" if known else "not covered"),
+                f"one venue for all of the last {windows.segment_min} min",
+                unknown,
+            ),
+            _gate(
+                "baseline",
+                state > State.WARMING_UP if known else None,
+                f"{_number(baseline)} of {windows.baseline_segments} segments known",
+                f"{windows.min_baseline_segments}",
+                f"warming up: {baseline} of {windows.min_baseline_segments} baseline segments "
+                "are known",
+            ),
+            _gate(
+                "activity",
+                state > State.TOO_THIN if state > State.WARMING_UP else None,
+                f"{_number(active)} segments with liquidations",
+                f"{windows.min_active_segments}",
+                f"too thin: liquidations in {active} of its baseline segments, "
+                f"{windows.min_active_segments} are needed",
+            ),
+            _gate(
+                "count",
+                count >= own.min_count if known and has_counts else None,
+                (f"{count} liquidations" if has_counts else "bars without counts")
+                if known
+                else "unknown",
+                f"min_count {own.min_count}",
+                f"{count} liquidations are fewer than min_count {own.min_count}",
+            ),
+            _gate(
+                "size",
+                self._usd >= own.min_segment_usd if known else None,
+                self._money() if known else "unknown",
+                f"min_segment_usd {own.min_segment_usd:,.0f}",
+                f"${self._usd:,.0f} is less than min_segment_usd {own.min_segment_usd:,.0f}",
+            ),
         )
+
+    def of_wave(self) -> tuple[DecisionGate, ...]:
+        """Does it stand out, on one side, and was it there when it began?"""
+        own = self.in_force.rules.thresholds
+        z, pure = float(self.decisions.z[self.row]), float(self.decisions.purity[self.row])
+        known, has_z = self._state > State.UNCOVERED, z == z
+        sign = int(self.decisions.sign[self.row])
+        side = direction_word(sign) if sign else "no direction"
+        wave = bool(self.decisions.wave_ms[self.row])
+        return (
+            _gate(
+                "z",
+                z >= own.z_threshold if has_z else None,
+                self._score(z) if has_z else f"no {_NAMES[own.zscore]}",
+                f"z_threshold {own.z_threshold:g}, strong from {own.z_strong:g}",
+                f"{_below(own.zscore, z, own.z_threshold)} is below z_threshold "
+                f"{own.z_threshold:g}",
+            ),
+            _gate(
+                "purity",
+                pure > own.purity_threshold if known else None,
+                f"{pure:.1%} on one side ({side})" if known else "unknown",
+                f"above {own.purity_threshold:.0%}, strong from {own.purity_strong:.0%}",
+                f"purity {pure:.0%} is not above {own.purity_threshold:.0%}",
+            ),
+            _gate(
+                "wave",
+                self._strength > Strength.NONE,
+                f"strength {self._strength.word}",
+                "medium or strong",
+                "no wave",
+            ),
+            _gate(
+                "beginning",
+                bool(self.decisions.seen[self.row]) if wave else None,
+                (self.evidence.began or "as far as is known here") if wave else "no wave",
+                "its beginning was seen",
+                "its beginning was not seen",
+            ),
+        )
+
+    def of_judge(self) -> tuple[DecisionGate, ...]:
+        """What candles, judge and matrix make of it, and whether that is new."""
+        decisions, row, rules = self.decisions, self.row, self.in_force.rules
+        wave, level = self._strength > Strength.NONE, self._level
+        change = float(decisions.change[row])
+        known = change == change
+        candles = f"return {change:+.2%}, noise {decisions.noise[row]:.2%}"
+        judged = bool(decisions.judged[row]) and (
+            self.verdict is not None or self.mode in ("matrix", "both")
+        )
+        candidate = bool(decisions.candidate[row])
+        sure = Confidence(level).word if level else "none"
+        return (
+            _gate(
+                "trend",
+                bool(decisions.aligned[row] == 1) if wave else None,
+                f"{trend_word(int(decisions.trend[row]))} ({candles})"
+                if known
+                else "unknown (no candles)",
+                f"the wave's direction, beyond {rules.trend_k:g} x noise",
+                "price does not follow" if known else "no candles to compare with",
+            ),
+            _gate(
+                "verdict",
+                judged if wave else None,
+                self._answer(),
+                f"a verdict ({self.mode})",
+                self._late(),
+            ),
+            _gate(
+                "matrix",
+                level > 0 if wave and judged else None,
+                f"{sure if level else 'no entry'} with news "
+                f"{NEWS_CODES[int(decisions.news[row])].value}",
+                "enter",
+                self._unconvinced(),
+            ),
+            _gate(
+                "confidence",
+                level >= rules.min_confidence if level else None,
+                sure,
+                f"min_confidence {rules.min_confidence.word}",
+                f"confidence {sure} is below min_confidence {rules.min_confidence.word}",
+            ),
+            _gate(
+                "once per wave",
+                bool(decisions.entry[row]) if candidate else None,
+                ("first candle or upgrade" if decisions.entry[row] else "offered before")
+                if candidate
+                else "nothing to offer",
+                "first of its wave, or surer than before",
+                "its entry was due at an earlier candle",
+            ),
+        )
+
+    def _money(self) -> str:
+        long_usd, short_usd = self.decisions.long_usd[self.row], self.decisions.short_usd[self.row]
+        baseline = f"; {self.evidence.baseline}" if self.evidence.baseline else ""
+        return f"${self._usd:,.0f} (long ${long_usd:,.0f}, short ${short_usd:,.0f}{baseline})"
+
+    def _score(self, z: float) -> str:
+        zscore, windows = self.in_force.rules.thresholds.zscore, self.in_force.windows
+        hours = windows.baseline_segments * windows.segment_min / 60
+        words = score_words(zscore, z, 2, hours)
+        return f"classic {words}" if zscore == "classic" else words
+
+    def _answer(self) -> str:
+        said, judged = self.verdict, self.decisions.judged[self.row]
+        if not judged:
+            return self._late()
+        if said is None:
+            return "the matrix without news"
+        text = f"{said['judge']}: {said['action']} ({said['confidence']}), {said['action_reason']}"
         changes = json.loads(said["guard"])
-        if changes:
-            answer += f"; guard: {'; '.join(changes)}"
-    else:
-        answer = "the matrix without news" if found.judged[-1] else "no verdict in time"
-    return [
-        Gate(
-            "trend",
-            bool(found.aligned[-1] == 1) if wave else None,
-            f"{trend_word(int(found.trend[-1])) if known else 'unknown'} ({words})",
-            f"the wave's direction, beyond {settings.trend_k:g} x noise",
-        ),
-        Gate("verdict", bool(found.judged[-1]) if wave else None, answer, f"a verdict ({mode})"),
-        Gate(
-            "matrix",
-            level > 0 if wave else None,
-            f"{Confidence(level).word if level else 'no entry'} with news "
-            f"{NEWS_CODES[int(found.news[-1])].value}",
-            "enter",
-        ),
-        Gate(
-            "confidence",
-            bool(found.candidate[-1]) if level else None,
-            Confidence(level).word if level else "none",
-            f"min_confidence {settings.min_confidence}",
-        ),
-        Gate(
-            "once per wave",
-            bool(found.entry[-1]) if found.candidate[-1] else None,
-            _offer(found),
-            "first of its wave, or surer than before",
-        ),
-    ]
+        return f"{text}; guard: {'; '.join(changes)}" if changes else text
+
+    def _late(self) -> str:
+        """Why there is no verdict; one that is given here came, but not in time."""
+        said, close_ms = self.verdict, int(self.decisions.close_ms[self.row])
+        delay_ms = self.in_force.rules.delay_ms
+        if said is None or said["available_at"] <= close_ms + delay_ms:
+            return "no verdict in time"
+        late_s = (said["available_at"] - close_ms) / 1000
+        return f"its verdict came {late_s:.0f} s after the close, too late (max_entry_delay_s)"
+
+    def _unconvinced(self) -> str:
+        """Why the matrix has no entry, of all reasons the one that would have to change."""
+        row, judge = self.row, "" if self.verdict is None else self.verdict["judge"]
+        if judge == UNJUDGED:
+            return "no verdict of the model"
+        if judge == VETOED:
+            return "vetoed: a judge was against this wave before"
+        news, aligned = NEWS_CODES[int(self.decisions.news[row])], int(self.decisions.aligned[row])
+        if news is News.CONTRADICTS:
+            return "the news is against it"
+        if aligned != 1:
+            return "price does not follow"
+        action, _ = matrix_cell(self._strength, True, news)
+        return "the judge is not convinced" if action is Action.ENTER else "no news supports it"
 
 
-def _offer(found: Decisions) -> str:
-    if not found.candidate[-1]:
-        return "nothing to offer"
-    return "first candle or upgrade" if found.entry[-1] else "the wave was offered before"
+def _gate(name: str, passed: bool | None, measured: str, needed: str, words: str) -> DecisionGate:
+    passed = None if passed is None else bool(passed)
+    return DecisionGate(name, passed, measured, needed, words if passed is False else "")
+
+
+def _number(kept: int) -> str:
+    return "enough" if kept == NOT_KEPT else str(kept)
+
+
+def _below(zscore: Score, value: float, threshold: float) -> str:
+    """With as many digits as show that it is below."""
+    digits = next((n for n in (1, 2, 3) if round(value, n) < threshold), 4)
+    if zscore == "percentile":
+        return f"percentile {value:.{digits + 2}f}"
+    return score_words(zscore, value, digits)

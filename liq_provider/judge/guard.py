@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from liq_provider.core.keys import redact
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.matrix import ACTIONS, Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts
 
 NOTE_LIMIT = 200
 
 NOTES = ("liq_note", "trend_note", "news_note", "action_reason")
-_LESS_TO_MORE = (Action.SKIP, Action.HOLD, Action.ENTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def guard(
     # A judge that does not say "enter" means it, also where this row would not enter anyway:
     # a strategy with looser thresholds must not read its agreement as silence.
     vetoed = opinion.action is not Action.ENTER
-    if _LESS_TO_MORE.index(opinion.action) > _LESS_TO_MORE.index(action):
+    if ACTIONS.index(opinion.action) > ACTIONS.index(action):
         changes.append(f"action {opinion.action.value} -> {action.value}")
     else:
         action = opinion.action

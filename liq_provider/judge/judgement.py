@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.docket import read_answer, read_verdict
 from liq_provider.judge.guard import Guarded
+from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.store.refusals import AGAINST_BEFORE
@@ -62,20 +62,62 @@ class Judgement:
         )
 
 
-def heard(found: Claim, facts: Facts, knowledge_cutoff: date | None) -> Judgement:
+def heard(claim: Claim, facts: Facts, knowledge_cutoff: date | None) -> Judgement:
     """
     What another sidecar was answered.
 
     :raises ModelFailure: nothing that can be used
     """
-    row = found.row
-    if found.kind == "vetoed":
+    row = claim.row
+    if claim.kind == "vetoed":
         raise ModelFailure(AGAINST_BEFORE, "another sidecar heard that news is against the wave")
-    if found.kind == "failed":
+    if claim.kind == "failed":
         raise ModelFailure(row["outcome"], row["detail"], row["call_id"])
-    judged = found.kind == "judged"
-    guarded, details = read_verdict(row) if judged else read_answer(row["answer"])
+    judged = claim.kind == "judged"
+    guarded, details = _read_verdict(row) if judged else _read_answer(row["answer"])
     call_id = json.loads(row["inputs"]).get("call_id", "") if judged else row["call_id"]
     return Judgement(
         replace(facts, details=details), guarded, row["news_key"], call_id, knowledge_cutoff
+    )
+
+
+def written(guarded: Guarded, asked: Facts) -> str:
+    """:return: an answer for the other sidecars, as JSON"""
+    return json.dumps(
+        {
+            "news": guarded.news.value,
+            "action": guarded.action.value,
+            "confidence": guarded.confidence.word,
+            "downgrade": guarded.downgrade,
+            "changes": guarded.changes,
+            "notes": guarded.notes,
+            "details": dict(asked.details),
+        }
+    )
+
+
+def _read_answer(text: str) -> tuple[Guarded, dict[str, Any]]:
+    """:return: what ``written`` wrote, with the numbers that it was asked about"""
+    told = json.loads(text)
+    return _guarded(told, told["changes"], told["notes"]), told["details"]
+
+
+def _read_verdict(row: Any) -> tuple[Guarded, dict[str, Any]]:
+    """:return: the same of a row of ``verdicts``"""
+    notes = (row["liq_note"], row["trend_note"], row["news_note"], row["action_reason"])
+    details = json.loads(row["inputs"])
+    for own in ("call_id", "knowledge_cutoff"):
+        details.pop(own, None)
+    return _guarded(row, json.loads(row["guard"]), notes), details
+
+
+def _guarded(told: Any, changes: Any, notes: Any) -> Guarded:
+    liq, trend, news, reason = notes
+    return Guarded(
+        News(told["news"]),
+        Action(told["action"]),
+        Confidence.of(told["confidence"]),
+        int(told["downgrade"]),
+        tuple(changes),
+        (liq, trend, news, reason),
     )

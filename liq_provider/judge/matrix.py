@@ -6,6 +6,7 @@ run on, or not, so that it may only be a clearing? (3) Is there substantive news
 direction, none, or news against it? All three are looked at for every wave.
 """
 
+from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -81,20 +82,22 @@ def decide(strength: Strength, aligned: bool | None, news: News) -> Cell:
 
 
 NEWS_CODES: Final = tuple(News)
+# From the least to the most.
+ACTIONS: Final = (Action.SKIP, Action.HOLD, Action.ENTER)
 _ALIGNED_CODES: Final = (False, True, None)
 
 
-def _entry_table() -> IntArray:
+def _table_of(value: Callable[[Action, Confidence], int]) -> IntArray:
     table = np.zeros((len(Strength), len(_ALIGNED_CODES), len(NEWS_CODES)), dtype=np.int64)
     for strength in Strength:
         for a, aligned in enumerate(_ALIGNED_CODES):
             for n, news in enumerate(NEWS_CODES):
-                action, confidence = decide(strength, aligned, news)
-                table[strength, a, n] = confidence if action is Action.ENTER else 0
+                table[strength, a, n] = value(*decide(strength, aligned, news))
     return table
 
 
-_ENTRY_TABLE: Final = _entry_table()
+_ENTRY_TABLE: Final = _table_of(lambda action, sure: int(sure) if action is Action.ENTER else 0)
+_ACTION_TABLE: Final = _table_of(lambda action, _: ACTIONS.index(action))
 
 
 def entry_levels(strength: IntArray, aligned: IntArray, news: IntArray) -> IntArray:
@@ -108,3 +111,9 @@ def entry_levels(strength: IntArray, aligned: IntArray, news: IntArray) -> IntAr
     """
     levels: IntArray = _ENTRY_TABLE[strength, aligned, news]
     return levels
+
+
+def actions(strength: IntArray, aligned: IntArray, news: IntArray) -> IntArray:
+    """:return: the matrix's actions for the same arrays, as positions in ``ACTIONS``"""
+    found: IntArray = _ACTION_TABLE[strength, aligned, news]
+    return found

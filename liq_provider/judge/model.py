@@ -23,11 +23,11 @@ from liq_provider.judge.budget import Budget, Reserved, Spent
 from liq_provider.judge.call import Call
 from liq_provider.judge.case import Case, capped
 from liq_provider.judge.chat import Chat, begun
-from liq_provider.judge.docket import Docket, question_of, written
 from liq_provider.judge.endpoint import Endpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded
-from liq_provider.judge.judgement import Judgement, heard
+from liq_provider.judge.judgement import Judgement, heard, written
+from liq_provider.judge.shared_asking import SharedAsking, question_of
 from liq_provider.judge.verdict import Facts
 from liq_provider.news import NewsSet
 from liq_provider.store.refusals import AGAINST_BEFORE
@@ -67,7 +67,7 @@ class ModelJudge:
 
     :param keep: writes a row of ``model_calls``; is called in that loop
     :param past: calls of the last day, for the budget; None if they cannot be read
-    :param docket: shared with the other sidecars of the store; None: there are none
+    :param shared: questions of all sidecars of the store; None: there are no others
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ModelJudge:
         now_ms: Callable[[], int],
         keep: Keep,
         past: Sequence[Spent] | None = (),
-        docket: Docket | None = None,
+        shared: SharedAsking | None = None,
     ) -> None:
         self.stats = ModelStats()
         self.name = f"{settings.model}@{prompt.VERSION}"
@@ -87,7 +87,7 @@ class ModelJudge:
         self._timeframe = timeframe
         self._now_ms = now_ms
         self._keep = keep
-        self._docket = docket
+        self._shared = shared
         self._slots = asyncio.Semaphore(settings.concurrency)
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
@@ -182,15 +182,15 @@ class ModelJudge:
         """Ask, or wait for what another sidecar hears that asks the same."""
         while True:
             async with self._slots:
-                found = await self._ask(question, facts, candles, news, until_ms)
-            if isinstance(found, Judgement):
-                return found
+                answer = await self._ask(question, facts, candles, news, until_ms)
+            if isinstance(answer, Judgement):
+                return answer
             # Not in a slot: what others ask must not keep this one from asking.
-            if found.kind != "asked" or self._docket is None:
+            if answer.kind != "asked" or self._shared is None:
                 self.stats.shared += 1
-                return heard(found, facts, self._settings.knowledge_cutoff)
-            latest_ms = found.lease_ms if until_ms is None else min(found.lease_ms, until_ms)
-            await self._docket.wait(question, latest_ms)
+                return heard(answer, facts, self._settings.knowledge_cutoff)
+            latest_ms = answer.lease_ms if until_ms is None else min(answer.lease_ms, until_ms)
+            await self._shared.wait(question, latest_ms)
 
     async def _ask(
         self,
@@ -234,10 +234,10 @@ class ModelJudge:
         problem = self._problem_now(call, until_ms)
         most = self.budget.most(call.size, call.asked_ms)
         claim = None
-        if self._docket is not None:
+        if self._shared is not None:
             row = None if problem is not None else self._claimed(call, most)
             call.shared = row is not None
-            claim = await self._docket.claim(question, row)
+            claim = await self._shared.claim(question, row)
             call.shared = claim is not None and claim.kind == "mine"
         if claim is not None and claim.totals is not None:
             self.budget.told(claim.totals, self._now_ms())
@@ -272,10 +272,10 @@ class ModelJudge:
 
     async def _reserve_more(self, call: Call) -> Reserved:
         """For a request that repeats another one."""
-        if self._docket is None or not call.shared:
+        if self._shared is None or not call.shared:
             return self.budget.reserve(call.size, self._now_ms())
         most = self.budget.most(call.size, self._now_ms())
-        granted = await self._docket.charge(call.call_id, most.tokens, self.budget.priced(most))
+        granted = await self._shared.charge(call.call_id, most.tokens, self.budget.priced(most))
         if granted is None:
             return self.budget.reserve(call.size, self._now_ms())
         if isinstance(granted, str):
@@ -298,15 +298,15 @@ class ModelJudge:
         if call.requests:
             self.stats.latency_ms = latency_ms
         row = call.row(self.name, latency_ms)
-        if self._docket is None or not call.shared:
+        if self._shared is None or not call.shared:
             await self._keep(row)
-            if self._docket is not None:
+            if self._shared is not None:
                 now_ms = self._now_ms()
                 self.budget.unwritten(call.requests, call.charged, call.cost_usd, now_ms)
             return
         answer = None if guarded is None else written(guarded, call.facts)
         tell = guarded is not None or call.outcome in HEARD
-        totals = await self._docket.finish(question, row, answer, tell=tell)
+        totals = await self._shared.finish(question, row, answer, tell=tell)
         if totals is None:
             logger.error("A model call is not on record: the store does not answer")
         else:

@@ -16,11 +16,11 @@ from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.budget import Spent
-from liq_provider.judge.docket import Docket
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.judge_report import judge_report
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
+from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.shared_news import SharedNews
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
@@ -28,7 +28,7 @@ from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
-from liq_provider.news.source import FREE
+from liq_provider.news.provider import FREE
 from liq_provider.store.reader import Reader
 from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
@@ -66,8 +66,8 @@ class SidecarJudge:
         since_ms = now_ms() - DAY_MS
         if wants_model(settings):
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
-            docket = Docket(writer, writing, settings.llm, now_ms)
-            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, docket)
+            shared = SharedAsking(writer, writing, settings.llm, now_ms)
+            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, shared)
         elif settings.judge.by not in JUDGES:
             self.model = AddedJudge(settings, timeframe, now_ms)
         if self.model is not None:
@@ -85,7 +85,7 @@ class SidecarJudge:
         )
         self._waves = WaveJudge(
             VerdictLog(writer, writing, now_ms),
-            Evidence(candles, news, settings),
+            CaseSource(candles, news, settings),
             settings,
             now_ms,
             None if self.model is None else Questions(self.model, now_ms),

@@ -7,7 +7,7 @@ from typing import Any
 
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.measure.waves import Direction, Strength
-from liq_provider.store.confirmation import first_span
+from liq_provider.store.verdict_minutes import first_span
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from liq_provider.judge.verdict import Verdict
-from liq_provider.store.confirmation import Confirmed
+from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.writer import Writer
 
 

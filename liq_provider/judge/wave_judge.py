@@ -1,4 +1,4 @@
-"""Judges the waves of a settled minute: evidence, model or matrix, verdict; each state once."""
+"""Judges the waves of a settled minute, by model or matrix, each state of each wave once."""
 
 import asyncio
 import logging
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.early_look import EarlyLook
-from liq_provider.judge.evidence import Evidence
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
@@ -24,8 +24,8 @@ from liq_provider.judge.wave_records import (
     wave_of,
 )
 from liq_provider.measure.anomaly import Anomaly, Settled
-from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
+from liq_provider.store.verdict_minutes import Confirmed
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class WaveJudge:
     def __init__(
         self,
         log: VerdictLog,
-        evidence: Evidence,
+        cases: CaseSource,
         settings: Settings,
         now_ms: Callable[[], int],
         questions: Questions | None = None,
@@ -70,13 +70,13 @@ class WaveJudge:
         self.stats = JudgeStats(JUDGE if questions is None else questions.model.name)
         self.questions = questions
         self._log = log
-        self._evidence = evidence
+        self._cases = cases
         self._settings = settings
         self._now_ms = now_ms
         self._records = WaveRecords(self.stats.name, recorded)
         self._ahead: EarlyLook | None = None
         if questions is not None:
-            self._ahead = EarlyLook(questions, evidence, self._records, now_ms)
+            self._ahead = EarlyLook(questions, cases, self._records, now_ms)
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """
@@ -116,7 +116,7 @@ class WaveJudge:
 
     def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
         given_up = self._records.settled(close_ms, {wave_of(anomaly) for anomaly in anomalies})
-        self._evidence.candles.forget(close_ms)
+        self._cases.candles.forget(close_ms)
         if self._ahead is not None:
             self._ahead.settled(close_ms)
         if self.questions is not None:
@@ -124,8 +124,8 @@ class WaveJudge:
 
     async def _judge_one(self, anomaly: Anomaly, pair: str) -> Verdict | None:
         record = self._records.of(wave_of(anomaly))
-        facts, candles = await self._evidence.settled(anomaly, pair)
-        problem = self._evidence.candles.error
+        facts, candles = await self._cases.settled(anomaly, pair)
+        problem = self._cases.candles.error
         if problem is not None:
             self.stats.error = problem
         expires_at = anomaly.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
@@ -161,7 +161,7 @@ class WaveJudge:
         """:return: the state, and None if it was judged before or is being judged"""
         # Without candles no entry is possible, so no model is asked.
         questions = None if facts.aligned is None else self.questions
-        news = None if questions is None else await self._evidence.news(facts.base_asset)
+        news = None if questions is None else await self._cases.news(facts.base_asset)
         state = state_of(facts, news)
         ruling = record.ruling(state, by_model=questions is not None)
         if ruling is Ruling.STANDS:

@@ -18,8 +18,8 @@ What is known of a wave, in one record, and the rules that hold a verdict. They 
   and go in searches and what they said does not. Nobody is asked. An answer that was on its way is
   overruled. What was said against the state itself stands, and is confirmed like any other; each
   other state is refused anew.
-- **A second sidecar** asks nothing that is being asked or was answered (``docket``). What it hears
-  against a wave holds here, too: the store refuses whoever would let the wave pass, and says so.
+- **A second sidecar** asks nothing that is being asked or was answered (``shared_asking``). What it
+  hears against a wave holds here, too: the store refuses whoever would let it pass, and says so.
 - **After a restart** the verdicts of the last day say the same again: which states this judge has
   judged, and what was said against a wave, by whomever.
 - A record is forgotten a day after its wave began, all of it at once.

@@ -127,7 +127,8 @@ class Demo:
         self._await("the feeds", lambda: _feeds_live(reader))
         self._import_history(reader, store_url)
         self._addresses(store_url)
-        return Narrator(reader, settings, self._dir / "tradesv3.sqlite", since_ms)
+        trades_db = self._dir / "tradesv3.sqlite"
+        return Narrator(reader, settings, trades_db, since_ms, config, self._root)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         self._children.append(Child(name, command, self._dir / f"{name}.log"))

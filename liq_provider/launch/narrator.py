@@ -3,23 +3,31 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from liq_provider.commands.entries import entries
-from liq_provider.config.measuring import floor_of, thresholds_of
+from liq_provider.bot.whose_rules import in_force_now
+from liq_provider.commands.entries import entries, listed_pairs
+from liq_provider.config.measuring import floor_of
+from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import machine_ms
-from liq_provider.core.durations import FOREVER_MS
+from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.errors import StoreError
-from liq_provider.measure.feature_rows import State
+from liq_provider.exchange.bot_exchange import timeframe_ms
+from liq_provider.judge.decisions import CandleTrend, decide
+from liq_provider.judge.gates import tell
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.verdict_story import read_story
+from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.waves import Strength, qualifies, score, strengths
 from liq_provider.store.reader import Reader
@@ -61,13 +69,24 @@ class Narrator:
     :param reader: the store
     :param trades_db: Freqtrade's SQLite database
     :param since_ms: minutes that close after it are told, and verdicts that held then or later
+    :param config: Freqtrade's configuration, for the rules while no bot tells its own
+    :param base_dir: parent of user_data
     """
 
-    def __init__(self, reader: Reader, settings: Settings, trades_db: Path, since_ms: int) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        settings: Settings,
+        trades_db: Path,
+        since_ms: int,
+        config: Mapping[str, Any] | None = None,
+        base_dir: Path = Path(),
+    ) -> None:
         self.tally = Tally()
+        self._config: Mapping[str, Any] = config or {}
+        self._base_dir = base_dir
         self._reader = reader
         self._settings = settings
-        self._thresholds = thresholds_of(settings)
         self._trades_db = trades_db
         self._engine = create_engine(f"sqlite:///{trades_db}", poolclass=NullPool)
         self._since_ms = since_ms
@@ -137,11 +156,14 @@ class Narrator:
             self.tally.verdicts += 1
             name = f"{row['symbol']} {row['direction']}"
             yield f"wave       {name}: {row['liq_note']}; {row['trend_note']}"
-            decision = f"{row['action']} ({row['confidence']}) by {row['judge']}"
-            yield f"verdict    {name}: {decision}, {row['action_reason']}"
-            if row["action"] != "enter":
-                wave = (row["symbol"], row["direction"], row["wave_start_ms"])
-                self.tally.refused[wave] = row["action_reason"]
+            in_force = self._in_force()
+            story = read_story(self._reader, row, in_force, in_force.lists(row["symbol"]))
+            yield f"verdict    {name}: {story.words}; {row['judge']}: {row['action_reason']}"
+            wave = (row["symbol"], row["direction"], row["wave_start_ms"])
+            if story.enters:
+                self.tally.refused.pop(wave, None)
+            else:
+                self.tally.refused[wave] = story.refused_by or ""
 
     def _refused_segments(self) -> Iterator[str]:
         """Anomalous by their score but turned away before there was anything to judge."""
@@ -150,24 +172,35 @@ class Narrator:
             return
         features = self._reader.features(None, self._features_ms + 1, computed_ms)
         self._features_ms = computed_ms
-        floor = floor_of(self._settings)
+        floor, in_force = floor_of(self._settings), self._in_force()
+        own = in_force.rules.thresholds
         for base, rows in features.items():
-            measured = score(rows, self._thresholds)
-            high = (rows.state == State.READY) & (measured >= self._thresholds.z_threshold)
+            measured = score(rows, own)
+            high = (rows.state == State.READY) & (measured >= own.z_threshold)
             turned_away = high & (strengths(rows, floor) == Strength.NONE)
             for row in turned_away.nonzero()[0]:
                 usd = rows.long_usd[row] + rows.short_usd[row]
-                share = max(rows.long_usd[row], rows.short_usd[row]) / usd
-                rich = bool(qualifies(rows, self._thresholds)[row])
-                why = f"purity {share:.0%}, mixed" if rich else "too few or too small"
+                why = _unjudged(rows, int(row), in_force)
+                rich = bool(qualifies(rows, own)[row])
                 # Each reason once in ten minutes: a segment that is too small hides no mixed one.
                 close_ms = int(rows.close_ms[row])
                 reason = (base, rich, close_ms // _REPEAT_MS)
                 if reason not in self._turned_away:
                     self._turned_away.add(reason)
                     self.tally.refused[base, "-", close_ms] = why
-                    height = score_words(self._thresholds.zscore, measured[row])
+                    height = score_words(own.zscore, measured[row])
                     yield f"refused    {base}: {height}, ${usd:,.0f}, but {why}"
+
+    def _in_force(self) -> InForce:
+        """The bot's rules, as it tells them; else those that it will have."""
+        sidecar = self._reader.states(["sidecar"]).get("sidecar") or {}
+        return in_force_now(
+            sidecar.get("bots", ()),
+            self._settings,
+            timeframe_ms(str(self._config.get("timeframe") or "1m")),
+            lambda: parameter_file(self._config, self._base_dir),
+            listed_pairs(self._config),
+        )
 
     def _trade_changes(self) -> Iterator[str]:
         for trade in self.trades():
@@ -203,6 +236,17 @@ class Narrator:
                 return [dict(row._mapping) for row in connection.execute(_TRADES)]
         except DBAPIError:
             return []  # the bot has not made its tables yet
+
+
+def _unjudged(rows: FeatureRows, row: int, in_force: InForce) -> str:
+    """:return: why a minute was no wave"""
+    unknown = np.array([np.nan])
+    decisions = decide(
+        rows.close_ms[[row]], rows, CandleTrend(unknown, unknown), (), in_force.rules, "live"
+    )
+    # Whether a candle closed then is another matter.
+    story = tell(decisions, 0, replace(in_force, timeframe_ms=MINUTE_MS), "live")
+    return story.refused_by or ""
 
 
 def exit_words(trade: Mapping[str, Any]) -> str:

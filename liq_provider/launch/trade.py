@@ -40,7 +40,8 @@ def main() -> int:
     settings = load_settings(config)
     reader = Reader(resolve_store(settings, root))
     database = make_url(config.get("db_url") or DEFAULT_DB_DRYRUN_URL).database or ""
-    narrator = Narrator(reader, settings, root / database, int(time.time() * 1000))
+    since_ms = int(time.time() * 1000)
+    narrator = Narrator(reader, settings, root / database, since_ms, config, root)
     log = root / "user_data" / "freqtrade.log"
     console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
     console.print("Details at any time: .venv/bin/liq-provider status\n")

@@ -25,9 +25,9 @@ from liq_provider.measure.scales import EVERY_SCORE, Score
 from liq_provider.measure.waves import Strength, Thresholds, direction_word, score, waves_of
 from liq_provider.plot.heat import HeatMap, Prints, heat_map
 from liq_provider.plot.records import Candles, LiquidationBars, TradeRecord, VerdictMark, WaveSpan
-from liq_provider.store.measured import history
-from liq_provider.store.origins import mark_of
+from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import mark_of
 
 MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
 # Waves that began this many segments before the span are still seen from their beginning.

@@ -14,11 +14,11 @@ class Arrivals:
         self._ingest = ingest
         self._page = page
 
-    def take(self, items: Sequence[Liquidation], since_ms: int) -> None:
+    def take(self, orders: Sequence[Liquidation], since_ms: int) -> None:
         """
         The sink of every feed; never blocks.
 
         :param since_ms: start of the unbroken connection that they came by
         """
-        self._ingest.put(items, since_ms)
-        self._page.take_liquidations(items)
+        self._ingest.put(orders, since_ms)
+        self._page.take_liquidations(orders)

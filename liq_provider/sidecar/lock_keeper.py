@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class LockKeeper:
     :param run: which run of the sidecar this is
     """
 
-    def __init__(self, files: RuntimeFiles, run: str = "") -> None:
+    def __init__(self, files: SidecarFiles, run: str = "") -> None:
         self._files = files
         self._run = run
         # All that this process holds: a directory that was away may come back.

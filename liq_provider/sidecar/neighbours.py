@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liq_provider.core.one_thread import OneThread
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.lock_keeper import LockKeeper
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Neighbours:
     """
 
     def __init__(
-        self, files: RuntimeFiles, own_run: str = "", idle_exit_min: float | None = None
+        self, files: SidecarFiles, own_run: str = "", idle_exit_min: float | None = None
     ) -> None:
         self._files = files
         self._lock = LockKeeper(files, own_run)

@@ -18,8 +18,8 @@ class Page(Protocol):
     async def close(self) -> None:
         """End every connection."""
 
-    def take_liquidations(self, items: Sequence[Liquidation]) -> None:
-        """:param items: as they came"""
+    def take_liquidations(self, orders: Sequence[Liquidation]) -> None:
+        """:param orders: as they came"""
 
     def take_running(self, running: Running) -> None:
         """:param running: what the running minute shows so far"""
@@ -43,8 +43,8 @@ class Unwatched:
     async def close(self) -> None:
         """There is nothing to end."""
 
-    def take_liquidations(self, items: Sequence[Liquidation]) -> None:
-        """:param items: nobody looks at"""
+    def take_liquidations(self, orders: Sequence[Liquidation]) -> None:
+        """:param orders: nobody looks at"""
 
     def take_running(self, running: Running) -> None:
         """:param running: nobody looks at"""

@@ -10,8 +10,8 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import StoreError
 from liq_provider.sidecar.process_mark import ProcessMark
-from liq_provider.store import runs
-from liq_provider.store.origins import note_simulated
+from liq_provider.store import sidecar_runs
+from liq_provider.store.simulated_spans import note_simulated
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Presence:
         span = Interval(self._started_ms, minute_of(now_ms) + 2 * MINUTE_MS)
         for venue in provenance.fed_from_here(self._settings):
             note_simulated(self._writer.engine, venue, span, now_ms)
-        return runs.note(self._writer.engine, self._own_run, self._mark)
+        return sidecar_runs.note(self._writer.engine, self._own_run, self._mark)
 
     def leave(self, is_open: bool) -> None:
         """
@@ -54,7 +54,7 @@ class Presence:
         """
         try:
             if is_open:
-                runs.leave(self._writer.engine, self._own_run)
+                sidecar_runs.leave(self._writer.engine, self._own_run)
         except StoreError as error:
             logger.debug("At the end: %s", error)
         finally:

@@ -8,7 +8,10 @@ from typing import Any
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import timeframe_ms
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
+
+# Of Freqtrade's configuration: what says where a strategy and its parameters are.
+STRATEGY_KEYS = ("strategy", "strategy_path", "user_data_dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +21,18 @@ class SidecarConfig:
     :param exchange: Freqtrade's section ``exchange``, without credentials
     :param base_dir: parent of user_data
     :param api_server: Freqtrade's section of that name, for the dashboard
+    :param strategy: where Freqtrade finds the strategy, for the dashboard
     :param idle_exit: end when no bot has been seen for ``idle_exit_min``
     """
 
     settings: Settings
     store_url: str
-    files: RuntimeFiles
+    files: SidecarFiles
     exchange: Mapping[str, Any]
     timeframe: str
     base_dir: Path = Path()
     api_server: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    strategy: Mapping[str, Any] = field(default_factory=dict)
     idle_exit: bool = False
 
     @classmethod
@@ -47,10 +52,11 @@ class SidecarConfig:
         return cls(
             settings,
             store_url,
-            RuntimeFiles.of(store_url, base_dir),
+            SidecarFiles.of(store_url, base_dir),
             exchange,
             timeframe,
             base_dir,
             config.get("api_server") or {},
+            {name: config[name] for name in STRATEGY_KEYS if config.get(name)},
             idle_exit,
         )

@@ -12,7 +12,7 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.anomaly import Anomaly, Settled, anomaly, feature_row, wave_row
 from liq_provider.sidecar.pair_names import PairNames, pair_of
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

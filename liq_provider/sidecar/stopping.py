@@ -18,9 +18,9 @@ from sqlalchemy.engine import make_url
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.process_mark import ProcessMark
-from liq_provider.store import runs
+from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine, revision_of
 
 _LOOK_S = 1.0
@@ -31,7 +31,7 @@ _SILENT_MS = 120_000
 _SIGNAL_S = 4.0
 
 
-async def asked_to_stop(files: RuntimeFiles, run: str) -> None:
+async def asked_to_stop(files: SidecarFiles, run: str) -> None:
     """Wait until somebody asks this run of the sidecar, by a file, to end."""
     thread = OneThread("stop")
     loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ class Stop:
     :ivar unheard: why the store could not be asked for sidecars elsewhere
     """
 
-    def __init__(self, files: RuntimeFiles, url: str) -> None:
+    def __init__(self, files: SidecarFiles, url: str) -> None:
         self.asked: list[Asked] = []
         self.unheard: str | None = None
         self._files = files
@@ -80,7 +80,7 @@ class Stop:
         is_server = make_url(url).get_backend_name() != "sqlite"
         self._engine = open_engine(url) if is_server else None
         self._thread = OneThread("store")
-        self._looking: Future[list[runs.Run]] | None = None
+        self._looking: Future[list[sidecar_runs.Run]] | None = None
 
     def ask(self) -> None:
         """First by the file: it takes no time, and needs no store."""
@@ -123,7 +123,7 @@ class Stop:
         self._here = Asked(run, words, mark)
         self.asked.append(self._here)
 
-    def _ask_others(self, there: Iterable[runs.Run]) -> None:
+    def _ask_others(self, there: Iterable[sidecar_runs.Run]) -> None:
         known = {asked.run for asked in self.asked}
         now_ms = machine_ms()
         for run in there:
@@ -155,7 +155,7 @@ class Stop:
     def _runs_there(self) -> set[str] | None:
         """:return: None while the store does not say"""
         if self._looking is None and self._engine is not None:
-            self._looking = self._thread.submit(runs.all_runs, self._engine)
+            self._looking = self._thread.submit(sidecar_runs.all_runs, self._engine)
         if self._looking is None or not self._looking.done():
             return None
         looking, self._looking = self._looking, None
@@ -170,9 +170,9 @@ class Stop:
                 asked.signalled = asked.mark.terminate()
 
 
-def _ask_elsewhere(engine: Engine) -> list[runs.Run]:
+def _ask_elsewhere(engine: Engine) -> list[sidecar_runs.Run]:
     if revision_of(engine) is None:
         return []
-    there = runs.all_runs(engine)
-    runs.ask(engine, [each.run for each in there])
+    there = sidecar_runs.all_runs(engine)
+    sidecar_runs.ask(engine, [each.run for each in there])
     return there

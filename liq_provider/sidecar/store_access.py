@@ -22,7 +22,7 @@ class StoreAccess:
 
     def __init__(self, config: SidecarConfig, own_run: str, busy_timeout_s: float) -> None:
         settings = config.settings
-        rules = BookingRules(settings.settle_ms, round(settings.max_late_s * 1000))
+        rules = BookingRules(settings.settle_ms, settings.max_late_ms)
         engine = open_engine(config.store_url, busy_timeout_s=busy_timeout_s)
         self.writer = Writer(engine, rules, settings.min_event_usd, own_run, at_once=False)
         self.reader = Reader(config.store_url)

@@ -140,8 +140,8 @@ def control_routes(sim: "Simulator") -> list[web.RouteDef]:
 
     async def liquidations(request: web.Request) -> object:
         body = orjson.loads(await request.read())
-        items = [OrderRequest.model_validate(item) for item in _as_list(body)]
-        return {"ok": True, "injected": sim.liquidate(items)}
+        orders = [OrderRequest.model_validate(order) for order in _as_list(body)]
+        return {"ok": True, "injected": sim.liquidate(orders)}
 
     async def price(request: web.Request) -> object:
         order = PriceRequest.model_validate_json(await request.read())

@@ -13,9 +13,9 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
-from liq_provider.store import rebooking, schema, statements
+from liq_provider.store import claims, rebooking, schema
 from liq_provider.store.booking import BookingRules, Incoming
-from liq_provider.store.final import FinalMinutes
+from liq_provider.store.final_minutes import FinalMinutes
 from liq_provider.store.order_rows import (
     IDENTITY_COLUMNS,
     Identity,
@@ -25,7 +25,7 @@ from liq_provider.store.order_rows import (
     liquidation_row,
 )
 from liq_provider.store.schema import EVERYBODY
-from liq_provider.store.statements import insert_into, read_state
+from liq_provider.store.statements import add_to_minutes, insert_into, read_state
 
 
 @dataclass(slots=True)
@@ -149,14 +149,14 @@ class Appending:
             result.booked["small" if small else how[key]] += 1
             if row["minute_ms"] is not None and not small:
                 sums.add(row)
-        statements.add_to_minutes(self._connection, sums.rows())
+        add_to_minutes(self._connection, sums.rows())
         return new
 
     # -- what is missing where it belongs
 
     def _doubt(self, doubts: Mapping[int, set[Doubt]], heard_by: str) -> None:
         for available_at, some in sorted(doubts.items()):
-            statements.doubt(self._connection, sorted(some), heard_by, available_at)
+            claims.doubt(self._connection, sorted(some), heard_by, available_at)
 
     def _clear(self, minutes: set[tuple[str, str, int]]) -> None:
         """What is counted now is missing nowhere; nobody had decided on these minutes."""
@@ -165,7 +165,7 @@ class Appending:
             for venue, base_asset, of_ms in sorted(minutes):
                 doubt = Doubt(venue, base_asset, _minute(minute_ms))
                 if of_ms == minute_ms and doubt not in missing:
-                    statements.undoubt(self._connection, doubt)
+                    claims.undoubt(self._connection, doubt)
 
     def _owing(
         self,

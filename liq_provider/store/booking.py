@@ -78,19 +78,3 @@ class BookingRules:
 
     def _in_time(self, order: Liquidation) -> bool:
         return order.received_ms <= minute_of(order.event_ms) + MINUTE_MS + self.settle_ms
-
-
-def other_minutes_words(wanted_usd: float, made_with_usd: float) -> str | None:
-    """
-    Minutes without the orders that ``min_event_usd`` leaves out are another series.
-
-    :param wanted_usd: as configured
-    :param made_with_usd: what the store's minutes were made with
-    :return: that they differ, and the remedy; None if they do not
-    """
-    if wanted_usd == made_with_usd:
-        return None
-    return (
-        f"liq_provider.min_event_usd: {wanted_usd:g}, but the store's minutes were made with "
-        f"{made_with_usd:g}; set it to that, or run `liq-provider rebuild`"
-    )

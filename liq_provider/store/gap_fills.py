@@ -15,8 +15,9 @@ from liq_provider.core.coverage import Interval, whole_minutes, without
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.store import schema
+from liq_provider.store.claims import cover
 from liq_provider.store.database import store_errors
-from liq_provider.store.knowledge import (
+from liq_provider.store.known_minutes import (
     SCORING_SOURCES,
     Knowledge,
     claims_query,
@@ -25,7 +26,7 @@ from liq_provider.store.knowledge import (
     together,
 )
 from liq_provider.store.order_rows import IDENTITY_COLUMNS, MinuteSums, identity, liquidation_row
-from liq_provider.store.statements import cover, insert_into
+from liq_provider.store.statements import insert_into
 from liq_provider.store.statements import replace as write
 from liq_provider.venues import VENUES
 

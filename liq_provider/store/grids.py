@@ -1,91 +1,28 @@
-"""Minutes and bars of the store as grids, with what was known of them."""
+"""Minutes of the store as grids, with what was known of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.core.coverage import Interval, whole_minutes
+from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.errors import UsageError
-from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
-from liq_provider.store.knowledge import (
-    SCORING_SOURCES,
+from liq_provider.store.known_minutes import (
     Knowledge,
     KnownMinutes,
-    claims_query,
     columns_of,
-    doubts_query,
-    gather,
     later,
     together,
 )
-from liq_provider.store.readable import Readable
+from liq_provider.store.known_reader import KnownReader
 
 
-class GridReader(Readable):
-    """What is computed from: sums per venue and time, and which of them are known."""
-
-    def coverage(
-        self,
-        venues: Sequence[str],
-        from_ms: int,
-        to_ms: int,
-        sources: Sequence[str] = SCORING_SOURCES,
-    ) -> dict[str, list[Interval]]:
-        """
-        :return: per venue the merged spans that overlap ``[from_ms, to_ms)`` and are known of
-            the whole venue; what is known of, or in doubt for, single coins only is left out
-        """
-        known = self._knowledge(venues, [""], Interval(from_ms, to_ms), sources)
-        return {venue: known.get((venue, ""), Knowledge()).spans() for venue in venues}
-
-    def known_spans(self, venue: str, base_asset: str, span: Interval) -> list[Interval]:
-        """:return: where anything is known of a coin on a venue, heard or filled, merged"""
-        sources = (*SCORING_SOURCES, "fill")
-        wanted = ["", base_asset] if base_asset else [""]
-        known = self._knowledge([venue], wanted, span, sources)
-        own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
-        return [whole_minutes(each) for each in own.spans()]
-
-    def doubts(self, venues: Sequence[str], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
-        """:return: what may be missing in ``[from_ms, to_ms)``, rows of ``doubts``, oldest first"""
-        table = schema.doubts.c
-        rows = self._rows(
-            select(schema.doubts)
-            .where(table.venue.in_(venues))
-            .where(table.end_ms > from_ms)
-            .where(table.start_ms < to_ms)
-            .order_by(table.start_ms)
-        )
-        return [dict(row._mapping) for row in rows]
-
-    def _knowledge(
-        self,
-        venues: Sequence[str],
-        base_assets: Sequence[str],
-        span: Interval,
-        sources: Sequence[str] = SCORING_SOURCES,
-    ) -> dict[tuple[str, str], Knowledge]:
-        claims = self._rows(claims_query(venues, base_assets, span, sources))
-        return gather(claims, self._rows(doubts_query(venues, base_assets, span)))
-
-    def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
-        """:return: what imports cover, by venue and coin (empty for the whole venue)"""
-        table = schema.coverage.c
-        rows = self._rows(
-            select(table.venue, table.base_asset, table.start_ms, table.end_ms).where(
-                table.source == "import"
-            )
-        )
-        spans: dict[tuple[str, str], list[Interval]] = {}
-        for venue, base, start_ms, end_ms in rows:
-            spans.setdefault((venue, base), []).append(Interval(start_ms, end_ms))
-        return spans
+class GridReader(KnownReader):
+    """What is computed from: sums per venue and minute, and which of them are known."""
 
     def grids(
         self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
@@ -188,85 +125,6 @@ class GridReader(Readable):
             columns = columns_of(Interval(start_ms, end_ms), from_ms)
             filled[base][names.index(venue), columns] = available_at
         return filled
-
-    def bar_lengths(self, base_asset: str, source: str) -> list[int]:
-        """:return: lengths, in minutes, of the bars of a coin that a data vendor published"""
-        table = schema.bars.c
-        rows = self._rows(
-            select(table.bar_min)
-            .where(table.base_asset == base_asset)
-            .where(table.source == source)
-            .distinct()
-            .order_by(table.bar_min)
-        )
-        return [int(row[0]) for row in rows]
-
-    def bar_span(self, source: str, base_asset: str | None = None) -> tuple[int, int] | None:
-        """
-        :param base_asset: None for all coins
-        :return: open of the first and close of the last bar that a data vendor published
-        """
-        table = schema.bars.c
-        query = select(
-            func.min(table.start_ms), func.max(table.start_ms + table.bar_min * MINUTE_MS)
-        ).where(table.source == source)
-        if base_asset is not None:
-            query = query.where(table.base_asset == base_asset)
-        first, last = self._rows(query)[0]
-        return None if first is None else (int(first), int(last))
-
-    def bar_pairs(self, source: str) -> list[str]:
-        """:return: one pair for each coin that a data vendor published bars of"""
-        table = schema.bars.c
-        rows = self._rows(
-            select(func.min(table.pair)).where(table.source == source).group_by(table.base_asset)
-        )
-        return sorted(str(row[0]) for row in rows)
-
-    def bar_grid(
-        self, base_asset: str, source: str, bar_min: int, from_ms: int, to_ms: int
-    ) -> MinuteGrid:
-        """
-        A data vendor's bars of ``[from_ms, to_ms)``, both bar opens; a missing one is unknown.
-
-        :return: one row per market that the vendor tells apart; where it also published all
-            markets together, that alone
-        :raises UsageError: more markets than features can be made of
-        """
-        table = schema.bars.c
-        rows = self._rows(
-            select(table.market, table.start_ms, table.long_usd, table.short_usd)
-            .where(table.base_asset == base_asset)
-            .where(table.source == source)
-            .where(table.bar_min == bar_min)
-            .where(table.start_ms >= from_ms)
-            .where(table.start_ms < to_ms)
-        )
-        markets = sorted({row[0] for row in rows}) or [""]
-        if "" in markets:
-            markets = [""]
-        if len(markets) > MOST_VENUES:
-            raise UsageError(
-                f"{base_asset}: {source} has {len(markets)} markets of it, at most {MOST_VENUES} "
-                "can be added up; import the aggregated bars instead"
-            )
-        shape = (len(markets), (to_ms - from_ms) // (bar_min * MINUTE_MS))
-        long_usd, short_usd = np.zeros(shape), np.zeros(shape)
-        covered = np.zeros(shape, dtype=bool)
-        for market, start_ms, longs, shorts in rows:
-            if market in markets:
-                cell = markets.index(market), (start_ms - from_ms) // (bar_min * MINUTE_MS)
-                long_usd[cell], short_usd[cell], covered[cell] = longs, shorts, True
-        return MinuteGrid(
-            from_ms,
-            tuple(f"{source}:{market}" if market else source for market in markets),
-            long_usd,
-            short_usd,
-            np.zeros(shape, dtype=np.int64),
-            covered,
-            has_counts=False,
-            step_min=bar_min,
-        )
 
     def _known(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int

@@ -13,8 +13,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import minute_of
 from liq_provider.store import schema
+from liq_provider.store.claims import cover
 from liq_provider.store.database import store_errors
-from liq_provider.store.statements import cover, not_ahead, read_state, write_state
+from liq_provider.store.statements import not_ahead, read_state, write_state
 
 _FIRST_ROWS = 200
 _MOST_ROWS = 5_000

@@ -1,4 +1,5 @@
-"""Reading the store: features as arrays, small facts as they are; grids are in ``grids``."""
+"""Reading the store: features as arrays, small facts as they are; grids and bars are read in
+``grids`` and ``bar_reader``."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,11 +13,12 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows
 from liq_provider.store import schema
+from liq_provider.store.bar_reader import BarReader
 from liq_provider.store.grids import GridReader
 from liq_provider.store.statements import not_ahead
 
 
-class Reader(GridReader):
+class Reader(GridReader, BarReader):
     """All that a store can be asked for."""
 
     def states(self, keys: Iterable[str]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from sqlalchemy import Engine, Table
 
 from liq_provider.core.coverage import Interval
 from liq_provider.store import schema
+from liq_provider.store.claims import cover, grow
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete
 from liq_provider.store.order_rows import Row
-from liq_provider.store.statements import cover, grow, insert_into, read_state, write_state
+from liq_provider.store.statements import insert_into, read_state, write_state
 
 
 def put_missing(engine: Engine, table: Table, rows: Sequence[Row]) -> int:

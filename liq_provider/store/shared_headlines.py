@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 
 from liq_provider.store.database import store_errors
-from liq_provider.store.shared_questions import lock_docket
+from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import read_state, write_state
 
 
@@ -44,7 +44,7 @@ class SharedHeadlines:
         :param lease_ms: when others may take the search over
         """
         with store_errors("Taking a search"), self._engine().begin() as connection:
-            lock_docket(connection)
+            one_at_a_time(connection)
             known = read_state(connection, self._key(base_asset)) or {}
             if known.get("news") is not None and known["until_ms"] > now_ms:
                 return Search("found", known["news"], known["until_ms"])

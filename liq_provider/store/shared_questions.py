@@ -27,7 +27,7 @@ Key = tuple[Any, ...]
 
 _KEY = tuple(schema.questions.primary_key)
 # Two sidecars on one PostgreSQL take questions one after the other.
-_DOCKET_LOCK = 0x4C69_7151
+_ASKING_LOCK = 0x4C69_7151
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class SharedQuestions:
         :param lease_ms: when others may take it over
         """
         with store_errors("Taking a question"), self._engine().begin() as connection:
-            lock_docket(connection)
+            one_at_a_time(connection)
             verdict = _verdict(connection, question)
             if verdict is not None:
                 return Claim("judged", verdict)
@@ -176,7 +176,7 @@ class SharedQuestions:
         :return: the totals, or the limit that forbids it
         """
         with store_errors("Charging a request"), self._engine().begin() as connection:
-            lock_docket(connection)
+            one_at_a_time(connection)
             limit = _totals(connection, now_ms).reached(self._limits, tokens, usd or 0.0)
             if limit is not None:
                 return limit
@@ -203,7 +203,7 @@ class SharedQuestions:
         :param tell: False: others may ask, as if nobody had
         """
         with store_errors("Writing a model call"), self._engine().begin() as connection:
-            lock_docket(connection)
+            one_at_a_time(connection)
             replace(connection, schema.model_calls, [call])
             table = schema.questions.c
             own = table.call_id == call["call_id"]
@@ -226,11 +226,11 @@ class SharedQuestions:
             return {tuple(row)[:-1]: row.lease_ms for row in connection.execute(query)}
 
 
-def lock_docket(connection: Connection) -> None:
+def one_at_a_time(connection: Connection) -> None:
     """Nobody else takes anything before this transaction ends."""
     # SQLite's writers follow one another anyway.
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_DOCKET_LOCK})"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ASKING_LOCK})"))
 
 
 def _verdict(connection: Connection, question: Question) -> Row | None:

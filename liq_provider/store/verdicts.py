@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from liq_provider.store import schema
-from liq_provider.store.confirmation import Confirmed, prolonged
 from liq_provider.store.order_rows import Row
 from liq_provider.store.refusals import news_against, refuses
-from liq_provider.store.shared_questions import lock_docket
+from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import insert_into
+from liq_provider.store.verdict_minutes import Confirmed, prolonged
 
 _KEY = tuple(schema.verdicts.primary_key)
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
@@ -32,7 +32,7 @@ def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     if not rows:
         return []
     # Whoever says yes must see a veto that is being written.
-    lock_docket(connection)
+    one_at_a_time(connection)
     known = _known(connection, {_wave(row) for row in rows})
     vetoed = {wave for wave, said in known.items() if any(map(news_against, said))}
     vetoed.update(_wave(row) for row in rows if news_against(row))

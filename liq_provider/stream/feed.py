@@ -266,7 +266,7 @@ class Feed:
         if said.liquidations:
             since_ms = self._since_ms(connection)
             if said.past:
-                since_ms = max(since_ms, max(item.event_ms for item in said.liquidations) + 1)
+                since_ms = max(since_ms, max(order.event_ms for order in said.liquidations) + 1)
             live = sum(1 for order in said.liquidations if order.event_ms >= since_ms)
             if live:
                 self._heard(connection, now_ms, live)

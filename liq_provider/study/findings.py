@@ -1,5 +1,6 @@
 """The study's findings in plain sentences; what was not found is said as such."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +14,7 @@ from liq_provider.study.event_study import (
     Options,
     Study,
 )
+from liq_provider.venues.registry import sampling_words
 
 _LONGEST_DAYS = 730
 
@@ -135,10 +137,8 @@ def day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-LIMITS = (
-    "The past of one recording, not a promise: nothing here says that it goes on.",
-    "Binance publishes at most one liquidation per symbol and second: totals are a lower bound, "
-    "and a quiet window is not a quiet market.",
+_NO_PROMISE = "The past of one recording, not a promise: nothing here says that it goes on."
+_LIMITS = (
     "Returns are from the open of the next candle (a bot acts a few seconds later) to the close "
     "of the horizon, without stops, funding or the depth of the book.",
     "Only the questions above were fixed before looking. The tables below describe; the best of "
@@ -146,3 +146,13 @@ LIMITS = (
     "Judges are compared on waves that they judged live, in time: what they would have said of "
     "others, and what waiting for them costs, is not in it.",
 )
+
+
+def limits(venues: Iterable[str]) -> list[str]:
+    """
+    :param venues: that were looked at
+    :return: what is to be kept in mind
+    """
+    sampled = sampling_words(venues)
+    quiet = [f"{sampled} A quiet window is not a quiet market."] if sampled else []
+    return [_NO_PROMISE, *quiet, *_LIMITS]

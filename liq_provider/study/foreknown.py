@@ -14,7 +14,7 @@ from typing import Any
 
 from liq_provider.config.settings import Settings
 from liq_provider.judge.rules import is_model
-from liq_provider.study.recorded import Recorded
+from liq_provider.study.recorded_verdicts import Recorded
 
 
 def without_foreknown(recorded: Recorded, settings: Settings) -> tuple[Recorded, int]:

@@ -23,16 +23,19 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.judge import matrix
-from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
+from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
+from liq_provider.judge.gates import tell
+from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.rules import is_model
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
-from liq_provider.store.confirmation import spans_of
+from liq_provider.store.verdict_minutes import spans_of
 from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,
@@ -47,7 +50,7 @@ from liq_provider.study.event_study import (
 )
 from liq_provider.study.events import PairData, clustered
 from liq_provider.study.foreknown import without_foreknown
-from liq_provider.study.recorded import Bill, Recorded
+from liq_provider.study.recorded_verdicts import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
 
 Answer = Literal["helped", "no difference", "hurt", "not enough data"]
@@ -61,6 +64,7 @@ _SAID: dict[Said, str] = {
     "held": "held, {}",
     "skipped": "skipped, {}",
 }
+_MODE: VerdictMode = "recorded"
 _NO_CANDLES = 2  # to compare the wave with, see ``Decisions.aligned``
 
 
@@ -152,7 +156,7 @@ def run_judges(
     for data in pairs:
         verdicts = recorded.verdicts.get(base_asset_of_pair(data.pair), ())
         decisions = _decisions(data, verdicts, settings, rules)
-        tables.append(_judged(data, decisions, verdicts, rules, horizon))
+        tables.append(_judged(data, decisions, verdicts, _in_force(data, settings), horizon))
         within = _by_models(verdicts, int(data.close_ms[0]))
         fates.update(_fate(verdict, decisions, rules) for verdict in within)
     judged = pd.concat(tables, ignore_index=True)
@@ -195,14 +199,19 @@ def _decisions(
 ) -> Decisions:
     change, noise = trend_inputs(data.close, settings.trend_candles)
     trend = CandleTrend(change, noise)
-    return decide(data.close_ms, data.rows, trend, verdicts, rules, "recorded")
+    return decide(data.close_ms, data.rows, trend, verdicts, rules, _MODE)
+
+
+def _in_force(data: PairData, settings: Settings) -> InForce:
+    windows = feature_params_of(settings)
+    return InForce(Rules.of(settings), windows, data.timeframe_ms)
 
 
 def _judged(
     data: PairData,
     decisions: Decisions,
     verdicts: Sequence[Mapping[str, Any]],
-    rules: Rules,
+    in_force: InForce,
     horizon: int,
 ) -> pd.DataFrame:
     """
@@ -214,7 +223,7 @@ def _judged(
     )
     heard = [verdicts[decisions.verdict[row]] for row in rows]
     answers = [
-        _answer(decisions, int(row), verdict, rules)
+        _answer(decisions, int(row), verdict, in_force)
         for row, verdict in zip(rows, heard, strict=True)
     ]
     return pd.DataFrame(
@@ -228,7 +237,8 @@ def _judged(
             "confidence": np.array([int(sure) for _, sure in answers], dtype=np.int64),
             "enters": decisions.candidate[rows],
             "matrix_enters": np.array(
-                [_matrix_enters(decisions, int(row), rules) for row in rows], dtype=np.bool_
+                [_matrix_enters(decisions, int(row), in_force.rules) for row in rows],
+                dtype=np.bool_,
             ),
             "gross": data.forward(horizon)[rows] * decisions.sign[rows],
         }
@@ -236,17 +246,17 @@ def _judged(
 
 
 def _answer(
-    decisions: Decisions, row: int, verdict: Mapping[str, Any], rules: Rules
+    decisions: Decisions, row: int, verdict: Mapping[str, Any], in_force: InForce
 ) -> tuple[Said, Confidence]:
     """What the verdict comes to with the strength and alignment that the candle has."""
-    level = int(decisions.level[row])
-    if level:
-        return "entered" if level >= rules.min_confidence else "unsure", Confidence(level)
-    action, confidence = Action(verdict["action"]), Confidence.of(verdict["confidence"])
-    if action is Action.ENTER:
+    story = tell(decisions, row, in_force, _MODE, verdict).as_judged
+    if story.level:
+        return "entered" if story.enters else "unsure", Confidence(story.level)
+    confidence = Confidence.of(verdict["confidence"])
+    if Action(verdict["action"]) is Action.ENTER:
         # It was about a stronger state of the wave, so the matrix says what is left of it.
-        action, confidence = matrix.decide(*_facts(decisions, row), NEWS_CODES[decisions.news[row]])
-    return "held" if action is Action.HOLD else "skipped", confidence
+        _, confidence = matrix.decide(*_facts(decisions, row), NEWS_CODES[decisions.news[row]])
+    return "held" if story.verb == Action.HOLD.value else "skipped", confidence
 
 
 def _matrix_enters(decisions: Decisions, row: int, rules: Rules) -> bool:

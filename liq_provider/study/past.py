@@ -11,7 +11,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
-from liq_provider.store.measured import history
+from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 from liq_provider.study.events import PairData
 

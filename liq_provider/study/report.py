@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from liq_provider import __version__
 from liq_provider.core import private
 from liq_provider.study.event_study import SHOWN_LEVEL, Cell, Options, Study
-from liq_provider.study.findings import LIMITS, headline, percent, sentences
+from liq_provider.study.findings import headline, limits, percent, sentences
 from liq_provider.study.judge_findings import confidence, interval, judge_name, judge_sentences
 from liq_provider.study.judges import Comparison, Judges
 from liq_provider.study.stats import Difference
@@ -76,6 +76,9 @@ class StudyReport:
             said += [f"Hold-out: {line}" for line in self.holdout.lines(self.options)]
         return said
 
+    def _limits(self) -> list[str]:
+        return limits(self.settings["venues"])
+
     def as_json(self) -> str:
         """:return: everything, with null for what is not defined"""
         document = {
@@ -84,7 +87,7 @@ class StudyReport:
             "simulated": self.simulated,
             "unknown": list(self.unknown),
             "sentences": self.lines(),
-            "limits": list(LIMITS),
+            "limits": self._limits(),
             "options": asdict(self.options),
             "settings": self.settings,
             **asdict(self.part),
@@ -101,7 +104,7 @@ class StudyReport:
         parts = [
             f"<h1>{html.escape(first)}</h1>",
             *(f"<p>{html.escape(line)}</p>" for line in rest),
-            "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in LIMITS) + "</ul>",
+            "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in self._limits()) + "</ul>",
             "<h2>Returns by horizon</h2>",
             _plot(_horizons(study), "mean return in the direction of the wave, before costs"),
             _table(study.horizons),

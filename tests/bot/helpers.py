@@ -17,9 +17,9 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Rules
 from liq_provider.measure.feature_rows import FeatureRows, State
-from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.writer import Writer
 
 T0 = 1_795_350_000_000 // MINUTE_MS * MINUTE_MS

@@ -45,7 +45,7 @@ class Breakable(Counting):
         self._frees.set()
 
 
-class Bench:
+class BackgroundRig:
     """A ``Background`` of such works."""
 
     def __init__(self, give_up_s: float | None = None, kind: type[Counting] = Counting) -> None:
@@ -67,11 +67,11 @@ class Bench:
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
+def make() -> Iterator[Callable[..., BackgroundRig]]:
+    benches: list[BackgroundRig] = []
 
-    def new(**how: Any) -> Bench:
-        benches.append(Bench(**how))
+    def new(**how: Any) -> BackgroundRig:
+        benches.append(BackgroundRig(**how))
         return benches[-1]
 
     yield new
@@ -81,7 +81,7 @@ def make() -> Iterator[Callable[..., Bench]]:
         bench.until(lambda _, bench=bench: not bench.background.threads)  # type: ignore[misc]
 
 
-def test_nothing_runs_before_it_is_asked_for(make: Callable[..., Bench]) -> None:
+def test_nothing_runs_before_it_is_asked_for(make: Callable[..., BackgroundRig]) -> None:
     bench = make()
     assert bench.background.threads == 0
     assert bench.made == []
@@ -89,7 +89,7 @@ def test_nothing_runs_before_it_is_asked_for(make: Callable[..., Bench]) -> None
     assert bench.background.threads == 1
 
 
-def test_who_takes_does_not_wait_and_sees_how_old_it_is(make: Callable[..., Bench]) -> None:
+def test_who_takes_does_not_wait_and_sees_how_old_it_is(make: Callable[..., BackgroundRig]) -> None:
     bench = make()
     bench.until(lambda value: value > 1)
     bench.hangs.set()
@@ -105,7 +105,7 @@ def test_who_takes_does_not_wait_and_sees_how_old_it_is(make: Callable[..., Benc
 
 
 def test_a_thread_that_hangs_is_replaced_and_what_it_brings_later_is_not_read(
-    make: Callable[..., Bench],
+    make: Callable[..., BackgroundRig],
 ) -> None:
     bench = make(give_up_s=0.3)
     bench.until(lambda value: value > 1)
@@ -121,7 +121,7 @@ def test_a_thread_that_hangs_is_replaced_and_what_it_brings_later_is_not_read(
 
 
 def test_threads_that_do_not_come_back_are_few(
-    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., BackgroundRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_THREADS", 3)
     bench = make(give_up_s=0.05)
@@ -135,7 +135,7 @@ def test_threads_that_do_not_come_back_are_few(
 
 
 def test_who_hangs_is_broken_off_and_trying_never_ends(
-    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., BackgroundRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_THREADS", 3)
     bench = make(give_up_s=0.1, kind=Breakable)
@@ -149,7 +149,7 @@ def test_who_hangs_is_broken_off_and_trying_never_ends(
 
 
 def test_when_there_may_be_no_more_threads_those_that_hang_are_broken_off_at_times(
-    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., BackgroundRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_THREADS", 2)
     bench = make(give_up_s=0.2)
@@ -164,7 +164,7 @@ def test_when_there_may_be_no_more_threads_those_that_hang_are_broken_off_at_tim
 @pytest.mark.parametrize("how", ["in making it", "in doing it", "after an answer"])
 @pytest.mark.parametrize("error", [SystemExit, ValueError])
 def test_work_that_dies_again_and_again_has_answered_nothing(
-    make: Callable[..., Bench],
+    make: Callable[..., BackgroundRig],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     how: str,
@@ -189,7 +189,7 @@ def test_work_that_dies_again_and_again_has_answered_nothing(
 
 
 def test_a_thread_that_cannot_be_started_is_tried_again(
-    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., BackgroundRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = make()
 
@@ -203,7 +203,7 @@ def test_a_thread_that_cannot_be_started_is_tried_again(
 
 
 def test_work_that_fails_is_done_again(
-    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., BackgroundRig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = make()
     failures = iter([True, True])
@@ -219,7 +219,7 @@ def test_work_that_fails_is_done_again(
 
 
 def test_the_thread_ends_with_whom_it_works_for() -> None:
-    bench = Bench()
+    bench = BackgroundRig()
     bench.until(lambda value: value > 1)
     thread = next(t for t in threading.enumerate() if t.name == "counting")
     del bench.background

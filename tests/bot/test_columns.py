@@ -13,9 +13,12 @@ from liq_provider.bot.columns import (
     exit_columns,
     level_of_tag,
 )
-from liq_provider.bot.wave_words import decision_words_at
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import decide
+from liq_provider.judge.gates import tell
+from liq_provider.judge.in_force import InForce
 from liq_provider.measure.feature_rows import State
+from liq_provider.measure.minute_grid import FeatureParams
 from tests.bot.helpers import at, feature_rows, rules, trend
 
 
@@ -77,7 +80,8 @@ def test_a_wave_whose_beginning_was_not_seen_closes_a_position_but_opens_none() 
         *(0, 0),
         2,
     )
-    assert decision_words_at(found, 3) == "skip: its beginning was not seen"
+    in_force = InForce(rules(), FeatureParams(), MINUTE_MS)
+    assert tell(found, 3, in_force, "matrix").words == "skip: its beginning was not seen"
 
 
 def test_longs_are_drawn_downwards() -> None:

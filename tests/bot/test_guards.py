@@ -69,12 +69,12 @@ def bot(store: Store) -> Bot:
 
 
 def test_a_fresh_signal_may_enter(bot: Bot) -> None:
-    assert guards.deny_live(bot.engine, BTC, True, NOW) is None
+    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) is None
 
 
 def test_the_last_moment_is_the_delays_end(bot: Bot) -> None:
-    assert guards.deny_live(bot.engine, BTC, True, CLOSE + 30_000) is None
-    reason = guards.deny_live(bot.engine, BTC, True, CLOSE + 30_001)
+    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_000) is None
+    reason = guards.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_001)
     assert "max_entry_delay_s" in str(reason)
 
 
@@ -82,32 +82,33 @@ def test_the_last_moment_is_the_delays_end(bot: Bot) -> None:
     ("pair", "is_short", "now_ms", "reason"),
     [
         (BTC, False, NOW, "no longer supports this direction"),
-        (ETH, True, NOW, "not among this candle's best"),
+        (ETH, True, NOW, "nothing is on record of its last minutes"),
         (BTC, True, CLOSE + 95_000, "95 s old (max_staleness_s)"),
         (BTC, True, CLOSE + MINUTE_MS + 1_000, "last minute is not settled"),
     ],
 )
 def test_denied_live(bot: Bot, pair: str, is_short: bool, now_ms: int, reason: str) -> None:
-    assert reason in str(guards.deny_live(bot.engine, pair, is_short, now_ms))
+    assert reason in str(guards.deny_live(bot.engine, FakeBook(), pair, is_short, now_ms))
 
 
 def test_a_problem_denies(bot: Bot) -> None:
     bot.engine.problem = "z_threshold is below the floor"
-    assert guards.deny_live(bot.engine, BTC, True, NOW) == "z_threshold is below the floor"
+    assert (
+        guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "z_threshold is below the floor"
+    )
 
 
 def test_a_verdict_that_is_gone_or_expired_denies(bot: Bot) -> None:
     known = bot.engine.pairs[BTC]
     known.verdicts = [dict(known.verdicts[0]) | {"expires_at": NOW - 1}]
-    assert guards.deny_live(bot.engine, BTC, True, NOW) == "the verdict has expired"
+    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "the verdict has expired"
     assert known.decisions is not None
     known.decisions.verdict[-1] = -1
-    assert guards.deny_live(bot.engine, BTC, True, NOW) == "there is no verdict"
+    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "no verdict in time"
 
 
 def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
-    book = FakeBook()
-    reason = guards.deny_repeat(bot.engine, book, "SOL/USDT:USDT", True, NOW)
+    reason = guards.deny_live(bot.engine, FakeBook(), "SOL/USDT:USDT", True, NOW)
     assert reason == "there is no decision for this candle"
 
 
@@ -115,7 +116,7 @@ def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
 
 
 def refused(bot: Bot, book: FakeBook, now_ms: int = NOW) -> str | None:
-    return guards.not_entered(bot.engine, book, BTC, CLOSE, now_ms)  # type: ignore[arg-type]
+    return guards.announced(bot.engine, book, BTC, CLOSE, now_ms).refused_by
 
 
 def test_a_wave_that_may_enter_has_no_reason_not_to(bot: Bot) -> None:
@@ -134,7 +135,7 @@ def test_what_keeps_an_order_back_is_what_is_told(
 ) -> None:
     bot.engine.problem = problem
     assert refused(bot, FakeBook(), now_ms) == reason
-    assert guards.deny_live(bot.engine, BTC, True, now_ms) == reason
+    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, now_ms) == reason
 
 
 def test_a_lock_a_lack_of_slots_and_an_order_that_failed_are_told(store: Store) -> None:
@@ -146,7 +147,7 @@ def test_a_lock_a_lack_of_slots_and_an_order_that_failed_are_told(store: Store) 
     book.locks = {BTC}
     assert "locked" in str(refused(made, book))
     made.loop([BTC, ETH], slots=1)
-    reason = guards.not_entered(made.engine, book, ETH, CLOSE, NOW)  # type: ignore[arg-type]
+    reason = guards.announced(made.engine, book, ETH, CLOSE, NOW).refused_by
     assert reason == "no order came of its signal"
 
 
@@ -197,7 +198,7 @@ def test_a_wave_that_was_traded_is_not_told_as_refused(bot: Bot) -> None:
     ],
 )
 def test_a_wave_is_traded_once_but_for_an_upgrade(bot: Bot, trade: LastTrade, denied: bool) -> None:
-    reason = guards.deny_repeat(bot.engine, FakeBook(BTC=trade), BTC, True, NOW)
+    reason = guards.deny_live(bot.engine, FakeBook(BTC=trade), BTC, True, NOW)
     assert (reason == "this wave was already traded") is denied
 
 
@@ -235,7 +236,7 @@ def test_a_backtest_ranks_all_pairs_of_the_candle(store: Store) -> None:
     assert guards.deny_backtest(engine, one, ETH, True, CLOSE) is None
     assert guards.deny_backtest(engine, FakeBook(-1), BTC, True, CLOSE) is None
     reason = guards.deny_backtest(engine, FakeBook(), BTC, False, CLOSE)
-    assert reason == "no candidate at this candle"
+    assert reason == "the wave no longer supports this direction"
     assert guards.deny_backtest(engine, FakeBook(), BTC, True, CLOSE + MINUTE_MS) is not None
 
 

@@ -22,7 +22,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.source import LiveSource, reader_in_background
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, settings, stored
 from tests.bot.test_live import NOW, PARAMETERS
@@ -36,7 +36,7 @@ FAULTS = ("stopped server", "half open", "hung mount")
 
 
 @dataclass
-class Place:
+class FaultyStore:
     """A store, the fault that it can have, and the loop of a bot that reads it."""
 
     store: Store
@@ -49,7 +49,7 @@ class Place:
         own = settings()
         reading = reader_in_background(lambda: Reader(self.url, 0.5), own)
         engine = Engine(own, MINUTE_MS, LiveSource(reading, own), "live")
-        watch = SidecarWatch(lambda: (RuntimeFiles(self.directory / "store.sqlite"), None))
+        watch = SidecarWatch(lambda: (SidecarFiles(self.directory / "store.sqlite"), None))
         self.loops.append(LiveLoop(engine, watch, -0.99))
         return self.loops[-1]
 
@@ -70,13 +70,13 @@ def cut_off(proxy: faults.Proxy) -> Iterator[None]:
 
 
 @pytest.fixture(params=FAULTS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyStore]:
     with ExitStack() as ends:
         if request.param == "hung mount":
             (tmp_path / "mount").mkdir()
             store = Store(tmp_path / "mount" / "store.sqlite")
             directory = tmp_path / "mount"
-            made = Place(store, store.url, lambda: faults.hung(directory), directory)
+            made = FaultyStore(store, store.url, lambda: faults.hung(directory), directory)
         else:
             address = request.getfixturevalue("server")
             url = faults.new_database(address, f"liq_{time.time_ns()}")
@@ -85,9 +85,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
                 proxy = faults.Proxy(make_url(url).port or 0)
                 ends.callback(proxy.close)
                 through = make_url(url).set(port=proxy.port).render_as_string()
-                made = Place(store, through, lambda: cut_off(proxy), tmp_path)
+                made = FaultyStore(store, through, lambda: cut_off(proxy), tmp_path)
             else:
-                made = Place(store, url, lambda: faults.stopped(address), tmp_path)
+                made = FaultyStore(store, url, lambda: faults.stopped(address), tmp_path)
         ends.callback(store.close)
         yield made
         for loop in made.loops:
@@ -128,7 +128,7 @@ def says_why(problem: str | None) -> bool:
 
 
 def test_in_mid_flight_no_loop_waits_and_reading_recovers(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_module, "_GIVE_UP_S", 8.0)
     place.store.settle(at(10), [stored("BTC", at(10), 5, 0.9)])
@@ -151,7 +151,7 @@ def test_in_mid_flight_no_loop_waits_and_reading_recovers(
     loops_until(live, lambda _: newest(), 20)
 
 
-def test_a_bot_that_starts_meanwhile_does_not_wait_either(place: Place) -> None:
+def test_a_bot_that_starts_meanwhile_does_not_wait_either(place: FaultyStore) -> None:
     place.store.settle(at(10))
     place.store.close()
     usual = [one_loop(place.bot()) for _ in range(5)]
@@ -176,7 +176,7 @@ def test_connections_that_hang_one_after_the_other_never_exhaust_the_attempts(
     store.settle(at(10), [stored("BTC", at(10), 5, 0.9)])
     proxy = faults.Proxy(make_url(url).port or 0)
     through = make_url(url).set(port=proxy.port).render_as_string()
-    live = Place(store, through, contextlib.nullcontext, tmp_path).bot()
+    live = FaultyStore(store, through, contextlib.nullcontext, tmp_path).bot()
     reading = live.engine.source._published  # type: ignore[union-attr]
     try:
         loops_until(live, lambda problem: problem is None, 20)
@@ -203,7 +203,7 @@ def test_a_reader_that_dies_again_and_again_is_told_before_anything_was_read(
     monkeypatch.setattr(source_module, "StoreReading", dies)
     store = Store(tmp_path / "store.sqlite")
     store.settle(at(10))
-    live = Place(store, store.url, contextlib.nullcontext, tmp_path).bot()
+    live = FaultyStore(store, store.url, contextlib.nullcontext, tmp_path).bot()
     loops_until(live, says_why, 20)
     assert "does not answer (for " in str(live.engine.problem)
     live.end()
@@ -212,7 +212,7 @@ def test_a_reader_that_dies_again_and_again_is_told_before_anything_was_read(
 
 def test_a_server_that_accepts_and_never_answers_is_named(tmp_path: Path) -> None:
     with faults.silent_server() as url:
-        made = Place(Store(tmp_path / "none.sqlite"), url, contextlib.nullcontext, tmp_path)
+        made = FaultyStore(Store(tmp_path / "none.sqlite"), url, contextlib.nullcontext, tmp_path)
         live = made.bot()
         took = loops_until(live, says_why, 20)
         assert max(took) < SLOWEST_S
@@ -225,7 +225,7 @@ def test_a_server_that_accepts_and_never_answers_is_named(tmp_path: Path) -> Non
 def test_threads_end_with_the_bot_that_is_configured_anew(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
     store.settle(at(10))
-    made = Place(store, store.url, contextlib.nullcontext, tmp_path)
+    made = FaultyStore(store, store.url, contextlib.nullcontext, tmp_path)
     before = set(threading.enumerate())
     for _ in range(3):
         live = made.bot()

@@ -14,12 +14,14 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.watch import SidecarWatch
+from liq_provider.bot.whose_rules import in_force_now
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.core.moments import moment
+from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.bot.helpers import Store, at, live_source, settings
 from tests.bot.markdown import shown
 
@@ -54,7 +56,7 @@ class WatchNow(SidecarWatch):
     """Does at once what the bot has a thread for."""
 
     def __init__(self, store: Store, starter: Any) -> None:
-        self.files = RuntimeFiles(store.path)
+        self.files = SidecarFiles(store.path)
         super().__init__(lambda: (self.files, starter))
 
     def ask(self, told: Mapping[str, Any]) -> None:
@@ -80,9 +82,24 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     assert texts(live) == []
     assert starter.asked == 2
     assert live.engine.problem is None
-    files = RuntimeFiles(store.path)
+    files = SidecarFiles(store.path)
     assert files.last_beat_s() is not None
-    assert files.bots() == [{"dry_run": True, "parameters": PARAMETERS}]
+    (told,) = files.bots()
+    assert told.pop("rules")["whitelist"] == ["BTC/USDT:USDT"]
+    assert told == {"dry_run": True, "parameters": PARAMETERS}
+
+
+def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:
+    store.settle(at(10))
+    live = loop(store, settle_s=4)
+    texts(live, z_strong=4.0, trend_k=0.7, min_confidence="low")
+    (told,) = SidecarFiles(store.path).bots()
+    known = in_force_now([told], settings(z_strong=9), 5 * MINUTE_MS)
+    own = known.rules
+    assert (own.thresholds.z_strong, own.trend_k, own.settle_ms) == (4.0, 0.7, 4_000)
+    assert own.min_confidence is Confidence.LOW
+    assert (known.timeframe_ms, known.owner) == (MINUTE_MS, "the bot")
+    assert known.lists("BTC/USDT:USDT") is True and known.lists("ETH/USDT:USDT") is False
 
 
 def test_the_sidecars_report_of_each_minute_is_told_as_it_changes(store: Store) -> None:
@@ -207,8 +224,8 @@ class Clock:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> RuntimeFiles:
-    return RuntimeFiles(tmp_path / "store.sqlite")
+def files(tmp_path: Path) -> SidecarFiles:
+    return SidecarFiles(tmp_path / "store.sqlite")
 
 
 @pytest.fixture
@@ -222,7 +239,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.mark.processes
 def test_at_most_one_start_a_minute(
-    files: RuntimeFiles, program: list[str], caplog: pytest.LogCaptureFixture
+    files: SidecarFiles, program: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
@@ -242,7 +259,7 @@ def test_at_most_one_start_a_minute(
 
 @pytest.mark.processes
 def test_a_sidecar_that_is_still_starting_is_not_started_again(
-    files: RuntimeFiles, monkeypatch: pytest.MonkeyPatch
+    files: SidecarFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(60)"]
     real = module.subprocess.Popen
@@ -255,7 +272,7 @@ def test_a_sidecar_that_is_still_starting_is_not_started_again(
     starter._process.wait(60)
 
 
-def test_nothing_is_started_beside_a_running_sidecar(files: RuntimeFiles) -> None:
+def test_nothing_is_started_beside_a_running_sidecar(files: SidecarFiles) -> None:
     with files.held() as first:
         assert first
         assert not Autostart(files, {}).ensure()

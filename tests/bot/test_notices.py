@@ -1,13 +1,17 @@
 """What the bot says, and that it says it once."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.notices import Notices
+from liq_provider.bot.story import story_of
 from liq_provider.config.sections import MessageSettings
+from liq_provider.judge.gates import DecisionStory
+from liq_provider.judge.standing import Standing
 from tests.bot.helpers import Store, at, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, Bot, pair, wave
@@ -17,6 +21,12 @@ DAY_MS = 86_400_000
 
 def notices(**switches: Any) -> Notices:
     return Notices(MessageSettings(**switches))
+
+
+def troubled(bot: Bot, why: str | None) -> Callable[[str], DecisionStory]:
+    """What is told of a pair while there is trouble."""
+    standing = Standing(troubles={"clock": why})
+    return lambda pair: story_of(bot.engine, pair, CLOSE, standing)
 
 
 # -- waves --------------------------------------------------------------------------------
@@ -72,8 +82,11 @@ def test_a_wave_below_the_strategys_thresholds_is_not_told(store: Store) -> None
     ("said", "decision"),
     [
         ({"news": "supports"}, "enter (high), "),
-        ({"news": "contradicts", "action": "skip"}, "skip, "),
-        ({"downgrade": 3, "action": "skip", "judge": "unavailable"}, "skip, "),
+        ({"news": "contradicts", "action": "skip"}, "skip: the news is against it, "),
+        (
+            {"downgrade": 3, "action": "skip", "judge": "unavailable"},
+            "skip: no verdict of the model, ",
+        ),
     ],
 )
 def test_a_changed_verdict_is_told_again_once(
@@ -85,7 +98,7 @@ def test_a_changed_verdict_is_told_again_once(
     waves(own, bot)
     store.judge(verdict(40, news_key="a", after_s=5, **said))
     bot.loop([BTC, ETH])
-    assert [text.split(": ")[2][: len(decision)] for text in waves(own, bot)] == [decision]
+    assert [text.split(": ", 2)[2][: len(decision)] for text in waves(own, bot)] == [decision]
     assert waves(own, bot) == []
 
 
@@ -102,10 +115,11 @@ def test_the_same_verdict_made_anew_is_not_told_again(store: Store) -> None:
 @pytest.mark.parametrize(
     ("z", "said", "decision"),
     [
-        (4.0, {}, "skip, low is below `min_confidence`"),
-        (9.0, {"news": "contradicts", "action": "skip"}, "skip, `a strong"),
-        (9.0, {"downgrade": 3}, "skip, this bot's own thresholds or candles do not agree"),
-        (9.0, {"news": "contradicts", "action": "hold"}, "hold, `a strong"),
+        (4.0, {}, "skip: `confidence low is below min_confidence medium`, `a strong"),
+        (9.0, {"news": "contradicts", "action": "skip"}, "skip: the news is against it, `a strong"),
+        (9.0, {"downgrade": 3}, "skip: the judge is not convinced, `a strong"),
+        (9.0, {"news": "contradicts", "action": "hold"}, "skip: the news is against it, `a strong"),
+        (9.0, {"downgrade": 3, "action": "hold"}, "hold: the judge is not convinced, `a strong"),
     ],
 )
 def test_what_is_not_entered_is_not_told_as_an_entry(
@@ -284,10 +298,10 @@ def test_a_wave_that_is_refused_is_told_with_the_reason_and_as_entering_only_whe
     made.loop([BTC])
     own = notices()
     reasons = ["the clock jumped by +600.0 s", "the clock jumped by +602.0 s", None, None, "late"]
-    found = [own.waves(made.engine, [BTC], CLOSE, lambda _, why=why: why) for why in reasons]
+    found = [own.waves(made.engine, [BTC], CLOSE, troubled(made, why)) for why in reasons]
     told = [shown(message.sendable) for messages in found for message in messages]
     assert len(told) == 2
-    assert told[0].endswith("$1,000,000: not entered, the clock jumped by +600.0 s")
+    assert told[0].endswith("$1,000,000: not entered: the clock jumped by +600.0 s")
     assert "enter (medium), " in told[1]
     assert "enter (" not in told[0]
 
@@ -298,5 +312,5 @@ def test_a_wave_that_is_told_as_refused_counts_as_none_to_enter(store: Store) ->
     pairs = [pair(base) for base in coins]
     made = Bot(store)
     made.loop(pairs, slots=math.inf)
-    told = notices().waves(made.engine, pairs, CLOSE, lambda _: "the store does not answer")
+    told = notices().waves(made.engine, pairs, CLOSE, troubled(made, "the store does not answer"))
     assert "2 more waves at once, 0 of them to enter" in told[-1].text

@@ -1,5 +1,6 @@
 """What charts show, and that it is what was decided."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from itertools import pairwise
@@ -12,6 +13,7 @@ from freqtrade.plot.plotting import generate_candlestick_graph
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.source import HistorySource
+from liq_provider.bot.story import story_of
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import FeatureRows
 from tests.bot.helpers import feature_rows, rules, settings, verdict
@@ -32,16 +34,26 @@ class _Past(HistorySource):
         return self._found[1]
 
 
+Told = Callable[[int], str]
+
+
 def frame(
     minutes: dict[int, tuple[float, float]], *verdicts: dict[str, object], drift: float = -0.002
 ) -> pd.DataFrame:
     """A populated frame of the candles that close in minutes 1 to 40."""
+    return told(minutes, *verdicts, drift=drift)[0]
+
+
+def told(
+    minutes: dict[int, tuple[float, float]], *verdicts: dict[str, object], drift: float = -0.002
+) -> tuple[pd.DataFrame, Told]:
+    """The same, and what is told of its candles."""
     mode = "recorded" if verdicts else "matrix"
     past = _Past(feature_rows(minutes), list(verdicts))
     engine = Engine(settings(), MINUTE_MS, past, mode)  # type: ignore[arg-type]
     found = engine.indicators(candles(drift=drift), BTC)
     found = engine.entries(with_indicators(found), BTC, rules())
-    return engine.exits(found, BTC)
+    return engine.exits(found, BTC), lambda ms: story_of(engine, BTC, ms).as_judged.words
 
 
 def columns_of(config: dict[str, object]) -> set[str]:
@@ -68,8 +80,8 @@ def test_plot_types_are_those_that_both_charts_know() -> None:
 
 
 def test_a_wave_is_an_area_from_its_first_to_its_last_minute() -> None:
-    found = frame({30: (4.0, 0.98), 31: (9.0, 0.97), 33: (6.0, 0.96)})
-    (area,) = annotations(found, MINUTE_MS)
+    found, words = told({30: (4.0, 0.98), 31: (9.0, 0.97), 33: (6.0, 0.96)})
+    (area,) = annotations(found, MINUTE_MS, words)
     AnnotationTypeTA.validate_python(area, extra="forbid")
     opened = found["date"].iloc[29]
     assert area["start"] == opened
@@ -78,8 +90,8 @@ def test_a_wave_is_an_area_from_its_first_to_its_last_minute() -> None:
 
 
 def test_both_directions_have_their_color_and_each_wave_its_area() -> None:
-    found = frame({10: (9.0, 0.98), 20: (9.0, 0.02), 35: (9.0, 0.98)})
-    areas = annotations(found, MINUTE_MS)
+    found, words = told({10: (9.0, 0.98), 20: (9.0, 0.02), 35: (9.0, 0.98)})
+    areas = annotations(found, MINUTE_MS, words)
     assert [area["label"].split("\n")[0] for area in areas] == [
         *("strong SHORT", "strong LONG", "strong SHORT"),
     ]
@@ -93,36 +105,37 @@ def test_both_directions_have_their_color_and_each_wave_its_area() -> None:
         (9.0, {"news": "supports"}, "enter (high)"),
         (9.0, {"news": "contradicts", "action": "skip"}, "skip: the news is against it"),
         (9.0, {"downgrade": 3, "action": "skip"}, "skip: the judge is not convinced"),
-        (4.0, {}, "skip: low confidence is too little"),
-        (9.0, {"base": "BTC", "direction": "LONG"}, "not judged"),
+        (4.0, {}, "skip: confidence low is below min_confidence medium"),
+        (9.0, {"base": "BTC", "direction": "LONG"}, "skip: no verdict in time"),
     ],
 )
 def test_the_label_tells_the_verdict(z: float, said: dict[str, object], words: str) -> None:
-    found = frame({30: (z, 0.98)}, verdict(30, **said))  # type: ignore[arg-type]
-    (area,) = annotations(found, MINUTE_MS)
+    found, tell = told({30: (z, 0.98)}, verdict(30, **said))  # type: ignore[arg-type]
+    (area,) = annotations(found, MINUTE_MS, tell)
     assert area["label"].split("\n")[2] == words
 
 
 def test_a_wave_that_was_entered_says_so_whatever_came_later() -> None:
     later = verdict(30, 33, news="contradicts", action="skip", news_key="b", after_s=150)
-    found = frame({30: (9.0, 0.98), 33: (9.0, 0.98)}, verdict(30, 33), later)
+    found, words = told({30: (9.0, 0.98), 33: (9.0, 0.98)}, verdict(30, 33), later)
     assert list(found["liq_level"].iloc[[29, 32]]) == [2, 0]
-    (area,) = annotations(found, MINUTE_MS)
+    (area,) = annotations(found, MINUTE_MS, words)
     assert area["label"].endswith("enter (medium)")
 
 
 def test_a_price_that_does_not_follow_is_told() -> None:
-    (area,) = annotations(frame({30: (9.0, 0.98)}, drift=0.002), MINUTE_MS)
+    found, words = told({30: (9.0, 0.98)}, drift=0.002)
+    (area,) = annotations(found, MINUTE_MS, words)
     assert area["label"].endswith("skip: price does not follow")
 
 
 def test_quiet_frames_and_frames_without_our_columns_have_no_areas() -> None:
-    assert annotations(frame({30: (1.0, 0.98)}), MINUTE_MS) == []
-    assert annotations(candles(), MINUTE_MS) == []
-    assert annotations(candles().iloc[:0], MINUTE_MS) == []
+    found, words = told({30: (1.0, 0.98)})
+    for quiet in (found, candles(), candles().iloc[:0]):
+        assert annotations(quiet, MINUTE_MS, words) == []
 
 
 def test_hourly_candles_end_an_hour_after_they_begin() -> None:
-    found = frame({30: (9.0, 0.98)})
-    (area,) = annotations(found, 60 * MINUTE_MS)
+    found, words = told({30: (9.0, 0.98)})
+    (area,) = annotations(found, 60 * MINUTE_MS, words)
     assert area["end"] - area["start"] == timedelta(hours=1)

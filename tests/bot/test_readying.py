@@ -17,7 +17,7 @@ SILENT = Readiness("unknown", "okx is silent: no liquidations while there should
 THIN = Readiness("too_thin", "too thin")
 
 
-class Told:
+class MinuteByMinute:
     """Minute after minute, what is said."""
 
     def __init__(self, **messages: Any) -> None:
@@ -47,7 +47,7 @@ class Told:
 
 
 def test_warming_up_is_told_with_its_time_and_the_first_possible_entry_when_it_is() -> None:
-    told = Told()
+    told = MinuteByMinute()
     assert told(None, "the sidecar has not settled a minute yet") == [
         "LiqTrend: no entries, the sidecar has not settled a minute yet. Stops and exits go on."
     ]
@@ -61,20 +61,20 @@ def test_warming_up_is_told_with_its_time_and_the_first_possible_entry_when_it_i
 
 
 def test_while_it_warms_up_the_log_alone_hears_of_it_again_and_seldom() -> None:
-    told = Told()
+    told = MinuteByMinute()
     told(COLD, okx=COLD)
     said = [told(COLD, okx=COLD) for _ in range(70)]
     assert sum(map(len, said)) == 1
     (again,) = next(filter(None, said))
     assert again.startswith("LiqTrend: no entries before 2026-11-28 01:30 UTC (in 29 min), ")
-    told = Told()
+    told = MinuteByMinute()
     told(COLD, okx=COLD)
     assert told(COLD, okx=COLD, passed_ms=61 * MINUTE)
     assert told.sent == []
 
 
 def test_stale_data_is_told_once_and_that_it_is_over_as_well() -> None:
-    told = Told()
+    told = MinuteByMinute()
     told(READY)
     old = "liquidation data is 91 s old (max_staleness_s)"
     assert told(READY, old) == [f"LiqTrend: no entries, {old}. Stops and exits go on."]
@@ -83,7 +83,7 @@ def test_stale_data_is_told_once_and_that_it_is_over_as_well() -> None:
 
 
 def test_a_venue_that_goes_silent_and_comes_back_is_told_once_each() -> None:
-    told = Told()
+    told = MinuteByMinute()
     told(READY)
     assert told(READY, okx=SILENT) == [f"LiqTrend: {SILENT.reason}. The other venues go on."]
     assert told(READY, okx=SILENT) == []
@@ -92,7 +92,7 @@ def test_a_venue_that_goes_silent_and_comes_back_is_told_once_each() -> None:
 
 
 def test_a_short_hole_says_from_when_the_venue_counts_again() -> None:
-    told = Told()
+    told = MinuteByMinute()
     told(READY)
     assert told(READY, okx=HOLE) == [
         "LiqTrend: okx: minute 2026-11-27 23:59 UTC is not known. Its waves count again from "
@@ -102,32 +102,32 @@ def test_a_short_hole_says_from_when_the_venue_counts_again() -> None:
 
 
 def test_a_venue_that_only_starts_is_no_news_and_one_that_never_comes_is() -> None:
-    told = Told()
+    told = MinuteByMinute()
     late = replace(HOLE, from_ms=COLD.from_ms)
     assert len(told(COLD, okx=late)) == 1
     assert told(COLD, okx=late) == told(COLD, okx=COLD) == []
-    told = Told()
+    told = MinuteByMinute()
     dead = Readiness("unknown", "okx is refused: 403")
     assert told(COLD, okx=dead)[1:] == ["LiqTrend: okx is refused: 403. The other venues go on."]
     assert told(COLD, okx=Readiness("unknown", "okx is refused: 404")) == []
 
 
 def test_while_the_data_is_old_no_venue_is_spoken_of() -> None:
-    told = Told()
+    told = MinuteByMinute()
     told(READY)
     assert len(told(READY, "the sidecar does not answer", okx=SILENT)) == 1
     assert len(told(READY, okx=SILENT)) == 2
 
 
 def test_a_thin_coin_from_minute_to_minute_is_no_news() -> None:
-    told = Told()
+    told = MinuteByMinute()
     assert "no entries yet" in told(THIN)[0]
     assert told(READY) == ["LiqTrend: entries are possible."]
     assert told(THIN) == told(READY) == told(THIN) == []
 
 
 def test_a_sidecar_that_tells_nothing_of_it_is_believed_to_be_ready() -> None:
-    told = Told()
+    told = MinuteByMinute()
     assert told(None) == ["LiqTrend: entries are possible."]
 
 
@@ -151,13 +151,13 @@ def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None
 
 def test_a_long_problem_is_cut_in_the_message_and_whole_in_the_log() -> None:
     problem = "the store does not answer: " + "_very*[long] " * 40
-    told = Told()
+    told = MinuteByMinute()
     (logged,) = told(None, problem)
     assert problem in logged
     assert "Stops and exits go on." in shown(told.sent[0].sendable)
 
 
 def test_it_can_be_kept_to_the_log() -> None:
-    told = Told(data=False)
+    told = MinuteByMinute(data=False)
     told(READY)
     assert told.sent == []

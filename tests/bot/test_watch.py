@@ -8,7 +8,7 @@ import pytest
 
 from liq_provider.bot import watch as module
 from liq_provider.bot.watch import Place, SidecarWatch
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.store import faults
 
 
@@ -20,7 +20,7 @@ def until(true: object, seconds: float = 60) -> None:
 
 
 def test_a_bot_beats_once_for_each_loop_and_not_when_it_stands_still(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     watch = SidecarWatch(lambda: (files, None))
     watch.ask({"name": "one"})
     until(files.bots)
@@ -38,7 +38,7 @@ def test_a_mount_that_hangs_is_said_once_and_beats_go_on_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_SAID_AFTER_S", 1.0)
-    files = RuntimeFiles(tmp_path / "mount" / "store.sqlite")
+    files = SidecarFiles(tmp_path / "mount" / "store.sqlite")
     files.prefix.parent.mkdir()
     watch = SidecarWatch(lambda: (files, None))
     with faults.hung(files.prefix.parent):

@@ -54,8 +54,8 @@ def test_explain_is_made_of_the_bars(
     said = capsys.readouterr().out
     assert json.loads(said)["close"] == LAST, "the newest bar's if none is named"
     found = gates(said)
-    assert found["coverage"]["found"] == "covered by coinglass"
-    assert found["size"]["found"].startswith("$50,")
+    assert found["coverage"]["measured"] == "covered by coinglass"
+    assert found["size"]["measured"].startswith("$50,")
     assert found["z"]["passed"] is True
     assert found["wave"]["passed"] is True
     assert found["count"]["passed"] is None, "bars have no number of orders"

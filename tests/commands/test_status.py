@@ -12,7 +12,7 @@ from liq_provider.cli import main
 from liq_provider.commands.status import _elsewhere, _print_readiness, _print_sidecar
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.readiness import READY, ReadinessReport
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.sidecar.test_settling import Store
 
 NOW = 1_795_350_000_000
@@ -141,7 +141,7 @@ def status_of(workplace: Path, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_sidecar_that_does_not_answer_is_told_of_as_of_when_it_was_last_heard(
     silent: Store, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = RuntimeFiles.of(f"sqlite:///{workplace / 'store.sqlite'}", workplace)
+    files = SidecarFiles.of(f"sqlite:///{workplace / 'store.sqlite'}", workplace)
     with files.held() as alone:
         assert alone
         said = status_of(workplace, capsys)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.sidecar.test_stopping import Place, place, sidecar
+from tests.sidecar.test_stopping import ConfiguredDirectory, place, sidecar
 from tests.sidecars import Time, quiet_exchange
 
 pytestmark = pytest.mark.processes
 
 
-async def status_of(found: Place) -> str:
+async def status_of(found: ConfiguredDirectory) -> str:
     command = [sys.executable, "-m", "liq_provider.cli", "status", "-c", str(found.config)]
     done = await asyncio.to_thread(
         subprocess.run,

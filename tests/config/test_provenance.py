@@ -18,8 +18,8 @@ from liq_provider.simulator.serve import SimulateOptions, build_market
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
 from liq_provider.store.database import open_engine
-from liq_provider.store.origins import mark_of, note_simulated, simulated_spans
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import mark_of, note_simulated, simulated_spans
 from liq_provider.store.writer import Writer
 from tests.plot.helpers import PAIR, at, fill
 

@@ -9,7 +9,7 @@ import pytest
 
 from liq_provider.bot.autostart import Autostart
 from liq_provider.core import private
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import open_engine
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -28,7 +28,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def leave_everything(files: RuntimeFiles) -> None:
+def leave_everything(files: SidecarFiles) -> None:
     """All that bot and sidecar leave beside a store while they run."""
     writer = Writer(open_engine(f"sqlite:///{files.prefix}"))
     writer.append([incoming()])
@@ -40,7 +40,7 @@ def leave_everything(files: RuntimeFiles) -> None:
     writer.close()
 
 
-def leave_a_log(files: RuntimeFiles) -> None:
+def leave_a_log(files: SidecarFiles) -> None:
     autostart = Autostart(files, {})  # with such settings it ends at once
     autostart.ensure()
     assert autostart._process is not None
@@ -49,7 +49,7 @@ def leave_a_log(files: RuntimeFiles) -> None:
 
 @pytest.mark.processes
 def test_what_lies_beside_a_store_is_for_its_owner_alone(umask: int, tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     held = Writer(open_engine(f"sqlite:///{files.prefix}"))
     leave_a_log(files)
     with held.engine.connect(), files.held():
@@ -68,7 +68,7 @@ def test_a_directory_that_is_shared_on_purpose_shares_them_with_its_group(
     umask: int, tmp_path: Path
 ) -> None:
     tmp_path.chmod(0o2770)
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     leave_a_log(files)
     with files.held():
         leave_everything(files)
@@ -76,7 +76,7 @@ def test_a_directory_that_is_shared_on_purpose_shares_them_with_its_group(
 
 
 def test_files_of_before_are_narrowed_and_strangers_files_are_not(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     endings = ("", "-wal", ".lock", ".log", ".log.1", ".bot-host-7", ".spool-bad")
     ours = [tmp_path / f"store.sqlite{ending}" for ending in endings]
     others = [tmp_path / name for name in ("store.sqlite.bak", "config.json", "store.sqlite2")]
@@ -94,7 +94,7 @@ def test_files_of_before_are_narrowed_and_strangers_files_are_not(tmp_path: Path
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     victim = tmp_path / "precious"
     victim.write_text("precious")
     heartbeat = files.heartbeat()

@@ -20,7 +20,7 @@ needs_browser = pytest.mark.skipif(
 
 
 @dataclass
-class Witness:
+class BrowserLog:
     """What the browser had to say, and what it asked for."""
 
     errors: list[str] = field(default_factory=list)

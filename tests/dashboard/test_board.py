@@ -10,7 +10,7 @@ import pytest
 
 from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board
-from liq_provider.store.origins import note_simulated
+from liq_provider.store.simulated_spans import note_simulated
 from tests.dashboard.test_account import Api, answers
 from tests.dashboard.test_page_server import served
 from tests.sidecars import until

@@ -23,10 +23,10 @@ from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn
 from liq_provider.store.database import open_engine
-from liq_provider.store.origins import simulated_spans
 from liq_provider.store.reader import Reader
+from liq_provider.store.simulated_spans import simulated_spans
 from liq_provider.store.writer import Writer
-from tests.dashboard.browser import Witness, browser, needs_browser
+from tests.dashboard.browser import BrowserLog, browser, needs_browser
 from tests.sidecars import MINUTE, Time, liquidate, quiet_exchange, remember, sidecar_config, until
 
 pytestmark = needs_browser
@@ -51,10 +51,10 @@ FOCUSED = """() => { const e = document.activeElement;
 
 
 @dataclass
-class Seen:
+class SeenOnPage:
     """What a visitor saw."""
 
-    witness: Witness = field(default_factory=Witness)
+    witness: BrowserLog = field(default_factory=BrowserLog)
     texts: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     flags: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ async def serve_news(stack: AsyncExitStack) -> str:
     return f"http://127.0.0.1:{runner.addresses[0][1]}/feed"
 
 
-class Stage:
+class PageRig:
     """An exchange, a model, a wire of news and a sidecar, whose minutes can be skipped."""
 
     def __init__(self, sim: Simulator, config: SidecarConfig, moment: Time) -> None:
@@ -130,8 +130,8 @@ class Stage:
         )
 
 
-async def play(base_dir: Path) -> Seen:
-    seen, moment = Seen(), Time(START + 20_000)
+async def play(base_dir: Path) -> SeenOnPage:
+    seen, moment = SeenOnPage(), Time(START + 20_000)
     async with AsyncExitStack() as stack:
         sim = await stack.enter_async_context(quiet_exchange(moment))
         model = await stack.enter_async_context(StandIn())
@@ -146,7 +146,7 @@ async def play(base_dir: Path) -> Seen:
         )
         remember(config.store_url, WAVES, START, known_min=1)
         write_study(base_dir)
-        stage = Stage(sim, config, moment)
+        stage = PageRig(sim, config, moment)
         url = await stage.start()
         found = await stack.enter_async_context(browser())
         try:
@@ -164,7 +164,7 @@ def write_study(base_dir: Path) -> None:
     (folder / "study_2026-11-20_00-00-00.json").write_text(json.dumps(said))
 
 
-async def visit(seen: Seen, stage: Stage, found: Browser, url: str) -> None:
+async def visit(seen: SeenOnPage, stage: PageRig, found: Browser, url: str) -> None:
     context = await found.new_context(color_scheme="dark", viewport=DESK)  # type: ignore[arg-type]
     page = await context.new_page()
     page.set_default_timeout(15_000)
@@ -192,7 +192,7 @@ async def visit(seen: Seen, stage: Stage, found: Browser, url: str) -> None:
     seen.flags["pwned"] = await page.evaluate("window.pwned")
 
 
-async def see_a_wave(seen: Seen, stage: Stage, page: Page) -> None:
+async def see_a_wave(seen: SeenOnPage, stage: PageRig, page: Page) -> None:
     stage.moment.jump_to(START + MINUTE + 15_000)
     # The limit is the page's, so of several waves the one counts that met no busy machine.
     for coin in WAVES:
@@ -206,7 +206,7 @@ async def see_a_wave(seen: Seen, stage: Stage, page: Page) -> None:
     seen.texts["modes"] = await page.locator("#modes").inner_text()
 
 
-async def see_one(seen: Seen, stage: Stage, page: Page, coin: str) -> None:
+async def see_one(seen: SeenOnPage, stage: PageRig, page: Page, coin: str) -> None:
     def received() -> int:
         return int(stage.sidecar.status()["feeds"]["bybit"]["liquidations"])
 
@@ -222,7 +222,7 @@ async def see_one(seen: Seen, stage: Stage, page: Page, coin: str) -> None:
     seen.numbers["wave_s"] = time.monotonic() - begun
 
 
-async def see_the_record(seen: Seen, stage: Stage, page: Page) -> None:
+async def see_the_record(seen: SeenOnPage, stage: PageRig, page: Page) -> None:
     await stage.settle(START + MINUTE)
     button = page.get_by_role("button", name="BTC/USDT:USDT record")
     await button.first.wait_for()
@@ -262,7 +262,7 @@ async def see_the_record(seen: Seen, stage: Stage, page: Page) -> None:
     await page.locator("#modes", has_text="DRY-RUN").wait_for()
 
 
-async def see_the_pair(seen: Seen, page: Page) -> None:
+async def see_the_pair(seen: SeenOnPage, page: Page) -> None:
     await page.select_option("#window", "1440")
     await page.locator("#market tbody").get_by_role("button", name="BTC").click()
     await page.locator("#plot.drawn .main-svg").first.wait_for()
@@ -274,7 +274,7 @@ async def see_the_pair(seen: Seen, page: Page) -> None:
     seen.texts["note"] = await page.locator(".note.top").inner_text()
 
 
-async def see_narrow_and_light(seen: Seen, page: Page) -> None:
+async def see_narrow_and_light(seen: SeenOnPage, page: Page) -> None:
     for theme in ("light", "dark"):
         await page.locator("#theme").click()
         seen.lists.setdefault("themes", []).append(
@@ -294,7 +294,7 @@ async def see_narrow_and_light(seen: Seen, page: Page) -> None:
     await page.select_option("#minimum", "0")
 
 
-async def use_the_keyboard(seen: Seen, page: Page) -> None:
+async def use_the_keyboard(seen: SeenOnPage, page: Page) -> None:
     seen.lists["usable"] = await page.evaluate(USABLE)
     await page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     visited = []
@@ -311,7 +311,7 @@ async def use_the_keyboard(seen: Seen, page: Page) -> None:
     )
 
 
-async def see_a_dead_feed(seen: Seen, stage: Stage, page: Page) -> None:
+async def see_a_dead_feed(seen: SeenOnPage, stage: PageRig, page: Page) -> None:
     begun = time.monotonic()
     stage.sim.fault("okx", "refuse", seconds=600, status=451)
     stage.sim.fault("okx", "disconnect")
@@ -322,7 +322,7 @@ async def see_a_dead_feed(seen: Seen, stage: Stage, page: Page) -> None:
     stage.sim.clear_faults()
 
 
-async def see_a_restart(seen: Seen, stage: Stage, page: Page, url: str) -> None:
+async def see_a_restart(seen: SeenOnPage, stage: PageRig, page: Page, url: str) -> None:
     await page.evaluate("window.stayed = true")
     await stage.stop()
     await page.get_by_text("Sidecar not reachable").wait_for()
@@ -334,36 +334,36 @@ async def see_a_restart(seen: Seen, stage: Stage, page: Page, url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeenOnPage]:
     yield asyncio.run(play(tmp_path_factory.mktemp("page")))
 
 
-def test_a_wave_is_seen_within_seconds_of_being_sent(seen: Seen) -> None:
+def test_a_wave_is_seen_within_seconds_of_being_sent(seen: SeenOnPage) -> None:
     assert seen.numbers["wave_s"] < LIMIT_S + SLACK_S
     # No bot has told what it does, and none is made up.
     assert "SIMULATED" in seen.texts["modes"] and "no bot seen" in seen.texts["modes"]
 
 
-def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: Seen) -> None:
+def test_the_market_and_the_tape_say_what_was_liquidated_in_words(seen: SeenOnPage) -> None:
     assert "strong ▼ SHORT" in seen.texts["market"] and "100% of 20" in seen.texts["market"]
     assert "ready, running" in seen.texts["market"] and "sim bybit $1" in seen.texts["market"]
     assert "▼ long" in seen.texts["tape"] and "sim bybit" in seen.texts["tape"]
 
 
-def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen) -> None:
+def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: SeenOnPage) -> None:
     said = seen.texts["signal"]
     assert "BTC/USDT:USDT" in said and "strong: z" in said
     assert "price does not follow" in said and "stand-in" in said
 
 
-def test_a_record_opens_with_news_prompt_and_answer_and_closes_by_key(seen: Seen) -> None:
+def test_a_record_opens_with_news_prompt_and_answer_and_closes_by_key(seen: SeenOnPage) -> None:
     said = seen.texts["record"]
     assert "=== DATA" in said and '"action"' in said and "Bitcoin halted" in said
     assert "changed nothing" in said or "Guard" in said
     assert seen.flags["closed"]
 
 
-def test_what_others_wrote_stays_text(seen: Seen) -> None:
+def test_what_others_wrote_stays_text(seen: SeenOnPage) -> None:
     assert seen.flags["pwned"] is None
     assert "onerror=window.pwned=1" in seen.texts["spoilt"]
     assert "onerror=window.pwned=1" in seen.texts["evidence"]
@@ -371,36 +371,38 @@ def test_what_others_wrote_stays_text(seen: Seen) -> None:
     assert seen.texts["spoilt record"].count("<img src=x onerror=window.pwned=1>") >= 10
 
 
-def test_a_pair_is_drawn_and_a_wrong_one_is_said(seen: Seen) -> None:
+def test_a_pair_is_drawn_and_a_wrong_one_is_said(seen: SeenOnPage) -> None:
     assert seen.flags["layers"] >= 3
 
 
-def test_the_evidence_and_the_limits_are_shown(seen: Seen) -> None:
+def test_the_evidence_and_the_limits_are_shown(seen: SeenOnPage) -> None:
     assert "It is not known." in seen.texts["evidence"] and "Little data." in seen.texts["evidence"]
     assert "lower bound" in seen.texts["note"] and "not a quiet market" in seen.texts["note"]
 
 
-def test_a_phone_does_not_scroll_sideways_in_either_theme(seen: Seen) -> None:
+def test_a_phone_does_not_scroll_sideways_in_either_theme(seen: SeenOnPage) -> None:
     assert seen.lists["themes"] == ["light", "dark"]
     assert seen.numbers["width light"] <= PHONE["width"] >= seen.numbers["width dark"]
 
 
-def test_the_filter_leaves_what_it_says(seen: Seen) -> None:
+def test_the_filter_leaves_what_it_says(seen: SeenOnPage) -> None:
     assert seen.lists["filtered"] and all("ETH" in row for row in seen.lists["filtered"])
 
 
-def test_a_sidecar_that_is_fed_from_this_machine_marks_its_store_and_its_page(seen: Seen) -> None:
+def test_a_sidecar_that_is_fed_from_this_machine_marks_its_store_and_its_page(
+    seen: SeenOnPage,
+) -> None:
     assert seen.lists["simulated"] == ["binance", "bybit", "okx"]
     assert "SIMULATED market" in seen.texts["modes"]
     assert "binance (simulated) live" in seen.texts["strip"]
 
 
-def test_whether_an_entry_is_possible_is_said_and_not_that_data_is_live(seen: Seen) -> None:
+def test_whether_an_entry_is_possible_is_said_and_not_that_data_is_live(seen: SeenOnPage) -> None:
     said = seen.texts["verdict"]
     assert said.startswith(("Entries are possible", "No entries: "))
 
 
-def test_what_is_not_known_is_not_said_to_be_nothing(seen: Seen) -> None:
+def test_what_is_not_known_is_not_said_to_be_nothing(seen: SeenOnPage) -> None:
     before = seen.texts["before"]
     assert before.count("Not loaded yet.") == 4 and "was liquidated in" not in before
     assert "No wave" not in before and "No verdict" not in before
@@ -409,14 +411,14 @@ def test_what_is_not_known_is_not_said_to_be_nothing(seen: Seen) -> None:
     assert seen.texts["none so large"].startswith("None of the latest")
 
 
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: Seen) -> None:
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: SeenOnPage) -> None:
     visited = {name for name, _ in seen.lists["visited"]}
     assert set(seen.lists["usable"]) - visited == set()
     assert all(outline != "none" for _, outline in seen.lists["visited"][:20])
     assert seen.texts["sorted"].startswith("Coin") and "descending" in seen.texts["sorted"]
 
 
-def test_a_dead_feed_turns_the_strip_red_with_words(seen: Seen) -> None:
+def test_a_dead_feed_turns_the_strip_red_with_words(seen: SeenOnPage) -> None:
     assert seen.numbers["dead_s"] < 30
     assert (
         "okx (simulated) DOWN" in seen.texts["strip"]
@@ -425,15 +427,15 @@ def test_a_dead_feed_turns_the_strip_red_with_words(seen: Seen) -> None:
     )
 
 
-def test_a_feed_of_news_that_fails_is_named_in_the_strip(seen: Seen) -> None:
+def test_a_feed_of_news_that_fails_is_named_in_the_strip(seen: SeenOnPage) -> None:
     assert "/nowhere: HTTP 404" in seen.texts["strip"]
 
 
-def test_the_page_survives_a_restart_of_the_sidecar(seen: Seen) -> None:
+def test_the_page_survives_a_restart_of_the_sidecar(seen: SeenOnPage) -> None:
     assert "what is shown is old" in seen.texts["gone"]
     assert seen.flags["stayed"] is True
 
 
-def test_the_console_is_silent_and_nothing_leaves_the_machine(seen: Seen) -> None:
+def test_the_console_is_silent_and_nothing_leaves_the_machine(seen: SeenOnPage) -> None:
     assert seen.lists["quiet"] == []
     assert seen.witness.hosts == {"127.0.0.1"}

@@ -6,7 +6,7 @@ import pytest
 
 from liq_provider.dashboard import recent_sums as module
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.recent_sums import RecentSums, known_shares
+from liq_provider.dashboard.recent_sums import RecentSums
 from tests.sidecar.test_settling import Store
 from tests.store.helpers import MINUTE, T0
 
@@ -106,6 +106,6 @@ def test_a_window_that_is_not_read_yet_is_not_empty(
 def test_the_known_share_is_that_of_the_window(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.past(40)
-    shares = known_shares(PageReader(store.reader.url), ("bybit", "okx"), T0 - 80 * MINUTE, T0)
+    shares = PageReader(store.reader.url).known_shares(("bybit", "okx"), T0 - 80 * MINUTE, T0)
     assert shares["bybit"] == pytest.approx(0.5, abs=0.02) and not shares.get("okx")
     store.writer.close()

@@ -1,28 +1,34 @@
 """A verdict as the page tells it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.market_rows import MarketRows
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.signals import record, refused_by, signal
+from liq_provider.dashboard.signals import record, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.judge.prompt import messages
-from liq_provider.measure.feature_rows import State
+from liq_provider.judge.verdict_story import story_of_verdict
+from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.sidecar.running_minute import Running
-from liq_provider.store import schema
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
+from tests.bot.helpers import feature_rows
 from tests.commands.test_verdicts import call
 from tests.judge.facts import CANDLES, NOW, facts, news
 
 SETTINGS = Settings()
+IN_FORCE = in_force_of(SETTINGS, {}, MINUTE_MS, None, "a test")
 SOME = news("Bitcoin falls", summary="after a rise")
 
 
@@ -30,88 +36,120 @@ def row(**changes: Any) -> dict[str, Any]:
     values = dict.fromkeys(
         ("base_asset", "symbol", "direction", "liq_note", "trend_note", "news_note"), "x"
     )
-    inputs = {name: changes.pop(name) for name in ("z", "purity") if name in changes}
+    inputs = {"z": 9.0, "purity": 1.0, "count": 10, "trend_change": 0.05, "trend_noise": 0.01}
+    inputs |= {"long_usd": 1_000.0, "short_usd": 99_000.0}
+    inputs |= {name: changes.pop(name) for name in inputs if name in changes}
     return {
         **values,
+        "direction": "LONG",
         "strength": "strong",
         "aligned": "yes",
         "news": "none",
+        "news_key": "",
         "action": "enter",
         "confidence": "medium",
+        "downgrade": 0,
         "judge": "matrix",
         "action_reason": "r",
-        "wave_start_ms": 1,
+        "wave_start_ms": 60_000,
         "available_at": 60_002,
         "expires_at": 92_000,
         "close_ms": 60_000,
         "confirmed": "[[60000, 60000]]",
-        "inputs": json.dumps({"z": 9.0, "purity": 0.95} | inputs),
+        "inputs": json.dumps(inputs),
         "guard": '["a", "b"]',
         **changes,
     }
 
 
+def told(found: dict[str, Any], whitelist: list[str] | None = None) -> dict[str, Any]:
+    """A line of the table, of a verdict whose features are not stored."""
+    in_force = in_force_of(SETTINGS, {}, MINUTE_MS, whitelist, "a test")
+    listed = in_force.lists(found["symbol"])
+    return signal(found, story_of_verdict(found, FeatureRows.empty(), in_force, (), listed))
+
+
+def minutes(z: float, *, steady: bool = True) -> FeatureRows:
+    """Features of the minutes that close at 60 and 120 seconds."""
+    rows = feature_rows({0: (z, 0.02), 1: (z, 0.02)})
+    begins = np.array([steady, steady])
+    return replace(rows, close_ms=np.array([60_000, 120_000]), steady=begins)
+
+
+VETO = {"action": "skip", "downgrade": 3}
+
+
 @pytest.mark.parametrize(
-    ("changes", "gate"),
+    ("changes", "verb", "gate"),
     [
-        ({}, None),
-        ({"z": 2.7, "aligned": "no"}, "z 2.7 is below z_threshold 3"),
-        ({"purity": 0.75}, "purity 75% is not above 75%"),
-        ({"aligned": "unknown"}, "no candles"),
-        ({"aligned": "no", "news": "contradicts"}, "price does not follow"),
-        ({"judge": "unavailable", "action": "skip"}, "no verdict of the model"),
-        ({"judge": "vetoed", "action": "skip"}, "vetoed"),
-        ({"news": "contradicts", "action": "skip"}, "news contradicts"),
-        ({"action": "hold"}, "the judge says hold"),
-        ({"confidence": "low"}, "confidence low is below min_confidence medium"),
-        ({"available_at": 60_001 + 30_000}, "came 30 s after the close, too late"),
-        ({"available_at": 60_000 + 30_000}, None),
-        ({"available_at": 100_000, "confirmed": "[[60000, 120000]]"}, None),
+        ({}, "enter", None),
+        ({"z": 2.7, "aligned": "no"}, "skip", "z 2.7 is below z_threshold 3"),
+        ({"z": 2.96}, "skip", "z 2.96 is below z_threshold 3"),
+        (
+            {"long_usd": 25_000.0, "short_usd": 75_000.0},
+            "skip",
+            "purity 75% is not above 75%",
+        ),
+        ({"aligned": "unknown", "trend_change": None}, "skip", "no candles"),
+        (
+            {"trend_change": -0.05, "news": "contradicts", "aligned": "no"},
+            "skip",
+            "price does not follow",
+        ),
+        ({"judge": "unavailable", **VETO}, "skip", "no verdict of the model"),
+        ({"judge": "vetoed", **VETO}, "skip", "vetoed"),
+        ({"news": "contradicts", **VETO}, "skip", "the news is against it"),
+        ({"action": "hold", "downgrade": 3}, "hold", "the judge is not convinced"),
+        (
+            {"z": 4.0, "news": "not_asked"},
+            "skip",
+            "confidence low is below min_confidence medium",
+        ),
+        (
+            {"available_at": 60_001 + 30_000},
+            "skip",
+            "its verdict came 30 s after the close, too late",
+        ),
+        ({"available_at": 60_000 + 30_000}, "enter", None),
     ],
 )
-def test_the_first_gate_that_fails_is_named(changes: dict[str, Any], gate: str | None) -> None:
-    found = row(**changes)
-    said = refused_by(found, json.loads(found["inputs"]), SETTINGS)
+def test_the_first_gate_that_fails_is_named(
+    changes: dict[str, Any], verb: str, gate: str | None
+) -> None:
+    line = told(row(**changes))
+    said = line["refused_by"]
     assert said is None if gate is None else (said or "").startswith(gate)
-    assert signal(found, SETTINGS)["guarded"] == 2
+    assert (line["guarded"], line["verb"]) == (2, verb)
+
+
+def test_a_verdict_that_came_late_for_one_minute_may_be_in_time_for_the_next() -> None:
+    found = row(available_at=100_000, confirmed="[[60000, 120000]]")
+    assert story_of_verdict(found, minutes(9.0), IN_FORCE).enters
 
 
 def test_a_pair_that_the_bot_does_not_trade_is_no_open_gate() -> None:
-    assert signal(row(), SETTINGS, {"x", "y"})["refused_by"] is None
-    assert signal(row(), SETTINGS, {"y"})["refused_by"] == "not in the bot's whitelist now"
-    first = signal(row(aligned="no"), SETTINGS, {"y"})["refused_by"]
-    assert first == "price does not follow"
+    assert told(row(), ["x", "y"])["refused_by"] is None
+    outside = told(row(), ["y"])
+    assert outside["refused_by"] == "not in the bot's whitelist now"
+    assert outside["words"] == "not entered: not in the bot's whitelist now"
+    assert told(row(trend_change=-0.05), ["y"])["refused_by"] == "price does not follow"
     # A bot that did not tell its list is not said to have an empty one.
-    assert signal(row(), SETTINGS)["refused_by"] is None
+    assert told(row())["refused_by"] is None
 
 
 def test_a_wave_whose_beginning_was_not_seen_is_no_open_gate() -> None:
-    said = "the wave's beginning was not seen"
-    assert signal(row(), SETTINGS, frozenset(), {("x", "x", 1)})["refused_by"] == said
-    assert signal(row(), SETTINGS, frozenset(), {("x", "x", 2)})["refused_by"] is None
+    assert story_of_verdict(row(), minutes(9.0), IN_FORCE).refused_by is None
+    unseen = story_of_verdict(row(), minutes(9.0, steady=False), IN_FORCE)
+    assert unseen.refused_by == "its beginning was not seen"
     # What the measured gates say comes first, as a bot asks them in that order.
-    low = signal(row(z=2.7), SETTINGS, frozenset(), {("x", "x", 1)})["refused_by"]
-    assert low == "z 2.7 is below z_threshold 3"
+    low = story_of_verdict(row(), minutes(2.7, steady=False), IN_FORCE)
+    assert low.refused_by == "z 2.7 is below z_threshold 3"
 
 
-def test_waves_whose_beginning_was_not_seen_are_told_from_those_nobody_knows(
-    tmp_path: Path,
-) -> None:
-    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    writer = Writer(open_engine(url))
-    base = {
-        "direction": "SHORT", "start_ms": 60_000, "pair": "p", "last_ms": 60_000, "minutes": 1,
-        "strength": "strong", "peak_z": 9.0, "peak_usd": 1.0, "available_at": 1,
-    }  # fmt: skip
-    rows = [
-        {**base, "base_asset": name, "seen": seen}
-        for name, seen in (("A", True), ("B", False), ("C", None))
-    ]
-    with writer.engine.begin() as connection:
-        connection.execute(schema.waves.insert(), rows)
-    assert PageReader(url).unseen_waves(0) == {("B", "SHORT", 60_000)}
-    assert PageReader(url).unseen_waves(60_001) == set()
-    writer.close()
+def test_a_verdict_between_two_candles_of_the_strategy_is_no_entry() -> None:
+    slow = in_force_of(SETTINGS, {}, 5 * MINUTE_MS, None, "a test")
+    said = story_of_verdict(row(), minutes(9.0), slow).refused_by
+    assert said == "no candle of 5 min closed in the minutes that it was judged for"
 
 
 def test_a_tape_gives_each_viewer_each_item_once() -> None:
@@ -195,7 +233,7 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
     asked = row(
         base_asset="BTC", downgrade=0, inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "c1"})
     )
-    found = record(PageReader(url), asked, SETTINGS)
+    found = record(PageReader(url), asked, IN_FORCE)
     titles = None if found["news"] is None else [item["title"] for item in found["news"]]
     assert (titles, found["asked"]) == (shown, True)
     if given is SOME:
@@ -205,8 +243,8 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
         downgrade=0,
         inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "pruned"}),
     )
-    assert record(PageReader(url), gone, SETTINGS)["call"] is None
-    assert record(PageReader(url), row(downgrade=0), SETTINGS)["asked"] is False
+    assert record(PageReader(url), gone, IN_FORCE)["call"] is None
+    assert record(PageReader(url), row(downgrade=0), IN_FORCE)["asked"] is False
 
 
 def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:

@@ -37,7 +37,7 @@ COINS = ("BTC", "ETH")
 GATE = VENUES["gate"]
 
 
-class Place:
+class StoreWithGap:
     """A store that heard all of OKX but for twenty minutes, an hour ago."""
 
     def __init__(self, path: Path, sim: Simulator, world: World) -> None:
@@ -87,13 +87,13 @@ def market() -> Iterator[tuple[Simulator, World]]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, market: tuple[Simulator, World]) -> Iterator[Place]:
-    found = Place(tmp_path / "store.sqlite", *market)
+def place(tmp_path: Path, market: tuple[Simulator, World]) -> Iterator[StoreWithGap]:
+    found = StoreWithGap(tmp_path / "store.sqlite", *market)
     yield found
     found.close()
 
 
-def test_a_gap_gets_what_the_venue_published_then(place: Place) -> None:
+def test_a_gap_gets_what_the_venue_published_then(place: StoreWithGap) -> None:
     span = Interval(place.begin_ms, place.now_ms)
     reports = list(
         fill_coins(place.writer, place.reader, "okx", COINS, span, place.now_ms, place.fetch)
@@ -115,7 +115,7 @@ def test_a_gap_gets_what_the_venue_published_then(place: Place) -> None:
     assert list(again) == []
 
 
-def test_only_what_the_history_proves_is_filled(place: Place) -> None:
+def test_only_what_the_history_proves_is_filled(place: StoreWithGap) -> None:
     """The venue keeps ten minutes less than the gap is old."""
     kept_ms = place.gap.start_ms + 10 * MINUTE_MS
 
@@ -133,7 +133,7 @@ def test_only_what_the_history_proves_is_filled(place: Place) -> None:
     assert span.end_ms == place.gap.end_ms
 
 
-def test_without_any_row_nothing_is_proven(place: Place) -> None:
+def test_without_any_row_nothing_is_proven(place: StoreWithGap) -> None:
     def silent(path: str, parameters: Any) -> Any:
         return {"code": "0", "data": [], "msg": ""}
 
@@ -145,7 +145,7 @@ def test_without_any_row_nothing_is_proven(place: Place) -> None:
 @pytest.mark.parametrize(
     "answer", [{"code": "50011", "msg": "Too Many Requests", "data": []}, [], {"code": "0"}]
 )
-def test_a_refusal_is_an_error_and_fills_nothing(place: Place, answer: Any) -> None:
+def test_a_refusal_is_an_error_and_fills_nothing(place: StoreWithGap, answer: Any) -> None:
     with pytest.raises(FeedError, match="BTC-USDT-SWAP"):
         fill_gap(
             place.writer, place.reader, "okx", "BTC", place.gap, place.now_ms, lambda *_: answer
@@ -153,7 +153,7 @@ def test_a_refusal_is_an_error_and_fills_nothing(place: Place, answer: Any) -> N
     assert gaps(place.reader, "okx", "BTC", place.gap) == [place.gap]
 
 
-async def test_the_sidecar_fills_by_itself_and_counts_it(place: Place) -> None:
+async def test_the_sidecar_fills_by_itself_and_counts_it(place: StoreWithGap) -> None:
     settings = load_settings({"liq_provider": {"venues": {"okx": {"rest_url": place.sim.url}}}}, {})
     with ThreadPoolExecutor(1) as pool:
         filler = GapFiller(
@@ -177,7 +177,7 @@ async def test_the_sidecar_fills_by_itself_and_counts_it(place: Place) -> None:
     assert filler.stats.orders > 20
 
 
-async def test_a_dead_history_is_counted_and_tried_again(place: Place) -> None:
+async def test_a_dead_history_is_counted_and_tried_again(place: StoreWithGap) -> None:
     settings = load_settings(
         {"liq_provider": {"venues": {"okx": {"rest_url": "http://127.0.0.1:9"}}}}, {}
     )
@@ -202,7 +202,7 @@ async def test_a_dead_history_is_counted_and_tried_again(place: Place) -> None:
 
 
 def test_the_command_fills_and_says_what_cannot_be(
-    place: Place,
+    place: StoreWithGap,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -34,7 +34,7 @@ def time_of(minute: int) -> pd.Timestamp:
 
 
 @dataclass
-class Script:
+class CoinScript:
     """
     What happens to a coin.
 
@@ -50,7 +50,7 @@ class Script:
     spikes: dict[int, float] = field(default_factory=dict)
 
 
-def candles(base: str, script: Script) -> pd.DataFrame:
+def candles(base: str, script: CoinScript) -> pd.DataFrame:
     """Candles rounded to the tick, as lookahead-analysis needs them."""
     _, first, digits = BASES[base]
     change = np.where(np.arange(MINUTES) % 2, 3.0, -1.0) * script.drift
@@ -76,7 +76,7 @@ def candles(base: str, script: Script) -> pd.DataFrame:
     )
 
 
-def liquidations(base: str, script: Script) -> list[Liquidation]:
+def liquidations(base: str, script: CoinScript) -> list[Liquidation]:
     """Small ones all the time, and the waves."""
     pair, price, _ = BASES[base]
     rng = np.random.default_rng(len(base) + int(price))
@@ -107,7 +107,7 @@ def liquidations(base: str, script: Script) -> list[Liquidation]:
     return made
 
 
-def write_history(base: Path, scripts: dict[str, Script]) -> None:
+def write_history(base: Path, scripts: dict[str, CoinScript]) -> None:
     """Candle files and store below ``base``."""
     datadir = base / "user_data" / "data" / "binance"
     (datadir / "futures").mkdir(parents=True)
@@ -126,7 +126,7 @@ def write_history(base: Path, scripts: dict[str, Script]) -> None:
     store.close()
 
 
-class Lab:
+class FreqtradeRuns:
     """Runs Freqtrade's commands on such a history."""
 
     def __init__(self, sim: Simulator, base: Path) -> None:

@@ -64,7 +64,7 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class TelegramMessage:
     """
     A message of the bot.
 
@@ -85,7 +85,7 @@ class FakeTelegram:
 
     def __init__(self, directory: Path) -> None:
         self.certificate, self._key = make_certificate(directory)
-        self.sent: list[Sent] = []
+        self.sent: list[TelegramMessage] = []
         self.refused: list[str] = []
         self.unknown: list[str] = []
         self.asked: set[str] = set()
@@ -134,7 +134,7 @@ class FakeTelegram:
         """The owner types a command; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._take, command)
 
-    def having(self, part: str) -> list[Sent]:
+    def having(self, part: str) -> list[TelegramMessage]:
         """:return: messages whose text has this in it"""
         return [message for message in list(self.sent) if part in message.text]
 
@@ -191,7 +191,7 @@ class FakeTelegram:
 
     def _sent(self, raw: str, parse_mode: object) -> dict[str, Any]:
         text = shown(raw) if parse_mode == "Markdown" else raw
-        self.sent.append(Sent(raw, text, time.time()))
+        self.sent.append(TelegramMessage(raw, text, time.time()))
         return self._message(text)
 
     # -- the proxy ------------------------------------------------------------------------

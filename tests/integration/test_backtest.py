@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.integration.harness import BTC, ETH, SOL, simulator
-from tests.integration.history import Lab, Script, time_of, write_history
+from tests.integration.history import CoinScript, FreqtradeRuns, time_of, write_history
 
 # A wave in minute m closes with candle m and is entered at the open of candle m + 1.
 BTC_WAVE, ETH_WAVE, ALL_WAVE = 200, 240, 300
@@ -16,28 +16,30 @@ SPAN = "1772323200-1772344000"
 
 SCRIPTS = {
     # Falls 4 % in the candle after the entry, after it had been down another 1 %.
-    "BTC": Script(
+    "BTC": CoinScript(
         -0.0002,
         {BTC_WAVE: 1e6, ALL_WAVE: 1e7},
         {BTC_WAVE + 2: -0.04, TURN: 0.03},
         {BTC_WAVE + 2: -0.01},
     ),
     # Touches the fallback stop in the candle after the entry.
-    "ETH": Script(0.0002, {ETH_WAVE: 1e6, ALL_WAVE: 1.2e7}, {TURN: -0.03}, {ETH_WAVE + 2: -0.03}),
-    "SOL": Script(0.0002, {ALL_WAVE: 1e7}, {TURN: -0.03}),
+    "ETH": CoinScript(
+        0.0002, {ETH_WAVE: 1e6, ALL_WAVE: 1.2e7}, {TURN: -0.03}, {ETH_WAVE + 2: -0.03}
+    ),
+    "SOL": CoinScript(0.0002, {ALL_WAVE: 1e7}, {TURN: -0.03}),
 }
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreqtradeRuns]:
     base = tmp_path_factory.mktemp("lab")
     write_history(base, SCRIPTS)
     with simulator() as sim:
-        yield Lab(sim, base)
+        yield FreqtradeRuns(sim, base)
 
 
 @pytest.fixture(scope="module")
-def trades(lab: Lab) -> pd.DataFrame:
+def trades(lab: FreqtradeRuns) -> pd.DataFrame:
     """With the defaults."""
     return lab.trades()
 
@@ -77,21 +79,23 @@ def test_the_fallback_is_filled_at_its_own_price(trades: pd.DataFrame) -> None:
     assert trade["close_rate"] / trade["open_rate"] == pytest.approx(0.98, abs=1e-4)
 
 
-def test_backtest_trail_same_believes_the_running_candle(lab: Lab) -> None:
+def test_backtest_trail_same_believes_the_running_candle(lab: FreqtradeRuns) -> None:
     trade = of(lab.trades(backtest_trail="same"), BTC, BTC_WAVE + 1)
     assert trade["close_date"] == time_of(BTC_WAVE + 2)
     assert trade["exit_reason"] == "trailing_stop_loss"
     assert trade["close_rate"] / trade["open_rate"] == pytest.approx(0.95 * 1.01, abs=2e-3)
 
 
-def test_backtest_entry_next_is_one_candle_later(lab: Lab) -> None:
+def test_backtest_entry_next_is_one_candle_later(lab: FreqtradeRuns) -> None:
     found = lab.trades(backtest_entry="next")
     assert len(found) == 5
     assert of(found, BTC, BTC_WAVE + 2)["enter_tag"] == "liq_short_strong_medium"
     of(found, SOL, ALL_WAVE + 2)
 
 
-def test_the_only_slot_goes_to_the_surest_and_not_to_the_first_in_the_list(lab: Lab) -> None:
+def test_the_only_slot_goes_to_the_surest_and_not_to_the_first_in_the_list(
+    lab: FreqtradeRuns,
+) -> None:
     found = lab.trades({"max_open_trades": 1})
     opened = [(row.pair, row.open_date) for row in found.itertuples()]
     assert opened == [
@@ -101,12 +105,12 @@ def test_the_only_slot_goes_to_the_surest_and_not_to_the_first_in_the_list(lab: 
     ]
 
 
-def test_recorded_verdicts_alone_trade_nothing_where_none_were_recorded(lab: Lab) -> None:
+def test_recorded_verdicts_alone_trade_nothing_where_none_were_recorded(lab: FreqtradeRuns) -> None:
     path = lab.config({}, backtest_verdicts="recorded")
     assert "No trades made" in lab.run("backtesting", "--cache", "none", config=path)
 
 
-def test_there_is_no_lookahead_bias(lab: Lab) -> None:
+def test_there_is_no_lookahead_bias(lab: FreqtradeRuns) -> None:
     told = lab.run(
         *("lookahead-analysis", "--strategy", "LiqTrend"),
         *("--minimum-trade-amount", "4", "--targeted-trade-amount", "5"),
@@ -117,7 +121,7 @@ def test_there_is_no_lookahead_bias(lab: Lab) -> None:
     assert cells[2] == "No", told[-3000:]
 
 
-def test_there_is_no_recursive_bias(lab: Lab) -> None:
+def test_there_is_no_recursive_bias(lab: FreqtradeRuns) -> None:
     told = lab.run(
         *("recursive-analysis", "--strategy", "LiqTrend", "-p", BTC),
         *("--startup-candle", "30", "90"),
@@ -129,7 +133,7 @@ def test_there_is_no_recursive_bias(lab: Lab) -> None:
     assert all("liq_trend" not in line and "liq_level" not in line for line in table), told
 
 
-def test_hyperopt_runs_in_several_processes(lab: Lab) -> None:
+def test_hyperopt_runs_in_several_processes(lab: FreqtradeRuns) -> None:
     """The strategy, with what it has read, is pickled for each of them."""
     told = lab.run(
         *("hyperopt", "--spaces", "buy", "sell", "-e", "4", "-j", "2", "--min-trades", "1"),
@@ -139,14 +143,14 @@ def test_hyperopt_runs_in_several_processes(lab: Lab) -> None:
     assert "Best result" in told
 
 
-def test_a_backtest_without_a_store_says_what_to_do(lab: Lab, tmp_path: Path) -> None:
+def test_a_backtest_without_a_store_says_what_to_do(lab: FreqtradeRuns, tmp_path: Path) -> None:
     path = lab.config({}, store=f"sqlite:///{tmp_path / 'none.sqlite'}")
     with pytest.raises(AssertionError, match=r"liq_provider\.store: no liquidations") as told:
         lab.run("backtesting", config=path)
     assert "Traceback" not in str(told.value)
 
 
-def test_plot_dataframe_draws_the_waves(lab: Lab) -> None:
+def test_plot_dataframe_draws_the_waves(lab: FreqtradeRuns) -> None:
     lab.run("plot-dataframe", "-p", BTC, "--timerange", SPAN)
     drawn = list((lab.base / "user_data" / "plot").glob("*.html"))
     assert len(drawn) == 1

@@ -142,7 +142,7 @@ def test_no_upgrade_closes_it_and_it_is_no_entry_of_the_wave(
     assert bot.open[BTC].enter_tag == "mine_low"
     told = [text for text in bot.messages if "strong wave SHORT" in text]
     assert len(told) == 1
-    assert "not entered, `a position of this pair is open`" in told[0]
+    assert "not entered: `a position of this pair is open`" in told[0]
     RPC(bot.freqtrade)._rpc_force_exit(str(bot.open[BTC].id))
     bot.loop()
     assert bot.open == {}

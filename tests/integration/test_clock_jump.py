@@ -54,7 +54,7 @@ def test_it_is_named_in_the_next_loop_and_no_wave_is_announced(tmp_path: Path) -
             print(f"named after {(now_ms() - jumped_ms) / 1000:.1f} s, with a loop each second")
             wave(store, close_ms, {"BTC": ("SHORT", 9)})
             until(says("strong wave SHORT"), 20)
-            assert says("not entered, `this machine's clock jumped by +7.0 s")()
+            assert says("not entered: `this machine's clock jumped by +7.0 s")()
             assert not says("enter (medium)")()
             clock.set(0)
             until(says("entries are possible again", "enter (medium)", "was created for BTC"), 20)

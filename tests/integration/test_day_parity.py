@@ -29,7 +29,7 @@ from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.evidence import Evidence
+from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.sidecar.pair_names import PairNames
@@ -47,7 +47,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES
 from tests.integration.harness import Bot, bot_config, simulator
-from tests.integration.history import Lab
+from tests.integration.history import FreqtradeRuns
 from tests.live_hour import disturbed
 from tests.simulator.helpers import tables
 
@@ -89,7 +89,7 @@ def scripted() -> Iterator[ScriptedWave]:
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenTrade:
     """One trade."""
 
     pair: str
@@ -133,7 +133,7 @@ class Sidecar:
             return self.now_ms
 
         log = VerdictLog(self.writer, self._pool, now_ms)
-        self.judge = WaveJudge(log, Evidence(candles, None, settings), settings, now_ms)
+        self.judge = WaveJudge(log, CaseSource(candles, None, settings), settings, now_ms)
         self._import_history()
         end_ms = START_MS + (MINUTES + 1) * MINUTE_MS
         self.tape = iter(disturbed(world.tape(START_MS, end_ms), 1))
@@ -210,9 +210,9 @@ class Day:
     :param waves: minutes in which the sidecar saw a wave above its floor
     """
 
-    lab: Lab
+    lab: FreqtradeRuns
     world: World
-    live: list[Taken]
+    live: list[TakenTrade]
     waves: int
 
 
@@ -238,7 +238,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
             bot.close()
             sidecar.close()
             write_candles(base, world)
-            yield Day(Lab(sim, base), world, live, waves)
+            yield Day(FreqtradeRuns(sim, base), world, live, waves)
 
 
 def config(sim: Simulator, base: Path) -> dict[str, Any]:
@@ -265,8 +265,8 @@ def live_day(sidecar: Sidecar, bot: Bot, clock: Any) -> int:
     return waves
 
 
-def taken(trade: Any) -> Taken:
-    return Taken(
+def taken(trade: Any) -> TakenTrade:
+    return TakenTrade(
         trade.pair,
         trade.is_short,
         pd.Timestamp(trade.open_date_utc).floor("min"),
@@ -294,12 +294,12 @@ def write_candles(base: Path, world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def tested(day: Day) -> list[Taken]:
+def tested(day: Day) -> list[TakenTrade]:
     """The same day, backtested with the verdicts that were recorded."""
     return backtest(day, "recorded")
 
 
-def backtest(day: Day, verdicts: str) -> list[Taken]:
+def backtest(day: Day, verdicts: str) -> list[TakenTrade]:
     section = SECTION | {"backtest_verdicts": verdicts, "min_coverage": 0}
     overrides = {"max_open_trades": 4, "exchange": config(day.lab.sim, day.lab.base)["exchange"]}
     path = day.lab.config(overrides, **section)
@@ -319,7 +319,7 @@ def backtest(day: Day, verdicts: str) -> list[Taken]:
     from freqtrade.data.btanalysis import load_backtest_data
 
     return [
-        Taken(
+        TakenTrade(
             row.pair,
             row.is_short,
             row.open_date,
@@ -336,7 +336,7 @@ def backtest(day: Day, verdicts: str) -> list[Taken]:
 FEATURES_OF_LAB = {"baseline_hours": 2, "min_baseline_segments": 12, "min_active_segments": 5}
 
 
-def key(trade: Taken) -> tuple[object, ...]:
+def key(trade: TakenTrade) -> tuple[object, ...]:
     return trade.candle, trade.pair, trade.is_short, trade.tag
 
 
@@ -353,13 +353,13 @@ def test_the_day_has_what_it_takes(day: Day) -> None:
 
 @pytest.mark.parametrize("verdicts", ["recorded", "matrix"])
 def test_live_and_backtest_take_the_same_entries(
-    day: Day, tested: list[Taken], verdicts: str
+    day: Day, tested: list[TakenTrade], verdicts: str
 ) -> None:
     found = tested if verdicts == "recorded" else backtest(day, verdicts)
     assert sorted(key(trade) for trade in found) == sorted(key(trade) for trade in day.live)
 
 
-def test_they_exit_for_the_same_reasons_within_a_candle(day: Day, tested: list[Taken]) -> None:
+def test_they_exit_for_the_same_reasons_within_a_candle(day: Day, tested: list[TakenTrade]) -> None:
     pairs = list(zip(sorted(day.live, key=key), sorted(tested, key=key), strict=True))
     different = [
         (live, back)
@@ -370,7 +370,9 @@ def test_they_exit_for_the_same_reasons_within_a_candle(day: Day, tested: list[T
     assert not different, different
 
 
-def test_fill_prices_differ_by_what_happens_within_a_candle(day: Day, tested: list[Taken]) -> None:
+def test_fill_prices_differ_by_what_happens_within_a_candle(
+    day: Day, tested: list[TakenTrade]
+) -> None:
     for live, back in zip(sorted(day.live, key=key), sorted(tested, key=key), strict=True):
         assert live.entry == pytest.approx(back.entry, rel=0.001), "a few seconds after the open"
         assert live.exit == pytest.approx(back.exit, rel=0.006), "live looks every few seconds"

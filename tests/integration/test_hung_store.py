@@ -47,7 +47,7 @@ def server() -> Iterator[str]:
 
 
 @dataclass
-class Place:
+class FaultyStore:
     """A store, and the fault that it can have."""
 
     store: Store
@@ -55,16 +55,16 @@ class Place:
 
 
 @pytest.fixture(params=["stopped server", "hung mount"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyStore]:
     if request.param == "stopped server":
         address = request.getfixturevalue("server")
         store = open_store(tmp_path, faults.new_database(address, f"liq_{time.time_ns()}"))
-        yield Place(store, lambda: faults.stopped(address))
+        yield FaultyStore(store, lambda: faults.stopped(address))
     else:
         mount = tmp_path / "mount"
         mount.mkdir()
         store = open_store(mount)
-        yield Place(store, lambda: faults.hung(mount))
+        yield FaultyStore(store, lambda: faults.hung(mount))
     store.close()
 
 
@@ -95,7 +95,7 @@ def says_that_there_are_no_entries(bot: Bot) -> bool:
 
 
 def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
-    sim: Simulator, place: Place, tmp_path: Path
+    sim: Simulator, place: FaultyStore, tmp_path: Path
 ) -> None:
     with running(bot_config(sim, tmp_path, store=place.store.url), tmp_path) as bot:
         holding(bot, place.store)
@@ -114,7 +114,7 @@ def test_a_stop_that_is_crossed_closes_the_position_in_the_next_loop(
 
 
 def test_a_bot_that_starts_meanwhile_has_its_exits(
-    sim: Simulator, place: Place, tmp_path: Path
+    sim: Simulator, place: FaultyStore, tmp_path: Path
 ) -> None:
     config = bot_config(sim, tmp_path, store=place.store.url)
     with running(config, tmp_path) as before:
@@ -140,7 +140,7 @@ def test_a_bot_that_starts_meanwhile_has_its_exits(
 
 
 def test_a_bot_that_is_configured_anew_has_its_exits_and_leaves_no_thread(
-    sim: Simulator, place: Place, tmp_path: Path
+    sim: Simulator, place: FaultyStore, tmp_path: Path
 ) -> None:
     with running(bot_config(sim, tmp_path, store=place.store.url), tmp_path) as bot:
         holding(bot, place.store)

@@ -36,7 +36,7 @@ from tests.integration.harness import (
     until,
 )
 from tests.integration.harness import served as in_thread
-from tests.integration.telegram_api import CHAT, TOKEN, FakeTelegram, Receiver, Sent
+from tests.integration.telegram_api import CHAT, TOKEN, FakeTelegram, Receiver, TelegramMessage
 
 # Of a model that was told what to say by a headline.
 HOSTILE = "_so_ *buy* [coins](https://evil.example) `now` /forceexit all @everyone " + "x" * 300
@@ -52,10 +52,10 @@ SPENT = {
 
 
 @dataclass
-class Run:
+class BotRun:
     """What came of it."""
 
-    telegram: list[Sent] = field(default_factory=list)
+    telegram: list[TelegramMessage] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     answers: dict[str, list[str]] = field(default_factory=dict)
     posts: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +97,7 @@ def config_of(sim: Simulator, base: Path, hook: Receiver) -> dict[str, Any]:
     }
 
 
-def act(run: Run, sim: Simulator, store: Store, telegram: FakeTelegram, config: Any) -> None:
+def act(run: BotRun, sim: Simulator, store: Store, telegram: FakeTelegram, config: Any) -> None:
     """A wave, an entry, a stop, a budget that is spent, commands, and data that goes stale."""
     until(lambda: telegram.having("has not settled a minute yet"), 60)
     close_ms = fresh_minute(30)
@@ -153,9 +153,9 @@ def ask(config: dict[str, Any], path: str, **parameters: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotRun]:
     base = tmp_path_factory.mktemp("messages")
-    found = Run()
+    found = BotRun()
     store = open_store(base)
     with (
         simulator() as sim,
@@ -197,14 +197,14 @@ def once(texts: list[str], *parts: str) -> str:
     return text
 
 
-def test_telegram_is_asked_and_nobody_else(run: Run) -> None:
+def test_telegram_is_asked_and_nobody_else(run: BotRun) -> None:
     assert run.tunnels == {"api.telegram.org:443"}
     assert run.refused == []
     assert "TelegramError" not in run.log
     assert "Traceback" not in without_torn_session(run.log)
 
 
-def test_each_thing_is_said_once_and_briefly(run: Run) -> None:
+def test_each_thing_is_said_once_and_briefly(run: BotRun) -> None:
     ours = run.ours()
     assert len(ours) == len(set(ours)) == 8, ours
     assert all(len(text) <= LIMIT for text in ours)
@@ -215,7 +215,7 @@ def test_each_thing_is_said_once_and_briefly(run: Run) -> None:
     once(ours, "llm.budget.calls_per_day", "2,000 of 2,000")
 
 
-def test_a_wave_is_told_with_its_verdict_and_a_hostile_reason_is_only_text(run: Run) -> None:
+def test_a_wave_is_told_with_its_verdict_and_a_hostile_reason_is_only_text(run: BotRun) -> None:
     text = once(run.ours(), "wave SHORT")
     head = f"`{BTC}`: strong wave SHORT, z 9.0, purity 98%, $1,000,000: enter (medium), `"
     assert text.startswith(head)
@@ -227,7 +227,7 @@ def test_a_wave_is_told_with_its_verdict_and_a_hostile_reason_is_only_text(run: 
     )
 
 
-def test_freqtrade_tells_the_trade_and_liqtrend_which_stop_it_was(run: Run) -> None:
+def test_freqtrade_tells_the_trade_and_liqtrend_which_stop_it_was(run: BotRun) -> None:
     texts = [message.text for message in run.telegram]
     once(texts, "New Trade (#1)", BTC, "Enter Tag: liq_short_strong_medium")
     once(texts, "Exited", BTC, "Exit Reason: stoploss_on_exchange")
@@ -236,7 +236,7 @@ def test_freqtrade_tells_the_trade_and_liqtrend_which_stop_it_was(run: Run) -> N
     assert ", 2% against the entry at " in closed
 
 
-def test_commands_are_answered_with_our_tags_and_data(run: Run) -> None:
+def test_commands_are_answered_with_our_tags_and_data(run: BotRun) -> None:
     entries, exits = run.answers["/entries"], run.answers["/exits"]
     assert any("liq_short_strong_medium" in text and "(1)" in text for text in entries)
     assert any("stoploss_on_exchange" in text and "(1)" in text for text in exits)
@@ -248,12 +248,12 @@ def test_commands_are_answered_with_our_tags_and_data(run: Run) -> None:
     assert first == "Found custom-data entry: "
 
 
-def custom_data(run: Run) -> dict[str, Any]:
+def custom_data(run: BotRun) -> dict[str, Any]:
     (trade,) = run.api["custom_data"]
     return {item["key"]: item["value"] for item in trade["custom_data"]}
 
 
-def test_a_trade_carries_its_reasons(run: Run) -> None:
+def test_a_trade_carries_its_reasons(run: BotRun) -> None:
     found = custom_data(run)
     expected = {
         "liq_direction": "SHORT",
@@ -269,7 +269,7 @@ def test_a_trade_carries_its_reasons(run: Run) -> None:
     assert found["liq_exit"].startswith("fallback stop at ")
 
 
-def test_webhooks_get_the_same(run: Run) -> None:
+def test_webhooks_get_the_same(run: BotRun) -> None:
     texts = [post["text"] for post in run.posts]
     for text in run.ours():
         assert texts.count(text) == 1, text
@@ -278,7 +278,7 @@ def test_webhooks_get_the_same(run: Run) -> None:
     once(texts, f"{BTC} Short #1 closed at ", "stoploss_on_exchange")
 
 
-def test_frequi_is_given_the_columns_and_the_waves(run: Run) -> None:
+def test_frequi_is_given_the_columns_and_the_waves(run: BotRun) -> None:
     assert run.api["plot_config"] == PLOT_CONFIG
     candles = run.api["candles"]
     drawn = {name for plot in PLOT_CONFIG["subplots"].values() for name in plot}

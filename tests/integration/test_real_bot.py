@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store.confirmation import Confirmed
+from liq_provider.store.verdict_minutes import Confirmed
 from tests.bot.helpers import Store, stored
 from tests.integration.harness import (
     BTC,
@@ -134,7 +134,7 @@ def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
         assert bot.messages.count("LiqTrend: entries are possible again.") == 1
         told = [text for text in bot.messages if "strong wave SHORT" in text]
         assert len(told) == 2
-        assert "not entered, `the clock is +60.0 s off the exchange's" in told[0]
+        assert "not entered: `the clock is +60.0 s off the exchange's" in told[0]
         assert "enter (medium)" in told[1], "only when it is entered"
 
 

@@ -20,7 +20,7 @@ from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.history.importer import import_files
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import venue_urls
@@ -51,9 +51,9 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[RuntimeFiles]:
+def files(tmp_path: Path) -> Iterator[SidecarFiles]:
     """The runtime files; a sidecar that is left is ended."""
-    found = RuntimeFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
+    found = SidecarFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
     yield found
     pid = running_pid(found)
     if pid is not None:
@@ -95,7 +95,7 @@ def loops(bot: Bot, until_s: float) -> None:
 
 
 def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
-    sim: Simulator, files: RuntimeFiles, tmp_path: Path
+    sim: Simulator, files: SidecarFiles, tmp_path: Path
 ) -> None:
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
     with running(bot_config(sim, tmp_path, **section(sim)), tmp_path) as bot:
@@ -166,15 +166,15 @@ def sidecars(base: Path) -> list[psutil.Process]:
 
 
 def test_racing_autostarts_leave_one_sidecar(
-    sim: Simulator, files: RuntimeFiles, tmp_path: Path
+    sim: Simulator, files: SidecarFiles, tmp_path: Path
 ) -> None:
     config = bot_config(sim, tmp_path, **section(sim)) | {"timeframe": "1m"}
     own = sidecar_config(config, load_settings(config, {}), tmp_path)
     program = (
         "import json, sys, warnings; from pathlib import Path\n"
         "from liq_provider.bot.autostart import Autostart\n"
-        "from liq_provider.sidecar.files import RuntimeFiles\n"
-        "files = RuntimeFiles(Path(sys.argv[1])); files.beat()\n"
+        "from liq_provider.sidecar.sidecar_files import SidecarFiles\n"
+        "files = SidecarFiles(Path(sys.argv[1])); files.beat()\n"
         "Autostart(files, json.loads(sys.stdin.read())).ensure()\n"
     )
     racers = [
@@ -195,7 +195,7 @@ def test_racing_autostarts_leave_one_sidecar(
 
 
 def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
-    sim: Simulator, files: RuntimeFiles, tmp_path: Path
+    sim: Simulator, files: SidecarFiles, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(bot_config(sim, tmp_path, **section(sim))))

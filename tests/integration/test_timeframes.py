@@ -16,7 +16,7 @@ from liq_provider.config.settings import load_settings
 from liq_provider.store.bar_rows import put_bars
 from liq_provider.store.database import open_engine
 from tests.integration.harness import BTC, ROOT, bot_config, simulator
-from tests.integration.history import Lab
+from tests.integration.history import FreqtradeRuns
 
 HOUR_MS = 3_600_000
 HOURS = 400
@@ -39,7 +39,7 @@ def test_each_preset_fits_its_timeframe(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def hourly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def hourly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreqtradeRuns]:
     """Hourly candles and vendors' bars of BTC."""
     base = tmp_path_factory.mktemp("hourly")
     rng = np.random.default_rng(4)
@@ -67,7 +67,7 @@ def hourly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     put_bars(engine, [bar(hour, rng) for hour in range(HOURS) if hour != 100])
     engine.dispose()
     with simulator() as sim:
-        yield Lab(sim, base)
+        yield FreqtradeRuns(sim, base)
 
 
 def bar(hour: int, rng: np.random.Generator) -> dict[str, object]:
@@ -85,7 +85,7 @@ def bar(hour: int, rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-def config(lab: Lab, **section: object) -> Path:
+def config(lab: FreqtradeRuns, **section: object) -> Path:
     """The 1h preset on the vendor's bars."""
     found = bot_config(lab.sim, lab.base)
     preset = json.loads((ROOT / "configs" / "timeframe-1h.json").read_text())
@@ -102,7 +102,7 @@ def config(lab: Lab, **section: object) -> Path:
     return path
 
 
-def test_a_backtest_on_bars_enters_after_the_hour_of_the_wave(hourly: Lab) -> None:
+def test_a_backtest_on_bars_enters_after_the_hour_of_the_wave(hourly: FreqtradeRuns) -> None:
     results = hourly.base / "results"
     results.mkdir()
     told = hourly.run(
@@ -122,12 +122,12 @@ def test_a_backtest_on_bars_enters_after_the_hour_of_the_wave(hourly: Lab) -> No
     assert "!!!" not in told
 
 
-def test_little_coverage_frames_the_result(hourly: Lab) -> None:
+def test_little_coverage_frames_the_result(hourly: FreqtradeRuns) -> None:
     told = hourly.run(*("backtesting", "--cache", "none"), config=config(hourly, min_coverage=1.0))
     assert told.count("!!! ONLY 99.7% OF THE CANDLES HAVE KNOWN LIQUIDATIONS") == 2
 
 
-def test_bars_that_are_too_coarse_are_named(hourly: Lab, tmp_path: Path) -> None:
+def test_bars_that_are_too_coarse_are_named(hourly: FreqtradeRuns, tmp_path: Path) -> None:
     path = config(hourly)
     text = json.loads(path.read_text())
     text["timeframe"] = "15m"
@@ -142,7 +142,7 @@ def test_bars_that_are_too_coarse_are_named(hourly: Lab, tmp_path: Path) -> None
     )
 
 
-def test_there_is_no_bias_on_bars(hourly: Lab) -> None:
+def test_there_is_no_bias_on_bars(hourly: FreqtradeRuns) -> None:
     path = config(hourly, backtest_verdicts="matrix")
     told = hourly.run(
         *("lookahead-analysis", "--minimum-trade-amount", "2", "--targeted-trade-amount", "3"),
@@ -159,7 +159,7 @@ def test_there_is_no_bias_on_bars(hourly: Lab) -> None:
     assert "No lookahead bias on indicators found" in told
 
 
-def test_hyperopt_chooses_among_windows_that_were_computed_once(hourly: Lab) -> None:
+def test_hyperopt_chooses_among_windows_that_were_computed_once(hourly: FreqtradeRuns) -> None:
     path = config(hourly, hyperopt_windows=["60/96", "120/240"])
     told = hourly.run(
         *("hyperopt", "--spaces", "buy", "-e", "12", "-j", "2", "--min-trades", "1"),

@@ -75,7 +75,7 @@ async def test_a_look_ahead_that_fails_is_counted_and_the_settled_minute_judges(
             raise StoreError("disk full")
 
         with monkeypatch.context() as broken:
-            broken.setattr(judge._evidence, "expected", fails)
+            broken.setattr(judge._cases, "expected", fails)
             await judge.foresee([found], {"BTC": PAIR})
         assert judge.questions is not None
         assert judge.questions.early == EarlyStats(failed=1)

@@ -1,249 +1,233 @@
-"""``explain``: every gate in order, each failing in turn, with the numbers of the features."""
+"""Every combination of gates, and everybody who tells of them."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from liq_provider.config.settings import Settings
-from liq_provider.core.coverage import Interval
+from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import Liquidation, PositionSide
-from liq_provider.judge.gates import Gate, explain
-from liq_provider.measure.minute_grid import FeatureParams
-from liq_provider.store.booking import Incoming
-from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
-from liq_provider.store.reader import Reader
-from liq_provider.store.writer import Writer
-from tests.bot.helpers import verdict
+from liq_provider.judge.decisions import CandleTrend, Decisions, decide
+from liq_provider.judge.gates import NAMES, OF_WAVE, DecisionStory, tell
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.matrix import Confidence, News
+from liq_provider.judge.standing import OF_BOT, TROUBLES, Standing
+from liq_provider.judge.verdict_story import story_of_verdict
+from liq_provider.measure.feature_rows import FeatureRows, State
+from tests.bot.helpers import at, feature_rows, settings, verdict
 
-T0 = 1_735_689_600_000
-NAMES = [
-    "coverage",
-    "baseline",
-    "activity",
-    "count",
-    "size",
-    "z",
-    "purity",
-    "wave",
-    "beginning",
-    "trend",
-    "verdict",
-    "matrix",
-    "confidence",
-    "once per wave",
-]
-FALLING = 100 * 0.998 ** np.arange(40.0)
-RISING = FALLING[::-1]
+CLOSE = at(40)
+PAIR = "BTC/USDT:USDT"
 
 
-@dataclass
-class Scene:
+@dataclass(frozen=True)
+class Combination:
     """
-    A store whose last minutes hold one wave of long liquidations; every part can be changed.
+    One way in which a candle's gates may stand.
 
-    :param background_every: minutes between background orders
-    :param orders: (side, usd) in the last minute before the close
-    :param hole: first and end of unknown minutes, counted back from the close
+    :param before: what news said of the minute before, if that was a wave that was let in
     """
 
-    hours: int = 26
-    background_every: int = 3
-    orders: tuple[tuple[PositionSide, float], ...] = (("long", 30_000.0),) * 6
-    earlier: tuple[tuple[PositionSide, float], ...] = ()
-    covered_until: int | None = None
-    hole: tuple[int, int] | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    closes: Any = field(default_factory=lambda: FALLING)
-    mode: Any = "matrix"
+    state: State = State.READY
+    count: int = 10
+    usd: float = 1e6
+    z: float = 9.0
+    share: float = 0.98
+    seen: bool = True
+    price: int | None = -1
+    said: str | None = "enter"
+    news: News = News.NONE
+    before: News | None = None
 
-    @property
-    def close_ms(self) -> int:
-        return T0 + self.hours * 60 * MINUTE_MS
+    def rows(self) -> FeatureRows:
+        """The candle's minute, and perhaps one before that was entered already."""
+        minutes = {40: (self.z, self.share)}
+        if self.before is not None:
+            minutes = {39: (9.0, 0.98), **minutes}
+        made = feature_rows(minutes, usd=self.usd, count=self.count)
+        state = np.where(made.close_ms == CLOSE, int(self.state), int(State.READY))
+        z = np.where(state == State.READY, made.z, np.nan)
+        steady = np.full(len(made), self.seen)
+        return replace(made, state=state, z=z, steady=steady)
 
-    def build(self, url: str) -> Reader:
-        writer = Writer(open_engine(url))
-        items = []
-        for minute in range(0, self.hours * 60 - 20, self.background_every):
-            side: PositionSide = "long" if minute % 2 else "short"
-            usd = 500.0 + 37 * (minute % 11)
-            items.append(self._order(T0 + minute * MINUTE_MS, side, usd))
-        for back, orders in ((1, self.orders), (2, self.earlier)):
-            for number, (side, usd) in enumerate(orders):
-                items.append(self._order(self.close_ms - back * MINUTE_MS + number, side, usd))
-        writer.append([Incoming(item) for item in items])
-        end_ms = T0 + self.covered_until * MINUTE_MS if self.covered_until else self.close_ms
-        spans = [Interval(T0, end_ms)]
-        if self.hole is not None:
-            first, end = (self.close_ms - back * MINUTE_MS for back in self.hole)
-            spans = [Interval(T0, first), Interval(end, end_ms)]
-        writer.cover("binance", spans, "live", end_ms)
-        writer.close()
-        return Reader(url)
+    def trend(self, size: int) -> CandleTrend:
+        if self.price is None:
+            return CandleTrend(np.full(size, np.nan), np.full(size, np.nan))
+        return CandleTrend(np.full(size, 0.02 * self.price), np.full(size, 0.01))
 
-    def _order(self, event_ms: int, side: PositionSide, usd: float) -> Liquidation:
-        return Liquidation(
-            "binance",
-            "BTCUSDT",
-            "BTC/USDT:USDT",
-            "BTC",
-            side,
-            50_000.0,
-            usd / 50_000.0,
-            usd,
-            event_ms,
-            event_ms + 200,
+    def verdicts(self) -> list[dict[str, Any]]:
+        """What the sidecar, with thresholds of its own, made of both minutes."""
+        found = []
+        if self.before is not None:
+            found.append(self._verdict(39, 39, "enter", self.before))
+        if self.said is not None:
+            first = 40 if self.before is None else 39
+            found.append(self._verdict(first, 40, self.said, self.news))
+        return found
+
+    def _verdict(self, first: int, made: int, said: str, news: News) -> dict[str, Any]:
+        veto = said != "enter"
+        known = self.price is not None
+        inputs = {"trend_change": 0.02 * self.price if known else None, "trend_noise": 0.01}
+        late_ms = 60_000 if said == "late" else 3_000
+        return verdict(
+            first,
+            news=news.value,
+            news_key=f"{made} {news}",
+            action="skip" if said in ("unavailable", "vetoed") else said.replace("late", "enter"),
+            judge=said if said in ("unavailable", "vetoed") else "matrix",
+            downgrade=3 if veto and said != "late" else 0,
+            aligned={None: "unknown", -1: "yes"}.get(self.price, "no"),
+            inputs=json.dumps(inputs),
+            close_ms=at(made),
+            available_at=at(made) + late_ms,
+            expires_at=at(made) + 32_000,
+            confirmed=json.dumps([[at(made), at(made)]]),
         )
 
-    def explain(self, tmp_path: Path) -> list[Gate]:
-        reader = self.build(f"sqlite:///{tmp_path / 'store.sqlite'}")
-        settings = Settings(**self.settings)
-        return explain(
-            reader, settings, "BTC", self.close_ms, MINUTE_MS, np.array(self.closes), self.mode
-        ).gates
 
-
-def first_failed(gates: list[Gate]) -> str | None:
-    """The gate that the command names as the reason."""
-    return next((gate.name for gate in gates if gate.passed is False), None)
-
-
-def gate(gates: list[Gate], name: str) -> Gate:
-    """:return: the gate of that name"""
-    return next(item for item in gates if item.name == name)
-
-
-def test_every_gate_of_an_entry_passes_in_order(tmp_path: Path) -> None:
-    gates = Scene().explain(tmp_path)
-    assert [item.name for item in gates] == NAMES
-    assert [item.passed for item in gates] == [True] * len(NAMES)
-
-
-FAILURES: list[tuple[str, Scene, str]] = [
-    ("coverage", Scene(covered_until=26 * 60 - 1), "no venue"),
-    ("baseline", Scene(hours=6), "71 of 288 segments"),
-    ("activity", Scene(background_every=100), "14 segments"),
-    ("count", Scene(orders=(("long", 90_000.0),) * 2), "2 liquidations"),
-    ("size", Scene(orders=(("long", 4_000.0),) * 6), "$24,000"),
-    (
-        "z",
-        Scene(settings={"z_threshold": 100, "z_strong": 100}, orders=(("long", 8_400.0),) * 3),
-        "classic z",
-    ),
-    ("purity", Scene(orders=(("long", 30_000.0),) * 3 + (("short", 30_001.0),) * 3), "50.0%"),
-    (
-        "beginning",
-        Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6),
-        "follows minutes that were not known for the same venues, and without its newest minute "
-        "the segment already stands out (z",
-    ),
-    ("trend", Scene(closes=RISING), "up"),
-    ("trend", Scene(closes=np.full(40, 100.0)), "flat"),
-    ("trend", Scene(closes=[]), "unknown"),
-    ("verdict", Scene(mode="recorded"), "no verdict in time"),
-    ("confidence", Scene(settings={"min_confidence": "high"}), "medium"),
-]
-
-
-@pytest.mark.parametrize(("name", "scene", "found"), FAILURES, ids=[f[0] for f in FAILURES])
-def test_the_first_gate_that_fails_is_named_with_its_number(
-    tmp_path: Path, name: str, scene: Scene, found: str
-) -> None:
-    gates = scene.explain(tmp_path)
-    assert [item.name for item in gates] == NAMES
-    assert first_failed(gates) == name
-    assert found in gate(gates, name).found
-
-
-@pytest.mark.parametrize(
-    ("scene", "words"),
-    [
-        (Scene(), "follows one that was known and quiet"),
-        (Scene(hole=(6, 5)), "without its newest minute the segment is empty"),
-        (
-            Scene(hole=(6, 5), earlier=(("long", 300.0),) * 6),
-            "the segment does not stand out (z 1.83, $1,800)",
-        ),
-    ],
-)
-def test_a_beginning_that_was_seen_says_how(tmp_path: Path, scene: Scene, words: str) -> None:
-    found = gate(scene.explain(tmp_path), "beginning")
-    assert found.passed
-    assert words in found.found
-
-
-def test_the_matrix_gate_fails_for_a_row_that_does_not_enter(tmp_path: Path) -> None:
-    gates = Scene(closes=RISING).explain(tmp_path)
-    assert gate(gates, "matrix").passed is False
-    assert "not_asked" in gate(gates, "matrix").found
-    assert gate(gates, "confidence").passed is None
-
-
-def test_the_second_candle_of_a_wave_was_offered_before(tmp_path: Path) -> None:
-    scene = Scene(earlier=(("long", 30_000.0),) * 6, orders=(("long", 30_000.0),) * 3)
-    gates = scene.explain(tmp_path)
-    assert first_failed(gates) == "once per wave"
-    assert "offered before" in gate(gates, "once per wave").found
-
-
-def test_gates_behind_no_wave_are_not_reached(tmp_path: Path) -> None:
-    gates = Scene(orders=()).explain(tmp_path)
-    reached = {item.name: item.passed for item in gates}
-    for name in ("beginning", "trend", "verdict", "matrix", "confidence", "once per wave"):
-        assert reached[name] is None
-
-
-def test_the_numbers_are_those_of_the_features(tmp_path: Path) -> None:
-    scene = Scene()
-    gates = scene.explain(tmp_path)
-    reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    (item,) = compute(reader, ["BTC"], ["binance"], FeatureParams(), scene.close_ms, scene.close_ms)
-    features, row = item.features, int(item.wanted[-1])
-    assert gate(gates, "z").found == f"classic z {features.z[row]:.2f}"
-    assert f"{features.baseline_n[row]} of 288" in gate(gates, "baseline").found
-    assert f"{features.active_n[row]} segments" in gate(gates, "activity").found
-    assert f"{features.count[row]} liquidations" in gate(gates, "count").found
-    assert f"${features.notional_usd[row]:,.0f}" in gate(gates, "size").found
-    assert f"mean ${features.mean_usd[row]:,.0f}" in gate(gates, "size").found
-    assert f"std ${features.std_usd[row]:,.0f}" in gate(gates, "size").found
-    assert f"{features.purity[row]:.1%}" in gate(gates, "purity").found
-
-
-def test_the_robust_z_is_shown_even_of_a_small_segment(tmp_path: Path) -> None:
-    scene = Scene(settings={"zscore": "robust"}, orders=(("long", 100.0),) * 5)
-    found = gate(scene.explain(tmp_path), "z")
-    assert found.passed is False
-    assert "nan" not in found.found
-
-
-def test_without_coverage_the_numbers_are_unknown_not_zero(tmp_path: Path) -> None:
-    gates = Scene(covered_until=60, closes=[]).explain(tmp_path)
-    for name in ("count", "size", "purity"):
-        assert gate(gates, name).passed is None
-        assert gate(gates, name).found == "unknown"
-    assert gate(gates, "z").found == "no classic z"
-    assert not any("nan" in item.found for item in gates)
-
-
-def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
-    scene = Scene(mode="live")
-    scene.explain(tmp_path)
-    url, close_ms = f"sqlite:///{tmp_path / 'store.sqlite'}", scene.close_ms
-    said = verdict(0, inputs='{"call_id": "c7"}') | {
-        "wave_start_ms": close_ms,
-        "close_ms": close_ms,
-        "available_at": close_ms + 3_000,
-        "expires_at": close_ms + 32_000,
-    }
-    writer = Writer(open_engine(url))
-    writer.put_verdicts([said], now_ms=close_ms + 3_000)
-    writer.close()
-    settings = Settings()
-    found = explain(
-        Reader(url), settings, "BTC", close_ms, MINUTE_MS, np.array(scene.closes), "live"
+def combinations() -> Iterator[Combination]:
+    """Every gate passed, failed or not reached, against every other."""
+    measures = itertools.product(
+        State,
+        (10, 2),
+        (1e6, 20_000.0),
+        (9.0, 4.5, 2.0),
+        (0.98, 0.8, 0.6),
+        (True, False),
     )
-    assert found.call_id == "c7" and gate(found.gates, "verdict").passed
+    judged = list(
+        itertools.product(
+            (-1, 0, 1, None),
+            ("enter", "hold", "skip", "unavailable", "vetoed", "late", None),
+            (News.NONE, News.SUPPORTS, News.CONTRADICTS, News.NOT_ASKED),
+            (None, News.NONE, News.SUPPORTS),
+        )
+    )
+    for state, count, usd, z, share, seen in measures:
+        poor = state is not State.READY or count == 2 or usd < 25_000 or z < 3 or share < 0.75
+        # What judges say of no wave is the same whatever it is.
+        for price, said, news, before in judged[:: 29 if poor else 1]:
+            yield Combination(state, count, usd, z, share, seen, price, said, news, before)
+
+
+RULES = {
+    "as the sidecar": {},
+    "hyperopted stricter": {"z_strong": 6.0, "min_confidence": "high", "purity_strong": 0.95},
+    "hyperopted looser": {"z_strong": 4.0, "min_confidence": "low", "trend_k": 1.5},
+}
+
+
+def in_force(name: str) -> InForce:
+    return in_force_of(settings(), RULES[name], MINUTE_MS, [PAIR], "a test")
+
+
+def told(one: Combination, rules: InForce) -> tuple[DecisionStory, Decisions]:
+    rows = one.rows()
+    decisions = decide(
+        rows.close_ms, rows, one.trend(len(rows)), one.verdicts(), rules.rules, "live"
+    )
+    row = len(rows) - 1
+    behind = int(decisions.verdict[row])
+    said = one.verdicts()[behind] if behind >= 0 else None
+    return tell(decisions, row, rules, "live", said), decisions
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_gate_failed_if_and_only_if_there_is_an_entry(name: str) -> None:
+    rules, firsts, entries = in_force(name), set(), 0
+    for one in combinations():
+        story, decisions = told(one, rules)
+        entries += bool(decisions.entry[-1])
+        assert story.enters == bool(decisions.entry[-1]), one
+        assert (story.as_judged.failed is None) == bool(decisions.candidate[-1]), one
+        if story.failed is not None:
+            firsts.add(story.failed.name)
+            assert story.failed.words and story.words.endswith(story.failed.words), one
+        else:
+            assert story.words == f"enter ({Confidence(story.level).word})", one
+    assert entries
+    # A wave fails with what makes it; no confidence is below the lowest.
+    never = {"candle", "wave"} | ({"confidence"} if name == "hyperopted looser" else set())
+    assert firsts == set(OF_WAVE) - never
+
+
+def test_gates_are_told_in_one_order_with_words_only_where_they_failed() -> None:
+    rules = in_force("as the sidecar")
+    for one in itertools.islice(combinations(), 0, None, 7):
+        story, _ = told(one, rules)
+        assert tuple(gate.name for gate in story.gates) == NAMES
+        assert all(bool(gate.words) == (gate.passed is False) for gate in story.gates)
+        assert not any("nan" in gate.measured for gate in story.gates)
+
+
+FIELDS = [name for name in Standing.__dataclass_fields__ if name != "troubles"]
+
+
+def standings() -> Iterator[Standing]:
+    """Each of a bot's gates passed, failed and not known, one failing after the other."""
+    for values in itertools.product((True, False, None), repeat=4):
+        for turn in range(len(FIELDS)):
+            names = [FIELDS[(turn + step) % len(FIELDS)] for step in range(4)]
+            yield Standing(**dict(zip(names, values, strict=True)))
+    for failing in TROUBLES:
+        yield Standing(troubles={name: "why" if name == failing else None for name in TROUBLES})
+
+
+def test_a_bots_own_gates_stand_behind_the_waves_and_decide_only_if_these_passed() -> None:
+    rules = in_force("as the sidecar")
+    entering, refused = Combination(), Combination(z=2.0)
+    order = [gate.name for gate in OF_BOT]
+    for standing in standings():
+        answers = {name: standing.answer(name) for name in order}
+        first = next((name for name in order if answers[name] is False), None)
+        story = with_standing(entering, rules, standing)
+        assert (None if story.failed is None else story.failed.name) == first
+        assert story.words.startswith("enter" if first is None else "not entered: ")
+        other = with_standing(refused, rules, standing)
+        assert other.failed is not None and other.failed.name == "z"
+
+
+def with_standing(one: Combination, rules: InForce, standing: Standing) -> DecisionStory:
+    rows = one.rows()
+    decisions = decide(
+        rows.close_ms, rows, one.trend(len(rows)), one.verdicts(), rules.rules, "live"
+    )
+    return tell(decisions, 0, rules, "live", one.verdicts()[0], standing=standing)
+
+
+def newest(one: Combination) -> dict[str, Any]:
+    return one.verdicts()[-1]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_page_tells_of_a_verdict_what_the_bot_made_of_its_candle(name: str) -> None:
+    rules, seen = in_force(name), 0
+    for one in combinations():
+        if one.said is None:
+            continue
+        bot, _ = told(one, rules)
+        page = story_of_verdict(newest(one), one.rows(), rules, one.verdicts()[:-1])
+        if one.said == "late" and bot.failed is not None and bot.failed.name == "verdict":
+            # The bot had none in time; whoever has the late one says how late it was.
+            assert page.failed is not None and page.failed.name == "verdict"
+            assert "came 60 s after the close, too late" in page.words
+            continue
+        seen += 1
+        assert (page.words, page.enters) == (bot.words, bot.enters), one
+        if one.said != "late":
+            assert page.gates == replace_beginning(bot, page), one
+    assert seen > 1_000
+
+
+def replace_beginning(bot: DecisionStory, page: DecisionStory) -> Sequence[Any]:
+    """How a wave began is told with more numbers where the rows are at hand."""
+    numbers = {gate.name: gate.measured for gate in page.gates if gate.name == "beginning"}
+    return tuple(
+        replace(gate, measured=numbers[gate.name]) if gate.name in numbers else gate
+        for gate in bot.gates
+    )

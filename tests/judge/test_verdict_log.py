@@ -12,9 +12,9 @@ from liq_provider.errors import StoreBusy
 from liq_provider.judge.rules import judge_by_matrix
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
-from liq_provider.store.confirmation import Confirmed
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
+from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.writer import Writer
 from tests.judge.facts import facts
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from liq_provider.judge.matrix import Action
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.stand_in import StandIn, completion
-from liq_provider.store.confirmation import spans_of
+from liq_provider.store.verdict_minutes import spans_of
 from tests.judge_rig import MINUTE, PAIR, JudgeRig, anomaly, confirms, no_idea
 from tests.sidecars import until
 
@@ -26,12 +26,12 @@ async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(rig: 
     assert (row["symbol"], row["strength"], row["judge"]) == (PAIR, "strong", "matrix")
     assert row["aligned"] in ("yes", "no")
     assert row["expires_at"] == rig.close_ms + 32_000
-    closes = await rig.judge._evidence.candles.closed(PAIR, rig.close_ms)
+    closes = await rig.judge._cases.candles.closed(PAIR, rig.close_ms)
 
     async def the_same(pair: str, close_ms: int) -> Any:
         return closes
 
-    rig.judge._evidence.candles.closed = the_same  # type: ignore[method-assign]
+    rig.judge._cases.candles.closed = the_same  # type: ignore[method-assign]
     await rig.judge.judge(rig.settled(after=1))
     (again,) = rig.verdicts()
     assert again["expires_at"] == rig.close_ms + MINUTE + 32_000
@@ -41,7 +41,7 @@ async def test_a_wave_is_judged_once_and_lives_longer_when_it_is_confirmed(rig: 
         return closes[:0]
 
     # What was said of a wave that price followed must not outlive what is known now.
-    rig.judge._evidence.candles.closed = gone  # type: ignore[method-assign]
+    rig.judge._cases.candles.closed = gone  # type: ignore[method-assign]
     await rig.judge.judge(rig.settled(after=2))
     rows = {row["aligned"]: row for row in rig.verdicts()}
     assert rows[row["aligned"]]["expires_at"] == again["expires_at"]
@@ -226,12 +226,12 @@ async def test_a_wave_that_leaves_a_state_and_returns_was_not_confirmed_in_betwe
 ) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
-        closes = await rig.judge._evidence.candles.closed(PAIR, rig.close_ms)
+        closes = await rig.judge._cases.candles.closed(PAIR, rig.close_ms)
 
         async def the_same(pair: str, close_ms: int) -> Any:
             return closes
 
-        judge._evidence.candles.closed = the_same  # type: ignore[method-assign]
+        judge._cases.candles.closed = the_same  # type: ignore[method-assign]
         for after, strength in enumerate((Strength.STRONG, Strength.MEDIUM, Strength.STRONG)):
             await judge.judge(rig.settled(after, strength=strength))
         strong = next(row for row in rig.verdicts() if row["strength"] == "strong")
@@ -247,12 +247,12 @@ async def test_an_answer_whose_state_has_gone_is_a_verdict_of_its_own_minute_onl
     """The model thinks about the strong wave while the next minute shows a medium one."""
     async with StandIn() as server:
         judge = rig.asking(server)
-        candles = await rig.judge._evidence.candles.closed(PAIR, rig.close_ms)
+        candles = await rig.judge._cases.candles.closed(PAIR, rig.close_ms)
 
         async def the_same(pair: str, close_ms: int) -> Any:
             return candles
 
-        judge._evidence.candles.closed = the_same  # type: ignore[method-assign]
+        judge._cases.candles.closed = the_same  # type: ignore[method-assign]
         good, thinking = server.handler, asyncio.Event()
 
         async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:

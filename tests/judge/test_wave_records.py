@@ -69,9 +69,9 @@ class ScriptedJudge:
         async def news(base_asset: str) -> NewsSet:
             return self.news
 
-        judge._evidence.candles.closed = the_same  # type: ignore[method-assign]
-        judge._evidence.candles.expected = the_same  # type: ignore[method-assign]
-        judge._evidence.news = news  # type: ignore[method-assign]
+        judge._cases.candles.closed = the_same  # type: ignore[method-assign]
+        judge._cases.candles.expected = the_same  # type: ignore[method-assign]
+        judge._cases.news = news  # type: ignore[method-assign]
         return judge
 
     def restart(self) -> None:

@@ -33,7 +33,7 @@ _STRONG_LONG = ("entry", "LONG", "liq_long_strong")
 _TRAILING = ("exit", "trailing stop", "+")
 _FALLBACK = ("exit", "fallback stop", "-2.")
 _MIXED = ("refused", "purity")
-_NOT_ALIGNED = ("verdict", "skip (low)", "candles do not agree")
+_NOT_ALIGNED = ("verdict", "skip: price does not follow", "do not agree")
 STORY = (_STRONG_SHORT, _STRONG_LONG, _TRAILING, _FALLBACK, _MIXED, _NOT_ALIGNED)
 
 pytestmark = pytest.mark.timeout(LONGEST_S + 180)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
-from tests.dashboard.browser import Witness, browser
+from tests.dashboard.browser import BrowserLog, browser
 
 _ADDRESS = re.compile(r"^Dashboard\s+(http://127\.0\.0\.1:\d+)", re.MULTILINE)
 
@@ -20,7 +20,7 @@ class Visit:
     :param phone_width: what the page takes on a screen of 390 pixels
     """
 
-    witness: Witness = field(default_factory=Witness)
+    witness: BrowserLog = field(default_factory=BrowserLog)
     texts: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     phone_width: int = 0

@@ -14,7 +14,7 @@ from liq_provider.plot.records import Candles
 from liq_provider.plot.view import PairView, pair_view, runs
 from liq_provider.store.bar_rows import put_bars
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from tests.plot.helpers import (
     BYBIT_HOLE,

@@ -20,7 +20,7 @@ from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from tests.sidecars import MINUTE, Time, liquidate, quiet_exchange, remember, sidecar_config, until
 
@@ -34,7 +34,7 @@ def minute(number: int) -> int:
     return START + number * MINUTE
 
 
-class Stage:
+class RestartableSidecar:
     """A sidecar that can be started again, and a clock that both sides share."""
 
     def __init__(self, sim: Simulator, moment: Time, config: SidecarConfig) -> None:
@@ -82,24 +82,26 @@ class Stage:
         )
 
 
-async def restarted(stage: Stage) -> None:
+async def restarted(stage: RestartableSidecar) -> None:
     await stage.stop()
     stage.moment.jump_to(minute(6) + 20_000)
     await stage.start()
 
 
-async def frozen(stage: Stage) -> None:
+async def frozen(stage: RestartableSidecar) -> None:
     stage.moment.jump_to(minute(4) + 10_000)
     stage.moment.jump_to(minute(7) + 15_000)
     await stage.live()
 
 
-async def play(base_dir: Path, interrupt: Callable[[Stage], Any]) -> tuple[Any, Reader]:
+async def play(
+    base_dir: Path, interrupt: Callable[[RestartableSidecar], Any]
+) -> tuple[Any, Reader]:
     moment = Time(minute(0) + 20_000)
     async with quiet_exchange(moment) as sim:
         config = sidecar_config(sim, base_dir, **WINDOWS)
         remember(config.store_url, ["BTC"], START, known_min=1)
-        stage = Stage(sim, moment, config)
+        stage = RestartableSidecar(sim, moment, config)
         await stage.start()
         try:
             for number in range(SEEN):
@@ -128,7 +130,7 @@ def decided(settings: Any, rows: FeatureRows) -> tuple[np.ndarray, Decisions]:
 
 @pytest.mark.parametrize("interrupt", [restarted, frozen])
 def test_no_entry_on_what_is_left_of_a_wave_and_one_on_the_next(
-    tmp_path: Path, interrupt: Callable[[Stage], Any]
+    tmp_path: Path, interrupt: Callable[[RestartableSidecar], Any]
 ) -> None:
     settings, reader = asyncio.run(play(tmp_path, interrupt))
     stored = reader.features(["BTC"], minute(0), minute(NEXT + 1))["BTC"]

@@ -18,12 +18,12 @@ from tests.store.helpers import MINUTE, T0
 SETTLED = Settled(T0, (), {}, ())
 
 
-class Stand:
+class FakeSidecarJudge:
     """Stands in for the sidecar's judge; how often the store fails before it is read is set."""
 
     model = None
     fails = 0
-    made: ClassVar[list["Stand"]] = []
+    made: ClassVar[list["FakeSidecarJudge"]] = []
 
     def __init__(self, *_: object) -> None:
         if type(self).fails > 0:
@@ -52,13 +52,13 @@ class Stand:
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Any:
-    own = type("Own", (Stand,), {"made": []})
+    own = type("Own", (FakeSidecarJudge,), {"made": []})
     monkeypatch.setattr(late_judge, "SidecarJudge", own)
     monkeypatch.setattr(late_judge, "_RETRY_S", 0.01)
     return own
 
 
-class Parts:
+class LateJudgeRig:
     def __init__(self) -> None:
         self.threads, self.serving = Threads(), asyncio.Event()
         nothing = cast(Any, _Anything())
@@ -79,13 +79,13 @@ class _Anything:
 
 @pytest.fixture
 async def parts() -> Any:
-    made = Parts()
+    made = LateJudgeRig()
     yield made
     made.threads.close()
 
 
 async def test_it_judges_nothing_before_the_store_was_read_and_asks_again_if_it_fails(
-    parts: Parts, stand: Any, caplog: pytest.LogCaptureFixture
+    parts: LateJudgeRig, stand: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     stand.fails = 2
     judge = parts.judge
@@ -104,7 +104,7 @@ async def test_it_judges_nothing_before_the_store_was_read_and_asks_again_if_it_
     assert made.closed
 
 
-async def test_only_a_model_is_worth_asking_before_a_close(parts: Parts, stand: Any) -> None:
+async def test_only_a_model_is_worth_asking_before_a_close(parts: LateJudgeRig, stand: Any) -> None:
     parts.serving.set()
     assert not parts.judge.asks_a_model
     await parts.judge.open()
@@ -114,7 +114,7 @@ async def test_only_a_model_is_worth_asking_before_a_close(parts: Parts, stand: 
 
 
 async def test_a_running_minute_is_foreseen_only_when_the_one_before_is_settled(
-    parts: Parts, stand: Any
+    parts: LateJudgeRig, stand: Any
 ) -> None:
     parts.serving.set()
     await parts.judge.foresee(Running(T0 + MINUTE, T0))
@@ -126,6 +126,8 @@ async def test_a_running_minute_is_foreseen_only_when_the_one_before_is_settled(
     assert made.foreseen == 1
 
 
-async def test_one_that_never_opened_is_closed_all_the_same(parts: Parts, stand: Any) -> None:
+async def test_one_that_never_opened_is_closed_all_the_same(
+    parts: LateJudgeRig, stand: Any
+) -> None:
     await parts.judge.close()
     assert stand.made == []

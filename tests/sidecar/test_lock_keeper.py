@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.lock_keeper import LockKeeper
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> RuntimeFiles:
-    return RuntimeFiles(tmp_path / "store.sqlite")
+def files(tmp_path: Path) -> SidecarFiles:
+    return SidecarFiles(tmp_path / "store.sqlite")
 
 
-def test_a_lock_that_is_there_stays_as_it_is(files: RuntimeFiles) -> None:
+def test_a_lock_that_is_there_stays_as_it_is(files: SidecarFiles) -> None:
     with files.held():
         keeper = LockKeeper(files)
         before = files.lock.stat().st_ino
@@ -25,7 +25,7 @@ def test_a_lock_that_is_there_stays_as_it_is(files: RuntimeFiles) -> None:
 
 
 def test_a_lock_whose_file_was_removed_is_taken_again(
-    files: RuntimeFiles, caplog: pytest.LogCaptureFixture
+    files: SidecarFiles, caplog: pytest.LogCaptureFixture
 ) -> None:
     with files.held():
         keeper = LockKeeper(files)
@@ -39,23 +39,23 @@ def test_a_lock_whose_file_was_removed_is_taken_again(
         assert files.running()
 
 
-def test_another_sidecar_that_took_the_lock_meanwhile_is_noticed(files: RuntimeFiles) -> None:
+def test_another_sidecar_that_took_the_lock_meanwhile_is_noticed(files: SidecarFiles) -> None:
     with files.held():
         keeper = LockKeeper(files)
         files.lock.unlink()
-        with RuntimeFiles(files.prefix).held() as first:
+        with SidecarFiles(files.prefix).held() as first:
             assert first
             assert not keeper.keep()
 
 
-def test_who_holds_no_lock_has_none_to_keep(files: RuntimeFiles) -> None:
+def test_who_holds_no_lock_has_none_to_keep(files: SidecarFiles) -> None:
     keeper = LockKeeper(files)
     assert keeper.keep()
     assert not files.lock.exists()
 
 
 def test_a_directory_that_is_moved_away_and_back_is_not_anothers(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "there" / "store.sqlite")
+    files = SidecarFiles(tmp_path / "there" / "store.sqlite")
     with files.held():
         keeper = LockKeeper(files)
         (tmp_path / "there").rename(tmp_path / "away")
@@ -67,7 +67,7 @@ def test_a_directory_that_is_moved_away_and_back_is_not_anothers(tmp_path: Path)
 
 
 def test_a_directory_that_was_another_one_for_a_while_is_still_ours(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "there" / "store.sqlite")
+    files = SidecarFiles(tmp_path / "there" / "store.sqlite")
     with files.held():
         keeper = LockKeeper(files)
         (tmp_path / "there").rename(tmp_path / "away")
@@ -81,7 +81,7 @@ def test_a_directory_that_was_another_one_for_a_while_is_still_ours(tmp_path: Pa
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
 def test_a_disk_that_does_not_answer_says_nothing_of_another_sidecar(
-    files: RuntimeFiles, monkeypatch: pytest.MonkeyPatch, code: int
+    files: SidecarFiles, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     stat = Path.stat
 
@@ -98,7 +98,7 @@ def test_a_disk_that_does_not_answer_says_nothing_of_another_sidecar(
 
 
 def test_a_full_disk_does_not_keep_the_lock_from_being_held_again(
-    files: RuntimeFiles, monkeypatch: pytest.MonkeyPatch
+    files: SidecarFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.neighbours import Neighbours
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 
 async def test_bots_and_whether_we_are_alone_are_told(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
     with files.held():
         neighbours = Neighbours(files)
@@ -22,7 +22,7 @@ async def test_bots_and_whether_we_are_alone_are_told(tmp_path: Path) -> None:
         assert neighbours.bots == [{"name": "a bot"}]
         assert neighbours.idle_s < 60
         files.lock.unlink()
-        with RuntimeFiles(files.prefix).held():
+        with SidecarFiles(files.prefix).held():
             await neighbours.look(10)
             assert not neighbours.alone
         neighbours.close()
@@ -31,14 +31,14 @@ async def test_bots_and_whether_we_are_alone_are_told(tmp_path: Path) -> None:
 async def test_a_disk_that_hangs_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files, go = RuntimeFiles(tmp_path / "store.sqlite"), threading.Event()
+    files, go = SidecarFiles(tmp_path / "store.sqlite"), threading.Event()
     neighbours = Neighbours(files)
 
-    def hang(_self: RuntimeFiles) -> list[dict[str, Any]]:
+    def hang(_self: SidecarFiles) -> list[dict[str, Any]]:
         assert go.wait(30)
         return [{"name": "late"}]
 
-    monkeypatch.setattr(RuntimeFiles, "bots", hang)
+    monkeypatch.setattr(SidecarFiles, "bots", hang)
     async with asyncio.timeout(10):
         for _ in range(3):
             await neighbours.look(0.05)
@@ -50,7 +50,7 @@ async def test_a_disk_that_hangs_holds_up_nobody(
 
 
 async def test_a_heartbeat_that_cannot_be_removed_ends_nothing(tmp_path: Path) -> None:
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
     stubborn = files.heartbeat(4711)
     stubborn.mkdir()
@@ -65,19 +65,19 @@ async def test_a_heartbeat_that_cannot_be_removed_ends_nothing(tmp_path: Path) -
 async def test_what_was_told_stands_while_the_directory_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_self: RuntimeFiles) -> float:
+    def fail(_self: SidecarFiles) -> float:
         raise OSError("Stale file handle")
 
-    files = RuntimeFiles(tmp_path / "store.sqlite")
+    files = SidecarFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
     with files.held():
         neighbours = Neighbours(files)
         await neighbours.look(10)
-        monkeypatch.setattr(RuntimeFiles, "last_beat_s", fail)
+        monkeypatch.setattr(SidecarFiles, "last_beat_s", fail)
         await neighbours.look(10)
         assert (neighbours.bots, neighbours.alone) == ([{"name": "a bot"}], True)
         files.lock.unlink()
-        with RuntimeFiles(files.prefix).held():
+        with SidecarFiles(files.prefix).held():
             await neighbours.look(10)
             assert not neighbours.alone, "that is looked at all the same"
         neighbours.close()

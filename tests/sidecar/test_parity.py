@@ -23,7 +23,7 @@ from liq_provider.measure.waves import direction_word, score, signs, strengths, 
 from liq_provider.simulator.market import TapeRow
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from liq_provider.venues import VENUES

@@ -22,7 +22,7 @@ from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.world import World
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer

@@ -9,7 +9,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.errors import StoreError
 from liq_provider.sidecar.presence import Presence
 from liq_provider.sidecar.process_mark import ProcessMark
-from liq_provider.store import runs
+from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -27,21 +27,21 @@ def test_it_says_that_it_is_there_and_hears_that_it_is_to_end(writer: Writer) ->
     presence = Presence(writer, Settings(), "mine", T0)
     assert not presence.tell({"stored": 1}, T0)
     assert Reader(str(writer.engine.url)).states(["sidecar"]) == {"sidecar": {"stored": 1}}
-    (there,) = runs.all_runs(writer.engine)
+    (there,) = sidecar_runs.all_runs(writer.engine)
     assert ProcessMark.read(there.mark) == ProcessMark.mine("mine")
-    runs.ask(writer.engine, ["another"])
+    sidecar_runs.ask(writer.engine, ["another"])
     assert not presence.tell({}, T0)
-    runs.ask(writer.engine, ["mine"])
+    sidecar_runs.ask(writer.engine, ["mine"])
     assert presence.tell({}, T0)
     presence.leave(is_open=True)
-    assert runs.all_runs(writer.engine) == []
+    assert sidecar_runs.all_runs(writer.engine) == []
 
 
 def test_of_a_store_that_is_away_it_takes_no_leave(writer: Writer) -> None:
     presence = Presence(writer, Settings(), "mine", T0)
     presence.tell({}, T0)
     presence.leave(is_open=False)
-    assert [there.run for there in runs.all_runs(writer.engine)] == ["mine"]
+    assert [there.run for there in sidecar_runs.all_runs(writer.engine)] == ["mine"]
     writer.shut()
     with pytest.raises(StoreError):
         presence.tell({}, T0)

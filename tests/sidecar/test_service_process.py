@@ -13,7 +13,7 @@ import pytest
 
 from liq_provider.core.coverage import Interval
 from liq_provider.errors import StoreUnusable
-from liq_provider.sidecar.files import RuntimeFiles
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.reader import Reader
 from tests.sidecars import MINUTE, Process, Time, freqtrade_config, liquidate, quiet_exchange, until
@@ -27,7 +27,7 @@ STARTS_AT_MS = 50_000
 @dataclass
 class Run:
     reader: Reader
-    files: RuntimeFiles
+    files: SidecarFiles
     log: str = ""
     committed: int = 0
     after_kill: int = 0
@@ -46,7 +46,7 @@ async def play(base_dir: Path) -> Run:
         config.write_text(json.dumps(freqtrade_config(sim, base_dir)))
         path = base_dir / "user_data" / "liq_provider.sqlite"
         path.parent.mkdir()
-        run = Run(Reader(f"sqlite:///{path}"), RuntimeFiles(path))
+        run = Run(Reader(f"sqlite:///{path}"), SidecarFiles(path))
         process = Process(config, base_dir / "log")
         try:
             await story(run, process, sim, moment)

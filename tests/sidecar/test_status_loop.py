@@ -11,9 +11,9 @@ import pytest
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy
 from liq_provider.sidecar import status_loop
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page import Unwatched
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.status_loop import StatusLoop
 from tests.sidecars import until
 
@@ -47,7 +47,7 @@ class Parts:
     def __init__(self, base_dir: Path, idle_exit_min: float | None = None) -> None:
         self.page, self.presence, self.stop = Page(), Presence(), asyncio.Event()
         self.writing = OneThread("store")
-        self.files = RuntimeFiles(base_dir / "store.sqlite")
+        self.files = SidecarFiles(base_dir / "store.sqlite")
         self.neighbours = Neighbours(self.files, idle_exit_min=idle_exit_min)
         self.loop = StatusLoop(
             lambda: {"now_ms": 7, "bots": self.neighbours.bots},

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from liq_provider.sidecar.files import RuntimeFiles
 from liq_provider.sidecar.process_mark import ProcessMark
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store import runs
+from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine
 from tests.sidecars import Process, Time, freqtrade_config, quiet_exchange, running_pid, until
 from tests.store import postgres
@@ -41,16 +41,16 @@ def has_containers() -> bool:
 
 
 @dataclass
-class Place:
+class ConfiguredDirectory:
     """A directory with a configuration, in which commands are given."""
 
     config: Path
 
     @property
-    def files(self) -> RuntimeFiles:
+    def files(self) -> SidecarFiles:
         store = json.loads(self.config.read_text())["liq_provider"]["store"]
         url = store.replace("sqlite:///", f"sqlite:///{self.config.parent}/")
-        return RuntimeFiles.of(url, self.config.parent)
+        return SidecarFiles.of(url, self.config.parent)
 
     async def stop(self, *before: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "liq_provider.cli", "stop", "-c", str(self.config)]
@@ -64,17 +64,19 @@ class Place:
         )
 
 
-def place(sim: Simulator, directory: Path, store: str | None = None, **changes: Any) -> Place:
+def place(
+    sim: Simulator, directory: Path, store: str | None = None, **changes: Any
+) -> ConfiguredDirectory:
     (directory / "user_data").mkdir(parents=True)
     store = store or "sqlite:///user_data/liq_provider.sqlite"
     section = freqtrade_config(sim, directory, store=store, **changes)
     path = directory / "config.json"
     path.write_text(json.dumps(section))
-    return Place(path)
+    return ConfiguredDirectory(path)
 
 
 @asynccontextmanager
-async def sidecar(found: Place, *before: str) -> AsyncIterator[Process]:
+async def sidecar(found: ConfiguredDirectory, *before: str) -> AsyncIterator[Process]:
     """One that records; ``before`` is what its command stands behind."""
     process = Process(found.config, found.config.parent / "log")
     process._command = [*before, *process._command]
@@ -208,7 +210,7 @@ async def test_all_sidecars_of_a_server_are_asked_through_it_wherever_they_are(
         assert (none.returncode, none.stdout) == (0, "No sidecar is running.\n")
         engine = open_engine(url)
         async with sidecar(first) as one, sidecar(second) as two:
-            await until(lambda: len(runs.all_runs(engine)) == 2, "both are known", 60)
+            await until(lambda: len(sidecar_runs.all_runs(engine)) == 2, "both are known", 60)
             assert not caller.files.running()
             stopped = await caller.stop()
             assert stopped.returncode == 0, stopped.stdout + stopped.stderr
@@ -216,10 +218,10 @@ async def test_all_sidecars_of_a_server_are_asked_through_it_wherever_they_are(
             for process in (one, two):
                 assert f"The sidecar (pid {process.pid} on " in stopped.stdout
                 await ended(process)
-            assert runs.all_runs(engine) == []
+            assert sidecar_runs.all_runs(engine) == []
             # One that starts now has nothing to do with that, and one that was killed is gone.
             async with sidecar(first) as third:
-                await until(lambda: len(runs.all_runs(engine)) == 1, "it is known", 60)
+                await until(lambda: len(sidecar_runs.all_runs(engine)) == 1, "it is known", 60)
                 await asyncio.sleep(6)
                 assert third.alive
                 await third.end(signal.SIGKILL)

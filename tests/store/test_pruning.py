@@ -9,7 +9,7 @@ from sqlalchemy import event, insert, select
 from liq_provider.core.coverage import Interval
 from liq_provider.store import pruning, schema
 from liq_provider.store.bar_rows import put_bars
-from liq_provider.store.imports import Imported, find, note
+from liq_provider.store.imported_files import Imported, find, note
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.store.helpers import MINUTE, T0, headline, incoming, model_call

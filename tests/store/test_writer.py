@@ -11,8 +11,8 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.markets import Market
 from liq_provider.errors import UsageError
 from liq_provider.store import schema
-from liq_provider.store.confirmation import Confirmed, spans_of
 from liq_provider.store.reader import Reader
+from liq_provider.store.verdict_minutes import Confirmed, spans_of
 from liq_provider.store.writer import Writer
 from tests.store.conftest import MakeWriter
 from tests.store.helpers import MINUTE, T0, incoming

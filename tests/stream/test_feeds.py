@@ -144,7 +144,7 @@ class Exchange:
         await self.connections[-1].send(text)
 
 
-class Rig:
+class FeedRig:
     """A feed with everything that belongs to it."""
 
     def __init__(
@@ -189,7 +189,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(rig: Rig) -> AsyncIterator[Rig]:
+async def running(rig: FeedRig) -> AsyncIterator[FeedRig]:
     task = asyncio.create_task(rig.feed.run())
     try:
         yield rig
@@ -207,7 +207,7 @@ async def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
 
 
 async def test_liquidations_reach_the_sink_with_the_connection_time() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live")
         await exchange.say(order(event_ms=now_ms() - 3_600_000))
         await exchange.say(order())
@@ -223,7 +223,7 @@ async def test_liquidations_reach_the_sink_with_the_connection_time() -> None:
 
 
 async def test_answered_pings_prove_their_send_time() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live")
         asked_ms = now_ms()
         assert await rig.feed.prove()
@@ -249,7 +249,7 @@ async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled
             super().prove(sent_ms, handled_ms)
 
     async with Exchange(burst) as exchange:
-        rig = Rig(exchange.url, coverage=Watched("binance", settle_ms=2_000))
+        rig = FeedRig(exchange.url, coverage=Watched("binance", settle_ms=2_000))
         async with running(rig):
             await until(lambda: rig.coverage.proven_ms > 0 and bool(Watched.handled_at_proof), 20)
     assert Watched.handled_at_proof[0] == count
@@ -258,7 +258,7 @@ async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled
 async def test_prove_is_false_without_an_answer_in_time() -> None:
     timing = Timing(prove_wait_s=0.05, ping_interval_s=60, ping_timeout_s=5, check_s=0.01)
 
-    async with Exchange() as exchange, running(Rig(exchange.url, timing=timing)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, timing=timing)) as rig:
         await until(lambda: rig.feed.status().latency_ms is not None)
         # What the first ping proved is over.
         await until(lambda: now_ms() > rig.coverage.proven_ms)
@@ -279,7 +279,7 @@ async def test_unanswered_pings_end_the_connection() -> None:
             connection.transport.pause_reading()
             await asyncio.sleep(1)
 
-    async with Exchange(deaf) as exchange, running(Rig(exchange.url, timing=timing)) as rig:
+    async with Exchange(deaf) as exchange, running(FeedRig(exchange.url, timing=timing)) as rig:
         await until(lambda: rig.feed.status().reconnects == 1 and rig.state == "live")
         assert "no answer to a ping" in (rig.feed.status().last_error or "")
 
@@ -288,7 +288,7 @@ async def test_unanswered_pings_end_the_connection() -> None:
 async def test_coverage_begins_with_the_acknowledgement(name: str) -> None:
     async with Exchange() as exchange:
         exchange.acknowledge = False
-        async with running(Rig(exchange.url, VENUES[name])) as rig:
+        async with running(FeedRig(exchange.url, VENUES[name])) as rig:
             await until(lambda: len(exchange.heard) >= 1)
             assert not rig.coverage.covering
             await until(lambda: "not acknowledged" in (rig.feed.status().last_error or ""))
@@ -303,12 +303,12 @@ async def test_text_heartbeats_go_out(name: str, text: str) -> None:
     heartbeat = VENUES[name].heartbeat
     assert heartbeat is not None
     quick = replace(VENUES[name], heartbeat=replace(heartbeat, every_s=0.03))
-    async with Exchange() as exchange, running(Rig(exchange.url, quick)):
+    async with Exchange() as exchange, running(FeedRig(exchange.url, quick)):
         await until(lambda: exchange.heard.count(text) >= 2)
 
 
 async def test_pings_of_the_venue_are_answered() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["okx"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["okx"])) as rig:
         await until(lambda: rig.state == "live")
         await exchange.say("ping")
         await until(lambda: "pong" in exchange.heard)
@@ -320,7 +320,7 @@ async def test_refusal_is_one_clear_error_and_slow(
 ) -> None:
     async with Exchange() as exchange:
         exchange.refuse = (status, {})
-        async with running(Rig(exchange.url)) as rig:
+        async with running(FeedRig(exchange.url)) as rig:
             await until(lambda: exchange.handshakes >= 3)
             assert rig.state == "refused"
             assert str(status) in rig.feed.status().detail
@@ -333,7 +333,7 @@ async def test_refusal_is_one_clear_error_and_slow(
 async def test_retry_after_is_respected() -> None:
     async with Exchange() as exchange:
         exchange.refuse = (429, {"Retry-After": "1"})
-        async with running(Rig(exchange.url)) as rig:
+        async with running(FeedRig(exchange.url)) as rig:
             await until(lambda: rig.state == "refused")
             exchange.refuse = None
             await until(lambda: rig.state == "live")
@@ -343,7 +343,7 @@ async def test_retry_after_is_respected() -> None:
 async def test_other_handshake_errors_are_ordinary(caplog: pytest.LogCaptureFixture) -> None:
     async with Exchange() as exchange:
         exchange.refuse = (503, {})
-        async with running(Rig(exchange.url)) as rig:
+        async with running(FeedRig(exchange.url)) as rig:
             await until(lambda: exchange.handshakes >= 4)
             assert rig.state == "down"
             assert "503" in (rig.feed.status().last_error or "")
@@ -356,13 +356,13 @@ async def test_other_handshake_errors_are_ordinary(caplog: pytest.LogCaptureFixt
 async def test_nobody_listening_is_ordinary() -> None:
     async with Exchange() as exchange:
         url = exchange.url
-    async with running(Rig(url)) as rig:
+    async with running(FeedRig(url)) as rig:
         await until(lambda: "cannot connect" in (rig.feed.status().last_error or ""))
         assert rig.state == "down"
 
 
 async def test_disconnect_in_mid_stream_leaves_a_hole() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         await exchange.say(order())
         await until(lambda: len(rig.taken) == 1)
@@ -378,7 +378,7 @@ async def test_disconnect_in_mid_stream_leaves_a_hole() -> None:
 
 
 async def test_garbage_is_counted_and_the_feed_goes_on() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live")
         for text in ["nonsense", "x" * 5_000, "[]", *(f"noise {n}" for n in range(10))]:
             await exchange.say(text)
@@ -405,7 +405,7 @@ async def test_errors_of_sink_and_parser_do_not_end_the_feed(
         return VENUES["binance"].parse(frame, markets, received_ms)
 
     broken = replace(VENUES["binance"], session=Stateless(parse))
-    async with Exchange() as exchange, running(Rig(exchange.url, broken)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, broken)) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         for _ in range(3):
             await exchange.say("boom")
@@ -423,7 +423,7 @@ async def test_errors_of_sink_and_parser_do_not_end_the_feed(
 
 
 async def test_a_lost_delivery_puts_its_minute_in_doubt() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         since_ms = rig.coverage.since_ms
         assert rig.in_doubt() == []
@@ -436,7 +436,7 @@ async def test_a_lost_delivery_puts_its_minute_in_doubt() -> None:
         assert rig.coverage.since_ms == since_ms
 
 
-def in_doubt_at(rig: Rig, ms: int) -> set[str]:
+def in_doubt_at(rig: FeedRig, ms: int) -> set[str]:
     """The coins whose minute at that time may lack something, as far as was noted since."""
     return {d.base_asset for d in rig.in_doubt() if d.span.start_ms <= ms < d.span.end_ms}
 
@@ -459,7 +459,7 @@ def in_doubt_at(rig: Rig, ms: int) -> set[str]:
 async def test_only_what_may_have_been_a_liquidation_makes_a_minute_unknown(
     name: str, frame: str, coins: set[str]
 ) -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES[name])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES[name])) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         frames = rig.feed.status().frames
         at_ms = now_ms()
@@ -470,7 +470,7 @@ async def test_only_what_may_have_been_a_liquidation_makes_a_minute_unknown(
 
 
 async def test_a_refused_record_makes_only_its_own_coins_minute_unknown() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live" and rig.coverage.proven_ms > 0)
         at_ms = now_ms()
         await exchange.say(order(at_ms).replace('"z":"', '"z":"-'))
@@ -491,7 +491,7 @@ async def test_rollover_leaves_no_hole() -> None:
 
         connection.talking = asyncio.create_task(forever())  # type: ignore[attr-defined]
 
-    async with Exchange(stream) as exchange, running(Rig(exchange.url, short)) as rig:
+    async with Exchange(stream) as exchange, running(FeedRig(exchange.url, short)) as rig:
         await until(lambda: rig.feed.status().rollovers >= 2)
         assert await rig.feed.prove()
         status = rig.feed.status()
@@ -505,7 +505,7 @@ async def test_rollover_leaves_no_hole() -> None:
 async def test_rollover_that_fails_keeps_the_old_connection() -> None:
     short = replace(VENUES["binance"], max_age_s=0.1)
 
-    async with Exchange() as exchange, running(Rig(exchange.url, short)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, short)) as rig:
         await until(lambda: rig.state == "live")
         exchange.refuse = (503, {})
         await until(lambda: exchange.handshakes >= 3)
@@ -524,7 +524,7 @@ async def test_rollover_to_a_connection_that_is_dead_keeps_the_old_one() -> None
         if number in (1, 2):
             connection.transport.abort()
 
-    async with Exchange(hang_up) as exchange, running(Rig(exchange.url, short)) as rig:
+    async with Exchange(hang_up) as exchange, running(FeedRig(exchange.url, short)) as rig:
         await until(lambda: len(exchange.connections) >= 3)
         assert rig.feed.status().reconnects == 0
         await until(lambda: rig.feed.status().rollovers >= 1)
@@ -534,7 +534,7 @@ async def test_rollover_to_a_connection_that_is_dead_keeps_the_old_one() -> None
 
 async def test_cancelling_closes_the_connection() -> None:
     async with Exchange() as exchange:
-        async with running(Rig(exchange.url)) as rig:
+        async with running(FeedRig(exchange.url)) as rig:
             await until(lambda: rig.state == "live")
             before = len(asyncio.all_tasks())
         await until(lambda: exchange.connections[0].state.name == "CLOSED")
@@ -547,7 +547,7 @@ async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
     silence = SilenceJudge(silent_after_s=1.0, busy_count=20)
     timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
     async with Exchange() as exchange:
-        rig = Rig(exchange.url, timing=timing, silence=silence)
+        rig = FeedRig(exchange.url, timing=timing, silence=silence)
         async with running(rig):
             await until(lambda: rig.state == "live")
 
@@ -570,7 +570,7 @@ async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
 
 
 async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["bybit"])) as rig:
         await until(lambda: rig.state == "live")
         rig.feed.update_markets(table("bybit", "NEWUSDT"))
         await until(lambda: any("NEWUSDT" in text for text in exchange.heard))
@@ -580,7 +580,7 @@ async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
 
 
 async def test_markets_of_wildcard_venues_need_no_new_subscription() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["okx"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["okx"])) as rig:
         await until(lambda: rig.state == "live")
         rig.feed.update_markets(table("okx", "NEW-USDT-SWAP"))
         assert await rig.feed.prove()
@@ -591,7 +591,7 @@ async def test_markets_of_wildcard_venues_need_no_new_subscription() -> None:
 async def test_a_delisted_market_does_not_take_the_others_down(when: str) -> None:
     async with Exchange() as exchange:
         start = table("bybit", "GONEUSDT") if when == "at start" else table("bybit")
-        async with running(Rig(exchange.url, VENUES["bybit"], markets=start)) as rig:
+        async with running(FeedRig(exchange.url, VENUES["bybit"], markets=start)) as rig:
             await until(lambda: rig.state == "live")
             if when == "later":
                 rig.feed.update_markets(table("bybit", "GONEUSDT", "NEWUSDT"))
@@ -606,7 +606,7 @@ async def test_a_delisted_market_does_not_take_the_others_down(when: str) -> Non
 
 async def test_a_refused_market_is_tried_again_with_each_new_list() -> None:
     request = '{"op":"subscribe","args":["allLiquidation.GONEUSDT"]}'
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["bybit"])) as rig:
         await until(lambda: rig.state == "live")
         for hour in (1, 2, 3):
             rig.feed.update_markets(table("bybit", "GONEUSDT"))
@@ -630,7 +630,10 @@ def more_coins(*coins: str) -> MarketTable:
 
 async def test_an_added_coin_is_unheard_until_its_request_is_acknowledged() -> None:
     timing = replace(FAST, subscribe_timeout_s=30.0)
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"], timing)) as rig:
+    async with (
+        Exchange() as exchange,
+        running(FeedRig(exchange.url, VENUES["bybit"], timing)) as rig,
+    ):
         await until(lambda: rig.state == "live")
         exchange.acknowledge = False
         rig.feed.update_markets(more_coins("NEW"))
@@ -663,7 +666,7 @@ async def test_an_added_coin_is_unheard_until_its_request_is_acknowledged() -> N
 async def test_an_addition_that_is_not_acknowledged_is_made_anew_on_another_connection(
     refusal: str | None, why: str
 ) -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["bybit"])) as rig:
         await until(lambda: rig.state == "live")
         exchange.acknowledge, exchange.refusal = refusal is not None, refusal
         rig.in_doubt()
@@ -683,7 +686,7 @@ async def test_an_addition_that_is_not_acknowledged_is_made_anew_on_another_conn
 
 
 async def test_only_coins_of_a_refused_addition_are_in_doubt() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES["bybit"])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["bybit"])) as rig:
         await until(lambda: rig.state == "live")
         rig.in_doubt()
         asked_ms = now_ms()
@@ -695,7 +698,7 @@ async def test_only_coins_of_a_refused_addition_are_in_doubt() -> None:
 
 @pytest.mark.parametrize("name", ["binance", "okx", "gate"])
 async def test_venues_that_deliver_everything_need_no_acknowledgement(name: str) -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url, VENUES[name])) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES[name])) as rig:
         await until(lambda: rig.state == "live")
         asked = len(exchange.heard)
         exchange.acknowledge = False
@@ -711,7 +714,7 @@ async def test_venues_that_deliver_everything_need_no_acknowledgement(name: str)
 @pytest.mark.parametrize(("name", "waits"), [("binance", False), ("bybit", True), ("okx", True)])
 async def test_without_a_market_list_nothing_is_covered(name: str, waits: bool) -> None:
     async with Exchange() as exchange:
-        rig = Rig(exchange.url, VENUES[name], markets=VENUES[name].table())
+        rig = FeedRig(exchange.url, VENUES[name], markets=VENUES[name].table())
         async with running(rig):
             if waits:
                 await until(lambda: "market list" in rig.feed.status().detail)
@@ -721,7 +724,7 @@ async def test_without_a_market_list_nothing_is_covered(name: str, waits: bool) 
 
 
 async def test_repeats_are_passed_on() -> None:
-    async with Exchange() as exchange, running(Rig(exchange.url)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
         await until(lambda: rig.state == "live")
         text = order()
         await exchange.say(text)

@@ -22,7 +22,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.study.event_study import Options
 from liq_provider.study.events import PairData
 from liq_provider.study.judges import Judges, run_judges
-from liq_provider.study.recorded import recorded
+from liq_provider.study.recorded_verdicts import recorded
 from tests.bot.helpers import Store
 
 LATE = ModelFailure("timeout", "")
@@ -102,7 +102,7 @@ def waves_of(data: PairData, settings: Settings) -> list[Wave]:
 
 
 @dataclass
-class Record:
+class RecordedMarket:
     """A store, and the market that its verdicts are about."""
 
     path: Path

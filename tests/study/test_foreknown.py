@@ -11,13 +11,13 @@ import pytest
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.study.judge_findings import judge_sentences
 from tests.study.planted import market, pair_data
-from tests.study.recorded_waves import DETAILS, MODEL, Record, Wave
+from tests.study.recorded_waves import DETAILS, MODEL, RecordedMarket, Wave
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
+def record(tmp_path: Path) -> Iterator[RecordedMarket]:
     data = pair_data(market(1, 12, 0.0))
-    found = Record(tmp_path / "store.sqlite", [data], load_settings({}, {}))
+    found = RecordedMarket(tmp_path / "store.sqlite", [data], load_settings({}, {}))
     yield found
     found.store.close()
 
@@ -31,7 +31,7 @@ def settings(**llm: Any) -> Settings:
     return load_settings({"liq_provider": {"llm": llm}}, {})
 
 
-def test_what_the_record_says_the_model_knew_is_left_out_and_said(record: Record) -> None:
+def test_what_the_record_says_the_model_knew_is_left_out_and_said(record: RecordedMarket) -> None:
     first, last = record.waves[0], record.waves[-1]
     cutoff = day_of(first)
     assert day_of(last) > cutoff
@@ -45,7 +45,9 @@ def test_what_the_record_says_the_model_knew_is_left_out_and_said(record: Record
     assert sentence.startswith(f"{judges.foreknown:,} verdict(s) are left out")
 
 
-def test_what_the_settings_say_holds_for_the_model_that_is_configured(record: Record) -> None:
+def test_what_the_settings_say_holds_for_the_model_that_is_configured(
+    record: RecordedMarket,
+) -> None:
     for wave in record.waves:
         record.model(wave)
     after_all = day_of(record.waves[-1], 1)
@@ -57,7 +59,7 @@ def test_what_the_settings_say_holds_for_the_model_that_is_configured(record: Re
     assert (other.said, other.foreknown) == (len(record.waves), 0)
 
 
-def test_without_a_date_nothing_is_left_out_and_nothing_said(record: Record) -> None:
+def test_without_a_date_nothing_is_left_out_and_nothing_said(record: RecordedMarket) -> None:
     for wave in record.waves:
         record.model(wave, inputs=json.dumps(DETAILS | {"knowledge_cutoff": "soon"}))
         record.matrix(wave)

@@ -17,7 +17,7 @@ from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.booking import Incoming
 from tests.bot.helpers import Store
 from tests.integration.harness import BTC, ETH, simulator
-from tests.integration.history import Lab
+from tests.integration.history import FreqtradeRuns
 from tests.study.planted import START_MS, TIMEFRAME_MIN, Market, market
 
 pytestmark = pytest.mark.processes
@@ -92,7 +92,7 @@ def liquidations(made: Market, coin: str, pair: str) -> Iterator[Incoming]:
 def hyperopt(sim: Simulator, base: Path, edge: float) -> tuple[str, float]:
     """:return: the chosen ``direction_mode``, and the profit of the best epoch in USDT"""
     write(base, 3, edge)
-    lab = Lab(sim, base)
+    lab = FreqtradeRuns(sim, base)
     config = lab.config({"timeframe": "5m", "max_open_trades": 2}, baseline_hours=24)
     config.write_text(config.read_text().replace(', "SOL/USDT:USDT"]', "]"))
     settings = json.loads(config.read_text())

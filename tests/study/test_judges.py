@@ -20,7 +20,7 @@ from liq_provider.study.judges import Judges
 from liq_provider.study.report import Part, StudyReport
 from tests.bot.helpers import settings
 from tests.study.planted import START_MS, market, pair_data
-from tests.study.recorded_waves import MODEL, Record, Wave
+from tests.study.recorded_waves import MODEL, RecordedMarket, Wave
 from tests.study.test_hyperopt_planted import BTC, DAYS, write
 
 SETTINGS = load_settings({}, {})
@@ -35,13 +35,13 @@ def data() -> PairData:
 
 
 @pytest.fixture
-def record(tmp_path: Path, data: PairData) -> Iterator[Record]:
-    made = Record(tmp_path / "store.sqlite", [data], SETTINGS)
+def record(tmp_path: Path, data: PairData) -> Iterator[RecordedMarket]:
+    made = RecordedMarket(tmp_path / "store.sqlite", [data], SETTINGS)
     yield made
     made.store.close()
 
 
-def plant(made: Record, right: float, seed: int = 0) -> None:
+def plant(made: RecordedMarket, right: float, seed: int = 0) -> None:
     """
     A model that enters what will gain and skips what will lose.
 
@@ -57,7 +57,7 @@ def said(judges: Judges) -> str:
     return "\n".join(judge_sentences(judges))
 
 
-def test_refusals_that_are_right_help(record: Record) -> None:
+def test_refusals_that_are_right_help(record: RecordedMarket) -> None:
     plant(record, 0.85)
     judges = record.judges()
     (found,) = judges.comparisons
@@ -78,7 +78,7 @@ def test_refusals_that_are_right_help(record: Record) -> None:
 
 def test_help_that_gave_money_away_is_said(tmp_path: Path) -> None:
     """In a market where every wave pays, what was refused would have paid, too."""
-    made = Record(tmp_path / "store.sqlite", [pair_data(market(1, 60, 0.01))], SETTINGS)
+    made = RecordedMarket(tmp_path / "store.sqlite", [pair_data(market(1, 60, 0.01))], SETTINGS)
     middle = np.median([wave.gross for wave in made.waves])
     for wave in made.waves:
         made.model(wave, Action.ENTER if wave.gross > middle else Action.SKIP)
@@ -88,7 +88,7 @@ def test_help_that_gave_money_away_is_said(tmp_path: Path) -> None:
     assert "in sum refusing gave money away" in said(judges)
 
 
-def test_refusals_that_are_wrong_hurt(record: Record) -> None:
+def test_refusals_that_are_wrong_hurt(record: RecordedMarket) -> None:
     plant(record, 0.15)
     judges = record.judges()
     (found,) = judges.comparisons
@@ -98,7 +98,7 @@ def test_refusals_that_are_wrong_hurt(record: Record) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_coin_toss_makes_no_difference(record: Record, seed: int) -> None:
+def test_a_coin_toss_makes_no_difference(record: RecordedMarket, seed: int) -> None:
     plant(record, 0.5, seed)
     judges = record.judges()
     (found,) = judges.comparisons
@@ -106,7 +106,7 @@ def test_a_coin_toss_makes_no_difference(record: Record, seed: int) -> None:
     assert f"{MODEL}: NO DIFFERENCE that can be told from chance." in said(judges)
 
 
-def test_too_few_are_not_enough_data(record: Record) -> None:
+def test_too_few_are_not_enough_data(record: RecordedMarket) -> None:
     traded = [wave for wave in record.waves if wave.traded]
     for number, wave in enumerate(traded[:40]):
         record.model(wave, Action.ENTER if number % 4 else Action.SKIP)
@@ -123,7 +123,7 @@ def test_too_few_are_not_enough_data(record: Record) -> None:
 
 
 def test_many_events_on_few_days_are_not_enough_either(tmp_path: Path) -> None:
-    made = Record(
+    made = RecordedMarket(
         tmp_path / "store.sqlite",
         [pair_data(market(seed, 12, 0.0), f"C{seed}/USDT:USDT") for seed in range(8)],
         SETTINGS,
@@ -135,7 +135,7 @@ def test_many_events_on_few_days_are_not_enough_either(tmp_path: Path) -> None:
     assert found.answer == "not enough data"
 
 
-def test_without_a_model_one_sentence_says_so(record: Record) -> None:
+def test_without_a_model_one_sentence_says_so(record: RecordedMarket) -> None:
     assert record.judges().tables == []
     for wave in record.waves[:50]:
         record.matrix(wave)
@@ -147,7 +147,7 @@ def test_without_a_model_one_sentence_says_so(record: Record) -> None:
     assert "No model's verdict of these waves is recorded" in line
 
 
-def test_a_table_shows_what_was_said_and_how_surely(record: Record) -> None:
+def test_a_table_shows_what_was_said_and_how_surely(record: RecordedMarket) -> None:
     opposed = [w for w in record.waves if w.facts.strength is Strength.STRONG and not w.traded]
     medium = [w for w in record.waves if w.facts.strength is Strength.MEDIUM and w.facts.aligned]
     traded = [wave for wave in record.waves if wave.traded]
@@ -175,7 +175,7 @@ def test_a_table_shows_what_was_said_and_how_surely(record: Record) -> None:
     assert sum(c.gross.n for c in table.cells if "skipped" in c.name) >= 3
 
 
-def test_min_confidence_says_what_is_entered(record: Record) -> None:
+def test_min_confidence_says_what_is_entered(record: RecordedMarket) -> None:
     medium = [w for w in record.waves if w.facts.strength is Strength.MEDIUM and w.facts.aligned]
     for number, wave in enumerate(medium):
         record.model(wave, Action.ENTER if number % 2 else Action.SKIP)
@@ -186,7 +186,7 @@ def test_min_confidence_says_what_is_entered(record: Record) -> None:
     assert low.by_matrix.gross.n >= len(usual) > found.by_matrix.gross.n
 
 
-def test_waves_that_only_the_model_enters_are_shown_apart(record: Record) -> None:
+def test_waves_that_only_the_model_enters_are_shown_apart(record: RecordedMarket) -> None:
     medium = [
         wave
         for wave in record.waves
@@ -206,7 +206,7 @@ def test_waves_that_only_the_model_enters_are_shown_apart(record: Record) -> Non
     assert "nan" not in said(judges)
 
 
-def test_unavailable_is_a_judge_of_its_own(record: Record) -> None:
+def test_unavailable_is_a_judge_of_its_own(record: RecordedMarket) -> None:
     traded = [wave for wave in record.waves if wave.traded]
     for wave in traded[:20]:
         record.unavailable(wave)
@@ -221,7 +221,7 @@ def test_unavailable_is_a_judge_of_its_own(record: Record) -> None:
 
 
 def test_with_fade_returns_are_those_of_the_trade(tmp_path: Path) -> None:
-    made = Record(tmp_path / "store.sqlite", [pair_data(market(1, 60, 0.0))], FADE)
+    made = RecordedMarket(tmp_path / "store.sqlite", [pair_data(market(1, 60, 0.0))], FADE)
     plant(made, 0.85)
     judges = made.judges()
     (found,) = judges.comparisons
@@ -236,13 +236,13 @@ def test_with_fade_returns_are_those_of_the_trade(tmp_path: Path) -> None:
     assert "are about no wave of these settings, or another direction" in said(other)
 
 
-def long_waves(made: Record) -> list[Wave]:
+def long_waves(made: RecordedMarket) -> list[Wave]:
     """Moderate and aligned for two candles: with ``min_confidence`` low the matrix enters."""
     state = (Strength.MEDIUM, True)
     return [wave for wave in made.waves if wave.states == [state, state]]
 
 
-def test_what_came_too_late_is_not_used(record: Record) -> None:
+def test_what_came_too_late_is_not_used(record: RecordedMarket) -> None:
     one, two, *_ = long_waves(record)
     delay_ms = SETTINGS.max_entry_delay_ms
     record.model(one, available_ms=one.closes_ms[-1] + delay_ms + 1)
@@ -257,7 +257,7 @@ def test_what_came_too_late_is_not_used(record: Record) -> None:
     assert "1 came too late for any entry" in said(judges)
 
 
-def test_a_later_word_does_not_undo_a_refusal(record: Record) -> None:
+def test_a_later_word_does_not_undo_a_refusal(record: RecordedMarket) -> None:
     """That it entered later was not known when it refused: the wave counts as refused."""
     wave = long_waves(record)[0]
     record.model(wave, Action.SKIP)
@@ -272,8 +272,8 @@ def test_a_later_word_does_not_undo_a_refusal(record: Record) -> None:
 def test_waves_at_one_time_are_one_event(tmp_path: Path) -> None:
     made = market(1, 60, 0.0)
     pairs = [pair_data(made, f"{coin}/USDT:USDT") for coin in ("BTC", "ETH", "SOL")]
-    one = Record(tmp_path / "one.sqlite", pairs[:1], SETTINGS)
-    three = Record(tmp_path / "three.sqlite", pairs, SETTINGS)
+    one = RecordedMarket(tmp_path / "one.sqlite", pairs[:1], SETTINGS)
+    three = RecordedMarket(tmp_path / "three.sqlite", pairs, SETTINGS)
     for record in (one, three):
         for wave in record.waves:
             if wave.traded:
@@ -286,7 +286,7 @@ def test_waves_at_one_time_are_one_event(tmp_path: Path) -> None:
 
 def test_a_pair_that_nobody_judged_changes_nothing(tmp_path: Path, data: PairData) -> None:
     pairs = [data, pair_data(market(9, 60, 0.0), "ETH/USDT:USDT")]
-    both = Record(tmp_path / "store.sqlite", pairs, SETTINGS)
+    both = RecordedMarket(tmp_path / "store.sqlite", pairs, SETTINGS)
     for wave in both.waves:
         if wave.facts.base_asset == "BTC":
             both.model(wave, Action.ENTER if wave.gross > 0 else Action.SKIP)
@@ -295,7 +295,7 @@ def test_a_pair_that_nobody_judged_changes_nothing(tmp_path: Path, data: PairDat
     assert found.comparisons[0].difference == both.judges().comparisons[0].difference
 
 
-def test_trials_and_models_make_it_harder(record: Record) -> None:
+def test_trials_and_models_make_it_harder(record: RecordedMarket) -> None:
     plant(record, 0.85)
     once = record.judges()
     often = record.judges(options=Options(trials=1_000))
@@ -309,7 +309,7 @@ def test_trials_and_models_make_it_harder(record: Record) -> None:
     assert (two.level, two.alpha) == pytest.approx((0.995, 0.0025))
 
 
-def test_what_the_model_cost_is_told(record: Record) -> None:
+def test_what_the_model_cost_is_told(record: RecordedMarket) -> None:
     traded = [wave for wave in record.waves if wave.traded]
     for wave in traded[:10]:
         record.model(wave)
@@ -326,14 +326,14 @@ def test_what_the_model_cost_is_told(record: Record) -> None:
     ) in said(record.judges())
 
 
-def test_unknown_prices_are_said(record: Record) -> None:
+def test_unknown_prices_are_said(record: RecordedMarket) -> None:
     wave = record.waves[0]
     record.model(wave)
     record.call(wave, None)
     assert "what that cost is not recorded" in said(record.judges())
 
 
-def test_missing_candles_are_said(record: Record, data: PairData) -> None:
+def test_missing_candles_are_said(record: RecordedMarket, data: PairData) -> None:
     plant(record, 0.85)
     nothing = data.close * np.nan
     record.data = [
@@ -347,7 +347,7 @@ def test_missing_candles_are_said(record: Record, data: PairData) -> None:
     assert "are at candles that are missing here" in said(judges)
 
 
-def test_the_page_escapes_the_names_of_judges(record: Record) -> None:
+def test_the_page_escapes_the_names_of_judges(record: RecordedMarket) -> None:
     name = 'x" onload="1" & <script>alert(1)</script>\x1b[2J@v1'
     for number, wave in enumerate(record.waves):
         if number % 2:
@@ -383,7 +383,7 @@ def test_the_hold_out_is_not_looked_at(
         },
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    made = Record(tmp_path / "store.sqlite", [pair_data(market(3, DAYS, 0.008))], SETTINGS)
+    made = RecordedMarket(tmp_path / "store.sqlite", [pair_data(market(3, DAYS, 0.008))], SETTINGS)
     later = [wave for wave in made.waves if wave.facts.close_ms > CUT_MS + 2 * 3_600_000]
     for wave in later:
         made.model(wave)
@@ -403,11 +403,13 @@ def test_the_hold_out_is_not_looked_at(
     assert "No model's verdict of these waves is recorded" in told.partition("Hold-out")[0]
 
 
-def test_what_is_recorded_later_changes_no_judgement(record: Record, tmp_path: Path) -> None:
+def test_what_is_recorded_later_changes_no_judgement(
+    record: RecordedMarket, tmp_path: Path
+) -> None:
     plant(record, 0.7)
     (data,) = record.data
     part = data.between(START_MS, START_MS + 40 * DAY_MS)
-    alone = Record(tmp_path / "alone.sqlite", [part], SETTINGS)
+    alone = RecordedMarket(tmp_path / "alone.sqlite", [part], SETTINGS)
     sure = {wave.facts.close_ms: wave.gross > 0 for wave in alone.waves}
     rng = np.random.default_rng(0)
     for wave in alone.waves:

@@ -169,3 +169,9 @@ def test_rows_that_say_too_little_are_refused(
     (market,) = markets
     found = record_of_row(ROW | changes, market, RECEIVED_MS)
     assert isinstance(found, Refused) and found.reason == reason
+
+
+def test_an_order_a_frame_as_they_were_sent_before_2026_08_20_is_read(markets: MarketTable) -> None:
+    alone = item(size=-20, time=EVENT_MS)
+    assert parse(markets, result=alone) == parse(markets, alone)
+    assert len(parse(markets, result=alone).liquidations) == 1

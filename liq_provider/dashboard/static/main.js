@@ -46,10 +46,10 @@ const signals = signalsTable();
 const market = new Market(openPair);
 const tape = new Tape();
 const handlers = {
-  status: (found) => { markSimulated(found.simulated.venues); strip.take(found); },
+  status: (found) => { markSimulated(found.simulated.venues); if (found.sampled) document.getElementById("sampled").textContent = found.sampled; strip.take(found); },
   account: (found) => { strip.takeAccount(found); showAccount(found); showPositions(found, strip.now); },
   waves: (found) => waves.show(found.rows, more(found)),
-  signals: (found) => signals.show(found.rows, more(found)),
+  signals: (found) => { signals.show(found.rows, more(found)); into("rules").textContent = `Decided by the rules of ${found.rules_of}.`; },
   market: (found) => { market.show(found); if (found.rows?.length) offer(found.rows[0].pair); },
   tape: (found) => tape.take(found),
   beat: (found) => strip.beat(found),

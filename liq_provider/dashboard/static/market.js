@@ -46,7 +46,7 @@ export class Market {
     if (rows.length) return `None of the ${counted(rows.length, "coin")} of this window matches the filter.`;
     const shares = Object.values(this.known);
     if (!shares.some((one) => one > 0)) return "Not known: no feed was heard in this window.";
-    if (shares.every((one) => one === 1)) return "No liquidation was heard in this window, though all feeds were; Binance and OKX send a sample.";
+    if (shares.every((one) => one === 1)) return "No liquidation was heard in this window, though all feeds were; sampled feeds do not send all.";
     return "No liquidation was heard in what is known of this window; the rest is unknown, not zero.";
   }
 

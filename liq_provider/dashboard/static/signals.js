@@ -38,9 +38,9 @@ export function signalsTable() {
       { name: "liq", title: "Liquidations", wide: true, long: true, cell: (row) => row.liq_note },
       { name: "trend", title: "Candles", wide: true, cell: (row) => (row.trend_note.includes("aligned") ? row.trend_note : `${row.trend_note}; aligned: ${row.aligned}`) },
       { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
-      { name: "action", title: "Decision", cell: (row) => h("b", { class: row.action === "enter" ? "good" : "" }, row.action) },
-      { name: "confidence", title: "Confidence", cell: (row) => row.confidence },
-      { name: "reason", title: "Reason", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` by ${row.judge}`)] },
+      { name: "action", title: "Decision", cell: (row) => h("b", { class: row.verb === "enter" ? "good" : "" }, row.verb) },
+      { name: "confidence", title: "Confidence", cell: (row) => row.sure ?? "" },
+      { name: "reason", title: "What the judge said", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` ${row.action} (${row.confidence}) by ${row.judge}`)] },
       { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none failed" },
     ],
   });
@@ -51,7 +51,7 @@ const body = document.getElementById("recordbody");
 
 export async function openRecord(row) {
   body.replaceChildren(empty("Reading ..."));
-  document.getElementById("h-record").textContent = `${row.symbol} ${row.direction}: ${row.action} (${row.confidence})`;
+  document.getElementById("h-record").textContent = `${row.symbol} ${row.direction}: ${row.words}`;
   dialog.showModal();
   const question = new URLSearchParams({ coin: row.base_asset, direction: row.direction, start: row.wave_start_ms, at: row.available_at });
   try {
@@ -63,6 +63,17 @@ export async function openRecord(row) {
   }
 }
 
+const passed = (gate) => (gate.passed === null ? h("span", { class: "dim" }, "not reached") : h("b", { class: gate.passed ? "good" : "bad" }, gate.passed ? "passed" : "failed"));
+
+// What only a bot can answer is left out where it did not.
+function gatesTable(gates) {
+  const shown = gates.filter((gate) => gate.passed !== null || gate.measured !== "not known here");
+  const head = ["Gate", "", "Measured", "Needed"].map((title) => h("th", { scope: "col" }, title));
+  const line = (gate) => h("tr", {}, [gate.name, passed(gate), gate.measured, gate.needed].map((cell, index) =>
+    h("td", { class: index > 1 ? "wide" : "", "data-label": ["Gate", "Outcome", "Measured", "Needed"][index] }, cell)));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Gates" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map(line))));
+}
+
 function recordParts(found) {
   const { signal, inputs, call } = found;
   const parts = [
@@ -70,10 +81,12 @@ function recordParts(found) {
       ["Judge", signal.stand_in ? `${signal.judge}: a STAND-IN, not an AI` : signal.judge], ["Available", moment(signal.available_at)], ["Expires", moment(signal.expires_at)],
       ["Minute", moment(signal.close_ms)], ["Wave since", moment(signal.wave_start_ms)],
       ["Liquidations", signal.liq_note], ["Candles", signal.trend_note], ["News", `${signal.news}: ${signal.news_note}`],
-      ["Reason", signal.action_reason], ["First gate that failed", signal.refused_by ?? "none"],
+      ["The judge said", `${signal.action} (${signal.confidence}): ${signal.action_reason}`], ["First gate that failed", signal.refused_by ?? "none"],
       ["z", number(inputs.z, 2)], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
       ["Guard", found.guard.length ? found.guard.join("; ") : "changed nothing"],
     ]),
+    h("h3", {}, "Gates, in the order in which they are asked ", h("span", { class: "dim" }, `by the rules of ${found.rules_of}`)),
+    gatesTable(found.gates),
     h("h3", {}, "News that the judge was given"),
     found.news?.length ? h("ul", {}, found.news.map((item) => h("li", { class: "said" }, `${item.title} `, h("span", { class: "dim" }, `${item.source}, ${age(60000 * item.age_min)} old`), item.summary ? h("div", { class: "dim" }, item.summary) : null)))
       : empty(found.news ? "None was found." : found.asked && !call ? "Not on record any more." : "News was not asked."),

@@ -24,7 +24,7 @@ _THERE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeFiles:
+class SidecarFiles:
     """
     Where the sidecar of one store keeps its lock, log, spool and heartbeats.
 
@@ -34,7 +34,7 @@ class RuntimeFiles:
     prefix: Path
 
     @classmethod
-    def of(cls, store_url: str, base_dir: Path) -> "RuntimeFiles":
+    def of(cls, store_url: str, base_dir: Path) -> "SidecarFiles":
         """
         :param store_url: absolute URL of the store
         :param base_dir: parent of user_data; used where the store is no file
@@ -225,13 +225,3 @@ class RuntimeFiles:
         except OSError as error:
             # A disk that is full now is no reason not to record.
             logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)
-
-
-def study_dir(store_url: str, base_dir: Path) -> Path:
-    """
-    :return: where studies of a store go: into user_data, or beside a store in a folder of it, as
-        those of a demo must not pass for others
-    """
-    user_data = base_dir / "user_data"
-    beside = RuntimeFiles.of(store_url, base_dir).prefix.parent
-    return (beside if beside.is_relative_to(user_data) else user_data) / "study"

@@ -10,34 +10,34 @@ from pathlib import Path
 import pytest
 
 from liq_provider.errors import StoreUnusable
-from liq_provider.sidecar.files import RuntimeFiles, study_dir
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.sidecars import running_pid
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from liq_provider.sidecar.files import RuntimeFiles
-with RuntimeFiles(Path(sys.argv[1])).held() as first:
+from liq_provider.sidecar.sidecar_files import SidecarFiles
+with SidecarFiles(Path(sys.argv[1])).held() as first:
     print(first, flush=True)
     time.sleep(60)
 """
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> RuntimeFiles:
-    return RuntimeFiles(tmp_path / "user_data" / "store.sqlite")
+def files(tmp_path: Path) -> SidecarFiles:
+    return SidecarFiles(tmp_path / "user_data" / "store.sqlite")
 
 
 def test_files_lie_beside_an_sqlite_store_and_in_user_data_for_a_server(tmp_path: Path) -> None:
-    assert RuntimeFiles.of("sqlite:////data/x.sqlite", tmp_path).spool == Path(
+    assert SidecarFiles.of("sqlite:////data/x.sqlite", tmp_path).spool == Path(
         "/data/x.sqlite.spool"
     )
-    served = RuntimeFiles.of("postgresql+psycopg://db.local/liq", tmp_path)
+    served = SidecarFiles.of("postgresql+psycopg://db.local/liq", tmp_path)
     assert served.lock.parent == tmp_path / "user_data"
     assert "db.local-liq" in served.lock.name
 
 
-def test_only_one_sidecar_holds_a_store(files: RuntimeFiles) -> None:
+def test_only_one_sidecar_holds_a_store(files: SidecarFiles) -> None:
     assert not files.running()
     with files.held() as first:
         assert first
@@ -53,7 +53,7 @@ def test_only_one_sidecar_holds_a_store(files: RuntimeFiles) -> None:
 
 
 @pytest.mark.processes
-def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
+def test_a_killed_sidecar_leaves_the_store_free(files: SidecarFiles) -> None:
     command = [sys.executable, "-c", HOLD, str(files.prefix)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -68,7 +68,7 @@ def test_a_killed_sidecar_leaves_the_store_free(files: RuntimeFiles) -> None:
 
 
 def test_looking_whether_it_runs_does_not_keep_a_sidecar_from_starting(
-    files: RuntimeFiles,
+    files: SidecarFiles,
 ) -> None:
     files.prefix.parent.mkdir()
     ended = threading.Event()
@@ -91,13 +91,13 @@ def test_looking_whether_it_runs_does_not_keep_a_sidecar_from_starting(
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(StoreUnusable, match=r"directory of liq_provider\.store"),
-        RuntimeFiles(Path("/proc/liqtrend/x")).held(),
+        SidecarFiles(Path("/proc/liqtrend/x")).held(),
     ):
         pass
-    assert not RuntimeFiles(Path("/proc/liqtrend/x")).running()
+    assert not SidecarFiles(Path("/proc/liqtrend/x")).running()
 
 
-def test_the_newest_heartbeat_counts_and_old_ones_are_removed(files: RuntimeFiles) -> None:
+def test_the_newest_heartbeat_counts_and_old_ones_are_removed(files: SidecarFiles) -> None:
     assert files.last_beat_s() is None
     files.beat()
     old, ancient = files.heartbeat(1), files.heartbeat(2)
@@ -110,7 +110,7 @@ def test_the_newest_heartbeat_counts_and_old_ones_are_removed(files: RuntimeFile
     assert not ancient.exists()
 
 
-def test_bots_tell_about_themselves_while_they_are_there(files: RuntimeFiles) -> None:
+def test_bots_tell_about_themselves_while_they_are_there(files: SidecarFiles) -> None:
     assert files.bots() == []
     files.beat({"dry_run": True, "parameters": {"z_threshold": 3.5}})
     files.beat({"dry_run": True, "parameters": {"z_threshold": 4.0}})
@@ -125,16 +125,3 @@ def test_bots_tell_about_themselves_while_they_are_there(files: RuntimeFiles) ->
     files.beat(told)
     assert files.heartbeat().stat().st_ino == before, "nothing new is not written again"
     assert not list(files.prefix.parent.glob("*.beat-*"))
-
-
-@pytest.mark.parametrize(
-    ("store", "folder"),
-    [
-        ("sqlite:////home/u/user_data/liq_provider.sqlite", "user_data/study"),
-        ("sqlite:////home/u/user_data/demo/liq_provider.sqlite", "user_data/demo/study"),
-        ("sqlite:////var/lib/liq_provider.sqlite", "user_data/study"),
-        ("postgresql+psycopg://u@host/liqtrend", "user_data/study"),
-    ],
-)
-def test_a_study_of_a_demo_does_not_pass_for_another(store: str, folder: str) -> None:
-    assert study_dir(store, Path("/home/u")) == Path("/home/u") / folder

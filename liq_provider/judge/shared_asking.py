@@ -1,5 +1,5 @@
 """
-The docket: which questions are this sidecar's to ask, and which another one asks.
+Questions that the sidecars of one store share: which are this one's to ask, and what others heard.
 
 Everything that it needs to know is in the store; it is asked in the store's thread, with a
 deadline. A store that cannot be reached leaves each sidecar to itself: it asks within what it knows
@@ -7,7 +7,6 @@ of the budget, and not at all if it never knew.
 """
 
 import asyncio
-import json
 import logging
 import uuid
 from collections.abc import Callable
@@ -16,8 +15,6 @@ from typing import Any, TypeVar
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import StoreBusy, StoreError
-from liq_provider.judge.guard import Guarded
-from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.verdict import Facts, aligned_word
 from liq_provider.store.shared_questions import Claim, Key, Question, SharedQuestions, Totals
 from liq_provider.store.writer import Writer
@@ -34,7 +31,7 @@ _BUSY_WAITS_S = (0.1, 0.4)
 _T = TypeVar("_T")
 
 
-class Docket:
+class SharedAsking:
     """
     Belongs to the event loop of the model.
 
@@ -143,46 +140,4 @@ def question_of(facts: Facts, news_key: str, judge: str, *, early: bool) -> Ques
         judge,
         facts.close_ms,
         early,
-    )
-
-
-def written(guarded: Guarded, asked: Facts) -> str:
-    """:return: an answer for the other sidecars, as JSON"""
-    return json.dumps(
-        {
-            "news": guarded.news.value,
-            "action": guarded.action.value,
-            "confidence": guarded.confidence.word,
-            "downgrade": guarded.downgrade,
-            "changes": guarded.changes,
-            "notes": guarded.notes,
-            "details": dict(asked.details),
-        }
-    )
-
-
-def read_answer(text: str) -> tuple[Guarded, dict[str, Any]]:
-    """:return: what ``written`` wrote, with the numbers that it was asked about"""
-    told = json.loads(text)
-    return _guarded(told, told["changes"], told["notes"]), told["details"]
-
-
-def read_verdict(row: Any) -> tuple[Guarded, dict[str, Any]]:
-    """:return: the same of a row of ``verdicts``"""
-    notes = (row["liq_note"], row["trend_note"], row["news_note"], row["action_reason"])
-    details = json.loads(row["inputs"])
-    for own in ("call_id", "knowledge_cutoff"):
-        details.pop(own, None)
-    return _guarded(row, json.loads(row["guard"]), notes), details
-
-
-def _guarded(told: Any, changes: Any, notes: Any) -> Guarded:
-    liq, trend, news, reason = notes
-    return Guarded(
-        News(told["news"]),
-        Action(told["action"]),
-        Confidence.of(told["confidence"]),
-        int(told["downgrade"]),
-        tuple(changes),
-        (liq, trend, news, reason),
     )

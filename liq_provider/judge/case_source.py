@@ -18,7 +18,7 @@ class _Desk(Protocol):
     async def get(self, base_asset: str) -> NewsSet: ...
 
 
-class Evidence:
+class CaseSource:
     """
     :param candles: of the exchange that is traded on
     :param desk: where news comes from; None: nobody is asked

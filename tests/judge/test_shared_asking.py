@@ -15,10 +15,10 @@ from aiohttp import web
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Spent
-from liq_provider.judge.docket import Docket
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
+from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.news.desk import NOT_ASKED
 from liq_provider.simulator.stand_in import StandIn, well_behaved
 from liq_provider.store.database import open_engine
@@ -48,12 +48,12 @@ class TwoJudges:
         self.writers.append(writer)
         values = {"base_url": server.url, "model": "m", "timeout_s": 2} | llm
         settings = LlmSettings.model_validate(values)
-        docket = Docket(writer, thread, settings, lambda: self.now_ms)
+        shared = SharedAsking(writer, thread, settings, lambda: self.now_ms)
 
         async def keep(row: dict[str, Any]) -> None:
             self.kept.append(row)
 
-        judge = ModelJudge(settings, "1m", lambda: self.now_ms, keep, past, docket)
+        judge = ModelJudge(settings, "1m", lambda: self.now_ms, keep, past, shared)
         judge.prepare()
         self.judges.append(judge)
         return judge

@@ -1,4 +1,4 @@
-"""Coverage of the last day, and whether the minutes are the settings' own."""
+"""Minutes that were made with another ``min_event_usd``."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from liq_provider.config.settings import Settings
 from liq_provider.store.database import open_engine
-from liq_provider.store.health import other_minutes
+from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

@@ -14,7 +14,7 @@ from liq_provider.history.importer import import_bars, import_files
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.database import open_engine
-from liq_provider.store.measured import compute
+from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.two_pass import SMALL, START_MS, Reference, assert_equal, check

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from liq_provider.core.coverage import Interval, whole_minutes
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
-from liq_provider.store.knowledge import Knowledge, claims_query, doubts_query, gather, together
+from liq_provider.store.known_minutes import Knowledge, claims_query, doubts_query, gather, together
 from liq_provider.store.statements import read_state
 
 

@@ -1,0 +1,46 @@
+"""The story of a pair's candle, as the bot decides it."""
+
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.window_choices import settings_with
+from liq_provider.config.measuring import feature_params_of
+from liq_provider.judge.decisions import Rules
+from liq_provider.judge.gates import DecisionStory, tell, undecided
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.standing import Standing
+
+
+def story_of(
+    engine: Engine, pair: str, close_ms: int, standing: Standing | None = None
+) -> DecisionStory:
+    """
+    :param close_ms: of the candle
+    :param standing: what is known beside the decision; nothing, if it is not asked for
+    """
+    standing = standing or Standing()
+    decided = engine.decision(pair, close_ms)
+    if decided is None:
+        return undecided(in_force_of_pair(engine, pair), standing)
+    decisions, row = decided
+    return tell(
+        decisions,
+        row,
+        in_force_of_pair(engine, pair),
+        engine.mode,
+        engine.verdict(pair, close_ms),
+        standing=standing,
+    )
+
+
+def in_force_of_pair(engine: Engine, pair: str) -> InForce:
+    """:return: the rules that a pair's decisions were made by"""
+    state, settings = engine.pairs.get(pair), engine.settings
+    rules = None if state is None else state.rules
+    if state is not None:
+        settings = settings_with(settings, state.windows)
+    return InForce(
+        rules or Rules.of(settings),
+        feature_params_of(settings),
+        engine.timeframe_ms,
+        engine.whitelist,
+        "this bot",
+    )

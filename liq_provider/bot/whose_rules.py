@@ -1,0 +1,108 @@
+"""Whose rules are in force: those that a bot tells, else what the configuration would have."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from liq_provider.bot.window_choices import CONFIGURED, settings_with
+from liq_provider.config.measuring import feature_params_of
+from liq_provider.config.parameter_file import ParameterFile
+from liq_provider.config.settings import Settings
+from liq_provider.errors import SettingsError
+from liq_provider.judge.decisions import Rules
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.matrix import Confidence
+from liq_provider.measure.waves import Thresholds
+
+# In what a bot tells of itself, see ``SidecarFiles.beat``.
+TOLD = "rules"
+
+
+def rules_from(values: Mapping[str, Any], settings: Settings) -> Rules:
+    """
+    :param values: by name, perhaps from a parameter file or hyperopt; what is not there is
+        configured
+    :return: the decision rules in force; hyperopt may put strong below medium
+    """
+    settings = settings_with(settings, values.get("windows", CONFIGURED))
+
+    def value(name: str) -> Any:
+        return values.get(name, getattr(settings, name))
+
+    return Rules(
+        Thresholds(
+            z_threshold=value("z_threshold"),
+            z_strong=max(value("z_strong"), value("z_threshold")),
+            purity_threshold=value("purity_threshold"),
+            purity_strong=max(value("purity_strong"), value("purity_threshold")),
+            min_count=settings.min_count,
+            min_segment_usd=settings.min_segment_usd,
+            zscore=settings.zscore,
+            direction_mode=value("direction_mode"),
+        ),
+        settings.segment_min,
+        value("trend_k"),
+        Confidence.of(value("min_confidence")),
+        settings.settle_ms,
+        settings.max_entry_delay_ms,
+    )
+
+
+def in_force_of(
+    settings: Settings,
+    values: Mapping[str, Any],
+    timeframe_ms: int,
+    whitelist: Collection[str] | None,
+    owner: str,
+) -> InForce:
+    """
+    :param values: see ``rules_from``
+    :raises SettingsError: its windows cannot be used
+    """
+    windows = feature_params_of(settings_with(settings, values.get("windows", CONFIGURED)))
+    listed = None if whitelist is None else frozenset(whitelist)
+    return InForce(rules_from(values, settings), windows, timeframe_ms, listed, owner)
+
+
+def in_force_now(
+    bots: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    timeframe_ms: int,
+    parameters: Callable[[], ParameterFile | None] = lambda: None,
+    whitelist: Collection[str] | None = None,
+) -> InForce:
+    """
+    :param bots: what those that are there told of themselves
+    :param settings: the configuration's; they stand in where no bot is there, or several differ
+    :param parameters: reads those that Freqtrade would load, likewise
+    :param whitelist: likewise
+    """
+    told = [known for bot in bots if (known := _told(bot, settings, timeframe_ms)) is not None]
+    if told and all(one.alike(told[0]) for one in told):
+        return _joined(told)
+    why = f"{len(told)} bots with different rules are there" if told else "no bot is there"
+    file = parameters()
+    values: Mapping[str, Any] = {} if file is None else file.values
+    source = "the configuration" if file is None else f"the configuration and {file.path}"
+    return in_force_of(settings, values, timeframe_ms, whitelist, f"{source} ({why})")
+
+
+def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> InForce | None:
+    owner = f"the bot {bot['name']}" if bot.get("name") else "the bot"
+    if TOLD in bot:
+        return InForce.of_told(bot[TOLD], owner)
+    if not bot.get("parameters"):
+        return None
+    try:
+        # Older ones tell their parameters alone.
+        return in_force_of(settings, bot["parameters"], timeframe_ms, None, owner)
+    except (SettingsError, TypeError, KeyError):
+        return None
+
+
+def _joined(told: Sequence[InForce]) -> InForce:
+    """A pair that one of the bots trades is traded."""
+    owners = " and ".join(dict.fromkeys(one.owner for one in told))
+    lists = [one.whitelist for one in told if one.whitelist is not None]
+    whitelist = frozenset().union(*lists) if len(lists) == len(told) else None
+    first = told[0]
+    return InForce(first.rules, first.windows, first.timeframe_ms, whitelist, owners)

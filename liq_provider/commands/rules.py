@@ -1,0 +1,38 @@
+"""Whose rules a decision is told by: those of the bot that is there, else the configuration's."""
+
+import time
+
+from liq_provider.bot.whose_rules import in_force_now
+from liq_provider.commands.common import Context
+from liq_provider.commands.entries import alive, listed_pairs
+from liq_provider.config.parameter_file import parameter_file
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.judge.in_force import InForce
+from liq_provider.store.reader import Reader
+
+
+def rules_in_force(context: Context, reader: Reader) -> InForce:
+    """
+    :return: of the bots of this machine, or those that the sidecar sees on its own; else the
+        configuration's with the parameter file that Freqtrade would load
+    :raises SettingsError: that file is none
+    """
+    from liq_provider.exchange.bot_exchange import timeframe_ms
+
+    sidecar = reader.states(["sidecar"]).get("sidecar") or {}
+    bots = context.files.bots()
+    if not bots and alive(sidecar, int(time.time() * 1000)):
+        bots = list(sidecar.get("bots", ()))
+    return in_force_now(
+        bots,
+        context.settings,
+        timeframe_ms(context.timeframe),
+        lambda: parameter_file(context.config, context.base_dir),
+        listed_pairs(context.config),
+    )
+
+
+def timeframe_word(timeframe_ms: int) -> str:
+    """:return: as Freqtrade writes it: ``5m``, ``1h``"""
+    hours, rest = divmod(timeframe_ms, HOUR_MS)
+    return f"{timeframe_ms // MINUTE_MS}m" if rest else f"{hours}h"

@@ -1,0 +1,204 @@
+"""The bot, whoever is told of it, and the page: one decision, told alike."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from liq_provider.bot import guards
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.notices import Notices
+from liq_provider.bot.snapshot import Snapshot
+from liq_provider.bot.source import LiveSource
+from liq_provider.bot.story import story_of
+from liq_provider.bot.whose_rules import in_force_of, rules_from
+from liq_provider.config.sections import MessageSettings
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.gates import OF_WAVE, DecisionStory
+from liq_provider.judge.matrix import News
+from liq_provider.judge.verdict_story import read_story
+from liq_provider.launch.narrator import Narrator
+from liq_provider.measure.trend import trend_inputs
+from liq_provider.measure.waves import Strength
+from liq_provider.store.reader import Reader
+from liq_provider.study.events import PairData
+from liq_provider.study.judges import _judged
+from tests.bot.helpers import Store, live_source, settings, stored, verdict
+from tests.bot.markdown import shown
+from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles
+from tests.bot.test_guards import FakeBook
+from tests.judge.test_gates import RULES, Combination, combinations
+
+_NEEDED = ("trend_change", "trend_noise")
+
+
+class Told:
+    """A published snapshot that a test wrote."""
+
+    unanswered_s = 0.0
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def take(self) -> Snapshot:
+        return self.snapshot
+
+    def end(self) -> None:
+        """Nobody reads."""
+
+
+class Live:
+    """A live bot that sees one combination, with hyperopted values, and whoever tells of it."""
+
+    def __init__(self, one: Combination, values: dict[str, Any], pairs: tuple[str, ...]) -> None:
+        self.one, self.own = one, settings()
+        self.rules = rules_from(values, self.own)
+        snapshot = Snapshot(
+            computed_ms=CLOSE,
+            sidecar={"skew_ms": 0, "feeds": {}},
+            rows={"BTC": one.rows()},
+            verdicts={"BTC": one.verdicts()},
+        )
+        self.engine = Engine(self.own, MINUTE_MS, LiveSource(Told(snapshot), self.own), "live")
+        self.engine.whitelist = frozenset(pairs)
+        self.engine.refresh(NOW)
+        self.populate()
+        self.engine.analyzed([BTC], {BTC: CLOSE})
+        for pair in self.engine.choose(CLOSE, [BTC], 5, set()):
+            assert pair == BTC
+            self.populate()
+
+    def populate(self) -> None:
+        """As Freqtrade does, with candles that moved as the combination says."""
+        frame = self.engine.indicators(candles(), BTC)
+        trend = self.one.trend(len(frame))
+        frame["liq_trend_change"], frame["liq_trend_noise"] = trend.change, trend.noise
+        frame = self.engine.entries(frame, BTC, self.rules)
+        self.frame: pd.DataFrame = self.engine.exits(frame, BTC)
+
+    @property
+    def signal(self) -> bool:
+        """Whether the newest candle has an entry in its columns."""
+        return bool(self.frame[["enter_long", "enter_short"]].iloc[-1].any())
+
+    @property
+    def story(self) -> DecisionStory:
+        """As it is announced."""
+        return guards.announced(self.engine, FakeBook(), BTC, CLOSE, NOW)  # type: ignore[arg-type]
+
+    def confirm(self) -> str | None:
+        """What the last look before an order says."""
+        decisions, row = self.engine.decision(BTC, CLOSE) or (None, 0)
+        is_short = decisions is None or bool(decisions.sign[row] <= 0)
+        return guards.deny_live(self.engine, FakeBook(), BTC, is_short, NOW)  # type: ignore[arg-type]
+
+    def message(self) -> str | None:
+        """What is said of the wave, None if it is none or not judged."""
+        told = Notices(MessageSettings()).waves(self.engine, [BTC], CLOSE, lambda _: self.story)
+        return shown(told[0].text) if told else None
+
+
+def few(step: int) -> list[Combination]:
+    return list(itertools.islice(combinations(), 0, None, step))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_columns_orders_and_messages_follow_from_the_same_gates(name: str) -> None:
+    entered = 0
+    for one in few(11):
+        bot = Live(one, RULES[name], (BTC, ETH))
+        story = bot.story
+        entered += bot.signal
+        assert bot.signal == story.enters, one
+        assert (bot.confirm() is None) == story.enters, one
+        if story.failed is not None and story.failed.name in OF_WAVE:
+            assert bot.confirm() == story.refused_by, one
+        said = bot.message()
+        if said is not None:
+            assert story.words in said, one
+        tag = str(bot.frame["enter_tag"].iloc[-1])
+        assert bool(tag) == bot.signal
+        if bot.signal:
+            assert tag.endswith(story.words.removeprefix("enter (").removesuffix(")"))
+    assert entered
+
+
+def test_a_pair_outside_the_whitelist_is_refused_by_order_and_message_alike() -> None:
+    bot = Live(Combination(), {}, (ETH,))
+    words = "not in the bot's whitelist now"
+    assert bot.confirm() == words
+    assert str(bot.message()).count(f"not entered: {words}") == 1
+
+
+# -- with a store: the page, the narrator and the study -------------------------------------
+
+
+CASES: list[tuple[float, dict[str, Any], dict[str, Any], str]] = [
+    # z, hyperopted values, what the sidecar made of it with its own, what everybody says
+    (
+        4.5,
+        {"z_strong": 4.0},
+        {"strength": "medium", "action": "skip", "confidence": "low"},
+        "enter (medium)",
+    ),
+    (5.5, {"z_strong": 6.0}, {}, "skip: no news supports it"),
+    (9.0, {}, {}, "enter (medium)"),
+    (9.0, {"min_confidence": "high"}, {}, "skip: confidence medium is below min_confidence high"),
+    (9.0, {"z_threshold": 9.5}, {}, "skip: z 9.0 is below z_threshold 9.5"),
+    (9.0, {"trend_k": 400.0}, {}, "skip: price does not follow"),
+]
+
+
+@pytest.mark.parametrize(("z", "values", "said", "words"), CASES)
+def test_hyperopted_rules_are_told_by_everybody_as_the_bot_decides(
+    store: Store, tmp_path: Path, z: float, values: dict[str, Any], said: dict[str, Any], words: str
+) -> None:
+    own = settings()
+    in_force = in_force_of(own, values, MINUTE_MS, (BTC,), "the bot")
+    frame = candles()
+    engine = Engine(own, MINUTE_MS, live_source(store.url, own), "live")
+    made = verdict(40, news=News.NONE.value, inputs=measured(frame), **said)
+    bots = [{"rules": in_force.as_told()}]
+    store.settle(CLOSE, [stored("BTC", CLOSE, z, 0.98)], bots=bots)
+    store.judge(made)
+    # The bot.
+    engine.refresh(NOW)
+    frame = engine.entries(engine.indicators(frame, BTC), BTC, in_force.rules)
+    bot = story_of(engine, BTC, CLOSE)
+    assert bot.words == words
+    decisions, row = engine.decision(BTC, CLOSE) or (None, 0)
+    assert decisions is not None and bool(decisions.entry[row]) == bot.enters
+    # The page.
+    reader = Reader(store.url)
+    (row_of_store,) = reader.verdicts(0, 2**62)
+    page = read_story(reader, row_of_store, in_force, in_force.lists(BTC))
+    assert page.words == words
+    # The narrator.
+    narrator = Narrator(reader, own, tmp_path / "none.sqlite")
+    (line,) = [line for line in narrator._new_verdicts() if line.startswith("verdict")]
+    assert f"SHORT: {words}; matrix: " in line
+    assert (not narrator.tally.refused) == bot.enters
+    # The study, of the same settings.
+    answers = _judged(past_of(frame, engine), decisions, [made], in_force, 1)
+    for told in answers.to_dict("records"):
+        assert told["enters"] == bot.enters
+        assert (told["said"] == "entered") == bot.enters
+    # A minute that is no wave by these rules was not judged by them.
+    assert len(answers) == (decisions.strength[row] > Strength.NONE)
+
+
+def past_of(frame: pd.DataFrame, engine: Engine) -> PairData:
+    """What a study has of the same candles."""
+    opened = engine.pairs[BTC].close_ms - MINUTE_MS
+    prices = (frame[name].to_numpy() for name in ("open", "close"))
+    rows = engine.pairs[BTC].rows["configured"]
+    return PairData(BTC, MINUTE_MS, opened, *prices, rows, [""] * len(rows))
+
+
+def measured(frame: pd.DataFrame) -> str:
+    """What the sidecar keeps of its candles, which are the bot's."""
+    change, noise = trend_inputs(frame["close"].to_numpy(), settings().trend_candles)
+    return json.dumps(dict(zip(_NEEDED, (float(change[-1]), float(noise[-1])), strict=True)))

@@ -1,0 +1,77 @@
+"""Whose rules are in force."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liq_provider.bot.whose_rules import TOLD, in_force_now, in_force_of
+from liq_provider.config.parameter_file import ParameterFile
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.matrix import Confidence
+from tests.bot.helpers import settings
+
+BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
+
+
+def bot(name: str = "A", pairs: tuple[str, ...] = (BTC,), **values: Any) -> dict[str, Any]:
+    """What a bot tells of itself."""
+    known = in_force_of(settings(), values, MINUTE_MS, pairs, "")
+    return {"name": name, "parameters": values, TOLD: known.as_told()}
+
+
+def now(*bots: dict[str, Any], file: ParameterFile | None = None) -> InForce:
+    return in_force_now(bots, settings(), MINUTE_MS, lambda: file, [ETH])
+
+
+def test_a_bot_that_is_there_decides_by_its_own_rules() -> None:
+    known = now(bot(z_strong=4.0, windows="10/24"))
+    assert known.rules.thresholds.z_strong == 4.0
+    assert (known.windows.segment_min, known.rules.segment_min) == (10, 10)
+    assert known.owner == "the bot A"
+    assert (known.lists(BTC), known.lists(ETH)) == (True, False)
+
+
+def test_bots_that_decide_alike_are_told_together_with_all_their_pairs() -> None:
+    known = now(bot("A", z_strong=4.0), bot("B", (ETH,), z_strong=4.0))
+    assert known.owner == "the bot A and the bot B"
+    assert known.lists(BTC) and known.lists(ETH)
+
+
+@pytest.mark.parametrize(
+    ("bots", "why"),
+    [
+        ((), "no bot is there"),
+        (({"dry_run": True},), "no bot is there"),
+        (({TOLD: {"rules": "of another version"}},), "no bot is there"),
+        ((bot(z_strong=4.0), bot(z_strong=6.0)), "2 bots with different rules are there"),
+    ],
+)
+def test_else_the_configuration_decides_with_the_file_that_freqtrade_would_load(
+    bots: tuple[dict[str, Any], ...], why: str
+) -> None:
+    known = now(*bots)
+    assert known.owner == f"the configuration ({why})"
+    assert (known.rules.thresholds.z_strong, known.lists(BTC), known.lists(ETH)) == (5, False, True)
+    file = ParameterFile(Path("LiqTrend.json"), {"z_strong": 7.5, "min_confidence": "low"})
+    known = now(*bots, file=file)
+    assert known.owner == f"the configuration and LiqTrend.json ({why})"
+    assert known.rules.thresholds.z_strong == 7.5
+    assert known.rules.min_confidence is Confidence.LOW
+
+
+def test_a_bot_of_an_older_version_tells_its_parameters_alone() -> None:
+    known = now({"name": "A", "parameters": {"z_strong": 4.0, "windows": "configured"}})
+    assert (known.rules.thresholds.z_strong, known.owner) == (4.0, "the bot A")
+    assert known.lists(BTC) is None
+
+
+@pytest.mark.parametrize("section", [{}, {"segment_min": 7}, {"baseline_hours": 30.5}])
+def test_what_a_bot_tells_comes_back_as_it_was(section: dict[str, Any]) -> None:
+    own = settings(**section)
+    known = in_force_of(own, {"trend_k": 0.7}, MINUTE_MS, [BTC, ETH], "x")
+    assert InForce.of_told(known.as_told(), "x") == known
+    other = known.applied_to(settings())
+    assert (other.segment_min, other.baseline_segments) == (own.segment_min, own.baseline_segments)
+    assert (other.trend_k, other.min_confidence) == (0.7, "medium")
