@@ -19,7 +19,7 @@ BESIDE = ("tests", "chaos", "benchmarks", "scripts")
 
 # Used without an import: by pytest, by make, by the type checker.
 TOOLS = {
-    *("import-linter", "mypy", "pandas-stubs", "pytest-timeout", "pytest-xdist", "ruff"),
+    *("import-linter", "mypy", "pandas-stubs", "pytest-timeout", "ruff"),
     *("types-psutil", "types-requests"),
 }
 

@@ -80,10 +80,10 @@ def test_a_minute_that_was_settled_before_the_first_look_is_told(tmp_path: Path)
     store.settle(before_ms, [stored("BTC", before_ms, 9, 0.5)])
     store.settle(close_ms, [stored("XRP", close_ms, 9, 0.5)])
     narrator = make(tmp_path, since_ms)
-    told = ["refused    XRP: z 9.0, $1,000,000, but purity 50%, mixed"]
+    told = ["refused    XRP: z 9.0, $1,000,000, but purity 50% is not above 75%"]
     assert list(narrator._refused_segments()) == told
     assert list(narrator._refused_segments()) == []
-    assert narrator.tally.refused == {("XRP", "-", close_ms): "purity 50%, mixed"}
+    assert narrator.tally.refused == {("XRP", "-", close_ms): "purity 50% is not above 75%"}
     store.close()
 
 
@@ -97,8 +97,8 @@ def test_a_segment_that_is_too_small_hides_no_mixed_one_and_each_is_told_once(
         close_ms = first_ms + number * MINUTE_MS
         store.settle(close_ms, [stored("XRP", close_ms, 9, 0.5, usd=usd)])
     assert list(narrator._refused_segments()) == [
-        "refused    XRP: z 9.0, $10,000, but too few or too small",
-        "refused    XRP: z 9.0, $1,000,000, but purity 50%, mixed",
+        "refused    XRP: z 9.0, $10,000, but $10,000 is less than min_segment_usd 25,000",
+        "refused    XRP: z 9.0, $1,000,000, but purity 50% is not above 75%",
     ]
     store.close()
 
