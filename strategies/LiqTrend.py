@@ -5,31 +5,18 @@ The settings are in the section ``liq_provider`` of Freqtrade's configuration. T
 as they are here: ``process_only_new_candles``, ``use_exit_signal``, ``exit_profit_only``,
 ``use_custom_stoploss``, ``trailing_stop``, ``minimal_roi``, ``stoploss``.
 
-Freqtrade lets a trade through, or keeps an old stop, when a callback raises. So each callback
-that could do harm that way catches everything itself and does the safe thing.
+Each callback hands over to ``Trading``, which catches what would let a trade through, or keep an
+old stop, if Freqtrade saw it raised.
 """
 
-import logging
-from datetime import UTC, datetime
+from datetime import datetime
 
 from freqtrade.exceptions import OperationalException
 from freqtrade.persistence import Trade
 from freqtrade.strategy import CategoricalParameter, IStrategy
 from pandas import DataFrame
 
-from liq_provider.bot import guards, position
-from liq_provider.bot.book import Book
-from liq_provider.bot.checks import refuse_spot
-from liq_provider.bot.columns import UPGRADE, by_hand, level_of_tag
-from liq_provider.bot.messages import Message
-from liq_provider.bot.parameters import ExactDecimal, rules_of, stop_rules_of, take_settings, values
-from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
-from liq_provider.bot.start import start
-from liq_provider.bot.stops import as_freqtrade
-from liq_provider.bot.story import story_of
-from liq_provider.errors import LiqError
-
-logger = logging.getLogger(__name__)
+from liq_provider.api import PLOT_CONFIG, ExactDecimal, LiqError, Trading, refuse_spot
 
 
 class CannotStart(OperationalException, ValueError):
@@ -58,6 +45,7 @@ class LiqTrend(IStrategy):
         "stoploss_on_exchange": False,
     }
     plot_config = PLOT_CONFIG
+    liq = None  # made in bot_start
 
     z_threshold = ExactDecimal(2.5, 8.0, default=3.0, decimals=1, space="buy")
     z_strong = ExactDecimal(3.0, 15.0, default=5.0, decimals=1, space="buy")
@@ -81,178 +69,67 @@ class LiqTrend(IStrategy):
     def bot_start(self, **kwargs) -> None:
         """Validate everything, and in live modes make sure that a sidecar runs."""
         try:
-            started = start(self)
-            take_settings(self, started.settings)
+            self.liq = Trading(self)
         except LiqError as error:
             raise CannotStart(str(error)) from error
-        self.liq_settings, self.engine = started.settings, started.engine
-        self.live, self.coverage = started.live, started.coverage
-        self.book = Book(self.config)
-        if self.live is not None:
-            self.ignore_buying_expired_candle_after = int(started.settings.max_entry_delay_s)
 
     def ft_bot_cleanup(self) -> None:
         """Freqtrade ends, or makes another strategy object for a new configuration."""
         super().ft_bot_cleanup()
-        if getattr(self, "live", None) is not None:
-            self.live.end()
+        if self.liq is not None:
+            self.liq.end()
 
     # -- every loop -----------------------------------------------------------------------
 
     def bot_loop_start(self, current_time: datetime, **kwargs) -> None:
         """Live: read the store, keep the sidecar alive, say what changed. Backtest: warn once."""
-        if self.live is None:
-            if self.coverage is not None:
-                self.coverage.warn_first()
-            return
-        try:
-            pairs = self.dp.current_whitelist()
-            self._say(self.live.begin(_ms(current_time), pairs, values(self)))
-        except Exception:
-            self.engine.problem = "LiqTrend's own loop failed, see the log"
-            logger.exception("The loop failed; no entries until it works again")
+        self.liq.begin(current_time)
 
     def analyze(self, pairs: list[str]) -> None:
         """Populate only what changed, rank this candle's candidates, then let signals out."""
-        try:
-            newest = self._newest(pairs)
-            due = self.engine.to_analyze(newest)
-        except Exception:
-            logger.exception("What changed is not known; no entries in this loop")
-            self.engine.dealings.withdraw()
-            newest, due = {}, []
-        # Freqtrade contains what goes wrong with a single pair.
-        super().analyze(due + [pair for pair in pairs if pair not in newest])
-        try:
-            self.engine.analyzed(due, newest)
-            self._rank(newest)
-        except Exception:
-            logger.exception("Ranking failed; no entries in this loop")
-            super().analyze([pair for pair in self.engine.dealings.withdraw() if pair in pairs])
-
-    def _rank(self, newest: dict[str, int]) -> None:
-        if not newest:
-            self.engine.dealings.withdraw()
-            return
-        close_ms = max(newest.values())
-        pairs = self.dp.current_whitelist()
-        blocked = guards.blocked(self.engine, self.book, pairs, close_ms, close_ms)
-        changed = self.engine.choose(close_ms, pairs, self.book.free_slots(), blocked)
-        changed = [pair for pair in changed if pair in newest]
-        super().analyze(changed)
-        self.engine.analyzed(changed, newest)
-        now_ms = _ms(datetime.now(UTC))
-        self._say(self.live.waves(self.book, pairs, close_ms, now_ms))
-
-    def _newest(self, pairs: list[str]) -> dict[str, int]:
-        newest = {}
-        for pair in pairs:
-            frame = self.dp.ohlcv(pair, self.timeframe, copy=False)
-            if len(frame):
-                newest[pair] = _ms(frame["date"].iat[-1]) + self.engine.timeframe_ms
-        return newest
-
-    def _say(self, messages: list[Message]) -> None:
-        for message in messages:
-            level = logging.WARNING if message.warning else logging.INFO
-            logger.log(level, "%s", message.logged or message.text)
-            if message.send:
-                self.dp.send_msg(message.sendable, always_send=True)
+        self.liq.analyze(pairs, super().analyze)
 
     # -- columns --------------------------------------------------------------------------
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Trend inputs, and the indicators shown beside them."""
-        pair = metadata["pair"]
-        columns = self.engine.indicators(dataframe, pair, self.windows.range)
-        if self.coverage is not None:
-            startup = self.startup_candle_count
-            self.coverage.take(pair, self.engine.known(pair, self.config, startup))
-        return with_indicators(columns)
+        return self.liq.indicators(dataframe, metadata["pair"])
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Decisions and entries."""
-        rules = rules_of(self, self.liq_settings)
-        return self.engine.entries(dataframe, metadata["pair"], rules, self.windows.value)
+        return self.liq.entries(dataframe, metadata["pair"])
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         """Reversals."""
-        return self.engine.exits(dataframe, metadata["pair"])
+        return self.liq.exits(dataframe, metadata["pair"])
 
     # -- orders ---------------------------------------------------------------------------
 
     def confirm_trade_entry(
         self, pair: str, current_time: datetime, side: str, entry_tag: str | None = None, **kwargs
     ) -> bool:
-        """
-        The last guard before an order; denies on any doubt and on any exception. What a user
-        orders by hand is theirs to decide.
-        """
-        try:
-            if self._by_hand(pair, entry_tag):
-                logger.info("%s: entered by hand (%s); both stops act on it", pair, entry_tag)
-                return True
-            reason = self._deny(pair, side == "short", _ms(current_time))
-        except Exception:
-            logger.exception("confirm_trade_entry failed for %s; the entry is denied", pair)
-            return False
-        if reason is not None and self.live is not None:
-            logger.info("%s: entry denied, %s", pair, reason)
-        return reason is None
-
-    def _by_hand(self, pair: str, tag: str | None) -> bool:
-        if self.live is None:
-            return False
-        frame, _ = self.dp.get_analyzed_dataframe(pair, self.timeframe)
-        return by_hand(tag, frame["enter_tag"].iat[-1] if "enter_tag" in frame.columns else None)
-
-    def _deny(self, pair: str, is_short: bool, now_ms: int) -> str | None:
-        if self.live is not None:
-            return guards.deny_live(self.engine, self.book, pair, is_short, now_ms)
-        return guards.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
+        """The last guard before an order; denies on any doubt and on any exception."""
+        return self.liq is not None and self.liq.confirm(pair, current_time, side, entry_tag)
 
     def leverage(self, max_leverage: float, **kwargs) -> float:
         """The configured leverage, never more than the pair allows."""
-        return min(self.liq_settings.leverage, max_leverage)
+        return min(self.liq.settings.leverage, max_leverage)
 
     def custom_entry_price(
         self, pair: str, proposed_rate: float, side: str, entry_tag: str | None = None, **kwargs
     ) -> float:
         """For limit orders: at most ``max_slippage_pct`` worse than the book."""
-        if self.order_types["entry"] != "limit" or self._by_hand(pair, entry_tag):
-            return proposed_rate
-        sign = -1 if side == "short" else 1
-        return proposed_rate * (1 + sign * self.liq_settings.max_slippage_pct)
+        return self.liq.entry_price(pair, proposed_rate, side, entry_tag)
 
     def order_filled(self, pair: str, trade: Trade, order, current_time: datetime, **kwargs):
         """Keep with the trade what its orders were based on, for FreqUI and Telegram."""
-        if self.live is not None:
-            # A limit order may be filled candles later; the decision is the order's.
-            close_ms = self.engine.signal_close_ms(_ms(order.order_date_utc))
-            self._say(self.live.filled(trade, order, close_ms, stop_rules_of(self)))
+        self.liq.filled(trade, order)
 
     def custom_exit(
         self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs
     ) -> str | None:
         """Upgrade: a surer signal of the same direction while the position is open."""
-        now_ms = _ms(current_time)
-        if self.live is None:
-            rules = stop_rules_of(self)
-            crossed = position.exit_at_open(self.engine, trade, now_ms, current_rate, rules)
-            if crossed is not None:
-                return crossed
-        elif self.engine.problem is not None:
-            return None
-        close_ms = self.engine.signal_close_ms(now_ms)
-        level = self.engine.level_at(pair, close_ms, trade.is_short)
-        recorded = level_of_tag(trade.enter_tag)
-        if not 0 < recorded < level:  # 0: not entered by a signal, such as by force_entry
-            return None
-        if self.liq_settings.on_upgrade == "reopen":
-            self.engine.upgrade(pair, close_ms)
-            return UPGRADE
-        position.raise_confidence(trade, level, recorded)
-        return None
+        return self.liq.exit_reason(pair, trade, current_time, current_rate)
 
     def custom_stoploss(
         self,
@@ -265,30 +142,10 @@ class LiqTrend(IStrategy):
         **kwargs,
     ) -> float:
         """Both stops, the tighter wins; needs nothing but the trade itself when live."""
-        try:
-            rules = stop_rules_of(self)
-            if self.live is not None:
-                self.live.check_stop(trade, rules)
-            stop = position.current_stops(self.engine, trade, _ms(current_time), rules).binding
-            return as_freqtrade(stop, current_rate, trade.is_short, trade.leverage or 1.0)
-        except Exception:
-            logger.exception("The stops of %s failed; only the fallback stop acts", pair)
-            return position.fallback_alone(trade, current_rate, self.fallback_pct.value)
+        return self.liq.stop(pair, trade, current_time, current_rate)
 
     def plot_annotations(
         self, pair: str, start_date: datetime, end_date: datetime, dataframe: DataFrame, **kwargs
     ) -> list:
         """Waves as areas on FreqUI's chart."""
-        try:
-            return annotations(
-                dataframe,
-                self.engine.timeframe_ms,
-                lambda close_ms: story_of(self.engine, pair, close_ms).as_judged.words,
-            )
-        except Exception:
-            logger.exception("The waves of %s cannot be drawn", pair)
-            return []
-
-
-def _ms(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+        return [] if self.liq is None else self.liq.annotations(pair, dataframe)

@@ -38,9 +38,9 @@ def install(
 _numbers = count()
 
 
-def documented(name: str) -> str:
-    """:return: the module that ``docs/extending.md`` shows, by the name of its class"""
-    text = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+def documented(words: str, page: str = "extending") -> str:
+    """:return: the one piece of Python on a page of the docs that has these words"""
+    text = (Path(__file__).parents[1] / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (found,) = (block for block in blocks if f"class {name}" in block)
-    return found
+    (shown,) = (block for block in blocks if words in block)
+    return shown

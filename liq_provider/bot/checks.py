@@ -44,6 +44,25 @@ def check_bot(config: Mapping[str, Any], strategy: Any, settings: Settings) -> N
         raise SettingsError("LiqTrend cannot run with this configuration:\n" + "\n".join(problems))
 
 
+def check_columns(config: Mapping[str, Any], strategy: Any, settings: Settings) -> None:
+    """
+    What columns beside any strategy's candles need, to be the same live and in backtests.
+
+    :raises SettingsError: one line for each wrong setting, naming its key and the remedy
+    """
+    problems = [*_late_minutes(strategy), *_time(config, settings, strategy)]
+    if problems:
+        raise SettingsError("Liquidations cannot be added:\n" + "\n".join(problems))
+
+
+def _late_minutes(strategy: Any) -> Iterator[str]:
+    if strategy.process_only_new_candles:
+        yield (
+            "process_only_new_candles: must be false; a minute settles, and is judged, after its "
+            "candle is there"
+        )
+
+
 def _market(config: Mapping[str, Any]) -> Iterator[str]:
     if _word(config.get("trading_mode", "spot")) != "futures":
         yield 'trading_mode: must be "futures"; liquidations and shorts exist only there'

@@ -163,6 +163,11 @@ class Engine:
         tested = candles_tested(state.close_ms, config, startup_candles)
         return KnownCandles.of(tested, next(iter(state.rows.values())))
 
+    def columns(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
+        """Add every candle's decision, and nothing that Freqtrade would trade on."""
+        decisions = self._decide(frame, pair, rules, CONFIGURED)
+        return frame.assign(**decision_columns(decisions, rules.thresholds))
+
     def entries(
         self, frame: DataFrame, pair: str, rules: Rules, windows: str = CONFIGURED
     ) -> DataFrame:
@@ -171,17 +176,8 @@ class Engine:
 
         :param windows: one of those that the indicators were made for
         """
-        state = self.pairs[pair]
-        trend = CandleTrend(
-            frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
-        )
-        # Not state.close_ms: hyperopt trims frames between indicators and entries.
-        close_ms = self._closes(frame)
-        # Live there is one set only, see ``LiveLoop``.
-        rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
-        decisions = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
-        state.decisions, state.rules, state.windows = decisions, rules, windows
-        state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
+        decisions = self._decide(frame, pair, rules, windows)
+        close_ms = decisions.close_ms
         wave = wave_of(pair, decisions, -1) if self.live and len(close_ms) else None
         if wave is not None and decisions.candidate[-1]:
             decisions.entry[-1] |= self.dealings.reopens(
@@ -195,6 +191,20 @@ class Engine:
             **decision_columns(decisions, rules.thresholds),
             **entry_columns(decisions, entry, self._late_candles),
         )
+
+    def _decide(self, frame: DataFrame, pair: str, rules: Rules, windows: str) -> Decisions:
+        state = self.pairs[pair]
+        trend = CandleTrend(
+            frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
+        )
+        # Not state.close_ms: hyperopt trims frames between indicators and entries.
+        close_ms = self._closes(frame)
+        # Live there is one set only, see ``LiveLoop``.
+        rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
+        decisions = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
+        state.decisions, state.rules, state.windows = decisions, rules, windows
+        state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
+        return decisions
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add the exit columns of the decisions that ``entries`` made."""

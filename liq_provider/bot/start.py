@@ -43,6 +43,20 @@ class Started:
     coverage: CoverageReport | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """
+    The store as a strategy sees it.
+
+    :param watch: keeps the sidecar; None in backtests, hyperopt and plots
+    :param told: to the sidecar, of the bot
+    """
+
+    engine: Engine
+    watch: SidecarWatch | None
+    told: Mapping[str, Any]
+
+
 def start(strategy: Any) -> Started:
     """
     Validate everything, and in live modes see to it that a sidecar runs. A live bot starts
@@ -54,30 +68,50 @@ def start(strategy: Any) -> Started:
     config = strategy.config
     settings = load_settings(config)
     check_bot(config, strategy, settings)
-    timeframe_ms = timeframe_to_msecs(strategy.timeframe)
-    if config["runmode"] not in _LIVE:
-        store, _ = _store_of(config, settings)
-        needs_data = config["runmode"] in _NEEDS_DATA
-        past = _reader(store, needs_data)
-        if past is not None and settings.backtest_source == "minutes":
-            refuse_other_minutes(past, settings)
-        source = HistorySource(past, settings, timeframe_ms // MINUTE_MS)
-        engine = Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
+    connected = connect(config, settings, strategy.timeframe)
+    if connected.watch is None:
         report = None
-        if needs_data:
+        if config["runmode"] in _NEEDS_DATA:
             first_word = config["runmode"] == RunMode.BACKTEST
             report = CoverageReport(settings.min_coverage, first_word)
-        return Started(settings, engine, None, report)
+        return Started(settings, connected.engine, None, report)
+    live = LiveLoop(connected.engine, connected.watch, strategy.stoploss, connected.told)
+    live.start()
+    return Started(settings, connected.engine, live)
+
+
+def connect(config: Mapping[str, Any], settings: Settings, timeframe: str) -> Connected:
+    """
+    :param config: Freqtrade's
+    :param timeframe: of the strategy
+    :raises LiqError: a backtest has nothing that it could be made of
+    """
+    timeframe_ms = timeframe_to_msecs(timeframe)
+    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
+    if config["runmode"] not in _LIVE:
+        store, _ = _store_of(config, settings)
+        engine = past_engine(store, settings, timeframe_ms, config["runmode"] in _NEEDS_DATA)
+        return Connected(engine, None, told)
     # From here on nothing may touch the store, its directory or its server: they may hang.
     published = reader_in_background(
         lambda: Reader(_store_of(config, settings)[0], _READER_WAITS_S), settings
     )
     engine = Engine(settings, timeframe_ms, LiveSource(published, settings), "live")
-    watch = SidecarWatch(lambda: _place(config, settings))
-    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
-    live = LiveLoop(engine, watch, strategy.stoploss, told)
-    live.start()
-    return Started(settings, engine, live)
+    return Connected(engine, SidecarWatch(lambda: _place(config, settings)), told)
+
+
+def past_engine(store: str, settings: Settings, timeframe_ms: int, needs_data: bool) -> Engine:
+    """
+    :param store: its address
+    :param needs_data: refuse to go on without a store
+    :return: what decides about candles of the past
+    :raises LiqError: there is no store, or its minutes do not fit the settings
+    """
+    past = _reader(store, needs_data)
+    if past is not None and settings.backtest_source == "minutes":
+        refuse_other_minutes(past, settings)
+    source = HistorySource(past, settings, timeframe_ms // MINUTE_MS)
+    return Engine(settings, timeframe_ms, source, settings.backtest_verdicts)
 
 
 def _store_of(config: Mapping[str, Any], settings: Settings) -> tuple[str, Path]:

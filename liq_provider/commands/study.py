@@ -17,7 +17,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.study import holdout
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 from liq_provider.study.findings import day
 from liq_provider.study.judges import run_judges
 from liq_provider.study.recorded_verdicts import recorded
@@ -44,29 +44,29 @@ def study(arguments: argparse.Namespace) -> int:
     reader = context.minutes(context.settings.backtest_source)
     every = _pairs(context, reader, arguments)
     # Without any that is known, the report says so of all.
-    pairs = [data for data in every if len(data.known_ms)] or every
-    kept = {data.pair for data in pairs}
+    pairs = [past for past in every if len(past.known_ms)] or every
+    kept = {past.pair for past in pairs}
     report = _report(context, reader, pairs, options, open_holdout=arguments.open_holdout)
-    unknown = tuple(data.pair for data in every if data.pair not in kept)
+    unknown = tuple(past.pair for past in every if past.pair not in kept)
     report = replace(report, unknown=unknown)
     out = Path(arguments.out) if arguments.out else study_dir(context.store_url, context.base_dir)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(report.made_ms / 1000))
-    page, data = report.write(out, f"study_{stamp}")
+    page, figures = report.write(out, f"study_{stamp}")
     print("\n".join(report.lines()))
-    print(f"\nReport: {page}\nData:   {data}")
+    print(f"\nReport: {page}\nData:   {figures}")
     return 0
 
 
 def _report(
     context: Context,
     reader: Reader,
-    pairs: list[PairData],
+    pairs: list[PairPast],
     options: Options,
     *,
     open_holdout: bool,
 ) -> StudyReport:
-    from_ms = min(int(data.close_ms[0]) for data in pairs)
-    to_ms = max(int(data.close_ms[-1]) for data in pairs) + 1
+    from_ms = min(int(past.close_ms[0]) for past in pairs)
+    to_ms = max(int(past.close_ms[-1]) for past in pairs) + 1
     cut_ms = holdout.split(from_ms, to_ms)
     now_ms = machine_ms()
     opening = holdout.HoldOutLook(cut_ms, to_ms, now_ms)
@@ -91,14 +91,14 @@ def _report(
 
 def _remember(
     context: Context,
-    pairs: list[PairData],
+    pairs: list[PairPast],
     from_ms: int,
     opening: holdout.HoldOutLook,
     *,
     opened: bool,
 ) -> list[holdout.HoldOutLook]:
     """:return: when the hold-out, or some of it, was looked at before"""
-    coins = [base_asset_of_pair(data.pair) for data in pairs]
+    coins = [base_asset_of_pair(past.pair) for past in pairs]
     source, settings = context.settings.backtest_source, _settings(context)
     first = holdout.HoldOutLook(from_ms, opening.start_ms, opening.opened_ms)
     engine = open_engine(context.store_url)
@@ -141,14 +141,14 @@ def _note(opening: holdout.HoldOutLook, before: list[holdout.HoldOutLook], *, op
 def _part(
     context: Context,
     reader: Reader,
-    pairs: list[PairData],
+    pairs: list[PairPast],
     span: tuple[int, int],
     options: Options,
 ) -> Part:
     """
     :param span: closes of its candles, the end not included
     """
-    cut = [data.between(*span) for data in pairs]
+    cut = [past.between(*span) for past in pairs]
     parts = [part for part in cut if len(part.open_ms)]
     coins = [base_asset_of_pair(part.pair) for part in parts]
     # The last candle, too, may know what came up to max_entry_delay_s after its close. The bot
@@ -169,7 +169,7 @@ def _settings(context: Context) -> dict[str, Any]:
     }
 
 
-def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairData]:
+def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairPast]:
     from freqtrade.exchange import timeframe_to_msecs
 
     from liq_provider.history.candle_files import read_candles
@@ -188,7 +188,7 @@ def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> l
     if arguments.candles and len(names) != 1:
         raise UsageError("--candles holds the candles of one pair; say which with --pair")
     timeframe_ms = timeframe_to_msecs(context.timeframe)
-    data: list[PairData] = []
+    pasts: list[PairPast] = []
     bare: list[str] = []
     for pair in names:
         candles = (
@@ -203,19 +203,19 @@ def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> l
         if known is None:
             print(f"{pair}: its candles and what is stored do not overlap; left out")
         else:
-            data.append(known)
+            pasts.append(known)
     if bare:
         print(
             f"No {context.timeframe} candles of {_some(bare)} in {context.datadir}: waves are "
             "counted, returns are unknown. Get them with `freqtrade download-data` or "
             "`liq-provider candles`.\n"
         )
-    if not data:
+    if not pasts:
         raise UsageError(
             f"no candles within what is stored ({day(span[0])} to {day(span[1])} UTC): get them "
             "with `freqtrade download-data`"
         )
-    return data
+    return pasts
 
 
 def _some(names: list[str]) -> str:

@@ -5,6 +5,8 @@ import textwrap
 import unicodedata
 from datetime import UTC, datetime
 
+from liq_provider.core.durations import MINUTE_MS
+
 _LONGEST, _WIDTH = 400, 70
 _MINUTES = ((1_440, "d"), (60, "h"), (1, "m"))
 
@@ -51,6 +53,6 @@ def length(ms: int) -> str:
     >>> length(60_000), length(300_000), length(3_600_000), length(5_400_000)
     ('1m', '5m', '1h', '90m')
     """
-    minutes = ms // 60_000
+    minutes = ms // MINUTE_MS
     unit, name = next((unit, name) for unit, name in _MINUTES if minutes % unit == 0)
     return f"{minutes // unit}{name}"

@@ -10,7 +10,6 @@ lost, and its coin's minutes are put in doubt, so that nobody takes them for kno
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from threading import Lock
@@ -21,6 +20,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
 from liq_provider.sidecar.ingest_stats import IngestStats, Losses
+from liq_provider.sidecar.waiting_orders import WaitingOrders
 from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool
@@ -37,9 +37,6 @@ _PATIENCE_S = 10.0
 _HANG_UP_S = 20.0
 _SET_UP_S = 1_800.0
 _DISK_S = 1.0
-# What was stored a short while ago is kept, for a store whose file is replaced.
-_RECENT_S = 120.0
-_MOST_RECENT = 50_000
 
 _HANGS = "The store does not answer"
 
@@ -79,17 +76,8 @@ class Ingest:
         self._on_another = on_another
         self._hang_up = hang_up
         self._hung_up_s = 0.0
-        self._queue: deque[Incoming] = deque()
-        self._taken = 0
-        self._max_queue = max_queue
+        self._memory = WaitingOrders(max_queue)
         self._flushing = asyncio.Lock()
-        # What a call to the store has in hand, and whether that is on disk as well; what is on
-        # its way to the disk; and what the store took lately. Several threads change them.
-        self._in_hand: list[Incoming] = []
-        self._in_hand_saved = False
-        self._moving = 0
-        self._recent: deque[tuple[float, Incoming]] = deque()
-        self._changing = Lock()
         self._call: asyncio.Future[bool] | None = None
         self._saving: asyncio.Future[None] | None = None
         self._advanced_s = 0.0
@@ -102,12 +90,9 @@ class Ingest:
 
     def put(self, orders: Sequence[Liquidation], since_ms: int) -> None:
         """Take liquidations from a feed; never blocks."""
-        with self._changing:
-            room = self._room()
-            self._queue.extend([Incoming(order, since_ms) for order in orders[:room]])
-        if room < len(orders):
-            # What waits already is nearer to the store than what comes now.
-            self._lose(Incoming(order, since_ms) for order in orders[room:])
+        too_many = self._memory.put([Incoming(order, since_ms) for order in orders])
+        if too_many:
+            self._lose(too_many)
 
     async def run(self, interval_s: float = 0.2) -> None:
         """Store what arrives, until cancelled; what is queued then is still stored."""
@@ -130,10 +115,9 @@ class Ingest:
         :return: False if the store did not take it, or has not said so in time
         :raises LiqError: the store that was there at the start is not for this sidecar
         """
-        with self._changing:
-            until = self._taken + len(self._queue)
+        mark = self._memory.mark()
         async with self._flushing:
-            while self._is_behind(until):
+            while self._is_behind(mark):
                 if not await self._store_some(patience_s):
                     return False
             return True
@@ -150,7 +134,7 @@ class Ingest:
             logger.error("At the end: %s", error)
         if not stored:
             await self._to_disk(within_s)
-            if self._queue or self._moving:
+            if self._memory:
                 await self._to_disk(within_s)
 
     def close(self) -> None:
@@ -164,13 +148,12 @@ class Ingest:
     @property
     def in_memory(self) -> int:
         """Liquidations that would be lost if the process were killed now."""
-        in_hand = 0 if self._in_hand_saved else len(self._in_hand)
-        return len(self._queue) + self._moving + in_hand
+        return self._memory.held
 
-    def _is_behind(self, until: int) -> bool:
+    def _is_behind(self, mark: int) -> bool:
         if self._opening is not None and self._opening.is_due():
             return True
-        return self._taken < until or self._moving > 0 or self._spool.waiting > 0
+        return self._memory.is_behind(mark) or self._spool.waiting > 0
 
     # -- the store -----------------------------------------------------------------------
 
@@ -236,7 +219,7 @@ class Ingest:
             self._failed(str(error))
             return False
         finally:
-            self._give_back()
+            self._memory.give_back()
         if self.stats.error is not None:
             logger.info("The store takes liquidations again.")
         self.stats.error = None
@@ -252,9 +235,8 @@ class Ingest:
         self.stats.error = error
 
     def _store_queued(self) -> None:
-        self._append(self._take(_BATCH))
-        with self._changing:
-            self._in_hand = []
+        self._append(self._memory.take(_BATCH))
+        self._memory.stored()
 
     def _drain_spool(self) -> None:
         try:
@@ -286,12 +268,7 @@ class Ingest:
             self._note_spool()
             return
         now_s = self._advanced_s = time.monotonic()
-        with self._changing:
-            self._recent.extend((now_s, incoming) for incoming in batch)
-            while self._recent and (
-                len(self._recent) > _MOST_RECENT or now_s - self._recent[0][0] > _RECENT_S
-            ):
-                self._recent.popleft()
+        self._memory.remember(batch, now_s)
         self.stats.stored += done.inserted
         # A copy that is there already is the order itself.
         self.stats.duplicates += 0 if copies else done.duplicates
@@ -299,37 +276,9 @@ class Ingest:
 
     def _begin_anew(self) -> None:
         """The store is another one: what the old one took lately is given to it, too."""
-        with self._changing:
-            recent = [incoming for _, incoming in self._recent]
-            self._recent.clear()
-            room = self._room()
-            self._give(recent[-room:] if room else [])
+        recent = self._memory.put_again()
         self.stats.replaced += 1
-        logger.warning("%d liquidations of the last minutes are stored again.", len(recent))
-
-    # -- memory --------------------------------------------------------------------------
-
-    def _room(self) -> int:
-        in_hand = 0 if self._in_hand_saved else len(self._in_hand)
-        return max(0, self._max_queue - len(self._queue) - self._moving - in_hand)
-
-    def _take(self, count: int) -> list[Incoming]:
-        with self._changing:
-            batch = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
-            self._taken += len(batch)
-            self._in_hand, self._in_hand_saved = batch, False
-        return batch
-
-    def _give_back(self) -> None:
-        """What a call had in hand and did not store waits again, unless it does so on disk."""
-        with self._changing:
-            if self._in_hand and not self._in_hand_saved:
-                self._give(self._in_hand)
-            self._in_hand = []
-
-    def _give(self, orders: Sequence[Incoming]) -> None:
-        self._queue.extendleft(reversed(orders))
-        self._taken -= len(orders)
+        logger.warning("%d liquidations of the last minutes are stored again.", recent)
 
     # -- disk ----------------------------------------------------------------------------
 
@@ -345,22 +294,14 @@ class Ingest:
 
     def _save(self) -> None:
         """Runs in the disk's thread."""
-        with self._changing:
-            copies = [] if self._in_hand_saved else self._in_hand
-            moving = list(self._queue)
-            self._queue.clear()
-            self._taken += len(moving)
-            self._moving = len(moving)
+        copies, moving = self._memory.move_out()
         saved, copied = 0, False
         try:
             # The call that has them may come back with or without having stored them.
             copied = bool(copies) and self._spool.put(copies, copies=True) == len(copies)
             saved = self._spool.put(moving) if moving else 0
         finally:
-            with self._changing:
-                self._in_hand_saved |= copied and self._in_hand is copies
-                self._moving = 0
-                self._give(moving[saved:])
+            self._memory.moved_out(copies if copied else [], moving[saved:])
             self._note_spool()
 
     def _note_spool(self) -> None:

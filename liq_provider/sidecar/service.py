@@ -100,13 +100,8 @@ class Sidecar:
         self._venues = feeds_of(settings, now_ms, arrivals.take, self._doubts)
         self._judge = LateJudge(config, exchange, store, threads, self._ingest.serving, now_ms)
         assessor = Assessor(
-            reader,
-            writer,
-            settings,
-            lambda: feeds_told(self._venues),
-            names,
-            threads.asking,
-            threads.writing,
+            *(reader, writer, settings, lambda: feeds_told(self._venues), names),
+            *(threads.asking, threads.writing),
         )
         readers = MinuteReaders(assessor, self._judge, self._page, now_ms, self._tasks)
         self._minutes = MinuteLoop(

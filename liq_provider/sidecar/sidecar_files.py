@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
 
 from liq_provider.core import private
+from liq_provider.core.durations import DAY_S
 from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.process_mark import ProcessMark
 
@@ -109,7 +110,7 @@ class SidecarFiles:
         for path in self.prefix.parent.glob(self.prefix.name + ".bot-*"):
             try:
                 age = time.time() - path.stat().st_mtime
-                if age > 86_400:
+                if age > DAY_S:
                     path.unlink()
                 ages.append(age)
             except OSError:

@@ -23,7 +23,7 @@ from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.waves import Thresholds
-from liq_provider.study.events import PairData, PairWaves, clustered, find_waves
+from liq_provider.study.events import PairPast, PairWaves, clustered, find_waves
 from liq_provider.study.placebo import placebo_means
 from liq_provider.study.stats import (
     Clusters,
@@ -164,13 +164,13 @@ def primary_of(timeframe_min: int) -> int:
     return min(horizons_of(timeframe_min), key=lambda minutes: abs(minutes - PRIMARY_MIN))
 
 
-def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -> Study:
+def run_study(pairs: Sequence[PairPast], settings: Settings, options: Options) -> Study:
     """
     :param pairs: at least one, with candles, all of one timeframe
     """
     rng = np.random.default_rng(options.seed)
     rules = follow_rules(settings)
-    waves = {data.pair: find_waves(data, settings, rules) for data in pairs}
+    waves = {past.pair: find_waves(past, settings, rules) for past in pairs}
     timeframe_min = pairs[0].timeframe_ms // MINUTE_MS
     horizon = primary_of(timeframe_min)
     events = _events(waves, settings.segment_min, horizons_of(timeframe_min), horizon)
@@ -190,8 +190,8 @@ def run_study(pairs: Sequence[PairData], settings: Settings, options: Options) -
         for name in _BREAKDOWNS
     }
     return Study(
-        from_ms=min(int(data.close_ms[0]) for data in pairs),
-        to_ms=max(int(data.close_ms[-1]) for data in pairs),
+        from_ms=min(int(past.close_ms[0]) for past in pairs),
+        to_ms=max(int(past.close_ms[-1]) for past in pairs),
         timeframe_min=timeframe_min,
         horizon_min=horizon,
         pairs=[_share(pair) for pair in waves.values()],
@@ -220,8 +220,8 @@ def _events(
     tables = []
     for pair in waves.values():
         row, sign = pair.events["row"].to_numpy(), pair.events["sign"].to_numpy()
-        returns = {f"r{h}": pair.data.forward(h)[row] * sign for h in horizons}
-        returns["late"] = pair.data.forward(primary, late_candles=1)[row] * sign
+        returns = {f"r{h}": pair.past.forward(h)[row] * sign for h in horizons}
+        returns["late"] = pair.past.forward(primary, late_candles=1)[row] * sign
         tables.append(pair.events.assign(**returns))
     events = clustered(pd.concat(tables, ignore_index=True), segment_min)
     hour = (events["close_ms"] % DAY_MS // HOUR_MS).astype("int64")
@@ -301,13 +301,13 @@ def _test(
 
 
 def _ablation(
-    pairs: Sequence[PairData], settings: Settings, rules: Rules, horizon: int, cells: Cells
+    pairs: Sequence[PairPast], settings: Settings, rules: Rules, horizon: int, cells: Cells
 ) -> list[Cell]:
     """Each gate left out in turn; the others stay."""
     made = []
     for name, thresholds, any_trend in _without(rules.thresholds):
         changed = replace(rules, thresholds=thresholds)
-        waves = {data.pair: find_waves(data, settings, changed) for data in pairs}
+        waves = {past.pair: find_waves(past, settings, changed) for past in pairs}
         events = _events(waves, settings.segment_min, [horizon], horizon)
         part = events if any_trend else _with(events, "with")
         made.append(cells.of(name, part, f"r{horizon}"))
@@ -329,18 +329,18 @@ def _without(full: Thresholds) -> list[tuple[str, Thresholds, bool]]:
 
 def _share(pair: PairWaves) -> PairShare:
     return PairShare(
-        pair.data.pair, len(pair.data.open_ms), int(pair.known.sum()), len(pair.events)
+        pair.past.pair, len(pair.past.open_ms), int(pair.known.sum()), len(pair.events)
     )
 
 
 def _known_days(waves: Mapping[str, PairWaves], timeframe_ms: int) -> float:
     """What is known of several pairs at once is one time: their events at once are one, too."""
-    known = [pair.data.close_ms[pair.known] for pair in waves.values()]
+    known = [pair.past.close_ms[pair.known] for pair in waves.values()]
     return len(np.unique(np.concatenate(known))) * timeframe_ms / DAY_MS
 
 
 def _known_by_day(waves: Mapping[str, PairWaves]) -> dict[str, float]:
-    days: FloatArray = np.concatenate([pair.data.close_ms // DAY_MS for pair in waves.values()])
+    days: FloatArray = np.concatenate([pair.past.close_ms // DAY_MS for pair in waves.values()])
     known: BoolArray = np.concatenate([pair.known for pair in waves.values()])
     shares = pd.Series(known).groupby(days).mean()
     return {_day(day): float(share) for day, share in shares.items()}

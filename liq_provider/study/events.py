@@ -24,7 +24,7 @@ from liq_provider.measure.waves import Strength
 
 
 @dataclass(frozen=True, slots=True)
-class PairData:
+class PairPast:
     """
     One pair's past.
 
@@ -54,10 +54,10 @@ class PairData:
         rows = self.rows.close_ms[self.rows.state != State.UNCOVERED]
         return self.close_ms[np.isin(self.close_ms, rows)]
 
-    def between(self, from_ms: int, to_ms: int) -> "PairData":
+    def between(self, from_ms: int, to_ms: int) -> "PairPast":
         """:return: the candles that close in ``[from_ms, to_ms)``; features stay as they are"""
         part = slice(*np.searchsorted(self.close_ms, [from_ms, to_ms]).tolist())
-        return PairData(
+        return PairPast(
             self.pair,
             self.timeframe_ms,
             self.open_ms[part],
@@ -96,21 +96,21 @@ class PairWaves:
     :param known: candles whose segment was covered
     """
 
-    data: PairData
+    past: PairPast
     events: pd.DataFrame
     unseen: int
     quiet: BoolArray
     known: BoolArray
 
 
-def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
+def find_waves(past: PairPast, settings: Settings, rules: Rules) -> PairWaves:
     """
     :param rules: thresholds; their ``direction_mode`` must be ``follow``
     :return: events with the columns pair, close_ms, row (of the candle), sign, strength
         (medium, strong), trend (with, against, flat, unknown), z, purity, notional_usd, venues
     """
-    change, noise = trend_inputs(data.close, settings.trend_candles)
-    decisions = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
+    change, noise = trend_inputs(past.close, settings.trend_candles)
+    decisions = decide(past.close_ms, past.rows, CandleTrend(change, noise), (), rules, "matrix")
     anomalous = np.flatnonzero(decisions.wave_ms > 0)
     waves = pd.DataFrame(
         {"sign": decisions.sign[anomalous], "wave_ms": decisions.wave_ms[anomalous]}
@@ -120,7 +120,7 @@ def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
     known = decisions.state != State.UNCOVERED
     events = pd.DataFrame(
         {
-            "pair": data.pair,
+            "pair": past.pair,
             "close_ms": decisions.close_ms[first],
             "row": first,
             "sign": decisions.sign[first],
@@ -129,12 +129,12 @@ def find_waves(data: PairData, settings: Settings, rules: Rules) -> PairWaves:
             "z": decisions.z[first],
             "purity": decisions.purity[first],
             "notional_usd": decisions.long_usd[first] + decisions.short_usd[first],
-            "venues": _venues(data, decisions.close_ms[first]),
+            "venues": _venues(past, decisions.close_ms[first]),
         }
     )
-    near = _near(data.close_ms, decisions.close_ms[anomalous], rules.segment_min * MINUTE_MS)
+    near = _near(past.close_ms, decisions.close_ms[anomalous], rules.segment_min * MINUTE_MS)
     quiet = (decisions.state == State.READY) & ~near
-    return PairWaves(data, events, len(every) - len(first), quiet, known)
+    return PairWaves(past, events, len(every) - len(first), quiet, known)
 
 
 def _trend_words(decisions: Decisions, rows: IntArray) -> list[str]:
@@ -147,9 +147,9 @@ def _trend_words(decisions: Decisions, rows: IntArray) -> list[str]:
     ]
 
 
-def _venues(data: PairData, close_ms: IntArray) -> list[str]:
-    at = np.searchsorted(data.rows.close_ms, close_ms)
-    return [data.venues[row] for row in at]
+def _venues(past: PairPast, close_ms: IntArray) -> list[str]:
+    at = np.searchsorted(past.rows.close_ms, close_ms)
+    return [past.venues[row] for row in at]
 
 
 def _near(close_ms: IntArray, waves_ms: IntArray, reach_ms: int) -> BoolArray:

@@ -17,7 +17,7 @@ from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store import schema
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.statements import insert_into
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 
 SHARE = 0.3
 
@@ -38,14 +38,14 @@ def split(from_ms: int, to_ms: int) -> int:
     return midnight if from_ms < midnight < to_ms else to_ms
 
 
-def looked_at(pairs: Sequence[PairData], opening: HoldOutLook) -> dict[str, HoldOutLook]:
+def looked_at(pairs: Sequence[PairPast], opening: HoldOutLook) -> dict[str, HoldOutLook]:
     """:return: by coin, from the first to the last candle of the span that shows anything"""
     looks = {}
-    for data in pairs:
-        known = data.between(opening.start_ms, opening.end_ms).known_ms
+    for past in pairs:
+        known = past.between(opening.start_ms, opening.end_ms).known_ms
         if len(known):
             span = (int(known[0]), int(known[-1]) + 1)
-            looks[base_asset_of_pair(data.pair)] = HoldOutLook(*span, opening.opened_ms)
+            looks[base_asset_of_pair(past.pair)] = HoldOutLook(*span, opening.opened_ms)
     return looks
 
 

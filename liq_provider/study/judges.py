@@ -48,7 +48,7 @@ from liq_provider.study.event_study import (
     clusters_of,
     primary_of,
 )
-from liq_provider.study.events import PairData, clustered
+from liq_provider.study.events import PairPast, clustered
 from liq_provider.study.foreknown import without_foreknown
 from liq_provider.study.recorded_verdicts import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
@@ -142,7 +142,7 @@ class Judges:
 
 
 def run_judges(
-    pairs: Sequence[PairData], recorded: Recorded, settings: Settings, options: Options
+    pairs: Sequence[PairPast], recorded: Recorded, settings: Settings, options: Options
 ) -> Judges:
     """
     :param pairs: at least one, all of one timeframe
@@ -153,11 +153,11 @@ def run_judges(
     rules = Rules.of(settings)
     fates: Counter[Fate] = Counter()
     tables = []
-    for data in pairs:
-        verdicts = recorded.verdicts.get(base_asset_of_pair(data.pair), ())
-        decisions = _decisions(data, verdicts, settings, rules)
-        tables.append(_judged(data, decisions, verdicts, _in_force(data, settings), horizon))
-        within = _by_models(verdicts, int(data.close_ms[0]))
+    for past in pairs:
+        verdicts = recorded.verdicts.get(base_asset_of_pair(past.pair), ())
+        decisions = _decisions(past, verdicts, settings, rules)
+        tables.append(_judged(past, decisions, verdicts, _in_force(past, settings), horizon))
+        within = _by_models(verdicts, int(past.close_ms[0]))
         fates.update(_fate(verdict, decisions, rules) for verdict in within)
     judged = pd.concat(tables, ignore_index=True)
     names = sorted(judged["judge"].unique(), key=lambda name: (not _is_model(name), name))
@@ -195,20 +195,20 @@ def _by_models(verdicts: Sequence[Mapping[str, Any]], from_ms: int) -> list[Mapp
 
 
 def _decisions(
-    data: PairData, verdicts: Sequence[Mapping[str, Any]], settings: Settings, rules: Rules
+    past: PairPast, verdicts: Sequence[Mapping[str, Any]], settings: Settings, rules: Rules
 ) -> Decisions:
-    change, noise = trend_inputs(data.close, settings.trend_candles)
+    change, noise = trend_inputs(past.close, settings.trend_candles)
     trend = CandleTrend(change, noise)
-    return decide(data.close_ms, data.rows, trend, verdicts, rules, _MODE)
+    return decide(past.close_ms, past.rows, trend, verdicts, rules, _MODE)
 
 
-def _in_force(data: PairData, settings: Settings) -> InForce:
+def _in_force(past: PairPast, settings: Settings) -> InForce:
     windows = feature_params_of(settings)
-    return InForce(Rules.of(settings), windows, data.timeframe_ms)
+    return InForce(Rules.of(settings), windows, past.timeframe_ms)
 
 
 def _judged(
-    data: PairData,
+    past: PairPast,
     decisions: Decisions,
     verdicts: Sequence[Mapping[str, Any]],
     in_force: InForce,
@@ -228,7 +228,7 @@ def _judged(
     ]
     return pd.DataFrame(
         {
-            "pair": data.pair,
+            "pair": past.pair,
             "close_ms": decisions.close_ms[rows],
             "sign": decisions.sign[rows],
             "wave_ms": decisions.wave_ms[rows],
@@ -240,7 +240,7 @@ def _judged(
                 [_matrix_enters(decisions, int(row), in_force.rules) for row in rows],
                 dtype=np.bool_,
             ),
-            "gross": data.forward(horizon)[rows] * decisions.sign[rows],
+            "gross": past.forward(horizon)[rows] * decisions.sign[rows],
         }
     )
 

@@ -13,7 +13,7 @@ from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 
 
 def stored_span(reader: Reader, source: str) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def pair_data(
     candles: pd.DataFrame,
     timeframe_ms: int,
     span: tuple[int, int],
-) -> PairData | None:
+) -> PairPast | None:
     """
     :param candles: with the columns date, open, close
     :param span: what is stored; candles outside of it are left out
@@ -94,7 +94,7 @@ def pair_data(
     for row, mask in zip(computed.wanted, masks, strict=True):
         if int(mask) not in names:
             names[int(mask)] = "+".join(computed.features.venues_at(int(row))) or "none"
-    return PairData(
+    return PairPast(
         pair,
         timeframe_ms,
         opened,

@@ -31,9 +31,9 @@ def placebo_means(
     days = (events["close_ms"] // DAY_MS).to_numpy()
     for pair, rows in events.groupby("pair").indices.items():
         waves_of_pair = waves[str(pair)]
-        forward = waves_of_pair.data.forward(horizon_min)
+        forward = waves_of_pair.past.forward(horizon_min)
         usable = np.flatnonzero(waves_of_pair.quiet & np.isfinite(forward))
-        usable_days = waves_of_pair.data.close_ms[usable] // DAY_MS
+        usable_days = waves_of_pair.past.close_ms[usable] // DAY_MS
         for row in rows:
             first, end = np.searchsorted(usable_days, [days[row], days[row] + 1])
             if end > first:

@@ -24,7 +24,7 @@ from liq_provider.launch.narrator import Narrator
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
 from liq_provider.store.reader import Reader
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 from liq_provider.study.judges import _judged
 from tests.bot.helpers import Store, live_source, settings, stored, verdict
 from tests.bot.markdown import shown
@@ -190,12 +190,12 @@ def test_hyperopted_rules_are_told_by_everybody_as_the_bot_decides(
     assert len(answers) == (decisions.strength[row] > Strength.NONE)
 
 
-def past_of(frame: pd.DataFrame, engine: Engine) -> PairData:
+def past_of(frame: pd.DataFrame, engine: Engine) -> PairPast:
     """What a study has of the same candles."""
     opened = engine.pairs[BTC].close_ms - MINUTE_MS
     prices = (frame[name].to_numpy() for name in ("open", "close"))
     rows = engine.pairs[BTC].rows["configured"]
-    return PairData(BTC, MINUTE_MS, opened, *prices, rows, [""] * len(rows))
+    return PairPast(BTC, MINUTE_MS, opened, *prices, rows, [""] * len(rows))
 
 
 def measured(frame: pd.DataFrame) -> str:

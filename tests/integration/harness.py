@@ -198,7 +198,7 @@ class Bot:
 
     def catch_up(self) -> None:
         """Wait for a reading of the store that begins after this."""
-        published = self.strategy.engine.source._published
+        published = self.strategy.liq.engine.source._published
         for _ in range(2):
             before = published.take()
             until(lambda before=before: published.take() is not before, 20, 0.01)  # type: ignore[misc]

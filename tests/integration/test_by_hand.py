@@ -51,7 +51,7 @@ def config_of(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
 def bot(sim: Simulator, store: Store, tmp_path: Path) -> Iterator[Bot]:
     with running(config_of(sim, tmp_path), tmp_path) as made:
         made.loop()
-        assert made.strategy.engine.problem is not None, "nothing was ever settled"
+        assert made.strategy.liq.engine.problem is not None, "nothing was ever settled"
         yield made
 
 

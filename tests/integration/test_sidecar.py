@@ -100,7 +100,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
     with running(bot_config(sim, tmp_path, **section(sim)), tmp_path) as bot:
         until(lambda: live(reader, running_pid(files)), 40)
-        _, autostart = bot.strategy.live.watch._keeper._place
+        _, autostart = bot.strategy.liq.live.watch._keeper._place
         autostart._restart_s = 1e9
         # What is imported ends in a minute of which the feeds heard all.
         next_minute()

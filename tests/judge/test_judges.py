@@ -30,7 +30,7 @@ from tests.judge.facts import CANDLES, NOW, facts, news
 from tests.judge_rig import JudgeRig
 from tests.plugins import documented, install
 
-EXAMPLE = f"{documented('Cautious')}\nmake = Cautious"
+EXAMPLE = f"{documented('class Cautious')}\nmake = Cautious"
 
 EMPTY = NewsSet((), set_key(()))
 NEWS = [NOT_ASKED, EMPTY, news("BTC falls")]

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.processes
 KEY = "brave-planted-key"
 
 # Reads lines of "seconds since 1970|title|summary|address".
-EXAMPLE = f"{documented('Notes')}\nmake = Notes"
+EXAMPLE = f"{documented('class Notes')}\nmake = Notes"
 
 
 class Newsroom:

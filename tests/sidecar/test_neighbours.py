@@ -1,6 +1,7 @@
 """What lies neighbours the store, on a disk that may hang."""
 
 import asyncio
+import logging
 import os
 import threading
 from pathlib import Path
@@ -81,3 +82,21 @@ async def test_what_was_told_stands_while_the_directory_cannot_be_read(
             await neighbours.look(10)
             assert not neighbours.alone, "that is looked at all the same"
         neighbours.close()
+
+
+async def test_another_sidecar_or_no_bot_for_long_are_reasons_to_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    files = SidecarFiles(tmp_path / "store.sqlite")
+    with files.held():
+        patient, hasty = Neighbours(files), Neighbours(files, idle_exit_min=0.0)
+        assert (patient.is_time_to_end(), hasty.is_time_to_end()) == (False, True)
+        assert "No bot for 0 minutes; ending" in caplog.text
+        files.lock.unlink()
+        with SidecarFiles(files.prefix).held():
+            await patient.look(10)
+            assert patient.is_time_to_end()
+            assert "Another sidecar serves this store now; ending" in caplog.text
+        patient.close()
+        hasty.close()

@@ -169,7 +169,7 @@ def test_populate_enters_nothing_on_the_frame_of_an_earlier_loop(
 
     with monkeypatch.context() as patch:
         patch.setattr(Engine, where, fails_for_btc)
-        bot.strategy.engine._changed.add("BTC")
+        bot.strategy.liq.engine._changed.add("BTC")
         bot.loop()
         assert BTC not in bot.open
 
@@ -197,7 +197,7 @@ class _Broken:
 
 
 def test_leverage_is_one(bot: Bot, store: Store) -> None:
-    bot.strategy.liq_settings = _Broken(bot.strategy.liq_settings, "leverage")
+    bot.strategy.liq.settings = _Broken(bot.strategy.liq.settings, "leverage")
     wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
     bot.loop()
     assert bot.open[BTC].leverage == 1.0
@@ -205,7 +205,7 @@ def test_leverage_is_one(bot: Bot, store: Store) -> None:
 
 def test_custom_entry_price_is_the_books(bot: Bot, store: Store) -> None:
     bot.strategy.order_types = bot.strategy.order_types | {"entry": "limit"}
-    bot.strategy.liq_settings = _Broken(bot.strategy.liq_settings, "max_slippage_pct")
+    bot.strategy.liq.settings = _Broken(bot.strategy.liq.settings, "max_slippage_pct")
     wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
     bot.loop()
     trade = bot.open[BTC]
@@ -274,7 +274,7 @@ def test_only_what_a_signal_entered_is_upgraded(
 def test_plot_annotations_are_none(holding: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     frame, _ = holding.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
     assert len(holding.strategy.ft_plot_annotations(BTC, frame)) == 1
-    holding.strategy.engine = _Broken(holding.strategy.engine, "timeframe_ms")
+    holding.strategy.liq.engine = _Broken(holding.strategy.liq.engine, "timeframe_ms")
     assert holding.strategy.ft_plot_annotations(BTC, frame) == []
 
 
@@ -293,7 +293,7 @@ def test_a_backtest_says_and_keeps_nothing(holding: Bot) -> None:
     trade, said = holding.open[BTC], len(holding.messages)
     kept = len(trade.get_all_custom_data())
     trade.exit_reason, order = "stop_loss", trade.orders[0]
-    holding.strategy.live = None
+    holding.strategy.liq.live = None
     holding.strategy.order_filled(
         pair=BTC, trade=trade, order=order, current_time=datetime.now(UTC)
     )

@@ -10,7 +10,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 TIMEFRAME_MIN = 5
@@ -70,7 +70,7 @@ def market(seed: int, days: int, edge: float) -> Market:
     return Market(longs, shorts, orders, np.round(100 * np.cumprod(1 + returns), 3))
 
 
-def pair_data(made: Market, pair: str = "BTC/USDT:USDT", unknown: Collection[int] = ()) -> PairData:
+def pair_data(made: Market, pair: str = "BTC/USDT:USDT", unknown: Collection[int] = ()) -> PairPast:
     """
     What a study is made of.
 
@@ -90,4 +90,4 @@ def pair_data(made: Market, pair: str = "BTC/USDT:USDT", unknown: Collection[int
     rows = Computed("BTC", compute_features(grid, FeatureParams()), np.arange(size)).rows()
     opened = START_MS + np.arange(len(made.close), dtype=np.int64) * TIMEFRAME_MIN * MINUTE_MS
     step_ms = TIMEFRAME_MIN * MINUTE_MS
-    return PairData(pair, step_ms, opened, made.open, made.close, rows, ["binance"] * size)
+    return PairPast(pair, step_ms, opened, made.open, made.close, rows, ["binance"] * size)

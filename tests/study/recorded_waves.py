@@ -20,7 +20,7 @@ from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength, direction_word
 from liq_provider.store.reader import Reader
 from liq_provider.study.event_study import Options
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 from liq_provider.study.judges import Judges, run_judges
 from liq_provider.study.recorded_verdicts import recorded
 from tests.bot.helpers import Store
@@ -72,7 +72,7 @@ class Wave:
         return None
 
 
-def waves_of(data: PairData, settings: Settings) -> list[Wave]:
+def waves_of(data: PairPast, settings: Settings) -> list[Wave]:
     change, noise = trend_inputs(data.close, settings.trend_candles)
     rules = Rules.of(settings)
     found = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
@@ -106,7 +106,7 @@ class RecordedMarket:
     """A store, and the market that its verdicts are about."""
 
     path: Path
-    data: Sequence[PairData]
+    data: Sequence[PairPast]
     settings: Settings
     options: Options = field(default_factory=Options)
 

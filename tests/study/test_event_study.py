@@ -12,7 +12,7 @@ from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.measure.waves import waves_of
 from liq_provider.study import stats
 from liq_provider.study.event_study import Options, follow_rules, horizons_of, primary_of, run_study
-from liq_provider.study.events import PairData, clustered, find_waves
+from liq_provider.study.events import PairPast, clustered, find_waves
 from liq_provider.study.findings import headline, sentences
 from liq_provider.study.placebo import placebo_means
 from tests.study.planted import START_MS, market, pair_data
@@ -24,7 +24,7 @@ def test_returns_are_from_the_next_open_to_the_close_of_the_horizon() -> None:
     opened = START_MS + np.arange(6, dtype=np.int64) * 5 * MINUTE_MS
     opened[4:] += 5 * MINUTE_MS  # the candle at 20 minutes is missing
     prices = np.array([100.0, 110.0, 120.0, 130.0, 150.0, 160.0])
-    data = PairData("X", 5 * MINUTE_MS, opened, prices, prices + 1, find_none(), [])
+    data = PairPast("X", 5 * MINUTE_MS, opened, prices, prices + 1, find_none(), [])
     assert data.forward(5)[:3] == pytest.approx([111 / 110 - 1, 121 / 120 - 1, 131 / 130 - 1])
     assert data.forward(10)[0] == pytest.approx(121 / 110 - 1)
     assert data.forward(5, late_candles=1)[0] == pytest.approx(121 / 120 - 1)
@@ -202,7 +202,7 @@ def test_the_placebo_is_the_same_pair_and_day_and_no_wave() -> None:
     near = np.abs(data.close_ms[:, None] - events["close_ms"].to_numpy()[None]).min(axis=1)
     assert not waves.quiet[near <= 5 * MINUTE_MS].any()
     # A price that is the number of the day times the time: the return tells the day.
-    flat = PairData(
+    flat = PairPast(
         data.pair, data.timeframe_ms, data.open_ms, *two(data.open_ms), data.rows, data.venues
     )
     found = find_waves(flat, SETTINGS, follow_rules(SETTINGS))
@@ -246,7 +246,7 @@ def test_horizons_are_those_that_the_candles_have() -> None:
 
 def test_unknown_prices_are_not_enough_data() -> None:
     data = pair_data(market(1, 40, 0.01))
-    bare = PairData(
+    bare = PairPast(
         data.pair,
         data.timeframe_ms,
         data.open_ms,

@@ -14,7 +14,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.matrix import Action, News
 from liq_provider.measure.waves import Strength
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.events import PairData
+from liq_provider.study.events import PairPast
 from liq_provider.study.judge_findings import judge_sentences
 from liq_provider.study.judges import Judges
 from liq_provider.study.report import Part, StudyReport
@@ -30,12 +30,12 @@ CUT_MS = START_MS + 8 * DAY_MS  # of 12 days, where the hold-out begins
 
 
 @pytest.fixture(scope="module")
-def data() -> PairData:
+def data() -> PairPast:
     return pair_data(market(1, 60, 0.0))
 
 
 @pytest.fixture
-def record(tmp_path: Path, data: PairData) -> Iterator[RecordedMarket]:
+def record(tmp_path: Path, data: PairPast) -> Iterator[RecordedMarket]:
     made = RecordedMarket(tmp_path / "store.sqlite", [data], SETTINGS)
     yield made
     made.store.close()
@@ -284,7 +284,7 @@ def test_waves_at_one_time_are_one_event(tmp_path: Path) -> None:
     assert together.difference.low == pytest.approx(alone.difference.low, rel=0.15)
 
 
-def test_a_pair_that_nobody_judged_changes_nothing(tmp_path: Path, data: PairData) -> None:
+def test_a_pair_that_nobody_judged_changes_nothing(tmp_path: Path, data: PairPast) -> None:
     pairs = [data, pair_data(market(9, 60, 0.0), "ETH/USDT:USDT")]
     both = RecordedMarket(tmp_path / "store.sqlite", pairs, SETTINGS)
     for wave in both.waves:
@@ -333,11 +333,11 @@ def test_unknown_prices_are_said(record: RecordedMarket) -> None:
     assert "what that cost is not recorded" in said(record.judges())
 
 
-def test_missing_candles_are_said(record: RecordedMarket, data: PairData) -> None:
+def test_missing_candles_are_said(record: RecordedMarket, data: PairPast) -> None:
     plant(record, 0.85)
     nothing = data.close * np.nan
     record.data = [
-        PairData(
+        PairPast(
             data.pair, data.timeframe_ms, data.open_ms, nothing, nothing, data.rows, data.venues
         )
     ]

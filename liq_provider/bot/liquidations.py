@@ -1,0 +1,215 @@
+"""
+Liquidations beside any strategy's candles, or in a notebook.
+
+Live and in backtests alike, a candle that closes at T knows minutes that closed until T, and
+verdicts that were there ``max_entry_delay_s`` after T: what a bot could have known.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from freqtrade.exchange import timeframe_to_msecs
+
+from liq_provider.bot.checks import check_columns
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.start import connect, past_engine
+from liq_provider.bot.watch import SidecarWatch
+from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
+from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.errors import UsageError
+from liq_provider.judge.decisions import Rules
+from liq_provider.measure.feature_rows import FeatureRows, State, purity
+from liq_provider.measure.waves import Strength, direction_word
+
+_OF_A_DECISION = ("liq_level", "liq_candidate", "liq_verdict_side")
+
+Time = str | datetime
+
+
+class Liquidations:
+    """
+    :param settings: of the section ``liq_provider``
+    :param watch: keeps the sidecar of a live bot
+    :param told: to the sidecar, of the bot
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        watch: SidecarWatch | None = None,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._engine = engine
+        self._watch = watch
+        self._told = dict(told or {})
+        self._rules = Rules.of(settings)
+
+    @classmethod
+    def of(cls, strategy: Any) -> "Liquidations":
+        """
+        For a strategy, in its ``bot_start``; in live modes a sidecar is started if none runs and
+        ``autostart`` is on.
+
+        :param strategy: the strategy object, as Freqtrade has set it up
+        :raises SettingsError: what is wrong, a line for each key
+        :raises StoreError: a backtest has no store that it could be made of
+        """
+        settings = load_settings(strategy.config)
+        check_columns(strategy.config, strategy, settings)
+        connected = connect(strategy.config, settings, strategy.timeframe)
+        made = cls(settings, connected.engine, connected.watch, connected.told)
+        made._keep()
+        return made
+
+    @classmethod
+    def stored(cls, store: str, timeframe: str = "1m", **section: Any) -> "Liquidations":
+        """
+        For a notebook: what was recorded, as a backtest sees it.
+
+        :param store: path of the file, or the address of a database
+        :param timeframe: of the candles, as Freqtrade writes it
+        :param section: other keys of the section ``liq_provider``
+        :raises SettingsError: what is wrong, a line for each key
+        :raises StoreError: there is no such store
+        """
+        url = store if "://" in store else f"sqlite:///{Path(store).resolve()}"
+        settings = load_settings({SECTION: {**section, "store": url}})
+        url = resolve_store(settings, Path.cwd())
+        return cls(settings, past_engine(url, settings, timeframe_to_msecs(timeframe), True))
+
+    def refresh(self, now: datetime) -> None:
+        """
+        For ``bot_loop_start``: take what is new, without waiting for anything. Does nothing in
+        backtests, and never raises.
+        """
+        if self._watch is not None:
+            self._keep()
+            self._engine.refresh(round(now.timestamp() * 1000))
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing may be entered now, in words; always None for the past."""
+        return self._engine.problem if self._engine.live else None
+
+    def add_to(self, frame: pd.DataFrame, pair: str) -> pd.DataFrame:
+        """
+        :param frame: candles as Freqtrade has them: ``date`` (of the open, UTC), ``high``, ``low``,
+            ``close``
+        :param pair: such as ``BTC/USDT:USDT``
+        :return: the same with the columns ``liq_*``; live, while there is a problem, the newest
+            candle is no candidate
+        """
+        made = self._engine.columns(self._engine.indicators(frame, pair), pair, self._rules)
+        if self.problem is not None and len(made):
+            for name in _OF_A_DECISION:
+                made[name] = [*made[name].to_numpy()[:-1], 0]
+        return made
+
+    def waves(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """
+        :param frame: with the columns of ``add_to``
+        :return: a row for each wave, the oldest first: ``start`` and ``end`` (closes of its first
+            minute and of its last candle, UTC), ``direction``, ``strength``, ``z`` and ``purity``
+            (the largest), ``usd`` (of the largest segment), ``seen``, ``level`` (the surest)
+        """
+        length = pd.Timedelta(milliseconds=self._engine.timeframe_ms)
+        rows = frame[frame["liq_strength"] > Strength.NONE]
+        found = [
+            {
+                "start": pd.Timestamp(int(wave["liq_wave"].iloc[0]), unit="ms", tz="UTC"),
+                "end": wave["date"].iloc[-1] + length,
+                "direction": direction_word(int(wave["liq_sign"].iloc[0])),
+                "strength": Strength(int(wave["liq_strength"].max())).word,
+                "z": wave["liq_z"].max(),
+                "purity": wave["liq_purity"].max(),
+                "usd": (wave["liq_long_usd"] + wave["liq_short_usd"]).max(),
+                "seen": bool(wave["liq_seen"].iloc[0]),
+                "level": int(wave["liq_level"].max()),
+            }
+            for _, wave in rows.groupby(["liq_wave", "liq_sign"])
+        ]
+        return pd.DataFrame(found, columns=_WAVE)
+
+    def features(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
+        """
+        :param start: first close; without a zone it is UTC; so is ``end``, the last one
+        :return: a row for each minute that closes in the span, in ``close`` (UTC); minutes that
+            nothing happened in may be left out. Missing numbers are NaN
+        :raises UsageError: a live bot has no past
+        """
+        source = self._past()
+        rows = source.rows(base_asset_of_pair(pair), _ms(start), _ms(end))
+        return _feature_frame(rows)
+
+    def verdicts(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
+        """
+        :return: what was judged for candles that close in the span, a row for each verdict, by
+            ``available_at``, the time (UTC) from which on it could be known
+        :raises UsageError: a live bot has no past
+        """
+        rows = self._past().verdicts(base_asset_of_pair(pair), _ms(start), _ms(end))
+        frame = pd.DataFrame(list(rows), columns=list(_VERDICT))
+        for name in _TIMES:
+            frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
+        return frame.rename(columns=_TIMES)
+
+    def end(self) -> None:
+        """No more reading; for a strategy's ``ft_bot_cleanup``, and not needed elsewhere."""
+        if self._watch is not None:
+            self._watch.end()
+        if isinstance(self._engine.source, LiveSource):
+            self._engine.source.end()
+
+    def _keep(self) -> None:
+        if self._watch is not None:
+            self._watch.ask(dict(self._told))
+
+    def _past(self) -> HistorySource:
+        source = self._engine.source
+        if not isinstance(source, HistorySource):
+            raise UsageError("a live bot has no past; add_to has the candles that it has")
+        return source
+
+
+_WAVE = ["start", "end", "direction", "strength", "z", "purity", "usd", "seen", "level"]
+_VERDICT = (
+    *("base_asset", "direction", "wave_start_ms", "close_ms", "strength", "aligned", "judge"),
+    *("news", "action", "confidence", "liq_note", "trend_note", "news_note", "action_reason"),
+    *("available_at", "expires_at"),
+)
+# Names of the columns that are times, in the store and here.
+_TIMES = {
+    "wave_start_ms": "wave_start",
+    "close_ms": "close",
+    "available_at": "available_at",
+    "expires_at": "expires_at",
+}
+
+
+def _feature_frame(rows: FeatureRows) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "close": pd.to_datetime(rows.close_ms, unit="ms", utc=True),
+            "long_usd": rows.long_usd,
+            "short_usd": rows.short_usd,
+            "count": rows.count,
+            "z": rows.z,
+            "robust_z": rows.robust_z,
+            "percentile": rows.percentile,
+            "purity": purity(rows.long_usd, rows.short_usd),
+            "state": [State(int(code)).name.lower() for code in rows.state],
+        }
+    )
+
+
+def _ms(time: Time) -> int:
+    moment = pd.Timestamp(time)
+    moment = moment.tz_localize(UTC) if moment.tzinfo is None else moment
+    return math.floor(moment.timestamp() * 1000)

@@ -1,0 +1,160 @@
+"""Columns beside any candles, and what a notebook sees: what was there, when it could be known."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.liquidations import Liquidations
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.errors import LiqError, SettingsError, StoreError, UsageError
+from tests.bot.helpers import Store, at, live_source, settings, stored, verdict
+from tests.bot.test_as_of import MINUTES, SETTINGS, past, store_of
+from tests.integration.harness import BTC
+from tests.plugins import documented
+
+
+def candles(first: int, last: int) -> pd.DataFrame:
+    """Falling, by minutes that they close with."""
+    close = 100 * 0.998 ** np.arange(last - first + 1)
+    return pd.DataFrame(
+        {
+            "date": pd.to_datetime(
+                [at(minute) - MINUTE_MS for minute in range(first, last + 1)], unit="ms", utc=True
+            ),
+            "open": close,
+            "high": close,
+            "low": close,
+            "close": close,
+            "volume": 1.0,
+        }
+    )
+
+
+def columns(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[name for name in frame.columns if name.startswith("liq_")]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_no_row_knows_what_came_later_than_a_bot_could_have_it(tmp_path: Path, seed: int) -> None:
+    everything = past(seed)
+
+    def liquidations(name: str, known: Any, end_ms: int) -> Liquidations:
+        source = store_of(tmp_path / name, known, end_ms)
+        return Liquidations(SETTINGS, Engine(SETTINGS, MINUTE_MS, source, "both"))
+
+    frame = candles(0, MINUTES - 1)
+    whole = columns(liquidations("whole", everything, at(MINUTES)).add_to(frame, BTC))
+    waves = np.flatnonzero(whole["liq_strength"].to_numpy())
+    assert len(waves) and whole["liq_judged"].any()
+    for row in {*(int(w) for w in waves[::3]), *range(150, MINUTES, 60)}:
+        cut = liquidations(f"cut-{row}", everything.until(at(row)), at(row))
+        seen = columns(cut.add_to(frame.iloc[: row + 1], BTC)).iloc[-1]
+        pd.testing.assert_series_equal(seen, whole.iloc[row], check_names=False)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store.sqlite")
+
+
+def test_the_page_of_the_docs_runs_in_a_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day of March with one wave, judged."""
+    from tests.integration.history import START_MS, Script, write_history
+
+    (tmp_path / "user_data").mkdir()
+    write_history(tmp_path, {"BTC": Script(-0.0002, {200: 1e6})})
+    (tmp_path / "store.sqlite").rename(tmp_path / "user_data" / "liq_provider.sqlite")
+    store = Store(tmp_path / "user_data" / "liq_provider.sqlite")
+    first_ms = START_MS + 201 * MINUTE_MS
+    store.judge(
+        verdict(0)
+        | {
+            "wave_start_ms": first_ms,
+            "close_ms": first_ms,
+            "available_at": first_ms + 2_500,
+            "expires_at": first_ms + 32_000,
+        }
+    )
+    store.close()
+    monkeypatch.chdir(tmp_path)
+    told: dict[str, Any] = {}
+    exec(documented("Liquidations.stored", "api"), told)
+    features, verdicts = told["features"], told["verdicts"]
+    peak = features.loc[features["long_usd"].idxmax()]
+    assert peak["long_usd"] > 1e6 and peak["state"] in ("warming_up", "ready")
+    assert str(peak["close"].tz) == "UTC" and peak["purity"] > 0.9
+    (said,) = verdicts.to_dict("records")
+    assert said["available_at"] == pd.Timestamp(first_ms + 2_500, unit="ms", tz="UTC")
+    assert (said["direction"], said["judge"], said["confidence"]) == ("SHORT", "matrix", "medium")
+    assert told["liq"].verdicts(BTC, "2026-02-01", "2026-02-02").empty
+
+
+def test_waves_are_told_apart(store: Store) -> None:
+    liq = Liquidations(SETTINGS, Engine(SETTINGS, MINUTE_MS, live_source(store.url), "live"))
+    store.settle(at(30), [stored("BTC", at(minute), 9.0, 0.98) for minute in (10, 11, 12, 30)])
+    liq._engine.refresh(at(30) + 3_000)
+    waves = liq.waves(liq.add_to(candles(0, 30), BTC))
+    ends = [pd.Timestamp(at(minute), unit="ms", tz="UTC") for minute in (10, 30)]
+    assert list(waves["start"]) == ends
+    assert list(waves["end"]) == [pd.Timestamp(at(12), unit="ms", tz="UTC"), ends[1]]
+    assert list(waves["direction"]) == ["SHORT"] * 2 and list(waves["level"]) == [0, 0]
+    assert liq.waves(liq.add_to(candles(13, 20), BTC)).empty
+
+
+def test_while_there_is_a_problem_the_newest_candle_is_no_candidate(store: Store) -> None:
+    own = settings()
+    liq = Liquidations(own, Engine(own, MINUTE_MS, live_source(store.url), "live"))
+    assert liq.problem == "not started"
+    store.settle(at(20), [stored("BTC", at(20), 9.0, 0.98)])
+    store.judge(verdict(20))
+    for now_ms, problem, level in (
+        (at(20) + 3_000, None, 2),
+        (at(20) + 95_000, "liquidation data is 95 s old (max_staleness_s)", 0),
+    ):
+        liq._engine.refresh(now_ms)
+        newest = liq.add_to(candles(0, 20), BTC).iloc[-1]
+        assert liq.problem == problem
+        assert (newest["liq_level"], newest["liq_candidate"]) == (level, int(level > 0))
+        assert newest["liq_strength"] == 2, "what was measured stays"
+
+
+def test_a_live_bot_has_no_past(store: Store) -> None:
+    own = settings()
+    liq = Liquidations(own, Engine(own, MINUTE_MS, live_source(store.url), "live"))
+    with pytest.raises(UsageError, match="no past"):
+        liq.features(BTC, "2026-03-01", "2026-03-02")
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"process_only_new_candles": True}, "process_only_new_candles: must be false"),
+        ({"startup_candle_count": 15}, "startup_candle_count: 15 must be more than"),
+        ({"timeframe": "3m"}, "timeframe: 3m does not divide liq_provider.segment_min"),
+        ({"section": {"zscore": "mean"}}, "liq_provider.zscore"),
+    ],
+)
+def test_what_would_make_columns_wrong_is_refused(
+    tmp_path: Path, changes: dict[str, Any], key: str
+) -> None:
+    values = {"process_only_new_candles": False, "startup_candle_count": 30, "timeframe": "1m"}
+    values |= changes
+    section = values.pop("section", {})
+    config = {"timeframe": values["timeframe"], "liq_provider": section}
+    with pytest.raises(SettingsError, match=key):
+        Liquidations.of(SimpleNamespace(config=config, **values))
+
+
+def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        Liquidations.stored(str(tmp_path / "none.sqlite"))
+    with pytest.raises(LiqError, match="z_treshold"):
+        Liquidations.stored(str(tmp_path / "none.sqlite"), z_treshold=3)
