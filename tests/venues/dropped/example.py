@@ -1,0 +1,248 @@
+"""
+An exchange that does not exist, odd on purpose: everything is compressed, markets have numbers,
+amounts are in the quote, times are seconds with a fraction, and an answer says how much of what
+follows is of the past.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from liq_provider.core.coverage import Interval
+from liq_provider.core.liquidation import Liquidation, base_asset_of
+from liq_provider.core.markets import Market, MarketTable
+from liq_provider.errors import FeedError
+from liq_provider.venues.base import (
+    Endpoint,
+    Heartbeat,
+    MarketSpec,
+    Parsed,
+    Request,
+    Venue,
+)
+from liq_provider.venues.dialect import (
+    LISTED_MS,
+    Caller,
+    Contract,
+    Dialect,
+    ForcedOrder,
+    PlayedVenue,
+    Query,
+    as_dict,
+    market_in_base,
+)
+from liq_provider.venues.fields import (
+    DAMAGED,
+    NOT_READABLE,
+    NOT_UNDERSTOOD,
+    NOTHING,
+    UNKNOWN_MARKET,
+    Refused,
+    build,
+    collect,
+    milliseconds,
+    number,
+)
+from liq_provider.venues.frame import Frame
+from liq_provider.venues.places import Addresses, Place
+from liq_provider.venues.recorded import RecordedFrame, RowReader
+from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
+
+_NAME = "example"
+_SIDES = {"l": "long", "s": "short"}
+_IN_ONE_REQUEST = 7
+
+
+def _packed(message: Any) -> bytes:
+    return gzip.compress(orjson.dumps(message), mtime=0)
+
+
+def _unpacked(frame: Frame) -> Any:
+    try:
+        return orjson.loads(gzip.decompress(frame if isinstance(frame, bytes) else frame.encode()))
+    except (OSError, EOFError, zlib.error, UnicodeEncodeError, orjson.JSONDecodeError):
+        return None
+
+
+class Reader:
+    """Counts down what is of the past."""
+
+    def __init__(self) -> None:
+        self._past = 0
+
+    def parse(self, frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
+        message = _unpacked(frame)
+        if message is None:
+            return DAMAGED
+        if not isinstance(message, dict):
+            return NOT_UNDERSTOOD
+        if "ping" in message:
+            return Parsed(reply=_packed({"pong": message["ping"]}))
+        if "pong" in message:
+            return NOTHING
+        if "err" in message:
+            return Parsed(error=str(message["err"]))
+        if "ok" in message:
+            self._past += int(message.get("past") or 0)
+            return Parsed(acknowledged=1)
+        if "trade" in message:
+            return Parsed(life=True)
+        rows = message.get("rows")
+        if not isinstance(rows, list):
+            return DAMAGED if "m" in message else NOT_UNDERSTOOD
+        past, self._past = self._past > 0, max(self._past - 1, 0)
+        market = markets.get(str(message.get("m")))
+        said = collect([_record(row, market, received_ms) for row in rows])
+        return Parsed(said.liquidations, dropped=said.dropped, unread=said.unread, past=past)
+
+
+def _record(row: Any, market: Market | None, received_ms: int) -> Liquidation | Refused:
+    if not isinstance(row, list) or len(row) != 4:
+        return NOT_READABLE
+    if market is None:
+        return UNKNOWN_MARKET
+    side, price, quote, time_s = row
+    if side not in ("l", "s"):
+        return Refused("bad_side", market.base_asset)
+    event_ms = milliseconds(round(number(time_s) * 1000))
+    prices = number(price), number(quote)
+    return build(market, _SIDES[side], *prices, event_ms, received_ms, "quote")  # type: ignore[arg-type]
+
+
+def _subscribe(markets: MarketTable) -> list[Request]:
+    ids = sorted(int(market.market_id) for market in markets)
+    return [
+        Request(_packed({"sub": ids[n : n + _IN_ONE_REQUEST]}), pause_s=0.05)
+        for n in range(0, len(ids), _IN_ONE_REQUEST)
+    ]
+
+
+def _listing(fetch: Fetch) -> list[Market]:
+    return [
+        Market(_NAME, str(row["id"]), row["pair"], base_asset_of(row["base"]), listed_ms=LISTED_MS)
+        for row in fetch("/example/markets", {})
+    ]
+
+
+def _history(
+    market: Market, gap: Interval, now_ms: int, fetch: Fetch
+) -> tuple[list[Liquidation], int]:
+    answer = fetch("/example/past", {"market": market.market_id})
+    if not isinstance(answer, list):
+        raise FeedError(f"{_NAME}: the history of {market.market_id} is refused")
+    said = collect([_record(row, market, now_ms) for row in answer])
+    orders = [order for order in said.liquidations if order.event_ms < gap.end_ms]
+    if any(order.event_ms <= gap.start_ms for order in orders):
+        return orders, gap.start_ms
+    return orders, after_oldest(orders, gap)
+
+
+def _row(row: dict[str, str], market_id: str) -> RecordedFrame | str:
+    if not row["market"].isdecimal():
+        return "market is no number"
+    values = [row["side"], row["price"], row["usd"], row["time"]]
+    return RecordedFrame(_packed({"m": int(row["market"]), "rows": [values]}), row["market"])
+
+
+# -- how the simulator plays it
+
+
+def _market(contract: Contract) -> Market:
+    return market_in_base(_NAME, str(zlib.crc32(contract.symbol.encode())), contract)
+
+
+def _rows(orders: Sequence[ForcedOrder]) -> list[list[Any]]:
+    return [
+        [order.position_side[0], order.price, order.quantity * order.price, order.event_ms / 1000]
+        for order in orders
+    ]
+
+
+def _encode(
+    emit_ms: int, market_id: str, contract: Contract, orders: Sequence[ForcedOrder]
+) -> Frame:
+    return _packed({"m": int(market_id), "rows": _rows(orders)})
+
+
+def _answer(caller: Caller, frame: Frame) -> Iterable[Frame]:
+    message = as_dict(orjson.dumps(_unpacked(frame)))
+    wanted = message.get("sub")
+    if "ping" in message:
+        yield _packed({"pong": message["ping"]})
+    elif not isinstance(wanted, list) or not all(caller.venue.lists(str(m)) for m in wanted):
+        yield _packed({"err": "Error: no such market"})
+    else:
+        caller.topics.update(map(str, wanted))
+        now_ms = caller.venue.now_ms()
+        past = caller.venue.frames(now_ms - 3_600_000, now_ms - 60_000)[-1:]
+        yield _packed({"ok": len(wanted), "past": len(past)})
+        yield from past
+
+
+def _topic(market_id: str) -> str:
+    return market_id
+
+
+def _markets(venue: PlayedVenue, query: Query) -> object:
+    return [
+        {"id": int(market_id), "pair": contract.pair, "base": contract.base}
+        for market_id, contract in venue.listed()
+    ]
+
+
+def _past(venue: PlayedVenue, query: Query) -> object:
+    frames = map(_unpacked, venue.frames(venue.now_ms() - 6 * 3_600_000, venue.now_ms()))
+    return [
+        row for frame in frames if str(frame["m"]) == query.get("market") for row in frame["rows"]
+    ]
+
+
+VENUE = Venue(
+    name=_NAME,
+    title="Example",
+    evidence="argued",
+    price_kind="mark",
+    sampled="what it likes",
+    latency_ms=300,
+    heartbeat=Heartbeat(20.0, lambda: _packed({"ping": 1})),
+    quiet_alone_s=7_200.0,
+    endpoint=Endpoint(
+        "wss://stream.exchange.example/v1/forced",
+        _subscribe,
+        headers={"X-Example-Version": "2"},
+        by_market=True,
+    ),
+    session=Reader,
+    markets=MarketSpec(listing=_listing),
+    addresses=Addresses(
+        owner=r"(.*\.)?exchange\.example",
+        feeds=(Place(r"stream\.exchange\.example", "/v1/forced"),),
+        rest_url="https://api.exchange.example",
+        apis=(Place(r"api\.exchange\.example", ""),),
+        test_hosts=(r"play\.exchange\.example",),
+    ),
+    history=RestHistory(_history),
+    readers=(
+        RowReader(
+            name="example-csv",
+            columns=("market", "side", "price", "usd", "time"),
+            header=frozenset({"market", "side", "usd"}),
+            row=_row,
+            per_market=True,
+        ),
+    ),
+    dialect=Dialect(
+        bucket_ms=200,
+        delay_ms=20,
+        market=_market,
+        encode=_encode,
+        answer=_answer,
+        topic=_topic,
+        idle_s=60.0,
+        rest={"/example/markets": _markets, "/example/past": _past},
+        rest_prefix="/example/",
+    ),
+)
