@@ -5,7 +5,7 @@ import http
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,8 @@ import orjson
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from websockets.http11 import Request as Asked
+from websockets.http11 import Response
 
 from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import ANY_COIN, Doubt, Doubts
@@ -22,7 +23,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.stream import Feed, SilenceJudge, Timing
 from liq_provider.venues import VENUES, Parsed, Venue
-from liq_provider.venues.base import Stateless
+from liq_provider.venues.base import Request, Stateless
 
 FAST = Timing(
     open_timeout_s=2.0,
@@ -70,6 +71,7 @@ class Exchange:
         self.heard: list[str] = []
         self.handshakes = 0
         self.asked_s: list[float] = []
+        self.headers: Mapping[str, str] = {}
         self.refuse: tuple[int, dict[str, str]] | None = None
         self.acknowledge = True
         self.refusal: str | None = None
@@ -95,9 +97,10 @@ class Exchange:
         self._server.close()
         await self._server.wait_closed()
 
-    def _process(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _process(self, connection: ServerConnection, request: Asked) -> Response | None:
         self.handshakes += 1
         self.asked_s.append(time.monotonic())
+        self.headers = request.headers
         if self.refuse is None:
             return None
         status, headers = self.refuse
@@ -567,6 +570,65 @@ async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
             await exchange.say(order())
             await until(lambda: rig.state == "live")
             assert rig.coverage.covering
+
+
+async def test_life_that_is_no_liquidation_ends_a_silence() -> None:
+    """On a stream of trades most messages are none, and any of them shows that it speaks."""
+
+    def parse(frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
+        return Parsed(life=True) if frame == b"trade" else Parsed()
+
+    trades = replace(VENUES["binance"], session=Stateless(parse), quiet_alone_s=0.3)
+    timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
+    silence = SilenceJudge(silent_after_s=0.1, busy_count=1_000)
+    async with Exchange() as exchange:
+        rig = FeedRig(exchange.url, trades, timing, silence=silence)
+        async with running(rig):
+            await until(lambda: rig.state == "silent" and len(exchange.connections) >= 2)
+            await exchange.say("pong")
+            await until(lambda: rig.feed.status().frames >= 1)
+            assert rig.state == "silent", "an answer proves nothing"
+            await exchange.say("trade")
+            await until(lambda: rig.state == "live")
+            assert not rig.taken
+
+
+async def test_a_snapshot_that_is_called_one_is_never_live() -> None:
+    def parse(frame: str | bytes, markets: MarketTable, received_ms: int) -> Parsed:
+        return replace(VENUES["binance"].parse(frame, markets, received_ms), past=True)
+
+    snapshots = replace(VENUES["binance"], session=Stateless(parse))
+    async with Exchange() as exchange, running(FeedRig(exchange.url, snapshots)) as rig:
+        await until(lambda: rig.state == "live")
+        await exchange.say(order())
+        await until(lambda: len(rig.taken) == 1)
+        taken, since_ms = rig.taken[0]
+        assert taken.event_ms < since_ms
+
+
+async def test_the_handshake_carries_the_venues_headers() -> None:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["gate"])) as rig:
+        await until(lambda: rig.state == "live")
+        assert exchange.headers["X-Gate-Size-Decimal"] == "1"
+
+
+async def test_paced_requests_take_their_time_and_each_acknowledgement_counts() -> None:
+    """Three requests with pauses take longer than their answers may."""
+    text = '{"op":"subscribe","args":["allLiquidation.BTCUSDT"]}'
+    requests = [Request(text, pause_s=0.25), Request(text, pause_s=0.25), Request(text)]
+    endpoint = replace(VENUES["bybit"].endpoint, subscribe=lambda markets: requests)
+    paced = replace(VENUES["bybit"], endpoint=endpoint)
+    assert FAST.subscribe_timeout_s < 0.5
+    async with Exchange() as exchange, running(FeedRig(exchange.url, paced)) as rig:
+        await until(lambda: len(exchange.heard) == 2)
+        assert not rig.coverage.covering
+        await until(lambda: rig.state == "live")
+        assert (len(exchange.heard), exchange.handshakes) == (3, 1)
+    twice = replace(endpoint, subscribe=lambda markets: [Request(text, acks=2)])
+    async with Exchange() as exchange:
+        async with running(FeedRig(exchange.url, replace(paced, endpoint=twice))) as rig:
+            await until(lambda: "not acknowledged" in (rig.feed.status().last_error or ""))
+            assert not rig.coverage.covering
 
 
 async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
