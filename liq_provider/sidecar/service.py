@@ -68,37 +68,45 @@ class Sidecar:
         own_run: str | None = None,
         make_page: MakePage | None = None,
     ) -> None:
-        own_run = own_run or uuid4().hex
-        settings = config.settings
         self._config = config
+        self._own_run = own_run or uuid4().hex
         self._clock = clock or ExchangeClock()
+        self._started_ms = self._clock.now_ms()
         self._stop = asyncio.Event()
         self._tasks = LooseTasks()
-        self._threads = threads = Threads()
-        now_ms = self._clock.now_ms
-        started_ms = now_ms()
-        names = PairNames()
-        exchange = BotExchange(config.exchange["name"], config.exchange.get("ccxt_config"))
-
+        self._threads = Threads()
+        self._names = PairNames()
+        self._exchange = BotExchange(config.exchange["name"], config.exchange.get("ccxt_config"))
+        self._store = StoreAccess(config, self._own_run, busy_timeout_s)
         self._page: Page = Unwatched()
-        if make_page is not None and settings.dashboard.enabled:
-            self._page = make_page(config, exchange, now_ms, names)
+        if make_page is not None and config.settings.dashboard.enabled:
+            self._page = make_page(config, self._exchange, self._clock.now_ms, self._names)
+        self._build_recording()
+        self._build_minutes()
+        self._build_chores()
+        self._build_status()
 
-        self._store = store = StoreAccess(config, own_run, busy_timeout_s)
-        writer, reader = store.writer, store.reader
+    def _build_recording(self) -> None:
+        settings = self._config.settings
         self._doubts = Doubts(settings.settle_ms)
         self._ingest = Ingest(
-            writer,
-            threads.writing,
-            Spool(config.files.spool),
+            self._store.writer,
+            self._threads.writing,
+            Spool(self._config.files.spool),
             self._doubts,
-            opening=store.opening,
+            opening=self._store.opening,
             on_another=self._begin_anew,
-            hang_up=store.hang_up,
+            hang_up=self._store.hang_up,
         )
         arrivals = Arrivals(self._ingest, self._page)
-        self._venues = feeds_of(settings, now_ms, arrivals.take, self._doubts)
-        self._judge = LateJudge(config, exchange, store, threads, self._ingest.serving, now_ms)
+        self._venues = feeds_of(settings, self._clock.now_ms, arrivals.take, self._doubts)
+
+    def _build_minutes(self) -> None:
+        settings, now_ms, names = self._config.settings, self._clock.now_ms, self._names
+        writer, reader, threads = self._store.writer, self._store.reader, self._threads
+        self._judge = LateJudge(
+            *(self._config, self._exchange, self._store, threads, self._ingest.serving, now_ms)
+        )
         assessor = Assessor(
             *(reader, writer, settings, lambda: feeds_told(self._venues), names),
             *(threads.asking, threads.writing),
@@ -116,50 +124,39 @@ class Sidecar:
             readers.settled,
         )
         self._running = RunningLoop(
-            RunningMinute(reader, settings),
-            self._venues,
-            self._minutes,
-            names,
-            threads.looking,
-            now_ms,
-            readers.running,
+            *(RunningMinute(reader, settings), self._venues, self._minutes, names),
+            *(threads.looking, now_ms, readers.running),
         )
+
+    def _build_chores(self) -> None:
+        settings, clock = self._config.settings, self._clock
+        writer, reader = self._store.writer, self._store.reader
+        writing, asking = self._threads.writing, self._threads.asking
         self._polls = ExchangePolls(
-            exchange, self._clock, names, settings.max_skew_ms, threads.asking
+            self._exchange, clock, self._names, settings.max_skew_ms, asking
         )
-        self._lists = MarketLists(
-            self._venues, settings, self._clock, reader, writer, threads.writing, threads.asking
-        )
+        self._lists = MarketLists(self._venues, settings, clock, reader, writer, writing, asking)
         self._gaps = GapFiller(
-            writer, reader, settings, started_ms, now_ms, threads.writing, threads.asking
+            writer, reader, settings, self._started_ms, clock.now_ms, writing, asking
         )
         self._retention = Retention(
-            settings.keep_days,
-            writer,
-            threads.writing,
-            self._ingest.serving,
-            self._clock,
-            settings.max_skew_ms,
+            *(settings.keep_days, writer, writing, self._ingest.serving),
+            *(clock, settings.max_skew_ms),
         )
-        idle_exit_min = settings.idle_exit_min if config.idle_exit else None
-        self._neighbours = Neighbours(config.files, own_run, idle_exit_min)
+
+    def _build_status(self) -> None:
+        settings = self._config.settings
+        idle_exit_min = settings.idle_exit_min if self._config.idle_exit else None
+        self._neighbours = Neighbours(self._config.files, self._own_run, idle_exit_min)
         self.status = SelfReport(
-            config,
-            self._clock,
-            started_ms,
-            self._venues,
-            self._ingest,
-            self._minutes,
-            self._gaps,
-            self._page,
-            self._neighbours,
-            self._retention,
-            self._running,
-            self._judge,
+            *(self._config, self._clock, self._started_ms, self._venues, self._ingest),
+            *(self._minutes, self._gaps, self._page, self._neighbours, self._retention),
+            *(self._running, self._judge),
         )
-        self._presence = Presence(writer, settings, own_run, started_ms)
+        self._presence = Presence(self._store.writer, settings, self._own_run, self._started_ms)
         self._telling = StatusLoop(
-            self.status, self._neighbours, self._page, self._presence, threads.writing, self._stop
+            *(self.status, self._neighbours, self._page, self._presence),
+            *(self._threads.writing, self._stop),
         )
 
     def stop(self) -> None:

@@ -8,10 +8,10 @@ from liq_provider.errors import UsageError
 from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.store import schema
-from liq_provider.store.row_reader import RowReader
+from liq_provider.store.read_access import ReadAccess
 
 
-class BarReader(RowReader):
+class BarReader(ReadAccess):
     """Bars have sums and no counts."""
 
     def bar_lengths(self, base_asset: str, source: str) -> list[int]:

@@ -15,10 +15,10 @@ from liq_provider.store.known_minutes import (
     gather,
     together,
 )
-from liq_provider.store.row_reader import RowReader
+from liq_provider.store.read_access import ReadAccess
 
 
-class KnownReader(RowReader):
+class KnownReader(ReadAccess):
     """What somebody heard, imported or filled."""
 
     def coverage(

@@ -11,7 +11,7 @@ from liq_provider.store.database import BUSY_TIMEOUT_S, check_revision, open_eng
 from liq_provider.store.hangup import Hangup
 
 
-class RowReader:
+class ReadAccess:
     """
     Read access to a store. Holds no connection between calls; can be pickled.
 
