@@ -46,7 +46,7 @@ class Liquidations:
         told: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
-        self._engine = engine
+        self.engine = engine
         self._watch = watch
         self._told = dict(told or {})
         self._rules = Rules.of(settings)
@@ -91,12 +91,12 @@ class Liquidations:
         """
         if self._watch is not None:
             self._keep()
-            self._engine.refresh(round(now.timestamp() * 1000))
+            self.engine.refresh(round(now.timestamp() * 1000))
 
     @property
     def problem(self) -> str | None:
         """Why nothing may be entered now, in words; always None for the past."""
-        return self._engine.problem if self._engine.live else None
+        return self.engine.problem if self.engine.live else None
 
     def add_to(self, frame: pd.DataFrame, pair: str) -> pd.DataFrame:
         """
@@ -106,7 +106,7 @@ class Liquidations:
         :return: the same with the columns ``liq_*``; live, while there is a problem, the newest
             candle is no candidate
         """
-        made = self._engine.columns(self._engine.indicators(frame, pair), pair, self._rules)
+        made = self.engine.columns(self.engine.indicators(frame, pair), pair, self._rules)
         if self.problem is not None and len(made):
             for name in _OF_A_DECISION:
                 made[name] = [*made[name].to_numpy()[:-1], 0]
@@ -119,7 +119,7 @@ class Liquidations:
             minute and of its last candle, UTC), ``direction``, ``strength``, ``z`` and ``purity``
             (the largest), ``usd`` (of the largest segment), ``seen``, ``level`` (the surest)
         """
-        length = pd.Timedelta(milliseconds=self._engine.timeframe_ms)
+        length = pd.Timedelta(milliseconds=self.engine.timeframe_ms)
         rows = frame[frame["liq_strength"] > Strength.NONE]
         found = [
             {
@@ -164,15 +164,15 @@ class Liquidations:
         """No more reading; for a strategy's ``ft_bot_cleanup``, and not needed elsewhere."""
         if self._watch is not None:
             self._watch.end()
-        if isinstance(self._engine.source, LiveSource):
-            self._engine.source.end()
+        if isinstance(self.engine.source, LiveSource):
+            self.engine.source.end()
 
     def _keep(self) -> None:
         if self._watch is not None:
             self._watch.ask(dict(self._told))
 
     def _past(self) -> HistorySource:
-        source = self._engine.source
+        source = self.engine.source
         if not isinstance(source, HistorySource):
             raise UsageError("a live bot has no past; add_to has the candles that it has")
         return source

@@ -100,7 +100,7 @@ def test_the_page_of_the_docs_runs_in_a_notebook(
 def test_waves_are_told_apart(store: Store) -> None:
     liq = Liquidations(SETTINGS, Engine(SETTINGS, MINUTE_MS, live_source(store.url), "live"))
     store.settle(at(30), [stored("BTC", at(minute), 9.0, 0.98) for minute in (10, 11, 12, 30)])
-    liq._engine.refresh(at(30) + 3_000)
+    liq.engine.refresh(at(30) + 3_000)
     waves = liq.waves(liq.add_to(candles(0, 30), BTC))
     ends = [pd.Timestamp(at(minute), unit="ms", tz="UTC") for minute in (10, 30)]
     assert list(waves["start"]) == ends
@@ -119,7 +119,7 @@ def test_while_there_is_a_problem_the_newest_candle_is_no_candidate(store: Store
         (at(20) + 3_000, None, 2),
         (at(20) + 95_000, "liquidation data is 95 s old (max_staleness_s)", 0),
     ):
-        liq._engine.refresh(now_ms)
+        liq.engine.refresh(now_ms)
         newest = liq.add_to(candles(0, 20), BTC).iloc[-1]
         assert liq.problem == problem
         assert (newest["liq_level"], newest["liq_candidate"]) == (level, int(level > 0))
