@@ -17,14 +17,18 @@ from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.watch import SidecarWatch
-from liq_provider.bot.whose_rules import TOLD, in_force_of
+from liq_provider.bot.whose_rules import REFUSALS, TOLD, Refusal, in_force_of
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import SettingsError
+from liq_provider.judge.gates import OF_WAVE, DecisionStory
 
 logger = logging.getLogger(__name__)
+
+# Of the last entries that it refused, so many are told.
+_REFUSALS = 40
 
 
 class LiveLoop:
@@ -51,6 +55,7 @@ class LiveLoop:
         self._other: list[str] = []
         self._looked_up: set[str] = set()
         self._too_far: set[str] = set()
+        self._refusals: dict[tuple[str, int], Refusal] = {}
 
     def begin(
         self, now_ms: int, pairs: Sequence[str], parameters: Mapping[str, Any]
@@ -63,7 +68,11 @@ class LiveLoop:
         :return: what changed
         """
         self.engine.whitelist = frozenset(pairs)
-        self._told = self._told | {"parameters": dict(parameters), **self._rules(parameters)}
+        self._told = self._told | {
+            "parameters": dict(parameters),
+            REFUSALS: [[*key, *why] for key, why in self._refusals.items()],
+            **self._rules(parameters),
+        }
         self.watch.ask(self._told)
         self.engine.refresh(now_ms)
         source = self.engine.source
@@ -85,12 +94,27 @@ class LiveLoop:
 
     def waves(self, book: Book, pairs: Sequence[str], close_ms: int, now_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
+
+        def tell(pair: str) -> DecisionStory:
+            story = announced(self.engine, book, pair, close_ms, now_ms)
+            self._keep(pair, close_ms, story)
+            return story
+
         return self._notices.waves(
             self.engine,
             pairs,
             close_ms,
-            lambda pair: announced(self.engine, book, pair, close_ms, now_ms),
+            tell,
         )
+
+    def _keep(self, pair: str, close_ms: int, story: DecisionStory) -> None:
+        """What of it the store does not tell, for the dashboard."""
+        key, failed = (pair, close_ms), story.failed
+        self._refusals.pop(key, None)
+        if failed is not None and failed.name not in OF_WAVE:
+            self._refusals[key] = (failed.name, failed.words)
+        for old in list(self._refusals)[:-_REFUSALS]:
+            del self._refusals[old]
 
     def filled(self, trade: Any, order: Any, close_ms: int, rules: StopRules) -> list[Message]:
         """

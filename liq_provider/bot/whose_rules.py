@@ -13,8 +13,13 @@ from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.waves import Thresholds
 
-# In what a bot tells of itself, see ``SidecarFiles.beat``.
+# In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates
+# kept it from an entry.
 TOLD = "rules"
+REFUSALS = "refusals"
+
+Refusal = tuple[str, str]
+"""Name of a gate, and its words."""
 
 
 def rules_from(values: Mapping[str, Any], settings: Settings) -> Rules:
@@ -84,6 +89,21 @@ def in_force_now(
     values: Mapping[str, Any] = {} if file is None else file.values
     source = "the configuration" if file is None else f"the configuration and {file.path}"
     return in_force_of(settings, values, timeframe_ms, whitelist, f"{source} ({why})")
+
+
+def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refusal]:
+    """
+    :return: by pair and close of a candle; nothing where several bots may have done otherwise
+    """
+    if len(bots) != 1:
+        return {}
+    try:
+        return {
+            (str(pair), int(close_ms)): (str(gate), str(words))
+            for pair, close_ms, gate, words in bots[0].get(REFUSALS, ())
+        }
+    except (TypeError, ValueError):
+        return {}  # of another version
 
 
 def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> InForce | None:

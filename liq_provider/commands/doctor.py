@@ -9,13 +9,15 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
+from liq_provider.bot.whose_rules import rules_from
 from liq_provider.commands.apiserver import api_remarks
 from liq_provider.commands.common import Context, context_of, show_time
 from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
+from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import base_asset_of_pair
-from liq_provider.errors import FeedError, LiqError
+from liq_provider.errors import FeedError, LiqError, SettingsError
 from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.simulated_spans import mark_of
 
@@ -113,10 +115,20 @@ def _bot(context: Context) -> Iterator[Finding]:
         yield Finding("error", "Freqtrade settings", str(error), "change the named keys")
         return
     yield Finding("ok", "Freqtrade settings", "nothing overrides what LiqTrend relies on")
-    own = context.settings
-    unserved = check_served(own, own.z_threshold, own.purity_threshold, own.direction_mode, {})
+    own, file = context.settings, None
+    try:
+        file = parameter_file(config, context.base_dir)
+    except SettingsError as error:
+        yield Finding("error", "parameter file", str(error), "Freqtrade does not start with it")
+    rules = rules_from({} if file is None else file.values, own).thresholds
+    unserved = check_served(
+        own, rules.z_threshold, rules.purity_threshold, rules.direction_mode, {}
+    )
     if unserved is not None:
         yield Finding("error", "liq_provider.judge", unserved, "no entry is made like this")
+    if file is not None:
+        named = ", ".join(f"{name} {value}" for name, value in file.values.items())
+        yield Finding("ok", "parameter file", f"{file.path} wins over the configuration: {named}")
     if not config.get("dry_run", True):
         orders = config.get("order_types", {})
         if not orders.get("stoploss_on_exchange"):

@@ -12,6 +12,7 @@ from liq_provider.commands.common import (
     parse_time,
     show_time,
 )
+from liq_provider.commands.rules import rules_in_force
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import base_asset_of_pair, minute_of
 from liq_provider.errors import UsageError
@@ -49,6 +50,7 @@ def plot(arguments: argparse.Namespace) -> int:
         () if database is None else read_trades(database, pair, from_ms, to_ms),
         without,
         simulated_candles=simulated,
+        in_force=rules_in_force(context, reader),
     )
     if not view.known_share:
         raise UsageError(

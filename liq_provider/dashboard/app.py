@@ -134,7 +134,7 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path, asid
         row = await aside.ask(board.reader.verdict, coin, direction, start, at)
         if row is None:
             return _json({"error": "no such verdict is stored"}, 404)
-        return _json(await aside.ask(record, board.reader, row, board.in_force))
+        return _json(await aside.ask(record, board.reader, row, board.in_force, board.refusals))
 
     @app.get("/api/pair")
     async def pair_view(pair: _Pair, hours: _Hours = 6, theme: str = "dark") -> Response:

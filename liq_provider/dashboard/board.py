@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from liq_provider.bot.snapshot import Snapshot
-from liq_provider.bot.whose_rules import in_force_now
+from liq_provider.bot.whose_rules import Refusal, in_force_now, refusals_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.provenance import is_here, mark, within
 from liq_provider.config.settings import Settings
@@ -166,6 +166,11 @@ class Board:
         return known
 
     @property
+    def refusals(self) -> Mapping[tuple[str, int], Refusal]:
+        """Which of its own gates kept the bot from an entry, by pair and candle."""
+        return refusals_of(self._sidecar.get("bots", ()))
+
+    @property
     def settings_in_force(self) -> Settings:
         """With the rules in force, and with the stops of whoever they are."""
         told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]
@@ -254,7 +259,7 @@ class Board:
         self._put("waves", self._waves(now_ms))
         rows = self.reader.newest_verdicts(now_ms - DAY_MS, _SIGNALS + 1)
         in_force, shown = self.in_force, rows[:_SIGNALS]
-        stories = self._stories.of(shown, in_force)
+        stories = self._stories.of(shown, in_force, self.refusals)
         signals = [signal(row, story) for row, story in zip(shown, stories, strict=True)]
         more = len(rows) > _SIGNALS
         self._put("signals", {"rows": signals, "more": more, "rules_of": in_force.owner})

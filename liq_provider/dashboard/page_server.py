@@ -80,7 +80,9 @@ class Dashboard:
             timeframe_ms=timeframe_ms(timeframe),
             parameters=partial(parameter_file, strategy or {}, base_dir),
         )
-        self._painter = PairPainter(reader, settings, exchange, timeframe, account, now_ms)
+        self._painter = PairPainter(
+            reader, settings, exchange, timeframe, account, now_ms, lambda: self.board.in_force
+        )
         self._study_dir = study_dir(store_url, base_dir)
         self._own = OwnLoop("page")
         self._server: uvicorn.Server | None = None

@@ -13,6 +13,7 @@ from liq_provider.core.durations import HOUR_MS
 from liq_provider.dashboard.account import Account
 from liq_provider.errors import UsageError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
+from liq_provider.judge.in_force import InForce
 from liq_provider.plot.records import Candles, TradeRecord
 from liq_provider.store.reader import Reader
 
@@ -27,6 +28,7 @@ class PairPainter:
 
     :param account: whose trades are drawn
     :param now_ms: exchange time
+    :param in_force: gives the rules that decisions are told by
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class PairPainter:
         timeframe: str,
         account: Account,
         now_ms: Callable[[], int],
+        in_force: Callable[[], InForce],
     ) -> None:
+        self._in_force = in_force
         self._reader = reader
         # What is running is recorded by the minute, whatever backtests are made of.
         self._settings = settings.model_copy(update={"backtest_source": "minutes"})
@@ -86,6 +90,7 @@ class PairPainter:
             self._trades(pair),
             f"{self._exchange.name} does not tell them",
             simulated_candles=self._exchange.simulated,
+            in_force=self._in_force(),
         )
         return str(figure(view, "light" if theme == "light" else "dark").to_json())
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from liq_provider.bot.whose_rules import Refusal
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.gates import DecisionStory
@@ -38,7 +39,7 @@ def signal(row: Mapping[str, Any], story: DecisionStory) -> dict[str, Any]:
         "purity": inputs.get("purity"),
         "verb": story.verb,
         "words": story.words,
-        "sure": Confidence(story.level).word if story.level else None,
+        "sure": Confidence(story.level).word if story.enters and story.level else None,
         "refused_by": story.refused_by,
         "stand_in": is_stand_in(row["judge"]),
         "guarded": len(json.loads(row["guard"])),
@@ -53,8 +54,16 @@ class Stories:
         self._in_force: InForce | None = None
         self._told: dict[tuple[Any, ...], DecisionStory] = {}
 
-    def of(self, rows: Sequence[Mapping[str, Any]], in_force: InForce) -> list[DecisionStory]:
-        """:return: the stories of some verdicts, in their order"""
+    def of(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        in_force: InForce,
+        refusals: Mapping[tuple[str, int], Refusal],
+    ) -> list[DecisionStory]:
+        """
+        :param refusals: what a bot says of its own gates
+        :return: the stories of some verdicts, in their order
+        """
         before = self._told if in_force == self._in_force else {}
         told = {}
         for row in rows:
@@ -64,10 +73,25 @@ class Stories:
                 self._reader, row, in_force, in_force.lists(row["symbol"])
             )
         self._in_force, self._told = in_force, told
-        return list(told.values())
+        return [
+            _refused(story, row, refusals) for row, story in zip(rows, told.values(), strict=True)
+        ]
 
 
-def record(reader: PageReader, row: Mapping[str, Any], in_force: InForce) -> dict[str, Any]:
+def _refused(
+    story: DecisionStory, row: Mapping[str, Any], refusals: Mapping[tuple[str, int], Refusal]
+) -> DecisionStory:
+    """What the store lets in, its bot may have kept out."""
+    refusal = refusals.get((row["symbol"], story.close_ms))
+    return story if refusal is None or not story.enters else story.but(*refusal)
+
+
+def record(
+    reader: PageReader,
+    row: Mapping[str, Any],
+    in_force: InForce,
+    refusals: Mapping[tuple[str, int], Refusal],
+) -> dict[str, Any]:
     """
     Everything that is known of one verdict.
 
@@ -78,6 +102,7 @@ def record(reader: PageReader, row: Mapping[str, Any], in_force: InForce) -> dic
     inputs = json.loads(row["inputs"])
     call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
     story = read_story(reader, row, in_force, in_force.lists(row["symbol"]))
+    story = _refused(story, row, refusals)
     return {
         "signal": signal(row, story),
         "gates": [asdict(gate) for gate in story.gates],

@@ -71,12 +71,14 @@ class DecisionStory:
     :param action: what judge and matrix come to with the rules in force
     :param level: 0 for no entry, else a ``Confidence``, see ``Decisions``
     :param owner: whose rules they are
+    :param close_ms: of the candle, 0 where there is no decision
     """
 
     gates: tuple[DecisionGate, ...]
     action: Action
     level: int
     owner: str
+    close_ms: int = 0
 
     @property
     def failed(self) -> DecisionGate | None:
@@ -101,6 +103,17 @@ class DecisionStory:
     def only(self, *names: str) -> "DecisionStory":
         """:return: the same with some of its gates"""
         return replace(self, gates=tuple(gate for gate in self.gates if gate.name in names))
+
+    def but(self, name: str, words: str) -> "DecisionStory":
+        """
+        :param name: a gate that only a bot can answer, and that it says failed
+        :param words: in which it told that
+        """
+        gates = tuple(
+            replace(gate, passed=False, measured=words, words=words) if gate.name == name else gate
+            for gate in self.gates
+        )
+        return replace(self, gates=gates)
 
     @property
     def words(self) -> str:
@@ -155,7 +168,8 @@ def tell(
         *_of_bot(standing or Standing()),
     )
     action = ACTIONS[int(decisions.action[row])]
-    return DecisionStory(gates, action, int(decisions.level[row]), in_force.owner)
+    level, close_ms = int(decisions.level[row]), int(decisions.close_ms[row])
+    return DecisionStory(gates, action, level, in_force.owner, close_ms)
 
 
 def undecided(in_force: InForce, standing: Standing) -> DecisionStory:

@@ -8,6 +8,7 @@ the same arrays as the bot's own decision. It is told of the candle that came fa
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Span, spans_of
 
@@ -26,15 +28,21 @@ _MOST_CANDLES = 60
 
 
 def read_story(
-    reader: Reader, verdict: Mapping[str, Any], in_force: InForce, listed: bool | None = None
+    reader: Reader,
+    verdict: Mapping[str, Any],
+    in_force: InForce,
+    listed: bool | None = None,
+    computed: FeatureRows | None = None,
 ) -> DecisionStory:
     """
     :param verdict: a row of the table ``verdicts``
     :param listed: whether its pair is in the whitelist, None if that is not known
+    :param computed: stands in where no features of its minutes are stored
     """
     coin, begin_ms = [verdict["base_asset"]], int(verdict["wave_start_ms"])
     last_ms = _spans(verdict, in_force)[-1][1]
-    rows = reader.features(coin, begin_ms, last_ms).get(coin[0], FeatureRows.empty())
+    stored = reader.features(coin, begin_ms, last_ms).get(coin[0])
+    rows = stored or computed or FeatureRows.empty()
     others = reader.verdicts(begin_ms, int(verdict["available_at"]), coin)
     return story_of_verdict(verdict, rows, in_force, others, listed)
 
@@ -52,8 +60,7 @@ def story_of_verdict(
     :param others: verdicts of the same coin that were there by then
     """
     rules, spans = in_force.rules, _spans(verdict, in_force)
-    if not len(rows):
-        rows = _kept(verdict)
+    rows = _held_to(rows, in_force.windows) if len(rows) else _kept(verdict)
     said = [*(other for other in others if not _same(other, verdict)), verdict]
     said.sort(key=lambda one: int(one["available_at"]))
     candle_ms = _candles(int(verdict["wave_start_ms"]), spans, in_force.timeframe_ms)
@@ -106,6 +113,20 @@ def _trend(
             rows = _within(candle_ms, spans)
             change[rows], noise[rows] = inputs["trend_change"], inputs["trend_noise"]
     return CandleTrend(change, noise)
+
+
+def _held_to(rows: FeatureRows, windows: FeatureParams) -> FeatureRows:
+    """A bot that asks for more of a baseline than the sidecar has no score where that has one."""
+    thin = rows.active_n < windows.min_active_segments
+    short = rows.baseline_n < windows.min_baseline_segments
+    known = rows.state > State.UNCOVERED
+    state = np.where(known & thin, np.minimum(rows.state, State.TOO_THIN), rows.state)
+    state = np.where(known & short, int(State.WARMING_UP), state)
+    scores: Any = {
+        name: np.where(state == State.READY, getattr(rows, name), np.nan)
+        for name in ("z", "robust_z", "percentile")
+    }
+    return replace(rows, state=state, **scores)
 
 
 def _kept(verdict: Mapping[str, Any]) -> FeatureRows:

@@ -119,7 +119,7 @@ def z(view: PairView, colors: Theme) -> list[Any]:
                         f"peak {usd(wave.peak_usd)}<br>"
                         f"{utc(wave.start_ms)} to {utc(wave.last_ms)} UTC"
                         + ("<br>below the thresholds, only judged" if wave.below else "")
-                        + ("" if wave.seen else "<br>its beginning was not seen: not entered")
+                        + ("" if wave.seen else "<br>its beginning was not seen")
                         for wave in waves
                     ],
                     hoverinfo="text",

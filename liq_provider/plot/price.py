@@ -131,7 +131,7 @@ def _verdicts(said: Sequence[VerdictMark], colors: Theme, height: float) -> list
     shown = [(one, one.price) for one in said if one.price is not None]
     drawn = []
     for enters, name in ((True, "verdict: enter"), (False, "verdict: hold or skip (open)")):
-        some = [(one, price) for one, price in shown if (one.action == "enter") is enters]
+        some = [(one, price) for one, price in shown if one.enters is enters]
         ups = [one.direction == "LONG" for one, _ in some]
         if not some:
             continue
@@ -161,7 +161,7 @@ def _verdicts(said: Sequence[VerdictMark], colors: Theme, height: float) -> list
 
 def _about_verdict(one: VerdictMark) -> str:
     return (
-        f"verdict {safe(one.direction)}: {safe(one.action)} ({safe(one.confidence)})<br>"
+        f"verdict {safe(one.direction)}: {safe(one.words)}<br>"
         f"{safe(one.reason)}<br>"
         f"judge: {safe(one.judge)}<br>{utc(one.available_at, seconds=True)} UTC"
     )

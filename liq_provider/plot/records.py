@@ -87,13 +87,15 @@ class WaveSpan:
 @dataclass(frozen=True, slots=True)
 class VerdictMark:
     """
+    :param enters: it is an entry by the rules in force, as far as the store tells
+    :param words: what became of it by them
     :param price: of the pair when it was available, None if not known
     """
 
     available_at: int
     direction: Direction
-    action: str
-    confidence: str
+    enters: bool
+    words: str
     judge: str
     reason: str
     price: float | None

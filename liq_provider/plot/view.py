@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
@@ -18,6 +19,8 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
+from liq_provider.judge.in_force import InForce
+from liq_provider.judge.verdict_story import read_story
 from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import MinuteGrid
@@ -96,6 +99,7 @@ def pair_view(
     without_candles: str = "",
     *,
     simulated_candles: bool = False,
+    in_force: InForce | None = None,
 ) -> PairView:
     """
     :param candles: of that timeframe; those outside the span are left out
@@ -103,6 +107,8 @@ def pair_view(
     :param to_ms: brought forward to a candle's close
     :param without_candles: why there are none, or not all
     :param simulated_candles: they are no exchange's
+    :param in_force: whose thresholds are drawn, and by which decisions are told; the settings' own
+        if it is None
     :raises UsageError: no span, too long a span, or bars that do not fit the timeframe
     """
     if from_ms >= to_ms:
@@ -111,6 +117,8 @@ def pair_view(
         from_ms // timeframe_ms * timeframe_ms,
         -(-to_ms // timeframe_ms) * timeframe_ms,
     )
+    in_force = in_force or in_force_of(settings, {}, timeframe_ms, None, "the configuration")
+    settings = in_force.applied_to(settings)
     _refuse_too_long(settings, timeframe_ms, from_ms, to_ms)
     base, source = base_asset_of_pair(pair), settings.backtest_source
     before_ms = _WAVE_SEGMENTS * settings.segment_min * MINUTE_MS
@@ -137,7 +145,7 @@ def pair_view(
         },
         unknown=runs(~heard, grid.start_ms, grid.step_ms),
         waves=_waves(reader, base, rows, thresholds, settings.segment_min, from_ms, to_ms),
-        verdicts=_verdicts(reader, base, candles, prints, from_ms, to_ms),
+        verdicts=_verdicts(reader, in_force, base, rows, candles, prints, from_ms, to_ms),
         trades=tuple(
             trade
             for trade in trades
@@ -253,7 +261,14 @@ def _overlap(wave: WaveSpan, row: dict[str, Any]) -> bool:
 
 
 def _verdicts(
-    reader: Reader, base: str, candles: Candles, prints: Prints, from_ms: int, to_ms: int
+    reader: Reader,
+    in_force: InForce,
+    base: str,
+    rows: FeatureRows,
+    candles: Candles,
+    prints: Prints,
+    from_ms: int,
+    to_ms: int,
 ) -> tuple[VerdictMark, ...]:
     if len(candles):
         times, prices = candles.open_ms, candles.close
@@ -264,16 +279,20 @@ def _verdicts(
         at = int(np.searchsorted(times, ms, side="right")) - 1
         return float(prices[max(at, 0)]) if len(prices) else None
 
+    told = [
+        (row, read_story(reader, row, in_force, in_force.lists(row["symbol"]), rows))
+        for row in reader.verdicts(from_ms, to_ms, [base])
+        if from_ms <= row["available_at"] < to_ms
+    ]
     return tuple(
         VerdictMark(
             available_at=int(row["available_at"]),
             direction="LONG" if row["direction"] == "LONG" else "SHORT",
-            action=row["action"],
-            confidence=row["confidence"],
+            enters=story.enters,
+            words=story.words,
             judge=row["judge"],
             reason=row["action_reason"],
             price=price_at(int(row["available_at"])),
         )
-        for row in reader.verdicts(from_ms, to_ms, [base])
-        if from_ms <= row["available_at"] < to_ms
+        for row, story in told
     )

@@ -86,7 +86,7 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     assert files.last_beat_s() is not None
     (told,) = files.bots()
     assert told.pop("rules")["whitelist"] == ["BTC/USDT:USDT"]
-    assert told == {"dry_run": True, "parameters": PARAMETERS}
+    assert told == {"dry_run": True, "parameters": PARAMETERS, "refusals": []}
 
 
 def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:

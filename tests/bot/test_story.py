@@ -10,26 +10,32 @@ import pytest
 
 from liq_provider.bot import guards
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.notices import Notices
+from liq_provider.bot.parameters import NAMES
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story import story_of
-from liq_provider.bot.whose_rules import in_force_of, rules_from
+from liq_provider.bot.whose_rules import in_force_now, in_force_of, refusals_of, rules_from
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.dashboard.queries import PageReader
+from liq_provider.dashboard.signals import Stories, record
 from liq_provider.judge.gates import OF_WAVE, DecisionStory
 from liq_provider.judge.matrix import News
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.launch.narrator import Narrator
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.reader import Reader
 from liq_provider.study.events import PairPast
 from liq_provider.study.judges import _judged
 from tests.bot.helpers import Store, live_source, settings, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles
-from tests.bot.test_guards import FakeBook
+from tests.bot.test_guards import FakeBook, last_trade
+from tests.bot.test_live import WatchNow
 from tests.judge.test_gates import RULES, Combination, combinations
 
 _NEEDED = ("trend_change", "trend_noise")
@@ -101,10 +107,24 @@ class Live:
         return shown(told[0].text) if told else None
 
 
+def locked() -> FakeBook:
+    book = FakeBook()
+    book.locks = {BTC}
+    return book
+
+
+def held() -> FakeBook:
+    """A position that is open, by hand."""
+    book = FakeBook()
+    book.held = {BTC: last_trade(39, level=0)}
+    return book
+
+
 def few(step: int) -> list[Combination]:
     return list(itertools.islice(combinations(), 0, None, step))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_columns_orders_and_messages_follow_from_the_same_gates(name: str) -> None:
     entered = 0
@@ -131,6 +151,42 @@ def test_a_pair_outside_the_whitelist_is_refused_by_order_and_message_alike() ->
     words = "not in the bot's whitelist now"
     assert bot.confirm() == words
     assert str(bot.message()).count(f"not entered: {words}") == 1
+
+
+@pytest.mark.parametrize(
+    ("book", "words"),
+    [
+        (FakeBook(), None),
+        (locked(), "Freqtrade has locked the pair"),
+        (FakeBook(BTC=last_trade(40, level=3)), None),
+        (held(), "a position of this pair is open"),
+    ],
+)
+def test_what_only_the_bot_knows_is_on_the_page_as_it_was_told(
+    store: Store, tmp_path: Path, book: FakeBook, words: str | None
+) -> None:
+    own = settings()
+    store.settle(CLOSE, [stored("BTC", CLOSE, 9, 0.98)])
+    store.judge(verdict(40, inputs=measured(candles())))
+    engine = Engine(own, MINUTE_MS, live_source(store.url, own), "live")
+    bot = LiveLoop(engine, WatchNow(store, None), -0.99, {"name": "A"})
+    bot.begin(NOW, [BTC], {name: getattr(own, name) for name in NAMES})
+    engine.exits(engine.entries(engine.indicators(candles(), BTC), BTC, rules_from({}, own)), BTC)
+    engine.analyzed([BTC], {BTC: CLOSE})
+    engine.choose(CLOSE, [BTC], 5, set())
+    (message,) = bot.waves(book, [BTC], CLOSE, NOW)  # type: ignore[arg-type]
+    bot.begin(NOW, [BTC], {name: getattr(own, name) for name in NAMES})
+    bots = SidecarFiles(store.path).bots()
+    reader = PageReader(store.url)
+    (row,) = reader.newest_verdicts(0, 5)
+    (page,) = Stories(reader).of([row], in_force_now(bots, own, MINUTE_MS), refusals_of(bots))
+    said = "enter (medium)" if words is None else f"not entered: {words}"
+    assert (page.words, page.refused_by) == (said, words)
+    assert said in shown(message.text)
+    shown_record = record(reader, row, in_force_now(bots, own, MINUTE_MS), refusals_of(bots))
+    assert shown_record["signal"]["words"] == said
+    # Whoever is not alone may have done otherwise.
+    assert refusals_of([*bots, *bots]) == {} and refusals_of([{"refusals": [1]}]) == {}
 
 
 # -- with a store: the page, the narrator and the study -------------------------------------
@@ -177,7 +233,7 @@ def test_hyperopted_rules_are_told_by_everybody_as_the_bot_decides(
     page = read_story(reader, row_of_store, in_force, in_force.lists(BTC))
     assert page.words == words
     # The narrator.
-    narrator = Narrator(reader, own, tmp_path / "none.sqlite")
+    narrator = Narrator(reader, own, tmp_path / "none.sqlite", CLOSE)
     (line,) = [line for line in narrator._new_verdicts() if line.startswith("verdict")]
     assert f"SHORT: {words}; matrix: " in line
     assert (not narrator.tally.refused) == bot.enters

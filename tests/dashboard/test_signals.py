@@ -146,6 +146,17 @@ def test_a_wave_whose_beginning_was_not_seen_is_no_open_gate() -> None:
     assert low.refused_by == "z 2.7 is below z_threshold 3"
 
 
+def test_a_bot_that_asks_for_a_longer_baseline_than_the_sidecar_is_told_as_warming_up() -> None:
+    for asked, said in (
+        ({"min_baseline_segments": 288}, None),
+        ({"baseline_hours": 30, "min_baseline_segments": 300}, "warming up: 288 of 300"),
+        ({"min_active_segments": 101}, "too thin: liquidations in 100 of its baseline segments"),
+    ):
+        in_force = in_force_of(Settings(**asked), {}, MINUTE_MS, None, "a test")
+        told_as = story_of_verdict(row(), minutes(9.0), in_force).refused_by
+        assert told_as is None if said is None else str(told_as).startswith(said)
+
+
 def test_a_verdict_between_two_candles_of_the_strategy_is_no_entry() -> None:
     slow = in_force_of(SETTINGS, {}, 5 * MINUTE_MS, None, "a test")
     said = story_of_verdict(row(), minutes(9.0), slow).refused_by
@@ -233,7 +244,7 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
     asked = row(
         base_asset="BTC", downgrade=0, inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "c1"})
     )
-    found = record(PageReader(url), asked, IN_FORCE)
+    found = record(PageReader(url), asked, IN_FORCE, {})
     titles = None if found["news"] is None else [item["title"] for item in found["news"]]
     assert (titles, found["asked"]) == (shown, True)
     if given is SOME:
@@ -243,8 +254,8 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
         downgrade=0,
         inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "pruned"}),
     )
-    assert record(PageReader(url), gone, IN_FORCE)["call"] is None
-    assert record(PageReader(url), row(downgrade=0), IN_FORCE)["asked"] is False
+    assert record(PageReader(url), gone, IN_FORCE, {})["call"] is None
+    assert record(PageReader(url), row(downgrade=0), IN_FORCE, {})["asked"] is False
 
 
 def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:

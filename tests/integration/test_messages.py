@@ -222,8 +222,8 @@ def test_a_wave_is_told_with_its_verdict_and_a_hostile_reason_is_only_text(run: 
     assert text.endswith("…`")
     assert text.count("`") == 4
     assert once(run.ours(), "wave LONG") == (
-        f"`{ETH}`: medium wave LONG, z 4.5, purity 98%, $1,000,000: skip, low is below "
-        "`min_confidence`, `a moderate wave that price follows`"
+        f"`{ETH}`: medium wave LONG, z 4.5, purity 98%, $1,000,000: skip: "
+        "`confidence low is below min_confidence medium`, `a moderate wave that price follows`"
     )
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from liq_provider.bot.engine import Engine
+from liq_provider.bot.source import HistorySource
+from liq_provider.bot.story import story_of
 from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
@@ -237,3 +241,34 @@ def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
     writer.close()
     found = scene.explained(Reader(url))
     assert found.call_id == "c7" and gate(list(found.story.gates), "verdict").passed
+
+
+def past_frame(scene: Scene) -> pd.DataFrame:
+    """The candles of a scene, as a backtest has them."""
+    close = np.array(scene.closes)
+    opened = scene.close_ms - MINUTE_MS * np.arange(len(close), 0, -1, dtype=np.int64)
+    date = pd.to_datetime(opened, unit="ms", utc=True)
+    prices = {name: close for name in ("open", "high", "low", "close")}
+    return pd.DataFrame({"date": date, **prices, "volume": 1.0})
+
+
+@pytest.mark.parametrize("values", [{}, {"z_threshold": 9_000.0}, {"min_confidence": "high"}])
+@pytest.mark.parametrize("scene", [s for _, s, _ in FAILURES if len(s.closes)] + [Scene()])
+def test_explain_tells_what_a_backtest_decides_by_the_same_rules(
+    tmp_path: Path, scene: Scene, values: dict[str, Any]
+) -> None:
+    own, pair = Settings(**scene.settings), "BTC/USDT:USDT"
+    reader = scene.build(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    in_force = in_force_of(own, values, MINUTE_MS, None, "a test")
+    closes = np.array(scene.closes)
+    told = explain(reader, own, in_force, "BTC", scene.close_ms, closes, scene.mode).story
+    engine = Engine(own, MINUTE_MS, HistorySource(reader, own), scene.mode)
+    frame = engine.entries(engine.indicators(past_frame(scene), pair), pair, in_force.rules)
+    entered = bool(frame[["enter_long", "enter_short"]].iloc[-1].any())
+    assert told.enters == entered
+    decided = story_of(engine, pair, scene.close_ms)
+    # A backtest keeps no minutes in which nothing could be anomalous.
+    if decided.gates[NAMES.index("coverage")].passed:
+        assert told.words == decided.words
+    else:
+        assert told.failed is not None and told.failed.name in OF_WAVE

@@ -111,7 +111,7 @@ def combinations() -> Iterator[Combination]:
     for state, count, usd, z, share, seen in measures:
         poor = state is not State.READY or count == 2 or usd < 25_000 or z < 3 or share < 0.75
         # What judges say of no wave is the same whatever it is.
-        for price, said, news, before in judged[:: 29 if poor else 1]:
+        for price, said, news, before in judged[:: 97 if poor else 1]:
             yield Combination(state, count, usd, z, share, seen, price, said, news, before)
 
 
@@ -137,6 +137,7 @@ def told(one: Combination, rules: InForce) -> tuple[DecisionStory, Decisions]:
     return tell(decisions, row, rules, "live", said), decisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_no_gate_failed_if_and_only_if_there_is_an_entry(name: str) -> None:
     rules, firsts, entries = in_force(name), set(), 0
@@ -204,10 +205,11 @@ def newest(one: Combination) -> dict[str, Any]:
     return one.verdicts()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_the_page_tells_of_a_verdict_what_the_bot_made_of_its_candle(name: str) -> None:
     rules, seen = in_force(name), 0
-    for one in combinations():
+    for one in itertools.islice(combinations(), 0, None, 2):
         if one.said is None:
             continue
         bot, _ = told(one, rules)

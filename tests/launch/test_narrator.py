@@ -12,7 +12,7 @@ from liq_provider.launch import narrator as narrator_module
 from liq_provider.launch.narrator import Narrator
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.store.reader import Reader
-from tests.bot.helpers import Store, stored, verdict
+from tests.bot.helpers import Store, at, settings, stored, verdict
 
 
 def trade(**changes: Any) -> dict[str, Any]:
@@ -114,6 +114,24 @@ def test_verdicts_of_before_are_not_told(tmp_path: Path) -> None:
         "verdict   ",
     ]
     store.close()
+
+
+def test_what_was_turned_away_is_told_by_the_gate_that_failed(tmp_path: Path) -> None:
+    own, store = settings(), Store(tmp_path / "store.sqlite")
+    narrator = Narrator(Reader(store.url), own, store.path.with_name("none.sqlite"), at(1))
+    store.settle(at(1))
+    assert list(narrator._refused_segments()) == []
+    rows = [
+        stored("BTC", at(2), 9.0, 0.51),
+        stored("ETH", at(2), 9.0, 0.98, count=2),
+        stored("SOL", at(2), 9.0, 0.98, usd=9_000.0),
+    ]
+    store.settle(at(2), rows)
+    assert list(narrator._refused_segments()) == [
+        "refused    BTC: z 9.0, $1,000,000, but purity 51% is not above 75%",
+        "refused    ETH: z 9.0, $1,000,000, but 2 liquidations are fewer than min_count 3",
+        "refused    SOL: z 9.0, $9,000, but $9,000 is less than min_segment_usd 25,000",
+    ]
 
 
 def make(tmp_path: Path, since_ms: int = 0) -> Narrator:

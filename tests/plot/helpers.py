@@ -1,5 +1,6 @@
 """A store with a day of liquidations, two cascades and two holes."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,9 +106,20 @@ def fill(writer: Writer) -> None:
         bounds = sorted([*bounds, *HOLE])
         spans = [Interval(at(a), at(b)) for a, b in zip(bounds[::2], bounds[1::2], strict=True)]
         writer.cover(venue, spans, "import")
-    shift = {"wave_start_ms": at(721), "close_ms": at(721), "available_at": at(721) + 2_400}
+    falling = json.dumps({"trend_change": -0.02, "trend_noise": 0.01})
+    shift = {
+        "inputs": falling,
+        "wave_start_ms": at(721),
+        "close_ms": at(721),
+        "available_at": at(721) + 2_400,
+    }
     writer.put_verdicts([verdict(0, **shift, expires_at=at(729), action_reason=HOSTILE)])
-    shift = {"wave_start_ms": at(1_201), "close_ms": at(1_201), "available_at": at(1_201) + 2_400}
+    shift = {
+        "inputs": falling,
+        "wave_start_ms": at(1_201),
+        "close_ms": at(1_201),
+        "available_at": at(1_201) + 2_400,
+    }
     later = verdict(0, direction="LONG", **shift, expires_at=at(1_209), action="skip", judge="m@v1")
     writer.put_verdicts([later])
 

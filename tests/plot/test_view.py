@@ -140,8 +140,9 @@ def test_a_wave_that_began_before_the_span_keeps_its_beginning(reader: Reader) -
 
 def test_verdicts_and_trades_of_the_span(reader: Reader, view: PairView) -> None:
     first, second = view.verdicts
-    assert (first.action, first.direction, first.reason) == ("enter", "SHORT", HOSTILE)
-    assert (second.action, second.judge) == ("skip", "m@v1")
+    assert (first.words, first.direction, first.reason) == ("enter (medium)", "SHORT", HOSTILE)
+    assert (second.words, second.judge) == ("skip: price does not follow", "m@v1")
+    assert (first.enters, second.enters) == (True, False)
     assert first.price == candles().close[721]
     assert view.trades == trades()
     later = pair_view(reader, SETTINGS, PAIR, candles(), MINUTE, at(1_000), at(1_100), trades())

@@ -22,7 +22,7 @@ export function wavesTable(openPair) {
       { name: "strength", title: "Strength", cell: (row) => row.strength },
       { name: "z", title: "Peak z", num: true, cell: (row) => number(row.peak_z) },
       { name: "usd", title: "Peak segment", num: true, cell: (row) => usd(row.peak_usd) },
-      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") + (row.seen === false ? "; its beginning was not seen: never entered" : "") },
+      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") + (row.seen === false ? "; its beginning was not seen" : "") },
     ],
   });
 }
@@ -38,10 +38,9 @@ export function signalsTable() {
       { name: "liq", title: "Liquidations", wide: true, long: true, cell: (row) => row.liq_note },
       { name: "trend", title: "Candles", wide: true, cell: (row) => (row.trend_note.includes("aligned") ? row.trend_note : `${row.trend_note}; aligned: ${row.aligned}`) },
       { name: "news", title: "News", wide: true, cell: (row) => `${row.news.replace("_", " ")}: ${row.news_note}` },
-      { name: "action", title: "Decision", cell: (row) => h("b", { class: row.verb === "enter" ? "good" : "" }, row.verb) },
-      { name: "confidence", title: "Confidence", cell: (row) => row.sure ?? "" },
-      { name: "reason", title: "What the judge said", wide: true, long: true, cell: (row) => [row.action_reason, h("span", { class: "dim" }, ` ${row.action} (${row.confidence}) by ${row.judge}`)] },
-      { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none failed" },
+      { name: "action", title: "Decision", cell: (row) => [h("b", { class: row.verb === "enter" ? "good" : "" }, row.verb), row.sure ? ` (${row.sure})` : ""] },
+      { name: "reason", title: "What the judge said", wide: true, long: true, cell: (row) => [h("span", { class: "dim" }, `${row.action} (${row.confidence}) by ${row.judge}: `), row.action_reason] },
+      { name: "refused", title: "First gate that failed", wide: true, cell: (row) => row.refused_by ?? "none that is known here" },
     ],
   });
 }
@@ -81,7 +80,7 @@ function recordParts(found) {
       ["Judge", signal.stand_in ? `${signal.judge}: a STAND-IN, not an AI` : signal.judge], ["Available", moment(signal.available_at)], ["Expires", moment(signal.expires_at)],
       ["Minute", moment(signal.close_ms)], ["Wave since", moment(signal.wave_start_ms)],
       ["Liquidations", signal.liq_note], ["Candles", signal.trend_note], ["News", `${signal.news}: ${signal.news_note}`],
-      ["The judge said", `${signal.action} (${signal.confidence}): ${signal.action_reason}`], ["First gate that failed", signal.refused_by ?? "none"],
+      ["The judge said", `${signal.action} (${signal.confidence}): ${signal.action_reason}`], ["First gate that failed", signal.refused_by ?? "none that is known here"],
       ["z", number(inputs.z, 2)], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
       ["Guard", found.guard.length ? found.guard.join("; ") : "changed nothing"],
     ]),

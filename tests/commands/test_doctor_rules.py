@@ -1,0 +1,46 @@
+"""``doctor`` looks at the rules that a bot would have, parameter file included."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from freqtrade.configuration.load_config import load_config_file
+
+from liq_provider.commands.common import Context
+from liq_provider.commands.doctor import Finding, examine
+from liq_provider.config.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def findings(tmp_path: Path, text: str) -> list[Finding]:
+    """What is said with such a parameter file beside the strategy."""
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    shutil.copy(ROOT / "strategies" / "LiqTrend.py", folder)
+    (folder / "LiqTrend.json").write_text(text)
+    config = load_config_file(str(ROOT / "config.json.example"))
+    config.pop("exchange")
+    context = Context(config, Settings(), f"sqlite:///{tmp_path / 's.sqlite'}", tmp_path)
+    return list(examine(context))
+
+
+def of_buy(**values: Any) -> str:
+    return json.dumps({"strategy_name": "LiqTrend", "params": {"buy": values}})
+
+
+def test_a_parameter_that_is_never_judged_is_an_error_before_the_bot_starts(tmp_path: Path) -> None:
+    said = findings(tmp_path, of_buy(z_threshold=2.0))
+    (unserved,) = [one for one in said if one.what == "liq_provider.judge"]
+    assert unserved.level == "error" and "z_threshold 2.0 is below" in unserved.found
+
+
+def test_a_parameter_file_is_named_with_what_it_changes(tmp_path: Path) -> None:
+    said = findings(tmp_path, of_buy(z_strong=6.0))
+    (file,) = [one for one in said if one.what == "parameter file"]
+    assert (file.level, file.found) == (
+        "ok",
+        f"{tmp_path / 'strategies' / 'LiqTrend.json'} wins over the configuration: z_strong 6.0",
+    )
+    assert not [one for one in said if one.what == "liq_provider.judge"]

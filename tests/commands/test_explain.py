@@ -1,0 +1,113 @@
+"""``explain`` decides by the rules in force, and says whose they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from liq_provider.bot.whose_rules import TOLD, in_force_of
+from liq_provider.cli import main
+from liq_provider.commands import explain as module
+from liq_provider.config.settings import Settings
+from liq_provider.core.candle import COLUMNS
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.private import replace_text
+from liq_provider.sidecar.sidecar_files import SidecarFiles
+from tests.config.test_parameter_file import strategy
+from tests.judge.test_explanation import FALLING, Scene
+
+BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
+
+
+@pytest.fixture
+def burst(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A store with a strong wave of longs that price follows, which the matrix enters."""
+    scene = Scene()
+    scene.build(f"sqlite:///{workplace / 'user_data' / 'liq_provider.sqlite'}").close()
+    candles = np.repeat(FALLING[:, None], len(COLUMNS), axis=1)
+    monkeypatch.setattr(module, "candles_of", lambda *_: (candles, None))
+    return scene
+
+
+def configure(**config: Any) -> None:
+    """Freqtrade's configuration, in the place where commands look for it."""
+    text = json.dumps({"timeframe": "1m", **config})
+    replace_text(Path("user_data/config.json"), text)
+
+
+def beat(name: str, **values: Any) -> None:
+    """A bot is there, and tells its rules."""
+    known = in_force_of(Settings(), values, MINUTE_MS, [BTC], "")
+    SidecarFiles(Path("user_data/liq_provider.sqlite").absolute()).beat(
+        {"name": name, TOLD: known.as_told()}
+    )
+
+
+def explained(
+    scene: Scene, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """:return: the whole answer, and its gates by name"""
+    assert main(["explain", "--pair", BTC, "--at", str(scene.close_ms), "--json", *more]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    return answer, {gate["name"]: gate for gate in answer["gates"]}
+
+
+def test_an_entry_of_the_configurations_rules_is_told_as_theirs(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer, gates = explained(burst, capsys)
+    assert (answer["entry"], answer["words"]) == (True, "enter (medium)")
+    assert answer["rules"]["of"] == "the configuration (no bot is there)"
+    assert gates["whitelist"]["passed"] is None, "nobody told a list"
+
+
+def test_a_pair_outside_the_whitelist_is_no_entry(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(exchange={"pair_whitelist": [ETH]}, pairlists=[{"method": "StaticPairList"}])
+    answer, gates = explained(burst, capsys)
+    assert answer["entry"] is False and gates["whitelist"]["passed"] is False
+    assert answer["words"] == "not entered: not in the bot's whitelist now"
+    assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "No entry, not entered: not in the bot's whitelist now" in out
+
+
+def test_the_parameter_file_beside_the_strategy_wins_over_the_configuration(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(strategy_path="strategies", liq_provider={"min_confidence": "low"})
+    params = {"buy": {"min_confidence": "high"}, "sell": {}}
+    path = strategy(Path("strategies").absolute(), params=params)
+    answer, gates = explained(burst, capsys)
+    assert answer["words"] == "skip: confidence medium is below min_confidence high"
+    assert gates["confidence"]["needed"] == "min_confidence high"
+    assert answer["rules"]["of"] == f"the configuration and {path} (no bot is there)"
+    path.write_text("{")
+    assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 2
+    assert f"{path}: is no parameter file" in capsys.readouterr().err
+
+
+def test_a_bot_that_is_there_is_asked_for_its_own(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(strategy_path="strategies")
+    strategy(Path("strategies").absolute(), params={"buy": {"min_confidence": "high"}})
+    beat("A", z_threshold=9_000.0, z_strong=9_500.0)
+    answer, gates = explained(burst, capsys)
+    assert answer["words"].startswith("skip: z ")
+    assert answer["words"].endswith(" is below z_threshold 9000")
+    assert answer["rules"]["of"] == "the bot A"
+    assert gates["whitelist"]["passed"] is True
+
+
+def test_the_rules_are_named_above_the_gates(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beat("A")
+    assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Rules of the bot A; candles of 1m" in out
+    assert "enter (medium): no gate failed that is known here." in out
