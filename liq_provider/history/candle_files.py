@@ -57,7 +57,7 @@ def store_candles(candles: pd.DataFrame, datadir: Path, pair: str, timeframe: st
     Add candles of a perpetual future to Freqtrade's data; what is there already is kept where
     the new ones have nothing, and overwritten where they do.
 
-    :param datadir: such as user_data/data/binance
+    :param datadir: such as user_data/data/EXCHANGE
     :return: number of candles now there
     """
     from freqtrade.data.history import get_datahandler

@@ -53,7 +53,7 @@ class FaultRequest(_Request):
 
 class OrderRequest(_Request):
     """
-    :param symbol: the market's name on Binance
+    :param symbol: the market's name inside the simulator
     :param price: fill price; the market's if left out
     :param quantity: in base units; or ``notional_usd``
     :param event_ms: trade time that the frame states; now if left out

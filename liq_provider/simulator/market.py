@@ -66,7 +66,7 @@ class SimulatedMarket:
         """
         :param paths: base price path by symbol
         :param first_ms: where the history begins
-        :param throttle: Binance publishes only the largest order per symbol and second
+        :param throttle: as the sampled venues do, see ``framing.frame_orders``
         """
         self.symbols = {spec.symbol: spec for spec in symbols}
         self.first_ms = first_ms

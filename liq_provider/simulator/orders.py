@@ -11,7 +11,7 @@ class Order:
     One forced order.
 
     :param venue: where it happened
-    :param symbol: the market's name on Binance, such as ``BTCUSDT``
+    :param symbol: the market's name inside the simulator, such as ``BTCUSDT``
     :param position_side: the side that is wiped out
     :param quantity: in base units
     :param price: average fill price

@@ -17,7 +17,7 @@ class PriceLeg:
     """
     A scripted move that stays: the log price changes by ``change`` evenly over ``over_s``.
 
-    :param symbol: the market's name on Binance
+    :param symbol: the market's name inside the simulator
     :param at_ms: when it begins
     :param over_s: how long it takes, in seconds; 0 is a gap between two seconds
     :param change: change of the log price (0.01 is about one percent)

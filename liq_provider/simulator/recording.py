@@ -46,7 +46,7 @@ class Recording(SimulatedMarket):
         :param align_s: shift times by a multiple of this at speed 1; 60 keeps every order's
             place in its minute
         :param history_h: hours of flat candles before the first order
-        :param throttle: apply Binance's throttle again; recordings went through it already
+        :param throttle: sample again as the venues do; recordings went through it already
         """
         records, self.left_out = _usable(liquidations)
         origin_ms = records[0].event_ms

@@ -28,7 +28,7 @@ class Burst:
     :param over_ms: how long it lasts
     :param position_side: the side that is mostly wiped out
     :param purity: share of the money that is on this side
-    :param notional_usd: money over all venues, before Binance's throttle
+    :param notional_usd: money over all venues, before any of them samples
     :param count: number of orders over all venues
     """
 

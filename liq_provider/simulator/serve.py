@@ -32,7 +32,7 @@ class SimulateOptions:
     :param lead_s: seconds from the start to the recording's first order; negative to have
         part of it as history
     :param align_s: shift the recording by a multiple of this, in seconds
-    :param throttle: Binance's throttle; None for on in the synthetic market and off in a
+    :param throttle: sample as the venues do; None for on in the synthetic market and off in a
         recording, which went through it already
     """
 

@@ -40,7 +40,7 @@ class World(SimulatedMarket):
         :param history_h: hours of candles and liquidations before the start
         :param volatility: factor on every symbol's noise; 0 for flat prices
         :param background: factor on the number of background liquidations; 0 for none
-        :param throttle: Binance publishes only the largest order per symbol and second
+        :param throttle: as the sampled venues do, see ``framing.frame_orders``
         :param hold: the scenario's waves wait for ``begin``
         """
         first_ms = math.floor((start_ms - history_h * HOUR_MS) / HOUR_MS) * HOUR_MS

@@ -72,11 +72,12 @@ def fill(
     usable_ms = available_at(now_ms)
     with store_errors("Filling a gap"), engine.begin() as connection:
         history = VENUES[venue].history
+        stated = unheard = list(orders)
         if history is not None and history.by_second:
-            orders = _not_heard(orders, _heard(connection, venue, base_asset, span))
+            unheard = list(_not_heard(stated, _heard(connection, venue, base_asset, span)))
         rows = {
             identity(order): liquidation_row(replace(order, received_ms=now_ms), None)
-            for order in orders
+            for order in unheard
         }
         new = 0
         if rows:
@@ -86,7 +87,7 @@ def fill(
         spans = without([whole_minutes(span)], _known(connection, venue, base_asset, span))
         cover(connection, venue, spans, "fill", usable_ms, base_asset)
         complete(connection, venue, base_asset, spans, usable_ms, min_event_usd)
-    return Filled(new, len(rows) - new, tuple(spans), usable_ms)
+    return Filled(new, len(stated) - new, tuple(spans), usable_ms)
 
 
 def _heard(

@@ -11,6 +11,8 @@ from liq_provider.cli import main
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bars import BarFile, read_bars
 from liq_provider.history.recognise import recognise
+from liq_provider.measure.features import compute_features
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.reader import Reader
 
 HOUR = 3_600_000
@@ -141,6 +143,21 @@ def test_the_command_imports_once_and_restates(
     assert grid.long_usd.tolist() == [[10.5, 11.5, 12.5, 99, 0]]
     assert grid.covered.tolist() == [[True, True, True, True, False]]
     assert reader.active(0, 2**62) == {}, "bars are never spread over minutes"
+
+
+def test_nine_markets_of_a_vendor_are_added_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    history = [{"t": (T0 + hour * HOUR) // 1000, "l": 10, "s": hour} for hour in range(6)]
+    answer = [{"symbol": f"BTCUSDT_PERP.{name}", "history": history} for name in "ABCDEFGHI"]
+    write(tmp_path / "a.json", answer)
+    assert main(["import", "a.json", "--format", "coinalyze"]) == 0
+    reader = Reader(f"sqlite:///{tmp_path}/user_data/liq_provider.sqlite")
+    grid = reader.bar_grid("BTC", "coinalyze", 60, T0, T0 + 6 * HOUR)
+    features = compute_features(grid, FeatureParams(60, 3, 2, 0))
+    assert len(features.venues_at(5)) == 9
+    assert (features.long_usd[5], features.short_usd[5]) == (90.0, 45.0)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])

@@ -93,3 +93,38 @@ def test_pruning_takes_filled_minutes_and_what_is_known_of_them(gap: Writer) -> 
     query = select(table.start_ms, table.end_ms, table.available_at).where(table.source == "fill")
     with gap.engine.connect() as connection:
         assert [tuple(row) for row in connection.execute(query)] == [(at(3), at(5), at(11))]
+
+
+def test_an_order_is_the_same_whatever_price_stream_and_history_state(writer: Writer) -> None:
+    """Gate streams milliseconds and the order's price; its history has seconds and the fill's."""
+    gate = {"venue": "gate", "market_id": "BTC_USDT"}
+    writer.append(
+        [
+            incoming(at(3) + 5_321, **gate, price=50_500.0),
+            incoming(at(3) + 7_000, **gate, price=50_500.0),
+        ]
+    )
+    rows = [
+        order(at(3) + 5_000, **gate),
+        order(at(3) + 5_000, **gate, ordinal=1),  # as large, in the same second: one was not heard
+        order(at(3) + 5_000, **gate, quantity=0.003),
+        order(at(3) + 5_000, **gate, position_side="short"),
+        order(at(3) + 6_000, **gate),
+        order(at(3) + 7_000, **gate),
+    ]
+    span = Interval(at(3), at(4))
+    done = writer.fill("gate", "BTC", span, rows, at(10))
+    assert (done.orders, done.known) == (4, 2)
+    assert filled_rows(writer) == [(at(3), 500.0, 5)]
+    again = writer.fill("gate", "BTC", span, rows, at(20))
+    assert (again.orders, again.known) == (0, 6)
+
+
+def test_where_a_history_states_what_the_stream_does_price_and_time_tell_orders_apart(
+    writer: Writer,
+) -> None:
+    okx = {"venue": "okx", "market_id": "BTC-USDT-SWAP"}
+    writer.append([incoming(at(3) + 5_321, **okx)])
+    rows = [order(at(3) + 5_321, **okx), order(at(3) + 5_000, **okx)]
+    done = writer.fill("okx", "BTC", Interval(at(3), at(4)), rows, at(10))
+    assert (done.orders, done.known) == (1, 1)

@@ -1,5 +1,6 @@
 """What every venue keeps to, whichever it is: its golden frames, and the simulator's play of it."""
 
+import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,25 @@ def test_each_file_of_the_package_is_a_venue_of_its_name_or_none() -> None:
     assert files >= VENUES.keys()
     assert list(VENUES) == sorted(VENUES)
     assert all(venue.name == name for name, venue in VENUES.items())
+
+
+# Freqtrade's own exchange in demos, whose whole REST is played, and what it is called by default.
+_NAMED_ELSEWHERE = {
+    *(f"simulator/{name}.py" for name in ("listing", "quotes", "rest_binance", "urls")),
+    "commands/common.py",
+}
+
+
+def test_nothing_but_its_file_knows_a_venue_by_its_name() -> None:
+    package = Path(registry.__file__).parents[1]
+    naming = set()
+    for path in package.rglob("*.py"):
+        # The explained decision has a column of that name.
+        names = VENUES.keys() - ({"gate"} if path.name == "explain.py" else set())
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and node.value in names:
+                naming.add(path.relative_to(package).as_posix())
+    assert naming - {f"venues/{name}.py" for name in VENUES} == _NAMED_ELSEWHERE
 
 
 @every_venue
