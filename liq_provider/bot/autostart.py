@@ -58,7 +58,7 @@ class Autostart:
     so that Ctrl-C on the bot does not end it; the lock beside the store makes racing starts
     harmless.
 
-    :param files: the store's runtime files
+    :param files: beside the store
     :param config: see ``sidecar_config``
     :param monotonic_s: a clock for the restart limit
     :param restart_s: at most one start in this time
