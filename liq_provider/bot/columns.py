@@ -18,15 +18,15 @@ _OURS = "liq_"
 _TAG = re.compile(r"liq_(?:long|short)_(?:medium|strong)_(low|medium|high)")
 
 
-def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]:
+def decision_columns(decisions: Decisions, thresholds: Thresholds) -> dict[str, Any]:
     """
     :param thresholds: drawn as lines; a column is the only way to have one beside z
     :return: columns ``liq_*``, one value per candle
     """
     # Where nothing is known, nothing is drawn: a zero would say that it was quiet.
     long_usd, short_usd, purity, count = (
-        np.where(found.state == State.UNCOVERED, np.nan, values)
-        for values in (found.long_usd, found.short_usd, found.purity, found.count)
+        np.where(decisions.state == State.UNCOVERED, np.nan, values)
+        for values in (decisions.long_usd, decisions.short_usd, decisions.purity, decisions.count)
     )
     return {
         "liq_long_usd": long_usd,
@@ -34,30 +34,30 @@ def decision_columns(found: Decisions, thresholds: Thresholds) -> dict[str, Any]
         # Longs downwards, so that both sides can be bars of one plot.
         "liq_long_usd_down": -long_usd,
         "liq_count": count,
-        "liq_z": found.z,
+        "liq_z": decisions.z,
         "liq_zscore": thresholds.zscore,
         "liq_z_threshold": thresholds.z_threshold,
         "liq_z_strong": thresholds.z_strong,
         "liq_purity": purity,
         "liq_purity_threshold": thresholds.purity_threshold,
         "liq_purity_strong": thresholds.purity_strong,
-        "liq_state": found.state,
-        "liq_strength": found.strength,
-        "liq_sign": found.sign,
-        "liq_wave": found.wave_ms,
-        "liq_seen": found.seen.astype(np.int64),
-        "liq_aligned": found.aligned,
-        "liq_judged": found.judged.astype(np.int64),
-        "liq_news": found.news,
-        "liq_level": found.level,
-        "liq_candidate": found.candidate.astype(np.int64),
+        "liq_state": decisions.state,
+        "liq_strength": decisions.strength,
+        "liq_sign": decisions.sign,
+        "liq_wave": decisions.wave_ms,
+        "liq_seen": decisions.seen.astype(np.int64),
+        "liq_aligned": decisions.aligned,
+        "liq_judged": decisions.judged.astype(np.int64),
+        "liq_news": decisions.news,
+        "liq_level": decisions.level,
+        "liq_candidate": decisions.candidate.astype(np.int64),
         # Upwards for LONG, downwards for SHORT.
-        "liq_wave_side": found.sign * found.strength,
-        "liq_verdict_side": found.sign * found.level,
+        "liq_wave_side": decisions.sign * decisions.strength,
+        "liq_verdict_side": decisions.sign * decisions.level,
     }
 
 
-def entry_columns(found: Decisions, entry: BoolArray, late: int) -> dict[str, Any]:
+def entry_columns(decisions: Decisions, entry: BoolArray, late: int) -> dict[str, Any]:
     """
     :param entry: candles that may enter
     :param late: candles by which signals are delayed (``backtest_entry: next``)
@@ -65,22 +65,24 @@ def entry_columns(found: Decisions, entry: BoolArray, late: int) -> dict[str, An
     """
     tags = np.full(len(entry), "", dtype=object)
     for row in np.flatnonzero(entry):
-        tags[row] = entry_tag(int(found.sign[row]), int(found.strength[row]), int(found.level[row]))
+        tags[row] = entry_tag(
+            int(decisions.sign[row]), int(decisions.strength[row]), int(decisions.level[row])
+        )
     columns = {
-        "enter_long": (entry & (found.sign > 0)).astype(np.int64),
-        "enter_short": (entry & (found.sign < 0)).astype(np.int64),
+        "enter_long": (entry & (decisions.sign > 0)).astype(np.int64),
+        "enter_short": (entry & (decisions.sign < 0)).astype(np.int64),
         "enter_tag": tags,
     }
     return {name: _delayed(values, late) for name, values in columns.items()}
 
 
-def exit_columns(found: Decisions, late: int) -> dict[str, Any]:
+def exit_columns(decisions: Decisions, late: int) -> dict[str, Any]:
     """
     :return: Freqtrade's exit columns: a sure wave closes a position of the other side, also one
         that may not be entered as its beginning was not seen
     """
-    against_long = found.sure & (found.sign < 0)
-    against_short = found.sure & (found.sign > 0)
+    against_long = decisions.sure & (decisions.sign < 0)
+    against_short = decisions.sure & (decisions.sign > 0)
     columns = {
         "exit_long": against_long.astype(np.int64),
         "exit_short": against_short.astype(np.int64),

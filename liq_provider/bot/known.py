@@ -56,19 +56,19 @@ class CoverageReport:
     first_word: bool
     pairs: dict[str, KnownCandles] = field(default_factory=dict)
 
-    def take(self, pair: str, found: KnownCandles) -> None:
+    def take(self, pair: str, candles: KnownCandles) -> None:
         """Count a pair, log its share, and see to it that the last word is a warning if due."""
         if not self.pairs:
             atexit.register(self._last_word)
-        self.pairs[pair] = found
+        self.pairs[pair] = candles
         logger.info(
             "%s: liquidations known for %s of %s candles (%s), a baseline for %s (%s)",
             pair,
-            f"{found.known:,}",
-            f"{found.candles:,}",
-            _percent(found.known, found.candles),
-            f"{found.ready:,}",
-            _percent(found.ready, found.candles),
+            f"{candles.known:,}",
+            f"{candles.candles:,}",
+            _percent(candles.known, candles.candles),
+            f"{candles.ready:,}",
+            _percent(candles.ready, candles.candles),
         )
 
     def warning(self) -> str | None:

@@ -81,7 +81,7 @@ class LiveLoop:
         self.engine.problem = self.engine.problem or self._parameter_problem(
             parameters, source.snapshot.sidecar
         )
-        found = (
+        messages = (
             *self._readiness(source, pairs, now_ms),
             self._notices.budget(source.snapshot.sidecar, now_ms),
             self._notices.news_budget(source.snapshot.sidecar, now_ms),
@@ -90,7 +90,7 @@ class LiveLoop:
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
         )
-        return [message for message in found if message is not None]
+        return [message for message in messages if message is not None]
 
     def waves(self, book: Book, pairs: Sequence[str], close_ms: int, now_ms: int) -> list[Message]:
         """:return: judged waves that were not told yet"""
@@ -199,14 +199,14 @@ class LiveLoop:
 
     def _other_settings(self, sidecar: Mapping[str, Any]) -> Message | None:
         """A sidecar keeps what it was started with; it is said once for each difference."""
-        found = other_sidecar_settings(self.engine.settings, sidecar)
-        before, self._other = self._other, found
-        if not found or found == before:
+        others = other_sidecar_settings(self.engine.settings, sidecar)
+        before, self._other = self._other, others
+        if not others or others == before:
             return None
         return self._warning(
             "LiqTrend: the running sidecar has other settings ({}). This bot's apply after "
             "`liq-provider stop`.",
-            "; ".join(found),
+            "; ".join(others),
         )
 
     def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> Message | None:

@@ -74,10 +74,10 @@ def _best_completed(engine: Engine, trade: Any, now_ms: int) -> float | None:
 
 def record(engine: Engine, pair: str, close_ms: int) -> dict[str, Any]:
     """:return: the numbers behind a candle's decision, to be kept with the trade"""
-    found = engine.decision(pair, close_ms)
-    if found is None or not found[0].candidate[found[1]]:
+    decided = engine.decision(pair, close_ms)
+    if decided is None or not decided[0].candidate[decided[1]]:
         return {}
-    decisions, row = found
+    decisions, row = decided
     verdict = engine.verdict(pair, close_ms)
     return {
         "direction": direction_word(int(decisions.sign[row])),

@@ -45,8 +45,8 @@ def rank(
     :return: the candidates that may enter, best first; equal ones in alphabetical order
     """
     eligible = sorted(
-        (item for item in candidates if item.pair not in excluded),
-        key=lambda item: (-item.level, -item.z, item.pair),
+        (candidate for candidate in candidates if candidate.pair not in excluded),
+        key=lambda candidate: (-candidate.level, -candidate.z, candidate.pair),
     )
     if free_slots < 0 or math.isinf(free_slots):
         return eligible

@@ -66,8 +66,8 @@ class ReadyNotices:
             self._behind_ms = 0
         report = self._parsed(told, frozenset(coins))
         whole = at_once(READY if report is None else report.whole, problem)
-        found = self._whole(whole, now_ms)
-        messages = [] if found is None else [found]
+        change = self._whole(whole, now_ms)
+        messages = [] if change is None else [change]
         # Otherwise that message names them, or what they were last is not what they are.
         if report is not None and whole.condition in ("ready", "warming_up", "too_thin"):
             for name, venue in report.venues.items():

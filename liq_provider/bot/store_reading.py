@@ -154,8 +154,8 @@ class StoreReading:
                 from_ms,
                 computed_ms,
             )
-            found = {c.base_asset: c.rows(scores, min_usd) for c in computed}
-            yield found, draft.loaded_ms
+            rows = {c.base_asset: c.rows(scores, min_usd) for c in computed}
+            yield rows, draft.loaded_ms
         yield {}, computed_ms
 
     def _has_other_windows(self, draft: Snapshot) -> bool:

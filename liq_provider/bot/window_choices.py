@@ -25,7 +25,7 @@ def settings_with(settings: Settings, choice: str) -> Settings:
     try:
         return Settings.model_validate(settings.model_dump() | changed)
     except ValidationError as error:
-        reasons = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        reasons = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         raise SettingsError(
             f"windows {choice} (liq_provider.hyperopt_windows): {reasons}"
         ) from None

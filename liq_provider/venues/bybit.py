@@ -95,28 +95,28 @@ def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
         return NOT_UNDERSTOOD
     if data.__class__ is not list:
         return DAMAGED
-    return collect([_record(item, markets, received_ms) for item in data])
+    return collect([_record(position, markets, received_ms) for position in data])
 
 
-def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
-    if item.__class__ is not dict:
+def _record(position: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
+    if position.__class__ is not dict:
         return NOT_READABLE
-    market_id = item.get("s")
+    market_id = position.get("s")
     if market_id.__class__ is not str:
         return NOT_READABLE
     market = markets.get(market_id)
     if market is None:
         return UNKNOWN_MARKET
-    side = item.get("S")
+    side = position.get("S")
     # The side of the POSITION, unlike Binance: Buy means that a long was liquidated.
     if side != "Buy" and side != "Sell":
         return Refused("bad_side", market.base_asset)
     return build(
         market,
         "long" if side == "Buy" else "short",
-        number(item.get("p")),
-        number(item.get("v")),
-        milliseconds(item.get("T")),
+        number(position.get("p")),
+        number(position.get("v")),
+        milliseconds(position.get("T")),
         received_ms,
     )
 
@@ -182,7 +182,7 @@ _ADDRESSES = Addresses(
 
 
 def _tardis(row: TardisRow) -> Frame:
-    item: dict[str, str | int] = {
+    position: dict[str, str | int] = {
         "T": milliseconds(row.event_ms),
         "s": row.market_id,
         # Its own frames name the side of the position.
@@ -190,7 +190,7 @@ def _tardis(row: TardisRow) -> Frame:
         "v": row.amount,
         "p": row.price,
     }
-    return orjson.dumps({"topic": _TOPIC + row.market_id, "type": "snapshot", "data": [item]})
+    return orjson.dumps({"topic": _TOPIC + row.market_id, "type": "snapshot", "data": [position]})
 
 
 # -- how the simulator plays it ------------------------------------------------------------

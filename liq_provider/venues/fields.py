@@ -85,11 +85,11 @@ def number(value: Any) -> float:
     kind = value.__class__
     if kind is str or kind is float or kind is int:
         try:
-            found = float(value)
+            stated = float(value)
         except (ValueError, OverflowError):
             return 0.0
-        if 0.0 < found < inf:
-            return found
+        if 0.0 < stated < inf:
+            return stated
     return 0.0
 
 
@@ -183,24 +183,24 @@ def number_repeats(
     """Give otherwise equal orders of one message the ordinals 0, 1, 2, ..."""
     seen: dict[Liquidation, int] = {}
     numbered = []
-    for item in liquidations:
-        count = seen.get(item, 0)
-        seen[item] = count + 1
-        numbered.append(item if count == 0 else _with_ordinal(item, count))
+    for order in liquidations:
+        count = seen.get(order, 0)
+        seen[order] = count + 1
+        numbered.append(order if count == 0 else _with_ordinal(order, count))
     return numbered
 
 
-def _with_ordinal(item: Liquidation, ordinal: int) -> Liquidation:
+def _with_ordinal(order: Liquidation, ordinal: int) -> Liquidation:
     return Liquidation(
-        item.venue,
-        item.market_id,
-        item.pair,
-        item.base_asset,
-        item.position_side,
-        item.price,
-        item.quantity,
-        item.notional_usd,
-        item.event_ms,
-        item.received_ms,
+        order.venue,
+        order.market_id,
+        order.pair,
+        order.base_asset,
+        order.position_side,
+        order.price,
+        order.quantity,
+        order.notional_usd,
+        order.event_ms,
+        order.received_ms,
         ordinal,
     )

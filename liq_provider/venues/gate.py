@@ -108,25 +108,25 @@ def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
         result = [result]  # one order a frame, until 2026-08-20
     if result.__class__ is not list:
         return DAMAGED
-    return collect([_record(item, markets, received_ms) for item in result])
+    return collect([_record(order, markets, received_ms) for order in result])
 
 
-def _record(item: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
-    if item.__class__ is not dict or item.get("contract").__class__ is not str:
+def _record(order: Any, markets: MarketTable, received_ms: int) -> Liquidation | Refused:
+    if order.__class__ is not dict or order.get("contract").__class__ is not str:
         return NOT_READABLE
-    market = markets.get(item["contract"])
+    market = markets.get(order["contract"])
     if market is None:
         return UNKNOWN_MARKET
-    size = _signed(item.get("size"))
+    size = _signed(order.get("size"))
     if not size:
         return Refused("bad_quantity", market.base_asset)
     return build(
         market,
         # A sale closes a long.
         "long" if size < 0 else "short",
-        number(item.get("price")),
+        number(order.get("price")),
         abs(size),
-        _time_ms(item.get("time_ms") or item.get("time")),
+        _time_ms(order.get("time_ms") or order.get("time")),
         received_ms,
     )
 
@@ -141,8 +141,8 @@ def _signed(value: Any) -> float:
 
 def _time_ms(value: Any) -> int:
     """Milliseconds since 2026-08-20, seconds before: told apart by their size."""
-    found = number(value)
-    return milliseconds(int(found * 1000) if found < _SECONDS_UNTIL else int(found))
+    stated = number(value)
+    return milliseconds(int(stated * 1000) if stated < _SECONDS_UNTIL else int(stated))
 
 
 # -- its markets and addresses -------------------------------------------------------------

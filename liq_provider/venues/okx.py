@@ -84,19 +84,19 @@ def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
     if data.__class__ is not list:
         return DAMAGED
     records: list[Liquidation | Refused] = []
-    for item in data:
-        _read_contract(item, markets, received_ms, records)
+    for contract in data:
+        _read_contract(contract, markets, received_ms, records)
     return collect(records)
 
 
 def _read_contract(
-    item: Any, markets: MarketTable, received_ms: int, records: list[Liquidation | Refused]
+    contract: Any, markets: MarketTable, received_ms: int, records: list[Liquidation | Refused]
 ) -> None:
-    if item.__class__ is not dict:
+    if contract.__class__ is not dict:
         records.append(NOT_READABLE)
         return
-    details = item.get("details")
-    market_id = item.get("instId")
+    details = contract.get("details")
+    market_id = contract.get("instId")
     if details.__class__ is not list or market_id.__class__ is not str:
         records.append(NOT_READABLE)
         return
@@ -219,11 +219,11 @@ def _history_page(market: Market, after_ms: int, now_ms: int, fetch: Fetch) -> l
     if not isinstance(answer, dict) or answer.get("code") != "0":
         said = answer.get("msg") if isinstance(answer, dict) else None
         raise FeedError(f"okx: the history of {market.market_id} is refused ({said})")
-    items = answer.get("data")
-    if not isinstance(items, list):
+    contracts = answer.get("data")
+    if not isinstance(contracts, list):
         raise FeedError(f"okx: the history of {market.market_id} was not understood")
-    own = [item for item in items if isinstance(item, dict)]
-    own = [item for item in own if item.get("instId") == market.market_id]
+    own = [contract for contract in contracts if isinstance(contract, dict)]
+    own = [contract for contract in own if contract.get("instId") == market.market_id]
     if not own:
         return []
     parsed = parse(_frame_of(*own), MarketTable(_NAME, [market]), now_ms)
