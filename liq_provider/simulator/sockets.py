@@ -12,17 +12,17 @@ from liq_provider.simulator.feeds import Client, FeedHub
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.played import Played
 from liq_provider.venues import VENUES
-from liq_provider.venues.dialect import Door
+from liq_provider.venues.dialect import SocketPath
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def doors_of(venue: str) -> tuple[Door, ...]:
+def socket_paths_of(venue: str) -> tuple[SocketPath, ...]:
     """:return: the websocket addresses of a venue; where it states none, the path of its own"""
     known = VENUES[venue]
-    if known.dialect.doors:
-        return known.dialect.doors
-    return (Door(urlsplit(known.endpoint.url).path),)
+    if known.dialect.socket_paths:
+        return known.dialect.socket_paths
+    return (SocketPath(urlsplit(known.endpoint.url).path),)
 
 
 class Sockets:
@@ -38,27 +38,29 @@ class Sockets:
     def routes(self) -> list[web.RouteDef]:
         """:return: routes for an aiohttp application"""
         return [
-            web.get(door.path, self._behind(name, door))
+            web.get(place.path, self._behind(name, place))
             for name in VENUES
-            for door in doors_of(name)
+            for place in socket_paths_of(name)
         ]
 
-    def _behind(self, venue: str, door: Door) -> _Handler:
+    def _behind(self, venue: str, place: SocketPath) -> _Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
-            return await self._serve(request, venue, door)
+            return await self._serve(request, venue, place)
 
         return handler
 
-    async def _serve(self, request: web.Request, venue: str, door: Door) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.Request, venue: str, place: SocketPath
+    ) -> web.StreamResponse:
         status = self._faults.refusal(venue)
         if status is not None:
             return web.Response(status=status, text="simulated fault")
         # Compression would cost more than the loopback traffic it saves.
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        client = Client(venue, socket, self._played[venue], door.wrap, door.dead)
+        client = Client(venue, socket, self._played[venue], place.wrap, place.dead)
         client.transport = request.transport
-        client.topics.update(door.topics({**request.query, **request.match_info}))
+        client.topics.update(place.topics({**request.query, **request.match_info}))
         self._hub.clients.add(client)
         sender = asyncio.create_task(client.send_queued())
         try:

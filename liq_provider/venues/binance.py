@@ -18,9 +18,9 @@ from liq_provider.venues.dialect import (
     Caller,
     Contract,
     Dialect,
-    Door,
     ForcedOrder,
     Query,
+    SocketPath,
     as_dict,
     bankruptcy_price,
     dumps,
@@ -372,12 +372,12 @@ _DIALECT = Dialect(
     answer=_answer_to,
     topic=_stream,
     one_each=True,
-    doors=(
-        Door("/market/ws/{streams}", _in_the_path),
-        Door("/market/stream", _in_the_query, _wrapped),
+    socket_paths=(
+        SocketPath("/market/ws/{streams}", _in_the_path),
+        SocketPath("/market/stream", _in_the_query, _wrapped),
         # The addresses without ``/market`` connect, acknowledge, and never speak.
-        Door("/ws/{streams}", dead=True),
-        Door("/stream", dead=True),
+        SocketPath("/ws/{streams}", dead=True),
+        SocketPath("/stream", dead=True),
     ),
     share=0.5,
     rest_prefix="/fapi/",

@@ -150,7 +150,7 @@ def _no_topics(asked: Query) -> Iterable[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class SocketPath:
     """
     A websocket address of a simulated exchange.
 
@@ -181,7 +181,7 @@ class Dialect:
     :param topic: what a client has to subscribe to for a market
     :param one_each: each order has a frame of its own, and of a market's orders in one interval
         only the largest is sent, where the simulator is told to throttle
-    :param doors: websocket addresses; the path of the venue's own if empty
+    :param socket_paths: websocket addresses; the path of the venue's own if empty
     :param answer: to what a client sends
     :param idle_s: a connection on which so long nothing was sent or received is closed
     :param share: of the quiet market's liquidations, in tenths of them; 0: only those that are
@@ -198,7 +198,7 @@ class Dialect:
     answer: Callable[[Caller, Frame], Iterable[Frame]]
     topic: Callable[[str], str] = _one_for_all
     one_each: bool = False
-    doors: tuple[Door, ...] = ()
+    socket_paths: tuple[SocketPath, ...] = ()
     idle_s: float | None = None
     share: float = 0.0
     rest: Mapping[str, Callable[[PlayedVenue, Query], Any]] = field(default_factory=dict)
