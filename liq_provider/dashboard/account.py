@@ -104,13 +104,13 @@ class Account:
         if self._client is None:
             raise BotUnreachable("api_server is not enabled in Freqtrade's configuration")
         trades = self._call("status")
-        found = {int(trade["trade_id"]) for trade in trades}
+        open_now = {int(trade["trade_id"]) for trade in trades}
         # These cost the bot a look at its whole history, and change with a trade's start or end.
-        if found != self._open or time.monotonic() >= self._slow_s:
+        if open_now != self._open or time.monotonic() >= self._slow_s:
             self._slow = {name: self._call(name) for name in _SLOW}
             self.whitelist = frozenset(self._slow["whitelist"].get("whitelist", ()))
             self._slow_s = time.monotonic() + _SLOW_S
-            self._open = found
+            self._open = open_now
         config, balance = self._slow["show_config"], self._slow["balance"]
         kept = self._kept(trades)
         return {
@@ -135,12 +135,12 @@ class Account:
         """What the strategy keeps with each open trade."""
         if not trades:
             return {}
-        found = self._call("list_open_trades_custom_data")
+        trades_kept = self._call("list_open_trades_custom_data")
         return {
-            int(item["trade_id"]): {
-                data["key"].removeprefix("liq_"): data["value"] for data in item["custom_data"]
+            int(trade["trade_id"]): {
+                kept["key"].removeprefix("liq_"): kept["value"] for kept in trade["custom_data"]
             }
-            for item in found
+            for trade in trades_kept
         }
 
     def _call(self, name: str, **parameters: Any) -> Any:
@@ -180,7 +180,7 @@ def position(
     short, entry, now = trade["is_short"], trade["open_rate"], trade.get("current_rate")
     best = (trade.get("min_rate") if short else trade.get("max_rate")) or entry
     rules = stop_rules(kept.get("stops"), settings)
-    found = stops(entry, best, short, rules)
+    both = stops(entry, best, short, rules)
     profit = _gain(entry, now, short)
     # Freqtrade notes the best price in its own loop; price may be beyond it already.
     top = max(_gain(entry, best, short) or 0.0, profit or 0.0, 0.0)
@@ -199,10 +199,10 @@ def position(
         "best": best,
         "best_profit": top,
         "drawdown": None if profit is None else top - profit,
-        "fallback": found.fallback,
-        "trailing": found.trailing,
-        "binds": found.binding_name,
-        "distance": _distance(found, now),
+        "fallback": both.fallback,
+        "trailing": both.trailing,
+        "binds": both.binding_name,
+        "distance": _distance(both, now),
         "on_exchange": trade.get("stop_loss_abs"),
         "enter_tag": trade.get("enter_tag"),
         "kept": dict(kept),
@@ -227,11 +227,11 @@ def _gain(entry: float, rate: float | None, short: bool) -> float | None:
     return None if rate is None else (rate / entry - 1) * (-1 if short else 1)
 
 
-def _distance(found: Stops, now: float | None) -> float | None:
+def _distance(both: Stops, now: float | None) -> float | None:
     """How far price is from the stop that binds, as a share; negative when it was crossed."""
     if not now:
         return None
-    return (found.binding / now - 1) * (1 if found.is_short else -1)
+    return (both.binding / now - 1) * (1 if both.is_short else -1)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -242,8 +242,8 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 def _profit_abs(trade: Mapping[str, Any]) -> float | None:
     """With what was already taken out of it."""
-    found: float | None = trade.get("total_profit_abs", trade.get("profit_abs"))
-    return found
+    profit: float | None = trade.get("total_profit_abs", trade.get("profit_abs"))
+    return profit
 
 
 def _profit(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,12 +198,12 @@ def latest_study(folder: Path) -> dict[str, Any]:
     if not files:
         return {"sentences": [], "limits": [], "made_ms": None, "file": None}
     try:
-        found = json.loads(files[-1].read_text(encoding="utf-8"))
+        study = json.loads(files[-1].read_text(encoding="utf-8"))
         return {
-            "sentences": [str(line) for line in found["sentences"]],
-            "limits": [str(line) for line in found["limits"]],
-            "simulated": found.get("simulated"),
-            "made_ms": int(found["made_ms"]),
+            "sentences": [str(line) for line in study["sentences"]],
+            "limits": [str(line) for line in study["limits"]],
+            "simulated": study.get("simulated"),
+            "made_ms": int(study["made_ms"]),
             "file": files[-1].with_suffix(".html").name,
         }
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -276,17 +276,17 @@ class Board:
             for base in running.rows:
                 for direction in ("LONG", "SHORT"):
                     self._anomalies.pop((base, direction), None)
-            for item in running.anomalies:
-                self._anomalies[item.base_asset, item.direction] = {
-                    "base_asset": item.base_asset,
-                    "pair": running.pairs[item.base_asset],
-                    "direction": item.direction,
-                    "strength": item.strength.word,
-                    "start_ms": item.wave_start_ms,
-                    "last_ms": item.close_ms,
-                    "peak_z": item.z,
-                    "peak_usd": item.notional_usd,
-                    "seen": item.seen,
+            for minute in running.anomalies:
+                self._anomalies[minute.base_asset, minute.direction] = {
+                    "base_asset": minute.base_asset,
+                    "pair": running.pairs[minute.base_asset],
+                    "direction": minute.direction,
+                    "strength": minute.strength.word,
+                    "start_ms": minute.wave_start_ms,
+                    "last_ms": minute.close_ms,
+                    "peak_z": minute.z,
+                    "peak_usd": minute.notional_usd,
+                    "seen": minute.seen,
                 }
         self._anomalies = {
             key: row for key, row in self._anomalies.items() if row["last_ms"] >= close_ms

@@ -45,8 +45,8 @@ class MarketRows:
         self._running |= running.rows
         for base in running.rows:
             self._waves.pop(base, None)
-        for found in running.anomalies:
-            self._waves[found.base_asset] = (found.direction, found.strength.word, found.seen)
+        for minute in running.anomalies:
+            self._waves[minute.base_asset] = (minute.direction, minute.strength.word, minute.seen)
 
     def refresh(self, close_ms: int, computed_ms: int) -> None:
         """

@@ -177,11 +177,11 @@ class Dashboard:
 
     # -- from the sidecar --------------------------------------------------------------------
 
-    def take_liquidations(self, items: Sequence[Liquidation]) -> None:
+    def take_liquidations(self, orders: Sequence[Liquidation]) -> None:
         """What a feed delivered."""
         if self.url is None:
             return
-        self.board.tape.put(items)
+        self.board.tape.put(orders)
 
     def take_running(self, running: Running) -> None:
         """What the running minute shows."""

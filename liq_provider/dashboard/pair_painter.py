@@ -106,19 +106,19 @@ class PairPainter:
         return Candles.of_rows(rows)
 
     def _trades(self, pair: str) -> list[TradeRecord]:
-        return [_trade(found) for found in self._account.trades() if found["pair"] == pair]
+        return [_trade(trade) for trade in self._account.trades() if trade["pair"] == pair]
 
 
-def _trade(found: Any) -> TradeRecord:
-    stop, moved_ms = found.get("stop_loss_abs"), found.get("stoploss_last_update_timestamp")
+def _trade(trade: Any) -> TradeRecord:
+    stop, moved_ms = trade.get("stop_loss_abs"), trade.get("stoploss_last_update_timestamp")
     return TradeRecord(
-        pair=found["pair"],
-        is_short=bool(found["is_short"]),
-        open_ms=int(found["open_timestamp"]),
-        open_rate=float(found["open_rate"]),
-        close_ms=found.get("close_timestamp"),
-        close_rate=found.get("close_rate"),
-        enter_tag=found.get("enter_tag") or "",
-        exit_reason=found.get("exit_reason") or "",
-        stops=((int(moved_ms or found["open_timestamp"]), float(stop)),) if stop else (),
+        pair=trade["pair"],
+        is_short=bool(trade["is_short"]),
+        open_ms=int(trade["open_timestamp"]),
+        open_rate=float(trade["open_rate"]),
+        close_ms=trade.get("close_timestamp"),
+        close_rate=trade.get("close_rate"),
+        enter_tag=trade.get("enter_tag") or "",
+        exit_reason=trade.get("exit_reason") or "",
+        stops=((int(moved_ms or trade["open_timestamp"]), float(stop)),) if stop else (),
     )

@@ -59,11 +59,11 @@ class PageReader(Reader):
             .where(~table.filled)
             .group_by(step, table.base_asset, table.venue)
         )
-        found: dict[int, Sums] = {}
+        by_step: dict[int, Sums] = {}
         for index, base, venue, longs, shorts, count, pair in rows:
-            sums = found.setdefault(int(index) * step_ms, {})
+            sums = by_step.setdefault(int(index) * step_ms, {})
             sums[base, venue] = (float(longs), float(shorts), int(count), pair)
-        return found
+        return by_step
 
     def features_at(self, close_ms: int) -> dict[str, dict[str, Any]]:
         """:return: the stored features of one minute, by coin"""

@@ -23,13 +23,13 @@ class Tape:
         """Number of the newest item, 0 if there was none."""
         return self._last
 
-    def put(self, items: Iterable[Liquidation]) -> None:
+    def put(self, orders: Iterable[Liquidation]) -> None:
         """Take what a feed delivered; never blocks for long."""
         with self._lock:
-            for item in items:
+            for order in orders:
                 self._add(
-                    item.venue, item.pair, item.position_side, item.notional_usd, item.price,
-                    item.event_ms,
+                    order.venue, order.pair, order.position_side, order.notional_usd, order.price,
+                    order.event_ms,
                 )  # fmt: skip
 
     def remember(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -50,7 +50,7 @@ class Tape:
     def since(self, number: int) -> list[dict[str, Any]]:
         """:return: items after that one, oldest first, as far as they are kept"""
         with self._lock:
-            return [item for item in self._items if item["id"] > number]
+            return [order for order in self._items if order["id"] > number]
 
     def _add(
         self, venue: str, pair: str, side: str, usd: float, price: float, event_ms: int

@@ -45,8 +45,8 @@ def parse(text: str) -> Opinion:
     :raises ModelFailure: empty, too long, not the asked JSON, or contradicting itself
     """
     answers: list[_Read] = []
-    for found in spoken(text).objects:
-        answers += _answers(found)
+    for stated in spoken(text).objects:
+        answers += _answers(stated)
     meant = [answer for answer in answers if answer.meant]
     if not meant:
         raise ModelFailure("malformed", "the answer holds no such object as was asked for")
@@ -86,12 +86,12 @@ class _Read:
         return said.symbol, said.direction, said.news, said.action, said.confidence
 
 
-def _answers(found: dict[str, Any]) -> Iterator[_Read]:
+def _answers(stated: dict[str, Any]) -> Iterator[_Read]:
     """
     The answer that an object is, and those that it holds: a wrapper's, or one that an extra
     field hides, which must then say the same.
     """
-    waiting: list[tuple[Any, bool]] = [(found, True)]
+    waiting: list[tuple[Any, bool]] = [(stated, True)]
     while waiting:
         value, meant = waiting.pop()
         if isinstance(value, list):
@@ -107,13 +107,13 @@ def _answers(found: dict[str, Any]) -> Iterator[_Read]:
                 waiting += [(v, meant and k.casefold() in _WRAPPERS) for k, v in value.items()]
 
 
-def _own(found: dict[str, Any]) -> dict[str, Any]:
+def _own(fields: dict[str, Any]) -> dict[str, Any]:
     """
     :return: the fields that were asked for, whatever the case of their names
     :raises ModelFailure: contradictory: one is there twice
     """
     own: dict[str, Any] = {}
-    for name, value in found.items():
+    for name, value in fields.items():
         known = name.strip().casefold()
         if known in own:
             raise ModelFailure("contradictory", "the answer says one thing twice")

@@ -137,7 +137,7 @@ class Budget:
         total = reserved.tokens if tokens is None else sum(tokens)
         cost = self.cost_usd(*tokens) if tokens is not None else self.priced(reserved)
         with self._lock:
-            self._held = [item for item in self._held if item is not reserved]
+            self._held = [held for held in self._held if held is not reserved]
             if reserved.day == self._day:
                 self._tokens += total
                 self._usd += cost or 0.0
@@ -183,7 +183,7 @@ class Budget:
         for name, rate in self._rates.items():
             if self._used(name, now_ms) >= rate.limit:
                 return name
-        held = [item for item in self._held if item.day == self._day]
+        held = [reserved for reserved in self._held if reserved.day == self._day]
         if self._calls >= limits.calls_per_day:
             return "calls_per_day"
         if self._tokens + sum(i.tokens for i in held) + asked.tokens > limits.tokens_per_day:

@@ -56,10 +56,10 @@ def remarks_on(
     except ModelFailure as failure:
         # An address may hold what only its user should read.
         return [Remark("warning", keys.redact(str(failure)), _REMEDIES.get(failure.kind, ""))]
-    found = _of_name(settings.model, models)
-    if found is None:
+    model = _of_name(settings.model, models)
+    if model is None:
         return [_unknown(settings.model, models)]
-    told = [*_shutdown(settings.model, found, today or datetime.now(UTC).date()), *_schema(found)]
+    told = [*_shutdown(settings.model, model, today or datetime.now(UTC).date()), *_schema(model)]
     return told or [Remark("ok", f"{settings.model} is one of the {len(models)} that are offered")]
 
 
@@ -103,14 +103,14 @@ async def _ask(settings: LlmSettings, deadline_s: float) -> bytes:
 
 def _models(body: bytes) -> list[Mapping[str, Any]]:
     try:
-        found = json.loads(body)
+        listed = json.loads(body)
     except (ValueError, RecursionError):
         raise ModelFailure("no list of models", "the answer is no JSON") from None
-    if isinstance(found, dict):
-        found = found.get("data", found.get("models"))
-    if not isinstance(found, list):
+    if isinstance(listed, dict):
+        listed = listed.get("data", listed.get("models"))
+    if not isinstance(listed, list):
         raise ModelFailure("no list of models", "the answer is another one")
-    return [model for model in found if isinstance(model, dict) and _name(model)]
+    return [model for model in listed if isinstance(model, dict) and _name(model)]
 
 
 def _name(model: Mapping[str, Any]) -> str:
@@ -136,7 +136,7 @@ def _shutdown(name: str, model: Mapping[str, Any], today: date) -> Iterator[Rema
     inner = model.get("deprecation")
     places = (model, inner if isinstance(inner, dict) else {})
     dates = [_date(place.get(word)) for place in places for word in _ENDS]
-    end = min((found for found in dates if found is not None), default=None)
+    end = min((day for day in dates if day is not None), default=None)
     if end is None:
         return
     days = (end - today).days

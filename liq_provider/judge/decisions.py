@@ -226,16 +226,18 @@ def _verdict_of(
     matrix that stands in for a model counts only where no other is: with two sidecars the model
     of one may have been heard.
     """
-    found = np.full(len(close_ms), -1, dtype=np.int64)
-    for position, verdict in sorted(enumerate(verdicts), key=lambda item: not _stands_in(item[1])):
+    positions = np.full(len(close_ms), -1, dtype=np.int64)
+    for position, verdict in sorted(
+        enumerate(verdicts), key=lambda numbered: not _stands_in(numbered[1])
+    ):
         if verdict["aligned"] == _UNJUDGED:
             continue
         known_ms = verdict["available_at"] - rules.delay_ms
         for first_ms, last_ms in spans_of(verdict, rules.settle_ms + rules.delay_ms):
             first, last = np.searchsorted(close_ms, [max(first_ms, known_ms), last_ms + 1])
             span = slice(int(first), int(last))
-            found[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
-    return found
+            positions[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position
+    return positions
 
 
 def _stands_in(verdict: Mapping[str, Any]) -> bool:
@@ -246,14 +248,14 @@ def _recorded(
     close_ms: IntArray, sign: IntArray, verdicts: Sequence[Mapping[str, Any]]
 ) -> BoolArray:
     """Candles within a wave that was judged, even if too late or to no avail."""
-    found = np.zeros(len(close_ms), dtype=bool)
+    recorded = np.zeros(len(close_ms), dtype=bool)
     for verdict in verdicts:
         first, last = np.searchsorted(
             close_ms, [verdict["wave_start_ms"], verdict["expires_at"] + 1]
         )
         span = slice(int(first), int(last))
-        found[span] |= sign[span] == _sign_of(verdict)
-    return found
+        recorded[span] |= sign[span] == _sign_of(verdict)
+    return recorded
 
 
 def _sign_of(verdict: Mapping[str, Any]) -> int:

@@ -66,19 +66,19 @@ class _Dialect:
     limit_changed: bool = False
 
     def parameters(self, settings: LlmSettings) -> dict[str, Any]:
-        found: dict[str, Any] = {self.limit: settings.most_answer_tokens}
+        parameters: dict[str, Any] = {self.limit: settings.most_answer_tokens}
         effort = settings.reasoning_effort if self.effort else None
         if effort is not None:
-            found["reasoning_effort"] = effort
+            parameters["reasoning_effort"] = effort
         # A model that reasons chooses its words by itself, and refuses to be told how.
         if self.temperature and effort in (None, "none"):
-            found["temperature"] = 0
+            parameters["temperature"] = 0
         if self.format == "schema":
             schema = {"name": "verdict", "strict": True, "schema": answer_schema()}
-            found["response_format"] = {"type": "json_schema", "json_schema": schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif self.format == "object":
-            found["response_format"] = {"type": "json_object"}
-        return found
+            parameters["response_format"] = {"type": "json_object"}
+        return parameters
 
     def give_up(self, complaint: str) -> bool:
         """:return: False if the complaint is about nothing that can be left out"""
@@ -182,7 +182,7 @@ class Endpoint:
         chat: Any = messages
         asked = replace(self._dialect)
         try:
-            found = await self._client.chat.completions.create(
+            completion = await self._client.chat.completions.create(
                 model=self._settings.model,
                 messages=chat,
                 **self._dialect.parameters(self._settings),
@@ -197,7 +197,7 @@ class Endpoint:
         except (openai.OpenAIError, ValueError, TypeError) as error:
             raise ModelFailure("malformed", f"not an API answer ({type(error).__name__})") from None
         try:
-            return _reply(found)
+            return _reply(completion)
         except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             detail = f"not an API answer ({type(error).__name__})"
             raise _Paid("malformed", detail, None) from None
@@ -243,14 +243,14 @@ def _retry_after_s(error: "APIStatusError") -> float:
         return 1.0
 
 
-def _reply(found: Any) -> Reply:
-    usage = getattr(found, "usage", None)
+def _reply(completion: Any) -> Reply:
+    usage = getattr(completion, "usage", None)
     tokens: Any = None
     told = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None) or 0
     # What cannot be counts as not told, and is charged as all that was reserved.
     if all(isinstance(n, int) and 0 <= n <= _MOST_TOKENS for n in told):
         tokens = told
-    choices = getattr(found, "choices", None)
+    choices = getattr(completion, "choices", None)
     if not choices:
         raise _Paid("empty", "the answer has no choices", tokens)
     choice = choices[0]
@@ -292,9 +292,9 @@ def key_for(settings: LlmSettings) -> str | None:
 
     :raises ModelFailure: OpenAI's own endpoint needs one
     """
-    found = keys.key(keys.OPENAI)
+    key = keys.key(keys.OPENAI)
     if settings.base_url is None:
-        if found is None:
+        if key is None:
             raise ModelFailure("no key", f"{keys.OPENAI} is not set")
-        return found
-    return found if keys.may_travel(settings.base_url) else None
+        return key
+    return key if keys.may_travel(settings.base_url) else None

@@ -86,9 +86,11 @@ class KnownFigures:
         known._candles(told["candles"])
         news = told["news"] if isinstance(told["news"], list) else []
         known._plain(len(news))
-        for item in news:
-            known._plain(item["age_min"], item["age_min"] / 60)
-            for figure in _in_text(f"{item['title']} {item['source']} {item['summary']}"):
+        for headline in news:
+            known._plain(headline["age_min"], headline["age_min"] / 60)
+            for figure in _in_text(
+                f"{headline['title']} {headline['source']} {headline['summary']}"
+            ):
                 known.plain.add(figure)
                 known.percent.add(figure)
         return known

@@ -115,5 +115,5 @@ def entry_levels(strength: IntArray, aligned: IntArray, news: IntArray) -> IntAr
 
 def actions(strength: IntArray, aligned: IntArray, news: IntArray) -> IntArray:
     """:return: the matrix's actions for the same arrays, as positions in ``ACTIONS``"""
-    found: IntArray = _ACTION_TABLE[strength, aligned, news]
-    return found
+    positions: IntArray = _ACTION_TABLE[strength, aligned, news]
+    return positions

@@ -71,10 +71,10 @@ def news_in(sent: Sequence[Mapping[str, str]]) -> list[dict[str, Any]] | None:
     """
     try:
         body = json.loads("\n".join(sent[-1]["content"].splitlines()[1:-1]))
-        found = body["news"]
+        headlines = body["news"]
     except (ValueError, LookupError, TypeError):
         return None
-    return found if isinstance(found, list) else None
+    return headlines if isinstance(headlines, list) else None
 
 
 def _news(news: NewsSet, now_ms: int) -> str | Sequence[Mapping[str, Any]]:

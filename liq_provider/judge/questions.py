@@ -90,14 +90,14 @@ class Questions:
         known = record.questions.get((facts.symbol, state_of(facts, news)))
         if known is not None and not known.useless and known.close_ms == facts.close_ms:
             try:
-                found = await asyncio.shield(known.answer)
+                judgement = await asyncio.shield(known.answer)
             except ModelFailure as failure:
                 if may_veto(failure):
                     raise
                 # Asked once more, as if it had failed before.
             else:
                 self.early.used += 1
-                return found
+                return judgement
         return await asyncio.shield(self._ask(record, facts, candles, news, until_ms).answer)
 
     async def close(self) -> None:

@@ -74,10 +74,10 @@ class SharedNews:
             until_ms = now_ms + round(self._settings.cache_s * 1000)
             self._known[base_asset] = (until_ms, asyncio.create_task(self._get(base_asset)))
         task = self._known[base_asset][1]
-        found = await asyncio.shield(task)
-        if not found.key and self._known.get(base_asset, (0, None))[1] is task:
+        news = await asyncio.shield(task)
+        if not news.key and self._known.get(base_asset, (0, None))[1] is task:
             del self._known[base_asset]  # the desk knows when to ask again
-        return found
+        return news
 
     async def _get(self, base_asset: str) -> NewsSet:
         latest_ms = self._now_ms() + self._lease_ms
@@ -97,12 +97,12 @@ class SharedNews:
             await asyncio.sleep(_LOOK_S)
 
     async def _search(self, base_asset: str) -> NewsSet:
-        found = await self._desk.get(base_asset)
+        news = await self._desk.get(base_asset)
         now_ms = self._now_ms()
-        told = _written(found) if found.key else None
+        told = _written(news) if news.key else None
         until_ms = now_ms + round(self._settings.cache_s * 1000)
         await self._do(lambda: self._store.tell(base_asset, told, until_ms, now_ms))
-        return found
+        return news
 
     def _heard(self, base_asset: str, search: Search) -> NewsSet:
         task = asyncio.current_task()
@@ -126,6 +126,6 @@ class SharedNews:
             return None
 
 
-def _written(found: NewsSet) -> dict[str, Any]:
-    items = [asdict(item) for item in found.items]
-    return {"items": items, "key": found.key, "steered": found.steered}
+def _written(news: NewsSet) -> dict[str, Any]:
+    items = [asdict(item) for item in news.items]
+    return {"items": items, "key": news.key, "steered": news.steered}

@@ -105,13 +105,13 @@ def _object(text: str, start: int, said: Spoken) -> int:
     if _DOUBLED.match(text, start):
         return start + 1
     try:
-        found, end = _DECODER.raw_decode(text, start)
+        stated, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         end = 0 if _BEGUN.match(text, start) else _closing(text, start)
         if not end:
             raise ModelFailure("malformed", "the answer is no JSON") from None
     else:
-        said.objects.append(found)
+        said.objects.append(stated)
     said.length += end - start
     return end
 
@@ -127,10 +127,10 @@ def _closing(text: str, start: int) -> int:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    once = dict(pairs)
+    if len(once) < len(pairs):
         raise ModelFailure("contradictory", "the answer says one thing twice")
-    return found
+    return once
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)

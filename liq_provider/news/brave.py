@@ -54,7 +54,7 @@ class Brave:
             raise NewsError(_STATUS.get(answer.status, f"HTTP {answer.status}"))
         try:
             results = json.loads(answer.body)["results"][:_COUNT]
-            return [_entry(item) for item in results if isinstance(item, Mapping)]
+            return [_entry(result) for result in results if isinstance(result, Mapping)]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise NewsError("an answer that is none of Brave's") from None
 
@@ -67,16 +67,16 @@ _STATUS = {
 }
 
 
-def _entry(item: Mapping[str, Any]) -> Entry:
-    url = _text(item.get("url"))
-    site = item.get("meta_url")
+def _entry(result: Mapping[str, Any]) -> Entry:
+    url = _text(result.get("url"))
+    site = result.get("meta_url")
     host = _text(site.get("hostname")) if isinstance(site, Mapping) else ""
     return Entry.of(
-        _text(item.get("title")),
-        _text(item.get("description")),
+        _text(result.get("title")),
+        _text(result.get("description")),
         url,
         host or _host(url),
-        _time_ms(item.get("page_age")),
+        _time_ms(result.get("page_age")),
         origins(url, host),
     )
 

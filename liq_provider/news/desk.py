@@ -143,10 +143,10 @@ class NewsDesk:
             task = asyncio.create_task(self._ask(base_asset))
             cached = _Cached(now_ms + round(self._settings.cache_s * 1000), task)
             self._cache[base_asset] = cached
-        found = await asyncio.shield(cached.answer)
-        if not found.key:
+        news = await asyncio.shield(cached.answer)
+        if not news.key:
             cached.until_ms = min(cached.until_ms, now_ms + round(_FAILED_S * 1000))
-        return found
+        return news
 
     async def _ask(self, base_asset: str) -> NewsSet:
         refusal = await self._refusal()
@@ -157,7 +157,7 @@ class NewsDesk:
         spelling = spelling_of(base_asset)
         try:
             async with asyncio.timeout(self._settings.timeout_s + 1):
-                found = await self._own.call(self._find(spelling))
+                news = await self._own.call(self._find(spelling))
         except (NewsError, TimeoutError) as error:
             self._failed(str(error) or "no answer in time")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
@@ -167,10 +167,10 @@ class NewsDesk:
             self._failed(f"not understood ({type(error).__name__})")
             return NewsSet(note=f"news was not asked: {self.stats.error}")
         self.stats.error = None
-        self.stats.items += len(found.items)
-        if self._keep is not None and found.items:
-            self._keep(base_asset, found.items)
-        return found
+        self.stats.items += len(news.items)
+        if self._keep is not None and news.items:
+            self._keep(base_asset, news.items)
+        return news
 
     async def _refusal(self) -> str | None:
         """Why a provider that is paid for may not be asked now."""
@@ -204,7 +204,7 @@ class NewsDesk:
         now_ms, dropped = self._now_ms(), self.stats.dropped
         oldest_ms = now_ms - self._settings.max_age_hours * HOUR_MS
         links: set[str] = set()
-        found: dict[str, NewsItem] = {}
+        passed: dict[str, NewsItem] = {}
         steered = False
         for entry in entries:
             item = entry.item
@@ -216,15 +216,15 @@ class NewsDesk:
                 dropped["too old"] += 1
             elif not spelling.in_text(f"{item.title} {item.summary}"):
                 dropped["about something else"] += 1
-            elif item.item_id in found or (entry.link and entry.link in links):
+            elif item.item_id in passed or (entry.link and entry.link in links):
                 dropped["duplicate"] += 1
             elif entry.steers:
                 dropped["speaks to the judge"] += 1
                 steered = True
             else:
-                found[item.item_id] = item
+                passed[item.item_id] = item
                 links.add(entry.link)
-        newest = sorted(found.values(), key=lambda item: (-item.published_ms, item.item_id))
+        newest = sorted(passed.values(), key=lambda item: (-item.published_ms, item.item_id))
         return tuple(newest[: self._settings.max_items]), steered
 
 

@@ -56,7 +56,7 @@ async def read_feed(body: bytes) -> tuple[str, list[Story]]:
             await process.wait()
     if process.returncode != 0:
         raise NewsError("not understood")
-    found: dict[str, Any] | None = json.loads(answer)
-    if found is None:
+    feed: dict[str, Any] | None = json.loads(answer)
+    if feed is None:
         raise NewsError("not a feed")
-    return found["title"], [Story(**entry) for entry in found["entries"]]
+    return feed["title"], [Story(**entry) for entry in feed["entries"]]

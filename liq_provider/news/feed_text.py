@@ -31,17 +31,17 @@ _MOST_MEMORY = 384 * 1024 * 1024
 _MOST_CPU_S = 60
 
 
-def _entry(found: Mapping[str, Any]) -> dict[str, Any]:
-    moment = found.get("published_parsed") or found.get("updated_parsed")
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    moment = entry.get("published_parsed") or entry.get("updated_parsed")
     try:
         published_ms = calendar.timegm(moment) * 1000 if moment else None
     except (ValueError, OverflowError, TypeError):
         published_ms = None
-    original = found.get("source")
+    original = entry.get("source")
     return {
-        "title": plain(str(found.get("title", "")), _MOST_CHARACTERS),
-        "summary": plain(str(found.get("summary", "")), _MOST_CHARACTERS),
-        "link": str(found.get("link", ""))[:2_000],
+        "title": plain(str(entry.get("title", "")), _MOST_CHARACTERS),
+        "summary": plain(str(entry.get("summary", "")), _MOST_CHARACTERS),
+        "link": str(entry.get("link", ""))[:2_000],
         "original": str(original.get("href", "") if isinstance(original, Mapping) else "")[:2_000],
         "published_ms": published_ms,
     }
@@ -53,7 +53,7 @@ def read(body: bytes) -> dict[str, Any] | None:
     parsed = feedparser.parse(io.BytesIO(body))
     if not parsed.entries and parsed.bozo:
         return None
-    entries = [_entry(found) for found in parsed.entries]
+    entries = [_entry(entry) for entry in parsed.entries]
     entries.sort(key=lambda entry: -(entry["published_ms"] or 0))
     title = plain(str(parsed.feed.get("title", "")), _MOST_CHARACTERS)
     return {"title": title, "entries": entries[:_MOST_ENTRIES]}

@@ -30,10 +30,10 @@ def is_public(address: str) -> bool:
     :return: whether it is one of the public internet, whatever it is written in
     """
     try:
-        found = _inner(ip_address(address.partition("%")[0]))
+        inner = _inner(ip_address(address.partition("%")[0]))
     except ValueError:
         return False
-    return found.is_global and not found.is_multicast
+    return inner.is_global and not inner.is_multicast
 
 
 def is_own(host: str) -> bool:
@@ -103,8 +103,8 @@ async def _addresses(host: str) -> list[str]:
     """Those of version 4 first: where version 6 leads nowhere, it does so slowly."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        known = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         raise httpx2.ConnectError("the name is not known") from None
-    ordered = sorted(found, key=lambda info: info[0] != socket.AF_INET)
+    ordered = sorted(known, key=lambda info: info[0] != socket.AF_INET)
     return list(dict.fromkeys(str(info[4][0]) for info in ordered))

@@ -29,8 +29,8 @@ def origins(*places: str) -> str:
     :param places: addresses or names of hosts; empty ones are left out
     :return: their registered domains, between blanks
     """
-    found = {domain for place in places if (domain := registered_domain(place))}
-    return " ".join(sorted(found))
+    domains = {domain for place in places if (domain := registered_domain(place))}
+    return " ".join(sorted(domains))
 
 
 def registered_domain(place: str) -> str:
