@@ -29,7 +29,7 @@ from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
 from liq_provider.measure.waves import Strength
-from liq_provider.news import NewsDesk
+from liq_provider.news.desk import NewsDesk
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.market_lists import spare_from_collection
 from liq_provider.simulator.exchange_server import Simulator

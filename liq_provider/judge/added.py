@@ -28,7 +28,7 @@ from liq_provider.judge.guard import Guarded, Opinion
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.verdict import Facts
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from liq_provider.judge.guard import Guarded, Opinion, guard
 from liq_provider.judge.matrix import News, decide
 from liq_provider.judge.rules import liq_note, news_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 
 
 @dataclass(frozen=True, slots=True)

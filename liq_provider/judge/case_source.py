@@ -10,8 +10,7 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.anomaly import Anomaly
-from liq_provider.news import NewsSet
-from liq_provider.news.desk import NOT_ASKED
+from liq_provider.news.desk import NOT_ASKED, NewsSet
 
 
 class _Desk(Protocol):

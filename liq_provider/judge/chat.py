@@ -10,7 +10,7 @@ from liq_provider.judge.answer import parse
 from liq_provider.judge.budget import Budget, Reserved
 from liq_provider.judge.call import Call
 from liq_provider.judge.case import Case
-from liq_provider.judge.endpoint import Endpoint
+from liq_provider.judge.endpoint import ModelEndpoint
 from liq_provider.judge.guard import Opinion
 
 
@@ -23,7 +23,7 @@ class Chat:
     def __init__(
         self,
         settings: LlmSettings,
-        endpoint: Endpoint,
+        endpoint: ModelEndpoint,
         budget: Budget,
         reserve_more: Callable[[Call], Awaitable[Reserved]],
     ) -> None:

@@ -98,7 +98,7 @@ class _Dialect:
         return True
 
 
-class Endpoint:
+class ModelEndpoint:
     """
     :param settings: address, model and limits
     :raises ModelFailure: ``no key``: OpenAI's own endpoint needs one

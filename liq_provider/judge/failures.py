@@ -1,28 +1,6 @@
 """What can go wrong with a model, in words that are counted and shown."""
 
-from typing import Final, Literal
-
-Kind = Literal[
-    "no key",
-    "over budget",
-    "circuit open",
-    "too late",
-    "timeout",
-    "unreachable",
-    "rate limited",
-    "server error",
-    "key refused",
-    "request refused",
-    "refused",
-    "empty",
-    "too long",
-    "malformed",
-    "wrong symbol",
-    "contradictory",
-    "vetoed",
-    "failed",
-    "not loaded",
-]
+from typing import Final
 
 # Failures of somebody who was not asked do not count against him.
 NOT_ASKED: Final = frozenset({"no key", "over budget", "circuit open", "too late"})

@@ -6,7 +6,7 @@ from liq_provider.config.provenance import is_stand_in
 from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.news import NewsDesk
+from liq_provider.news.desk import NewsDesk
 
 
 def nobody_judges() -> dict[str, Any]:

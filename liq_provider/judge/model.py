@@ -23,13 +23,13 @@ from liq_provider.judge.budget import Budget, Reserved, Spent
 from liq_provider.judge.call import Call
 from liq_provider.judge.case import Case, capped
 from liq_provider.judge.chat import Chat, begun
-from liq_provider.judge.endpoint import Endpoint
+from liq_provider.judge.endpoint import ModelEndpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.judgement import Judgement, heard, written
 from liq_provider.judge.shared_asking import SharedAsking, question_of
 from liq_provider.judge.verdict import Facts
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 from liq_provider.store.refusals import AGAINST_BEFORE
 from liq_provider.store.shared_questions import ASKING, Claim, Question
 
@@ -91,11 +91,11 @@ class ModelJudge:
         self._slots = asyncio.Semaphore(settings.concurrency)
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
-        self._endpoint: Endpoint | None = None
+        self._endpoint: ModelEndpoint | None = None
         self._chat: Chat | None = None
         self._problem: ModelFailure | None = None
         try:
-            self._endpoint = Endpoint(settings)
+            self._endpoint = ModelEndpoint(settings)
             self._chat = Chat(settings, self._endpoint, self.budget, self._reserve_more)
         except ModelFailure as failure:
             self._problem = failure

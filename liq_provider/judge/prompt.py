@@ -14,7 +14,7 @@ from typing import Any
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle import COLUMNS
 from liq_provider.judge.verdict import Facts, aligned_word
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 
 VERSION = "v1"
 

@@ -18,8 +18,8 @@ from liq_provider.judge.added import AddedJudge
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
-from liq_provider.judge.wave_records import Question, WaveRecord, may_veto, state_of
-from liq_provider.news import NewsSet
+from liq_provider.judge.wave_records import AskedQuestion, WaveRecord, may_veto, state_of
+from liq_provider.news.desk import NewsSet
 
 
 @dataclass(slots=True)
@@ -116,11 +116,11 @@ class Questions:
         until_ms: int | None = None,
         *,
         early: bool = False,
-    ) -> Question:
+    ) -> AskedQuestion:
         task = asyncio.create_task(self.model.judge(facts, candles, news, until_ms, early=early))
         self._running.add(task)
         task.add_done_callback(self._ended)
-        asked = Question(facts.close_ms, task)
+        asked = AskedQuestion(facts.close_ms, task)
         record.questions[facts.symbol, state_of(facts, news)] = asked
         return asked
 

@@ -26,8 +26,9 @@ from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.anomaly import Anomaly, Settled
-from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
+from liq_provider.news.desk import NewsDesk
+from liq_provider.news.item import NewsItem
 from liq_provider.news.provider import FREE
 from liq_provider.store.reader import Reader
 from liq_provider.store.spending import Spending, spent, take_call

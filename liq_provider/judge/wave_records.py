@@ -41,7 +41,7 @@ from liq_provider.judge.rules import JUDGE, is_model
 from liq_provider.judge.verdict import Facts, Verdict, aligned_of
 from liq_provider.measure.anomaly import Anomaly
 from liq_provider.measure.waves import Strength
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 from liq_provider.store.refusals import CONTRADICTORY, VETOED, news_against
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
@@ -68,7 +68,7 @@ class Ruling(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AskedQuestion:
     """
     What a model is being asked, or was.
 
@@ -103,7 +103,7 @@ class WaveRecord:
     judges: dict[State, str] = field(default_factory=dict)
     veto: Veto = Veto.NONE
     against: set[State] = field(default_factory=set)
-    questions: dict[tuple[str, State], Question] = field(default_factory=dict)
+    questions: dict[tuple[str, State], AskedQuestion] = field(default_factory=dict)
     looked: tuple[int, Strength, int] = (0, Strength.NONE, 0)
 
     def ruling(self, state: State, *, by_model: bool) -> Ruling:

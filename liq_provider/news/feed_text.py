@@ -3,8 +3,8 @@ A feed's text, read in a process of its own: ``python -m liq_provider.news.feed_
 
 A few hundred kilobytes of hostile XML keep every parser for feeds busy for as long as whoever
 wrote them likes. A process can be ended; it is given no key, little memory and no file. It
-imports next to nothing, and stands outside the package ``news`` for that: it is started for every
-feed that has changed.
+imports next to nothing, and the package ``news`` nothing at all: it is started for every feed that
+has changed.
 
 The text comes on the standard input. What is in it goes to the standard output as JSON.
 """

@@ -67,10 +67,10 @@ def test_the_page_of_the_docs_runs_in_a_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A day of March with one wave, judged."""
-    from tests.integration.history import START_MS, Script, write_history
+    from tests.integration.history import START_MS, CoinScript, write_history
 
     (tmp_path / "user_data").mkdir()
-    write_history(tmp_path, {"BTC": Script(-0.0002, {200: 1e6})})
+    write_history(tmp_path, {"BTC": CoinScript(-0.0002, {200: 1e6})})
     (tmp_path / "store.sqlite").rename(tmp_path / "user_data" / "liq_provider.sqlite")
     store = Store(tmp_path / "user_data" / "liq_provider.sqlite")
     first_ms = START_MS + 201 * MINUTE_MS

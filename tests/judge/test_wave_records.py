@@ -17,7 +17,7 @@ from liq_provider.judge.matrix import Action, News
 from liq_provider.judge.verdict import aligned_word
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.judge.wave_records import (
-    Question,
+    AskedQuestion,
     Ruling,
     State,
     Veto,
@@ -25,7 +25,7 @@ from liq_provider.judge.wave_records import (
     WaveRecords,
 )
 from liq_provider.measure.waves import Strength
-from liq_provider.news import NewsSet
+from liq_provider.news.desk import NewsSet
 from liq_provider.simulator.stand_in import StandIn, asked, completion, verdict
 from tests.judge.facts import CANDLES, NOW
 from tests.judge.facts import news as news_set
@@ -410,7 +410,7 @@ async def test_a_wave_that_its_minute_did_not_begin_is_forgotten_with_its_questi
     early = {wave: records.of(wave) for wave in (WAVE, ("ETH", "SHORT", NOW), ("SOL", "LONG", 7))}
     asked = {wave: asyncio.get_running_loop().create_task(asyncio.sleep(60)) for wave in early}
     for wave, record in early.items():
-        record.questions["BTC/USDT:USDT", STATE] = Question(NOW, asked[wave])  # type: ignore[arg-type]
+        record.questions["BTC/USDT:USDT", STATE] = AskedQuestion(NOW, asked[wave])  # type: ignore[arg-type]
     assert records.settled(NOW, {WAVE}) == 1
     await asyncio.sleep(0)
     assert [task.cancelled() for task in asked.values()] == [False, True, False]

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from liq_provider.config.sections import NewsSettings
 from liq_provider.errors import StoreBusy
-from liq_provider.news import NewsDesk, NewsItem
 from liq_provider.news.allowance import Allowance
+from liq_provider.news.desk import NewsDesk
+from liq_provider.news.item import NewsItem
 from liq_provider.news.spelling import spelling_of
 from liq_provider.store.database import open_engine
 from liq_provider.store.spending import Spending, take_call

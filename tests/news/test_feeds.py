@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from aiohttp import web
 from liq_provider.config.sections import LlmSettings, NewsSettings
 from liq_provider.judge.matrix import Action, News
 from liq_provider.judge.model import ModelJudge
-from liq_provider.news import NewsDesk, NewsSet
+from liq_provider.news.desk import NewsDesk, NewsSet
 from liq_provider.news.feed_process import read_feed
 from liq_provider.simulator.stand_in import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
@@ -288,3 +290,15 @@ async def test_only_the_newest_entries_of_a_feed_are_kept() -> None:
     _, stories = await read_feed(feed(old, *(item(f"Bitcoin {n}") for n in range(150))).encode())
     assert len(stories) == 100
     assert all(story.title != "Bitcoin old" for story in stories)
+
+
+def test_the_process_that_reads_a_feed_loads_neither_clients_nor_stores() -> None:
+    """It is started for every feed that has changed."""
+    code = (
+        "import sys\n"
+        "import liq_provider.news.feed_text\n"
+        "heavy = {'numpy', 'sqlalchemy', 'pydantic', 'httpx2', 'asyncio'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "HEAVY []"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from liq_provider.news import NewsItem, NewsSet
-from liq_provider.news.desk import set_key
+from liq_provider.news.desk import NewsSet, set_key
 from liq_provider.news.feed_process import Story
+from liq_provider.news.item import NewsItem
 from liq_provider.news.rss import _entry
 from liq_provider.news.sources import independent, origins, registered_domain
 

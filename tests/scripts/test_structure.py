@@ -120,3 +120,11 @@ def test_our_root_holds_no_more_than_six_modules(ours: Structure) -> None:
 
 def test_no_two_of_our_modules_bear_one_name(ours: Structure) -> None:
     assert ours.modules_twice() == {}
+
+
+def test_no_two_of_our_classes_bear_one_name(ours: Structure) -> None:
+    assert ours.classes_twice() == {}
+
+
+def test_nothing_of_ours_is_called_found(ours: Structure) -> None:
+    assert ours.vague()["found"].functions == 0
