@@ -121,7 +121,7 @@ class Liquidations:
         """
         length = pd.Timedelta(milliseconds=self.engine.timeframe_ms)
         rows = frame[frame["liq_strength"] > Strength.NONE]
-        found = [
+        waves = [
             {
                 "start": pd.Timestamp(int(wave["liq_wave"].iloc[0]), unit="ms", tz="UTC"),
                 "end": wave["date"].iloc[-1] + length,
@@ -135,7 +135,7 @@ class Liquidations:
             }
             for _, wave in rows.groupby(["liq_wave", "liq_sign"])
         ]
-        return pd.DataFrame(found, columns=_WAVE)
+        return pd.DataFrame(waves, columns=_WAVE)
 
     def features(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
         """

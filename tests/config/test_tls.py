@@ -3,9 +3,9 @@
 import httpx2
 import pytest
 
-from liq_provider import tls
+from liq_provider.config import tls
 from liq_provider.config.sections import LlmSettings
-from liq_provider.judge.endpoint import Endpoint
+from liq_provider.judge.endpoint import ModelEndpoint
 
 
 def test_a_second_judge_does_not_read_the_certificates_again(
@@ -22,7 +22,7 @@ def test_a_second_judge_does_not_read_the_certificates_again(
     monkeypatch.setattr(httpx2, "create_ssl_context", note)
     tls.trusted.cache_clear()
     for _ in range(2):
-        Endpoint(LlmSettings()).prepare()
+        ModelEndpoint(LlmSettings()).prepare()
     assert read == [{"trust_env": True}]
 
 
