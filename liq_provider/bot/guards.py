@@ -8,7 +8,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.ranking import Candidate, rank, wave_of
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story import story_of
-from liq_provider.judge.gates import OF_JUDGEMENT, DecisionStory
+from liq_provider.judge.decision_story import OF_JUDGEMENT, DecisionStory
 from liq_provider.judge.standing import TROUBLES, Standing
 
 

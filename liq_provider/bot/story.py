@@ -3,8 +3,9 @@
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.window_choices import settings_with
 from liq_provider.config.measuring import feature_params_of
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
-from liq_provider.judge.gates import DecisionStory, tell, undecided
+from liq_provider.judge.gates import tell, undecided
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 

@@ -28,9 +28,9 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.explanation import HISTORY_CANDLES
 from liq_provider.judge.explanation import explain as explain_decision
-from liq_provider.judge.gates import DecisionStory
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 from liq_provider.store.reader import Reader

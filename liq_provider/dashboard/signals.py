@@ -8,7 +8,7 @@ from typing import Any
 from liq_provider.bot.whose_rules import Refusal
 from liq_provider.config.provenance import is_stand_in
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.judge.gates import DecisionStory
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from liq_provider.core.arrays import IntArray
+from liq_provider.judge.decision_story import NAMES, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, decide
-from liq_provider.judge.gates import NAMES, NOT_KEPT, DecisionStory, tell
+from liq_provider.judge.gates import NOT_KEPT, tell
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.standing import Standing
 from liq_provider.judge.wave_evidence import evidence_of

@@ -10,7 +10,7 @@ from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.story import story_of
 from liq_provider.config.sections import MessageSettings
-from liq_provider.judge.gates import DecisionStory
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.standing import Standing
 from tests.bot.helpers import Store, at, stored, verdict
 from tests.bot.markdown import shown

@@ -21,7 +21,7 @@ from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, record
-from liq_provider.judge.gates import OF_WAVE, DecisionStory
+from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
 from liq_provider.judge.matrix import News
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.launch.narrator import Narrator

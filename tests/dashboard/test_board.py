@@ -8,9 +8,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board
 from liq_provider.store.simulated_spans import note_simulated
+from tests.bot.helpers import stored, verdict
 from tests.dashboard.test_account import Api, answers
 from tests.dashboard.test_page_server import served
 from tests.sidecars import until
@@ -109,3 +112,44 @@ async def test_what_the_store_has_of_a_simulator_stays_marked(tmp_path: Path) ->
         await until(
             lambda: b'"venues":["okx"]' in page.board.section("status")[1], "the venue is marked"
         )
+
+
+@pytest.mark.parametrize(
+    ("z", "z_strong", "said", "words"),
+    [
+        (4.5, 4.0, {"strength": "medium", "action": "skip", "confidence": "low"}, None),
+        (5.5, 6.0, {}, "no news supports it"),
+    ],
+)
+async def test_hyperopted_rules_decide_on_the_page_too(
+    tmp_path: Path, z: float, z_strong: float, said: dict[str, Any], words: str | None
+) -> None:
+    close_ms = T0 + MINUTE
+    trend = json.dumps({"trend_change": -0.02, "trend_noise": 0.01})
+    times = {name: close_ms for name in ("wave_start_ms", "close_ms", "available_at")}
+    times["expires_at"] = close_ms + 32_000
+    spans = json.dumps([[close_ms, close_ms]])
+    made = verdict(0, base="ETH", news="none", inputs=trend, confirmed=spans, **said) | times
+    own = in_force_of(Settings(), {"z_strong": z_strong}, MINUTE, ["ETH/USDT:USDT"], "")
+    bot = {"name": "A", "rules": own.as_told()}
+    async with served(tmp_path) as (page, _, store):
+
+        def line() -> dict[str, Any]:
+            section = json.loads(page.board.section("signals")[1]) or {"rows": [], "rules_of": ""}
+            found = [row for row in section["rows"] if row["symbol"] == "ETH/USDT:USDT"]
+            return {"rules_of": section["rules_of"], **found[0]} if found else {}
+
+        store.writer.put_results([stored("ETH", close_ms, z, 0.98)], [], close_ms, close_ms)
+        store.writer.put_verdicts([made], now_ms=close_ms)
+        await until(lambda: line().get("rules_of") == "the configuration (no bot is there)", "rows")
+        # By the sidecar's own thresholds it is as the judge says.
+        assert line()["verb"] == made["action"]
+        page.take_status({"feeds": {}, "bots": [bot]})
+        await until(lambda: line().get("rules_of") == "the bot A", "the bot's rules")
+        assert (line()["refused_by"], line()["verb"]) == (words, "skip" if words else "enter")
+        # A bot told which of its own gates kept it out.
+        locked = [["ETH/USDT:USDT", close_ms, "lock", "Freqtrade has locked the pair"]]
+        page.take_status({"feeds": {}, "bots": [bot | {"refusals": locked}]})
+        if words is None:
+            await until(lambda: line()["verb"] == "not entered", "the bot's own word")
+            assert line()["refused_by"] == "Freqtrade has locked the pair"

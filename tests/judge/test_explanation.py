@@ -16,8 +16,8 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
+from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionGate
 from liq_provider.judge.explanation import Explanation, explain
-from liq_provider.judge.gates import NAMES, OF_WAVE, DecisionGate
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine

@@ -11,8 +11,9 @@ import pytest
 
 from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, Decisions, decide
-from liq_provider.judge.gates import NAMES, OF_WAVE, DecisionStory, tell
+from liq_provider.judge.gates import tell
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence, News
 from liq_provider.judge.standing import OF_BOT, TROUBLES, Standing
