@@ -25,14 +25,19 @@ def install(
         test may still be loading
     """
     package = package or f"example{next(_numbers)}"
+    monkeypatch.syspath_prepend(lay_down(directory, group, name, code, package))
+    monkeypatch.delitem(sys.modules, package, raising=False)
+
+
+def lay_down(directory: Path, group: str, name: str, code: str, package: str) -> Path:
+    """:return: the folder that is to be on the path of who uses the package; see ``install``"""
     site = directory / f"site-{package}"
     info = site / f"{package}-1.2.dist-info"
     info.mkdir(parents=True)
     (site / f"{package}.py").write_text(textwrap.dedent(code), encoding="utf-8")
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {package}:make\n")
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delitem(sys.modules, package, raising=False)
+    return site
 
 
 _numbers = count()

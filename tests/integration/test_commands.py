@@ -88,8 +88,8 @@ def test_the_strategy_can_be_pickled_after_it_was_populated(
         strategy.advise_indicators(candles(), {"pair": BTC}), {"pair": BTC}
     )
     again = cloudpickle.loads(cloudpickle.dumps(strategy))
-    assert again.engine.decision(BTC, at(40)) is not None
-    assert again.engine.timeframe_ms == MINUTE_MS
+    assert again.liq.engine.decision(BTC, at(40)) is not None
+    assert again.liq.engine.timeframe_ms == MINUTE_MS
     repeated = again.ft_advise_signals(
         again.advise_indicators(candles(), {"pair": BTC}), {"pair": BTC}
     )
