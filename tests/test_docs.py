@@ -219,3 +219,9 @@ def test_every_mark_is_explained_in_contributing() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for mark in project["tool"]["pytest"]["ini_options"]["markers"]:
         assert f"`{mark.partition(':')[0]}`" in text, mark
+
+
+def test_every_page_is_linked_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.name}" in text, page.name
