@@ -37,84 +37,21 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--store", metavar="URL", help="instead of liq_provider.store")
         return command
 
-    run = add("run", "run", "Run the sidecar in the foreground.")
-    # A bot hands its settings over; so does this command to itself, with --foreground.
-    run.add_argument("--config-from-stdin", action="store_true", help=argparse.SUPPRESS)
-    run.add_argument("--foreground", action="store_true", help=argparse.SUPPRESS)
+    _run(add("run", "run", "Run the sidecar in the foreground."))
     add("stop", "run", "Ask the running sidecar to end.")
-    status = add("status", "status", "Show feeds, coverage, readiness and the judge.")
-    status.add_argument("--json", action="store_true", help="as one JSON object")
+    _status(add("status", "status", "Show feeds, coverage, readiness and the judge."))
     add("doctor", "doctor", "Check configuration, pairs, network, clock and store.")
-    importer = add("import", "history", "Import recorded liquidations.")
-    importer.add_argument("files", nargs="+", metavar="PATH", help="files, folders, patterns")
-    importer.add_argument(
-        "--format",
-        metavar="NAME",
-        help="see docs/history.md (default: recognised, file by file)",
-    )
-    importer.add_argument(
-        "--venue", metavar="NAME", help="whose bare frames they are, one a line, as it sent them"
-    )
-    importer.add_argument(
-        "--again", action="store_true", help="read files that were read before once more"
-    )
-    importer.add_argument("--pair", metavar="PAIR", help="what bars are about, if they do not say")
-    importer.add_argument(
-        "--bar", metavar="LENGTH", help="of bars, such as 1h (default: the step between them)"
-    )
-    importer.add_argument(
-        "--max-gap",
-        type=float,
-        default=10,
-        metavar="MIN",
-        help="a longer hole without a row on any pair is left unknown (default 10)",
-    )
-    importer.add_argument(
-        "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
-    )
-    export = add("export", "archive", "Write the store as Parquet files, a day each.")
-    export.add_argument("directory", metavar="DIR", help="must be new or empty")
-    export.add_argument("--pair", action="append", metavar="PAIR", help="only; may be repeated")
-    export.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
-    export.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
-    fill = add("fill", "history", "Complete gaps from the public history of venues that have one.")
-    fill.add_argument("--pair", action="append", metavar="PAIR", help="may be repeated")
-    fill.add_argument("--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}")
-    fill.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
-    candles = add("candles", "candles", "Give Freqtrade candles from a CSV file.")
-    candles.add_argument("file", metavar="FILE")
-    candles.add_argument("--pair", required=True, metavar="PAIR")
-    candles.add_argument("--timeframe", metavar="TF", help="default: the configuration's")
+    _import(add("import", "history", "Import recorded liquidations."))
+    _export(add("export", "archive", "Write the store as Parquet files, a day each."))
+    _fill(add("fill", "history", "Complete gaps from the public history of venues that have one."))
+    _candles(add("candles", "candles", "Give Freqtrade candles from a CSV file."))
     add("rebuild", "history", "Make the minutes anew from the stored liquidations.")
-    prune = add("prune", "history", "Delete what is older than a number of days.")
-    prune.add_argument("--days", type=float, help="default: liq_provider.keep_days")
-    prune.add_argument(
-        "--clock-is-right",
-        action="store_true",
-        help="also if this machine's clock is more than a day ahead of the newest in the store",
-    )
-    features = add("features", "features", "Print a pair's features by minute.")
-    _span(features)
-    features.add_argument("--format", choices=("csv", "json"), default="csv")
+    _prune(add("prune", "history", "Delete what is older than a number of days."))
+    _features(add("features", "features", "Print a pair's features by minute."))
     _plot(add("plot", "plot", "Draw candles, liquidations, z, verdicts and trades of a pair."))
-    explain = add("explain", "explain", "Print every gate of a decision, with its numbers.")
-    explain.add_argument("--pair", required=True, metavar="PAIR")
-    explain.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
-    explain.add_argument("--json", action="store_true")
-    verdicts = add("verdicts", "verdicts", "List what was judged, or export it.")
-    verdicts.add_argument("--pair", metavar="PAIR")
-    verdicts.add_argument(
-        "--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}"
-    )
-    verdicts.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
-    verdicts.add_argument("--format", choices=("table", "csv", "json"), default="table")
-    verdicts.add_argument(
-        "--calls", action="store_true", help="questions to the model, with prompt and raw answer"
-    )
-    judge = add("judge", "judge", "Show what the model is asked about a wave; ask it.")
-    judge.add_argument("--pair", required=True, metavar="PAIR")
-    judge.add_argument("--at", required=True, metavar="TIME", help=_WHEN)
-    judge.add_argument("--dry", action="store_true", help="show the prompt, send nothing")
+    _explain(add("explain", "explain", "Print every gate of a decision, with its numbers."))
+    _verdicts(add("verdicts", "verdicts", "List what was judged, or export it."))
+    _judge(add("judge", "judge", "Show what the model is asked about a wave; ask it."))
     _study(add("study", "study", "Does price run on after a wave, and did the AI help? A report."))
     _simulate(add("simulate", "simulate", "Run a loopback exchange (synthetic or recorded)."))
     return parser
@@ -124,6 +61,104 @@ def _span(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pair", required=True, metavar="PAIR")
     command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    # A bot hands its settings over; so does this command to itself, with --foreground.
+    command.add_argument("--config-from-stdin", action="store_true", help=argparse.SUPPRESS)
+    command.add_argument("--foreground", action="store_true", help=argparse.SUPPRESS)
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="PATH", help="files, folders, patterns")
+    command.add_argument(
+        "--format",
+        metavar="NAME",
+        help="see docs/history.md (default: recognised, file by file)",
+    )
+    command.add_argument(
+        "--venue", metavar="NAME", help="whose bare frames they are, one a line, as it sent them"
+    )
+    command.add_argument(
+        "--again", action="store_true", help="read files that were read before once more"
+    )
+    command.add_argument("--pair", metavar="PAIR", help="what bars are about, if they do not say")
+    command.add_argument(
+        "--bar", metavar="LENGTH", help="of bars, such as 1h (default: the step between them)"
+    )
+    command.add_argument(
+        "--max-gap",
+        type=float,
+        default=10,
+        metavar="MIN",
+        help="a longer hole without a row on any pair is left unknown (default 10)",
+    )
+    command.add_argument(
+        "--covered", metavar="FROM..TO", help=f"what the recording covers; {_WHEN}"
+    )
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("directory", metavar="DIR", help="must be new or empty")
+    command.add_argument("--pair", action="append", metavar="PAIR", help="only; may be repeated")
+    command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
+    command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pair", action="append", metavar="PAIR", help="may be repeated")
+    command.add_argument(
+        "--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}"
+    )
+    command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _candles(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("--pair", required=True, metavar="PAIR")
+    command.add_argument("--timeframe", metavar="TF", help="default: the configuration's")
+
+
+def _prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--days", type=float, help="default: liq_provider.keep_days")
+    command.add_argument(
+        "--clock-is-right",
+        action="store_true",
+        help="also if this machine's clock is more than a day ahead of the newest in the store",
+    )
+
+
+def _features(command: argparse.ArgumentParser) -> None:
+    _span(command)
+    command.add_argument("--format", choices=("csv", "json"), default="csv")
+
+
+def _explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pair", required=True, metavar="PAIR")
+    command.add_argument("--at", metavar="TIME", help=f"default: the newest minute; {_WHEN}")
+    command.add_argument("--json", action="store_true")
+
+
+def _verdicts(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pair", metavar="PAIR")
+    command.add_argument(
+        "--from", dest="from_time", metavar="TIME", help=f"default: a day; {_WHEN}"
+    )
+    command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    command.add_argument(
+        "--calls", action="store_true", help="questions to the model, with prompt and raw answer"
+    )
+
+
+def _judge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pair", required=True, metavar="PAIR")
+    command.add_argument("--at", required=True, metavar="TIME", help=_WHEN)
+    command.add_argument("--dry", action="store_true", help="show the prompt, send nothing")
 
 
 def _plot(command: argparse.ArgumentParser) -> None:
