@@ -16,7 +16,6 @@ from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_records import (
     Ruling,
-    State,
     Veto,
     WaveRecord,
     WaveRecords,
@@ -24,6 +23,7 @@ from liq_provider.judge.wave_records import (
     wave_of,
 )
 from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.news.desk import NewsSet
 from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 from liq_provider.store.verdict_minutes import Confirmed
 
@@ -124,12 +124,24 @@ class WaveJudge:
 
     async def _judge_one(self, anomaly: Anomaly, pair: str) -> Verdict | None:
         record = self._records.of(wave_of(anomaly))
-        facts, candles = await self._cases.settled(anomaly, pair)
+        with record.state_sought():
+            facts, candles = await self._cases.settled(anomaly, pair)
+            # Without candles no entry is possible, so no model is asked.
+            by_model = self.questions is not None and facts.aligned is not None
+            news = await self._cases.news(facts.base_asset) if by_model else None
+            state = state_of(facts, news)
+            ruling = record.ruling(state, by_model=by_model)
+            if ruling is Ruling.OPEN:
+                record.begin(state, self.stats.name if by_model else JUDGE)
         problem = self._cases.candles.error
         if problem is not None:
             self.stats.error = problem
         expires_at = anomaly.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
-        state, verdict = await self._verdict(record, facts, candles, expires_at)
+        verdict = None
+        if ruling is Ruling.REFUSED:
+            verdict = self._refused(record, facts, expires_at, state[2])
+        elif ruling is Ruling.OPEN:
+            verdict = await self._verdict(record, facts, candles, news, expires_at)
         # Only of the state that was confirmed, and by who judges it now: what was said of
         # another, or by another, must not outlive it.
         strength, aligned, news_key = state
@@ -156,35 +168,32 @@ class WaveJudge:
         return verdict
 
     async def _verdict(
-        self, record: WaveRecord, facts: Facts, candles: FloatArray, expires_at: int
-    ) -> tuple[State, Verdict | None]:
-        """:return: the state, and None if it was judged before or is being judged"""
-        # Without candles no entry is possible, so no model is asked.
-        questions = None if facts.aligned is None else self.questions
-        news = None if questions is None else await self._cases.news(facts.base_asset)
+        self,
+        record: WaveRecord,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet | None,
+        expires_at: int,
+    ) -> Verdict:
+        """
+        :param news: that a model is to read; None: the matrix judges
+        """
+        if self.questions is None or news is None:
+            return judge_by_matrix(facts, self._now_ms, expires_at)
         state = state_of(facts, news)
-        ruling = record.ruling(state, by_model=questions is not None)
-        if ruling is Ruling.STANDS:
-            return state, None
-        if ruling is Ruling.REFUSED:
-            return state, self._refused(record, facts, expires_at, state[2])
-        if questions is None or news is None:
-            record.begin(state, JUDGE)
-            return state, judge_by_matrix(facts, self._now_ms, expires_at)
-        record.begin(state, self.stats.name)
         try:
-            answer = await questions.answer(record, facts, candles, news, expires_at)
+            answer = await self.questions.answer(record, facts, candles, news, expires_at)
         except ModelFailure as failure:
             record.give_up(state)
-            return state, self._without_model(record, facts, failure, expires_at, news.key)
+            return self._without_model(record, facts, failure, expires_at, news.key)
         except BaseException:
             record.give_up(state)
             raise
         verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
         if record.overrules(verdict):
-            return state, self._refused(record, facts, expires_at, news.key)
+            return self._refused(record, facts, expires_at, news.key)
         record.heard(verdict.row())
-        return state, verdict
+        return verdict
 
     def _refused(self, record: WaveRecord, facts: Facts, expires_at: int, news_key: str) -> Verdict:
         why = ModelFailure(AGAINST_BEFORE if record.veto is Veto.NEWS else DOUBTED, "")

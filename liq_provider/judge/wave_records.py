@@ -7,7 +7,8 @@ What is known of a wave, in one record, and the rules that hold a verdict. They 
   could not be written: the next minute that shows the state asks again.
 - **An early answer is no verdict.** What is asked while a minute runs becomes one only if the
   settled minute shows the same pair and state. What failed early is asked once more then. A wave
-  that should have begun with the minute, and did not, is forgotten, its questions given up.
+  that should have begun with the minute, and did not, is forgotten, its questions given up. While
+  candles and news of a settled minute are waited for, nothing is asked about the next one.
 - **An answer whose state has gone** by the time it comes is a verdict of the minute that asked. No
   later minute confirms it, unless the wave comes back to that state.
 - **A doubt** (a model, which reads news, said less than the matrix allows): the matrix, which reads
@@ -28,7 +29,8 @@ Nothing here makes an entry: text that nobody vouches for may veto, or make a wa
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any
@@ -98,6 +100,7 @@ class WaveRecord:
     :param against: the states that news was against; none if another sidecar heard that
     :param questions: by pair and state
     :param looked: at which close, strength and time it was looked at early, the last time
+    :param sought: settled minutes of which it is not known yet which state they show
     """
 
     judges: dict[State, str] = field(default_factory=dict)
@@ -105,6 +108,16 @@ class WaveRecord:
     against: set[State] = field(default_factory=set)
     questions: dict[tuple[str, State], AskedQuestion] = field(default_factory=dict)
     looked: tuple[int, Strength, int] = (0, Strength.NONE, 0)
+    sought: int = 0
+
+    @contextmanager
+    def state_sought(self) -> Iterator[None]:
+        """A minute was settled, and which state it shows is not known before candles and news."""
+        self.sought += 1
+        try:
+            yield
+        finally:
+            self.sought -= 1
 
     def ruling(self, state: State, *, by_model: bool) -> Ruling:
         """
@@ -148,8 +161,11 @@ class WaveRecord:
     def look(self, anomaly: Anomaly, now_ms: int) -> bool:
         """
         :param anomaly: what a running minute shows of it
-        :return: whether it is to be looked at now, as it changed, or price may have
+        :return: whether it is to be looked at now, as it changed, or price may have; not while a
+            settled minute may be about to ask the same
         """
+        if self.sought:
+            return False
         close_ms, strength, at_ms = self.looked
         same = (close_ms, strength) == (anomaly.close_ms, anomaly.strength)
         if same and now_ms - at_ms < _LOOK_AGAIN_MS:

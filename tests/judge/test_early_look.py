@@ -233,3 +233,37 @@ async def test_asking_early_leaves_half_of_what_may_be_asked_to_the_settled_minu
         # Nobody is answered before that: httpcore2 2.16 loses idle connections of a server that
         # ends in the moment in which a request is cancelled.
         await judge.close()
+
+
+async def test_nothing_is_asked_early_while_the_minute_before_may_be_about_to_ask_the_same(
+    rig: JudgeRig,
+) -> None:
+    """Candles may take a second after the close, and the next minute is looked at by then."""
+    async with StandIn() as server:
+        judge = rig.asking(server)
+        candles = await rig.judge._cases.candles.closed(PAIR, rig.close_ms)
+        arrived = asyncio.Event()
+
+        async def slow(pair: str, close_ms: int) -> Any:
+            await arrived.wait()
+            return candles
+
+        async def the_same(pair: str, close_ms: int) -> Any:
+            return candles
+
+        judge._cases.candles.closed = slow  # type: ignore[method-assign]
+        judge._cases.candles.expected = the_same  # type: ignore[method-assign]
+        wave = anomaly(rig.close_ms, rig.close_ms)
+        await judge.foresee([wave], {"BTC": PAIR})
+        await until(lambda: server.requests, "it is asked about early")
+        settling = asyncio.create_task(judge.judge(confirms(wave)))
+        await asyncio.sleep(0.05)
+        following = replace(wave, close_ms=rig.close_ms + MINUTE)
+        await judge.foresee([following], {"BTC": PAIR})
+        arrived.set()
+        (verdict,) = await settling
+        assert verdict.judge == "gpt-6-luna@v1"
+        await judge.foresee([following], {"BTC": PAIR})
+        await asyncio.sleep(0.1)
+        assert len(server.requests) == 1, "judged of this state"
+        await judge.close()
