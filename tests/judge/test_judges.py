@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from liq_provider.config.sections import JudgeSettings
 from liq_provider.config.settings import Settings, load_settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.plugins import JUDGES
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.added import AddedJudge
@@ -283,6 +284,12 @@ async def test_waves_of_an_added_judge_are_verdicts_and_its_failures_too(
         on_llm_unavailable=otherwise,  # type: ignore[call-arg]
     )
     waves = rig.new(added._settings, added)
+
+    async def falling(pair: str, close_ms: int) -> FloatArray:
+        return CANDLES
+
+    # Those of the simulated exchange fall at some times of the day only.
+    waves._cases.candles.closed = falling  # type: ignore[method-assign]
     (verdict,) = await waves.judge(rig.settled())
     assert (verdict.judge, verdict.action) == ("example@1.2", Action.ENTER)
     (verdict,) = await waves.judge(rig.settled(1, strength=Strength.MEDIUM))
