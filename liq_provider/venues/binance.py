@@ -339,28 +339,16 @@ def _wrapped(frame: Frame) -> Frame:
 # Every address ccxt has, so that nothing can leave the machine. A test compares the names with
 # the installed ccxt's.
 _CCXT_PATHS = {
-    "sapi": "/sapi/v1",
-    "sapiV2": "/sapi/v2",
-    "sapiV3": "/sapi/v3",
-    "sapiV4": "/sapi/v4",
-    "dapiPublic": "/dapi/v1",
-    "dapiPrivate": "/dapi/v1",
-    "eapiPublic": "/eapi/v1",
-    "eapiPrivate": "/eapi/v1",
+    **{f"sapi{v}": f"/sapi/v{v[1:] or 1}" for v in ("", "V2", "V3", "V4")},
+    **{f"fapiPublic{v}": f"/fapi/v{v[1:] or 1}" for v in ("", "V2", "V3")},
+    **{f"fapiPrivate{v}": f"/fapi/v{v[1:] or 1}" for v in ("", "V2", "V3")},
+    **{f"papi{v}": f"/papi/v{v[1:] or 1}" for v in ("", "V2")},
+    **dict.fromkeys(("dapiPublic", "dapiPrivate"), "/dapi/v1"),
     "dapiPrivateV2": "/dapi/v2",
-    "dapiData": "/futures/data",
-    "fapiPublic": "/fapi/v1",
-    "fapiPublicV2": "/fapi/v2",
-    "fapiPublicV3": "/fapi/v3",
-    "fapiPrivate": "/fapi/v1",
-    "fapiPrivateV2": "/fapi/v2",
-    "fapiPrivateV3": "/fapi/v3",
-    "fapiData": "/futures/data",
-    "public": "/api/v3",
-    "private": "/api/v3",
+    **dict.fromkeys(("eapiPublic", "eapiPrivate"), "/eapi/v1"),
+    **dict.fromkeys(("dapiData", "fapiData"), "/futures/data"),
+    **dict.fromkeys(("public", "private"), "/api/v3"),
     "v1": "/api/v1",
-    "papi": "/papi/v1",
-    "papiV2": "/papi/v2",
 }
 
 # Its REST is the simulator's own: Freqtrade asks for far more of it than anybody here does.

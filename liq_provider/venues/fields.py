@@ -16,6 +16,7 @@ import orjson
 from liq_provider.core.doubts import ANY_COIN
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market
+from liq_provider.errors import FeedError
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.frame import Frame
 
@@ -204,3 +205,17 @@ def _with_ordinal(order: Liquidation, ordinal: int) -> Liquidation:
         order.received_ms,
         ordinal,
     )
+
+
+def understood(page: Parsed, market: Market) -> list[Liquidation]:
+    """
+    :param page: what a page of a venue's history said
+    :return: its orders
+    :raises FeedError: some of it was not understood, so that it proves nothing
+    """
+    if not page.understood or page.dropped:
+        raise FeedError(
+            f"{market.venue}: the history of {market.market_id} was not understood "
+            f"({dict(page.dropped)})"
+        )
+    return list(page.liquidations)

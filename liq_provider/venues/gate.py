@@ -54,6 +54,7 @@ from liq_provider.venues.fields import (
     decode,
     milliseconds,
     number,
+    understood,
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
@@ -216,12 +217,8 @@ def _history_page(
         said = rows.get("message") if isinstance(rows, dict) else None
         raise FeedError(f"gate: the history of {market.market_id} is refused ({said})")
     records = [record_of_row(row, market, now_ms) for row in rows]
-    parsed = collect([record for record in records if record is not None])
-    if parsed.dropped:
-        raise FeedError(
-            f"gate: the history of {market.market_id} was not understood ({dict(parsed.dropped)})"
-        )
-    return list(parsed.liquidations), len(rows) >= _PAGE
+    page = collect([record for record in records if record is not None])
+    return understood(page, market), len(rows) >= _PAGE
 
 
 def record_of_row(

@@ -48,6 +48,7 @@ from liq_provider.venues.fields import (
     decode,
     milliseconds,
     number,
+    understood,
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
@@ -226,12 +227,7 @@ def _history_page(market: Market, after_ms: int, now_ms: int, fetch: Fetch) -> l
     own = [contract for contract in own if contract.get("instId") == market.market_id]
     if not own:
         return []
-    parsed = parse(_frame_of(*own), MarketTable(_NAME, [market]), now_ms)
-    if not parsed.understood or parsed.dropped:
-        raise FeedError(
-            f"okx: the history of {market.market_id} was not understood ({dict(parsed.dropped)})"
-        )
-    return list(parsed.liquidations)
+    return understood(parse(_frame_of(*own), MarketTable(_NAME, [market]), now_ms), market)
 
 
 def _frame_of(*contracts: Any) -> bytes:
@@ -383,23 +379,18 @@ def _instruments(venue: PlayedVenue, query: Query) -> object:
 
 def _instrument(market_id: str, contract: Contract) -> dict[str, object]:
     return {
-        "alias": "",
-        "baseCcy": "",
+        **dict.fromkeys(("alias", "baseCcy", "expTime", "optType", "quoteCcy", "stk"), ""),
         "category": "1",
         "ctMult": "1",
         "ctType": "linear",
         "ctVal": contract.ct_val,
         "ctValCcy": contract.coin,
-        "expTime": "",
         "lever": "50",
         "listTime": str(LISTED_MS),
         "lotSz": "0.01",
         "minSz": "0.01",
-        "optType": "",
-        "quoteCcy": "",
         "settleCcy": contract.quote,
         "state": "live",
-        "stk": "",
         "tickSz": plain(Decimal(contract.tick) / contract.multiplier),
         **_instrument_names(market_id),
     }
