@@ -64,7 +64,8 @@ def distributions(*folders: str) -> dict[str, str]:
             continue
         names = {canonicalize_name(name) for name in KNOWN.get(module, [module])}
         # Several packages may share a name, such as that of their stubs.
-        found[next(iter(names & (NEEDED | FOR_WORK)), min(names))] = path
+        named = sorted(names & NEEDED) or sorted(names & FOR_WORK) or sorted(names)
+        found[named[0]] = path
     return found
 
 
