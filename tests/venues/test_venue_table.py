@@ -8,13 +8,14 @@ from liq_provider.venues import VENUES
 PAGE = Path(__file__).parents[2] / "docs" / "venues.md"
 
 
-def test_the_documented_table_is_what_the_files_say() -> None:
+def test_what_the_page_says_of_a_venue_is_what_its_file_says() -> None:
     table = PAGE.read_text().partition("## Add one")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in re.findall(r"^\|.*\|$", table, re.MULTILINE)[2:]
     ]
-    shipped = (venue for name, venue in VENUES.items() if name != "example")
+    told = [row[0] for row in rows]
+    assert len(told) >= 4
     assert rows == [
         [
             venue.title,
@@ -25,5 +26,6 @@ def test_the_documented_table_is_what_the_files_say() -> None:
             "no" if venue.history is None else "yes",
             f"{venue.quiet_alone_s / 60:g} min",
         ]
-        for venue in shipped
+        for venue in VENUES.values()
+        if venue.title in told
     ]
