@@ -120,15 +120,23 @@ def held() -> FakeBook:
     return book
 
 
-def few(step: int) -> list[Combination]:
-    return list(itertools.islice(combinations(), 0, None, step))
+def some() -> list[Combination]:
+    """Of all some, and all of a wave that nothing but the judge and the candles can stop."""
+    plain = Combination()
+    best = [
+        one
+        for one in combinations()
+        if (one.state, one.count, one.usd, one.z, one.share, one.seen)
+        == (plain.state, plain.count, plain.usd, plain.z, plain.share, plain.seen)
+    ]
+    return [*best[:24], *best[24::4], *itertools.islice(combinations(), 0, None, 23)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_columns_orders_and_messages_follow_from_the_same_gates(name: str) -> None:
     entered = 0
-    for one in few(11):
+    for one in some():
         bot = Live(one, RULES[name], (BTC, ETH))
         story = bot.story
         entered += bot.signal
