@@ -16,6 +16,7 @@ from .court import Court
 
 
 def pytest_configure() -> None:
+    processes.obey_signals()
     processes.watch()
     tradesdb.watch()
 
