@@ -15,6 +15,7 @@ from tests.judge_rig import JudgeRig
 
 
 def pytest_configure() -> None:
+    processes.obey_signals()
     processes.watch()
     tradesdb.watch()
 

@@ -4,6 +4,7 @@ Which tests start processes. They bear the mark ``processes``, and ``make quick`
 There, whoever forgot the mark is told: Python itself reports each process that is started.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,17 @@ _ASIDE = {"uname", "lsb_release"}
 _EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 started: list[str] = []
+
+
+def obey_signals() -> None:
+    """
+    What is ignored is so for every process that is started, too. A suite that was started in the
+    background must not make its bots and launchers deaf to the signals that they are tested with.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)
 
 
 def watch() -> None:
