@@ -27,7 +27,7 @@ from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsDesk
 from liq_provider.sidecar.ingest import Ingest

@@ -9,9 +9,10 @@ from itertools import pairwise
 from chaos.books import Books
 from chaos.ledger import Complaints, Line, clock_text
 from chaos.records import Loop, Order, Position, Span, Truth, symbol_of
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval, merge
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.core.liquidation import minute_of
 
 # Between the close of a candle and an entry that took its last allowed second.
 _ORDER_MS = 2_000

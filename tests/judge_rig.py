@@ -17,7 +17,7 @@ from liq_provider.judge.questions import Questions
 from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn, completion

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from liq_provider.config.settings import SECTION, Settings
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.sidecar.run_config import STRATEGY_KEYS
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 
@@ -106,7 +106,7 @@ class Autostart:
 
     def _start(self) -> None:
         self._files.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._files.log, "ab", opener=private.opener) as log:
+        with open(self._files.log, "ab", opener=private_files.opener) as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "liq_provider.cli", "run", "--config-from-stdin"],
                 stdin=subprocess.PIPE,

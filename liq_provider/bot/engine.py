@@ -22,8 +22,8 @@ from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray, IntArray
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.trend import trend_inputs

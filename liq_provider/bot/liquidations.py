@@ -20,7 +20,7 @@ from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
 from liq_provider.bot.watch import SidecarWatch
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
-from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.feature_rows import FeatureRows, State, purity

@@ -21,7 +21,7 @@ from liq_provider.bot.whose_rules import REFUSALS, TOLD, Refusal, in_force_of
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liq_provider.commands.common import Context, context_of, pair_of, parse_time, writer_of
 from liq_provider.commands.progress import file_progress
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import FOREVER_MS
 from liq_provider.errors import UsageError
@@ -39,7 +39,7 @@ def import_exports(arguments: argparse.Namespace) -> int:
 
 def _print_restored(folder: Path, done: Restored, context: Context) -> None:
     counts = {name: count for name, count in done.rows.items() if count and name != "coverage"}
-    said = provenance.mark(done.manifest.simulated, context.settings.venues.enabled)
+    said = simulated_marks.mark(done.manifest.simulated, context.settings.venues.enabled)
     if said:
         print(f"{folder}: {said}")
     new = ", ".join(f"{count:,} {name}" for name, count in counts.items())
@@ -72,7 +72,7 @@ def export(arguments: argparse.Namespace) -> int:
     sums = {table: sum(made.rows[name] for name in made.files(table)) for table in TABLES}
     counts = ", ".join(f"{count:,} {table}" for table, count in sums.items())
     print(f"{folder}: {counts}; in {len(made.rows):,} file(s)")
-    said = provenance.mark(made.simulated, context.settings.venues.enabled)
+    said = simulated_marks.mark(made.simulated, context.settings.venues.enabled)
     if said:
         print(f"{folder}: {said}")
     return 0

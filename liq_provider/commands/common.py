@@ -14,8 +14,9 @@ from sqlalchemy.engine import make_url
 
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.clock import machine_ms
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import FOREVER_MS
-from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.booking import BookingRules

@@ -16,7 +16,7 @@ from liq_provider.commands.diskroom import disk_remark
 from liq_provider.commands.status import collect
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.clock import machine_ms
-from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import FeedError, LiqError, SettingsError
 from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.simulated_spans import mark_of

@@ -7,7 +7,8 @@ from typing import Any
 
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.core.coins import base_asset_of_pair
+from liq_provider.core.liquidation import minute_of
 from liq_provider.measure.readiness import ReadinessReport, at_once, before_first_minute
 from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.reader import Reader

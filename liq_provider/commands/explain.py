@@ -20,10 +20,10 @@ from liq_provider.commands.common import (
     tell_mark,
 )
 from liq_provider.commands.rules import rules_in_force, timeframe_word
-from liq_provider.config.provenance import is_stand_in
 from liq_provider.config.settings import Settings
+from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import closes, no_candles
+from liq_provider.core.candle_columns import closes, no_candles
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from liq_provider.commands.common import context_of, known_coin, parse_time, show_time, tell_mark
 from liq_provider.config.measuring import thresholds_of
-from liq_provider.config.provenance import within
+from liq_provider.config.simulated_marks import within
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError

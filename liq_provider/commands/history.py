@@ -20,11 +20,11 @@ from liq_provider.commands.common import (
     writer_of,
 )
 from liq_provider.commands.progress import file_progress
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
 from liq_provider.core.clock import machine_ms
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
 from liq_provider.history.archive import is_export
@@ -255,7 +255,7 @@ def fill(arguments: argparse.Namespace) -> int:
     coins = [base_asset_of_pair(pair) for pair in arguments.pair or ()]
     for venue in (name for name in enabled if is_fillable(name)):
         with writer_of(context) as writer, requests.Session() as session:
-            if venue in provenance.fed_from_here(context.settings):
+            if venue in simulated_marks.fed_from_here(context.settings):
                 note_simulated(writer.engine, venue, span, now_ms)
             base_url = rest_url_of(VENUES[venue], context.settings.venues.of(venue))
             fetch = http_fetch(base_url, session)

@@ -17,17 +17,17 @@ from liq_provider.commands.common import (
 from liq_provider.commands.explain import candles_of
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import closes
+from liq_provider.core.candle_columns import closes
 from liq_provider.core.clock import machine_ms
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.judge import prompt
 from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.anomaly import anomaly
+from liq_provider.measure.minute_results import anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
 from liq_provider.news.item import NewsItem
 from liq_provider.store.minute_features import compute

@@ -13,8 +13,9 @@ from liq_provider.commands.common import (
     show_time,
 )
 from liq_provider.commands.rules import rules_in_force
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
-from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.store.reader import Reader
 

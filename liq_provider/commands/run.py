@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.common import Context, context_of
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.sidecar.page import Page
@@ -44,7 +44,7 @@ class _Log(RotatingFileHandler):
         super().emit(record)
 
     def _open(self) -> TextIOWrapper:
-        file = open(self.baseFilename, "a", encoding="utf-8", opener=private.opener)
+        file = open(self.baseFilename, "a", encoding="utf-8", opener=private_files.opener)
         return file
 
 
@@ -74,7 +74,7 @@ def _run_alone(config: SidecarConfig) -> int:
             if not first:
                 logger.info("Another sidecar serves this store already; nothing to do.")
                 return 0
-            for path in private.narrow(config.files.kept()):
+            for path in private_files.narrow(config.files.kept()):
                 logger.warning("%s could be read by others; now it cannot.", path)
             # Not closed: that would wait for threads, and one of them may be lost in the store.
             asyncio.Runner().run(_serve(config, own_run))

@@ -10,7 +10,7 @@ from typing import Any
 
 from liq_provider.commands.common import Context, context_of
 from liq_provider.core.clock import machine_ms
-from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, tell_mark
-from liq_provider.config.provenance import is_stand_in
+from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store.reader import Reader
 
 _STAND_IN = "Judged by a STAND-IN, not an AI: its words, calls and tokens are made up."

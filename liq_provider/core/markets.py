@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from liq_provider.core.liquidation import base_asset_of
+from liq_provider.core.coins import base_asset_of
 
 USD_QUOTES = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "USD1", "USDE"})
 

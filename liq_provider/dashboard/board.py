@@ -18,10 +18,10 @@ import orjson
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.whose_rules import Refusal, in_force_now, refusals_of
 from liq_provider.config.parameter_file import ParameterFile
-from liq_provider.config.provenance import is_here, mark, within
 from liq_provider.config.settings import Settings
+from liq_provider.config.simulated_marks import is_here, mark, within
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from liq_provider.bot.whose_rules import Refusal
-from liq_provider.config.provenance import is_stand_in
+from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.in_force import InForce

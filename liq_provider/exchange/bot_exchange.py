@@ -6,9 +6,9 @@ from typing import Any
 import ccxt
 import numpy as np
 
-from liq_provider.config.provenance import is_here
+from liq_provider.config.simulated_marks import is_here
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import COLUMNS, no_candles
+from liq_provider.core.candle_columns import COLUMNS, no_candles
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import markets_from_ccxt
 from liq_provider.errors import SettingsError

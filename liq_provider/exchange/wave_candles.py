@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from ccxt.base.errors import BaseError
 
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import no_candles
+from liq_provider.core.candle_columns import no_candles
 from liq_provider.exchange.bot_exchange import BotExchange, last_close_ms
 
 logger = logging.getLogger(__name__)

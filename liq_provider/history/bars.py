@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.lines import csv_rows, json_of

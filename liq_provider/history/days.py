@@ -17,7 +17,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
 from liq_provider.venues import VENUES
-from liq_provider.venues.recorded import DayName
+from liq_provider.venues.row_readers import DayName
 
 # Files are cut by the time of receipt, or nearly at midnight.
 _MIDNIGHT_MS = 600_000

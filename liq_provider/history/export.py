@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, or_, select, true
 
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, FOREVER_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair, minute_of
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
 from liq_provider.store import schema
@@ -89,9 +90,9 @@ def _write(
         if connection.dialect.name == "postgresql":
             # One moment of the whole store, which SQLite's transactions always are.
             connection.execution_options(isolation_level="REPEATABLE READ")
-        known = {key: read_state(connection, key) for key in provenance.STATE_KEYS}
-        spans = provenance.spans_of(known)
-        simulated = provenance.within(spans, wanted.from_ms, wanted.to_ms)
+        known = {key: read_state(connection, key) for key in simulated_marks.STATE_KEYS}
+        spans = simulated_marks.spans_of(known)
+        simulated = simulated_marks.within(spans, wanted.from_ms, wanted.to_ms)
         for name in TABLES:
             with closing(_Parts(folder, name, simulated)) as parts:
                 for row_batch in _rows(connection, name, wanted):

@@ -21,7 +21,7 @@ from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
 from liq_provider.venues.frame import Frame
-from liq_provider.venues.recorded import RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
 
 # The recording machine's clock and this one's may disagree.
 _CLOCKS_MS = MINUTE_MS

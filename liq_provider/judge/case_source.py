@@ -5,11 +5,11 @@ from typing import Protocol
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import closes
+from liq_provider.core.candle_columns import closes
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.minute_results import Anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 
 

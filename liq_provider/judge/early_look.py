@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.wave_records import Ruling, WaveRecords, state_of, wave_of
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.minute_results import Anomaly
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.candle import COLUMNS
+from liq_provider.core.candle_columns import COLUMNS
 from liq_provider.judge.verdict import Facts, aligned_word
 from liq_provider.news.desk import NewsSet
 

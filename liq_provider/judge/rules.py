@@ -9,7 +9,7 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.trend import trend_inputs, trend_signs, trend_word
 from liq_provider.measure.waves import Strength

@@ -25,7 +25,7 @@ from liq_provider.judge.shared_news import SharedNews
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.news.allowance import Allowance
 from liq_provider.news.desk import NewsDesk
 from liq_provider.news.item import NewsItem

@@ -22,7 +22,7 @@ from liq_provider.judge.wave_records import (
     state_of,
     wave_of,
 )
-from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.news.desk import NewsSet
 from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 from liq_provider.store.verdict_minutes import Confirmed

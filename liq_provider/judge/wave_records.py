@@ -41,7 +41,7 @@ from liq_provider.judge.judgement import Judgement
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.rules import JUDGE, is_model
 from liq_provider.judge.verdict import Facts, Verdict, aligned_of
-from liq_provider.measure.anomaly import Anomaly
+from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet
 from liq_provider.store.refusals import CONTRADICTORY, VETOED, news_against

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from liq_provider.core import private
+from liq_provider.core import private_files
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        with open(log, "ab", opener=private.opener) as output:
+        with open(log, "ab", opener=private_files.opener) as output:
             # A session of its own: Ctrl-C reaches the launcher, which ends its children in order.
             self._process = subprocess.Popen(
                 command,

@@ -31,9 +31,9 @@ from liq_provider.core.arrays import (
     SmallIntArray,
 )
 from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, mask_type, masks_in
-from liq_provider.measure.compared import Compared, percentile, robust_z
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
+from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
 from liq_provider.measure.zscore import covered_segments, score_venues, segments, without_newest
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from liq_provider.core.coins import base_asset_of
+
 # Symbols that are words or too short: alone in a headline they mean nothing.
 _AMBIGUOUS = frozenset(
     "A AI ALT APE API ARC ARK ATOM BAN BAT BIG BIO BLUR BOME CAT CORE DASH DEFI DENT DOT EDU ENA "
@@ -55,8 +57,7 @@ def _names() -> dict[str, str]:
 
 def spelling_of(base_asset: str) -> Spelling:
     """
-    :param base_asset: as in features: 1000PEPE is PEPE there already; multiples that are not
-        are stripped here
+    :param base_asset: as in features, where 1000PEPE is PEPE; or as in a pair
     """
-    symbol = re.sub(r"^(1000000|10000|1000|1M)(?=[A-Z])", "", base_asset)
+    symbol = base_asset_of(base_asset)
     return Spelling(symbol, _names().get(symbol, ""))

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.errors import UsageError
 from liq_provider.plot.figure import HEIGHT_PX
 from liq_provider.plot.theme import THEMES, ThemeName
@@ -49,7 +49,7 @@ def write_page(figure: go.Figure, path: Path, title: str, theme: ThemeName) -> N
     """:raises UsageError: the file cannot be written"""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        private.replace_text(path, page(figure, title, theme), for_all=True)
+        private_files.replace_text(path, page(figure, title, theme), for_all=True)
     except OSError as error:
         raise _unwritable(path, error) from None
 

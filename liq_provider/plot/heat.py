@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
-from liq_provider.core.liquidation import base_asset_of
+from liq_provider.core.coins import base_asset_of
 from liq_provider.plot.records import Candles
 
 _TIME_BINS = 144

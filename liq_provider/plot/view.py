@@ -15,15 +15,15 @@ from liq_provider.bot.whose_rules import in_force_of
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.judge.in_force import InForce
 from liq_provider.judge.verdict_story import read_story
-from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import MinuteGrid
+from liq_provider.measure.minute_results import Computed
 from liq_provider.measure.scales import EVERY_SCORE, Score
 from liq_provider.measure.waves import Strength, Thresholds, direction_word, score, waves_of
 from liq_provider.plot.heat import HeatMap, Prints, heat_map

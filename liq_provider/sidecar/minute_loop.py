@@ -9,7 +9,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt, Doubts, blind
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
-from liq_provider.measure.anomaly import Settled
+from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.settling import Settler
 from liq_provider.sidecar.venue_feeds import VenueFeed

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from liq_provider.core.loose_tasks import LooseTasks
-from liq_provider.measure.anomaly import Settled
+from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.assessor import Assessor
 from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.page import Page

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
@@ -42,7 +42,7 @@ class Presence:
         self._writer.put_state("sidecar", status, now_ms)
         # Ahead by a while: what comes before the next time is to be marked as well.
         span = Interval(self._started_ms, minute_of(now_ms) + 2 * MINUTE_MS)
-        for venue in provenance.fed_from_here(self._settings):
+        for venue in simulated_marks.fed_from_here(self._settings):
             note_simulated(self._writer.engine, venue, span, now_ms)
         return sidecar_runs.note(self._writer.engine, self._own_run, self._mark)
 

@@ -20,9 +20,9 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.errors import StoreError
-from liq_provider.measure.anomaly import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
+from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.sidecar.minute_loop import MinuteLoop, next_close
 from liq_provider.sidecar.pair_names import pair_of
 from liq_provider.sidecar.venue_feeds import VenueFeed

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
 
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.core.durations import DAY_S
 from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.process_mark import ProcessMark
@@ -88,7 +88,7 @@ class SidecarFiles:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             os.utime(path, follow_symlinks=False)
             return
-        private.replace_text(path, text)
+        private_files.replace_text(path, text)
 
     def bots(self) -> list[dict[str, Any]]:
         """:return: what the bots of this machine that are there now told about themselves"""
@@ -142,7 +142,7 @@ class SidecarFiles:
         """
         path = self.stop_request(run)
         try:
-            private.make(path)
+            private_files.make(path)
         except OSError as error:
             raise StoreUnusable(f"{path}: {error.strerror}") from error
 
@@ -207,7 +207,7 @@ class SidecarFiles:
         return lock
 
     def _new_lock(self) -> FileLock:
-        return FileLock(self.lock, mode=private.mode_in(self.lock.parent))
+        return FileLock(self.lock, mode=private_files.mode_in(self.lock.parent))
 
     def _said(self) -> ProcessMark | None:
         try:
@@ -222,7 +222,7 @@ class SidecarFiles:
 
     def _write_pid(self, run: str) -> None:
         try:
-            private.replace_text(self.pid, ProcessMark.mine(run).write())
+            private_files.replace_text(self.pid, ProcessMark.mine(run).write())
         except OSError as error:
             # A disk that is full now is no reason not to record.
             logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from liq_provider.config.provenance import STAND_IN
+from liq_provider.config.simulated_marks import STAND_IN
 from liq_provider.simulator import HOST
 
 MODEL = STAND_IN

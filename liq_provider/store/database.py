@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.errors import (
     NoStore,
     StoreBusy,
@@ -87,7 +87,7 @@ def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
         mode = "ro" if read_only else "rwc"
         if not read_only:
             with suppress(OSError):  # SQLite says it better
-                private.make(path)  # what SQLite keeps beside it gets the same permissions
+                private_files.make(path)  # what SQLite keeps beside it gets the same permissions
         return sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,

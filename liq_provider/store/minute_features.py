@@ -15,9 +15,9 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.minute_results import Computed
 from liq_provider.store.reader import Reader
 
 

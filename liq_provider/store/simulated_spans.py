@@ -1,8 +1,8 @@
-"""The store's facts of what is simulated in it; how they are said is ``provenance``."""
+"""The store's facts of what is simulated in it; how they are said is ``simulated_marks``."""
 
 from sqlalchemy import Engine
 
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import FOREVER_MS
 from liq_provider.store.database import store_errors
@@ -12,7 +12,7 @@ from liq_provider.store.statements import read_state, write_state
 
 def note_simulated(engine: Engine, venue: str, span: Interval, now_ms: int) -> None:
     """From then to then, something of that venue is simulated; what was noted before stays."""
-    key = provenance.state_key(venue)
+    key = simulated_marks.state_key(venue)
     with store_errors("Noting what is simulated"), engine.begin() as connection:
         known = read_state(connection, key, lock="alone")
         if known is not None:
@@ -25,7 +25,7 @@ def note_simulated(engine: Engine, venue: str, span: Interval, now_ms: int) -> N
 
 def simulated_spans(reader: Reader) -> dict[str, Interval]:
     """:return: by venue, from when to when something of it is simulated"""
-    return provenance.spans_of(reader.states(provenance.STATE_KEYS))
+    return simulated_marks.spans_of(reader.states(simulated_marks.STATE_KEYS))
 
 
 def mark_of(
@@ -35,4 +35,6 @@ def mark_of(
     :param venues: all of which something is shown
     :return: what is to stand beside what is shown of ``[from_ms, to_ms]``, None if it is real
     """
-    return provenance.mark(provenance.within(simulated_spans(reader), from_ms, to_ms), venues)
+    return simulated_marks.mark(
+        simulated_marks.within(simulated_spans(reader), from_ms, to_ms), venues
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.errors import StoreUnusable
 from liq_provider.store import spool_line
@@ -292,7 +292,7 @@ def _append(path: Path, lines: bytes) -> None:
     """All or nothing: what comes later must not be appended to half a line."""
     if not lines:
         return
-    with open(path, "ab", buffering=0, opener=private.opener) as file:
+    with open(path, "ab", buffering=0, opener=private_files.opener) as file:
         before = file.seek(0, SEEK_END)
         try:
             written = file.write(lines)

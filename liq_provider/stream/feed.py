@@ -22,8 +22,8 @@ from liq_provider.stream.handshake import Refusal, describe
 from liq_provider.stream.intake import Intake, Sink
 from liq_provider.stream.retry import Retry
 from liq_provider.stream.silence import SilenceJudge
+from liq_provider.stream.subscriptions import WantedMarkets
 from liq_provider.stream.timing import Timing
-from liq_provider.stream.wanted import WantedMarkets
 from liq_provider.venues.base import Parsed, Venue
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.store import schema
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.statements import insert_into

@@ -2,7 +2,7 @@
 
 import math
 
-from liq_provider.config.provenance import is_stand_in
+from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.plaintext import plain
 from liq_provider.study.event_study import MIN_DAYS, MIN_EVENTS, SHOWN_LEVEL, Cell
 from liq_provider.study.findings import percent

@@ -25,8 +25,8 @@ import pandas as pd
 
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.judge import matrix
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.judge.gates import tell

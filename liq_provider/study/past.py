@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
-from liq_provider.core.liquidation import base_asset_of_pair
 from liq_provider.errors import UsageError
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from liq_provider import __version__
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.study.event_study import SHOWN_LEVEL, Cell, Options, Study
 from liq_provider.study.findings import headline, limits, percent, sentences
 from liq_provider.study.judge_findings import confidence, interval, judge_name, judge_sentences
@@ -131,8 +131,8 @@ class StudyReport:
         """:return: the page and the JSON file"""
         directory.mkdir(parents=True, exist_ok=True)
         page, data = directory / f"{name}.html", directory / f"{name}.json"
-        private.replace_text(page, self.as_html(), for_all=True)
-        private.replace_text(data, self.as_json(), for_all=True)
+        private_files.replace_text(page, self.as_html(), for_all=True)
+        private_files.replace_text(data, self.as_json(), for_all=True)
         return page, data
 
 

@@ -13,8 +13,8 @@ from liq_provider.core.markets import CcxtRules, Market, MarketTable, NamingRule
 from liq_provider.venues.dialect import Dialect
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses
-from liq_provider.venues.recorded import RowReader, TardisRows
 from liq_provider.venues.rest_history import Fetch, RestHistory
+from liq_provider.venues.row_readers import RowReader, TardisRows
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from liq_provider.core.liquidation import Liquidation, base_asset_of
+from liq_provider.core.coins import base_asset_of
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues.base import Endpoint, MarketSpec, Parsed, Stateless, Venue
 from liq_provider.venues.dialect import (
@@ -47,7 +48,7 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.recorded import DayName, RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.row_readers import DayName, RecordedFrame, RowReader, TardisRow, TardisRows
 
 _NAME = "binance"
 _EVENT = "forceOrder"

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from liq_provider.core.liquidation import Liquidation, base_asset_of
+from liq_provider.core.coins import base_asset_of
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues.base import (
     Endpoint,
@@ -46,7 +47,7 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.recorded import TardisRow, TardisRows
+from liq_provider.venues.row_readers import TardisRow, TardisRows
 
 _NAME = "bybit"
 _TOPIC = "allLiquidation."

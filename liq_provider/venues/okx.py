@@ -52,8 +52,8 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.recorded import RecordedFrame, RowReader, TardisRow, TardisRows
 from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
+from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
 
 _NAME = "okx"
 _CHANNEL = "liquidation-orders"

@@ -14,7 +14,7 @@ from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
-from liq_provider.measure.anomaly import feature_row
+from liq_provider.measure.minute_results import feature_row
 from liq_provider.store.booking import Incoming
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader

@@ -11,9 +11,9 @@ from liq_provider.bot.whose_rules import TOLD, in_force_of
 from liq_provider.cli import main
 from liq_provider.commands import explain as module
 from liq_provider.config.settings import Settings
-from liq_provider.core.candle import COLUMNS
+from liq_provider.core.candle_columns import COLUMNS
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.private import replace_text
+from liq_provider.core.private_files import replace_text
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.config.test_parameter_file import strategy
 from tests.judge.test_explanation import FALLING, Scene

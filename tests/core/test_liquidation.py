@@ -1,33 +1,13 @@
-"""The record, and what is derived from names and times."""
+"""The record, and the minute that it is in."""
 
 import dataclasses
 
 import pytest
 
-from liq_provider.core.liquidation import Liquidation, base_asset_of, base_asset_of_pair, minute_of
+from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.venues.fields import number_repeats
 
 ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000, 60_100)
-
-
-@pytest.mark.parametrize(
-    ("base", "coin"),
-    [
-        ("BTC", "BTC"),
-        ("1000PEPE", "PEPE"),
-        ("10000LADYS", "LADYS"),
-        ("1000000MOG", "MOG"),
-        ("1MBABYDOGE", "BABYDOGE"),
-        ("SHIB1000", "SHIB"),
-        ("1INCH", "1INCH"),
-        ("1000", "1000"),
-        ("C98", "C98"),
-        ("币安人生", "币安人生"),
-    ],
-)
-def test_multipliers_are_stripped_from_coins(base: str, coin: str) -> None:
-    assert base_asset_of(base) == coin
-    assert base_asset_of_pair(f"{base}/USDT:USDT") == coin
 
 
 @pytest.mark.parametrize(

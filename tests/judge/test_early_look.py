@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from liq_provider.core.candle import closes
+from liq_provider.core.candle_columns import closes
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.questions import EarlyStats
-from liq_provider.measure.anomaly import Anomaly, Settled
+from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.stand_in import StandIn, asked, completion
 from liq_provider.simulator.urls import ccxt_config

@@ -9,10 +9,10 @@ import pytest
 from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.errors import UsageError
-from liq_provider.measure.compared import percentile
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
+from liq_provider.measure.robust_scores import percentile
 from liq_provider.measure.scales import EVERY_SCORE
 from tests.two_pass import SMALL, START_MS, Reference, assert_equal, check
 

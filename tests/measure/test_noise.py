@@ -10,9 +10,9 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.measure.anomaly import Settled
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
+from liq_provider.measure.minute_results import Settled
 from liq_provider.measure.waves import Strength, Thresholds, signs, strengths, wave_starts
 from liq_provider.sidecar.settling import Settler
 from liq_provider.store.booking import Incoming

@@ -9,8 +9,8 @@ import pytest
 from liq_provider.config.measuring import floor_of, thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.measure.anomaly import Anomaly, wave_row
 from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.measure.minute_results import Anomaly, wave_row
 from liq_provider.measure.waves import (
     Direction,
     Strength,

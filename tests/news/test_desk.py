@@ -313,6 +313,7 @@ async def test_none_is_a_provider(stand: NewsServer) -> None:
         ("BTC", "Bitcoin slides", True),
         ("BTC", "BTC slides", True),
         ("1000PEPE", "PEPE slides", True),
+        ("SHIB1000", "SHIB slides", True),
         ("PEPE", "pepe coin slides", True),
         ("NEAR", "prices near a low", False),
         ("NEAR", "NEAR A LOW", False),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from liq_provider.errors import StoreBusy
-from liq_provider.measure.anomaly import Settled
+from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar import late_judge
 from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.run_config import SidecarConfig

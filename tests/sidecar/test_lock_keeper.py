@@ -106,6 +106,6 @@ def test_a_full_disk_does_not_keep_the_lock_from_being_held_again(
     with files.held():
         keeper = LockKeeper(files)
         files.lock.unlink()
-        monkeypatch.setattr("liq_provider.core.private.replace_text", full)
+        monkeypatch.setattr("liq_provider.core.private_files.replace_text", full)
         assert keeper.keep()
         assert files.running()

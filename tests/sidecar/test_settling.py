@@ -10,8 +10,8 @@ import pytest
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
-from liq_provider.measure.anomaly import Settled
 from liq_provider.measure.feature_rows import State
+from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.pair_names import PairNames
 from liq_provider.sidecar.settling import Settler
 from liq_provider.store.database import open_engine

@@ -7,9 +7,9 @@ import numpy as np
 
 from liq_provider.core.arrays import FloatArray, IntArray
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.measure.anomaly import Computed
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
+from liq_provider.measure.minute_results import Computed
 from liq_provider.study.events import PairPast
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from liq_provider.config.settings import Settings
-from liq_provider.core.liquidation import base_asset_of_pair
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.decisions import CandleTrend, Rules, decide
 from liq_provider.judge.guard import Opinion, guard

@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from liq_provider.core.coins import base_asset_of
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import Liquidation, base_asset_of
+from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.venues.base import (
@@ -48,8 +49,8 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.recorded import RecordedFrame, RowReader
 from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
+from liq_provider.venues.row_readers import RecordedFrame, RowReader
 
 _NAME = "example"
 _SIDES = {"l": "long", "s": "short"}

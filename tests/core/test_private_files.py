@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from liq_provider.bot.autostart import Autostart
-from liq_provider.core import private
+from liq_provider.core import private_files
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import open_engine
 from liq_provider.store.spool import Spool
@@ -86,11 +86,11 @@ def test_files_of_before_are_narrowed_and_strangers_files_are_not(tmp_path: Path
     linked = tmp_path / "store.sqlite.pid"
     linked.symlink_to(others[0])
     (tmp_path / "store.sqlite.spool").touch(0o400)
-    assert set(private.narrow(files.kept())) == set(ours)
+    assert set(private_files.narrow(files.kept())) == set(ours)
     assert {oct(mode(path)) for path in ours} == {"0o600"}
     assert {oct(mode(path)) for path in others} == {"0o644"}
     assert mode(tmp_path / "store.sqlite.spool") == 0o400
-    assert private.narrow(files.kept()) == []
+    assert private_files.narrow(files.kept()) == []
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_report_replaces_a_link_and_is_as_open_as_the_umask_says(
     victim, page = tmp_path / "precious", tmp_path / "page.html"
     victim.write_text("precious")
     page.symlink_to(victim)
-    private.replace_text(page, "ours", for_all=True)
+    private_files.replace_text(page, "ours", for_all=True)
     assert (victim.read_text(), page.read_text()) == ("precious", "ours")
     assert mode(page) == 0o666 & ~umask
 
@@ -133,9 +133,9 @@ def test_a_report_replaces_a_link_and_is_as_open_as_the_umask_says(
 def test_a_link_that_hangs_in_the_air_makes_no_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError), open(path, "ab", opener=private.opener):
+    with pytest.raises(OSError), open(path, "ab", opener=private_files.opener):
         pass
-    private.make(path)
-    private.replace_text(path, "ours")
+    private_files.make(path)
+    private_files.replace_text(path, "ours")
     assert not (tmp_path / "elsewhere").exists()
     assert path.read_text() == "ours" and not path.is_symlink()

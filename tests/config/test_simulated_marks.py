@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from liq_provider.cli import main
-from liq_provider.config import provenance
+from liq_provider.config import simulated_marks
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.history.importer import import_files
@@ -39,7 +39,7 @@ SECTION = {
 def test_the_mark_says_whether_all_or_some_of_it_is_simulated(
     simulated: tuple[str, ...], said: str | None
 ) -> None:
-    assert provenance.mark(simulated, VENUES) == said
+    assert simulated_marks.mark(simulated, VENUES) == said
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_the_mark_says_whether_all_or_some_of_it_is_simulated(
     ],
 )
 def test_an_address_on_this_machine_is_no_exchange(url: object, here: bool) -> None:
-    assert provenance.is_here(url) is here
+    assert simulated_marks.is_here(url) is here
 
 
 def test_one_simulated_venue_beside_real_ones_is_named() -> None:
     section = {"venues": {"okx": {"url": "ws://127.0.0.1:18900/ws/v5/public"}}}
     settings = load_settings({"liq_provider": section}, {})
-    assert provenance.fed_from_here(settings) == ("okx",)
-    assert provenance.fed_from_here(load_settings({}, {})) == ()
+    assert simulated_marks.fed_from_here(settings) == ("okx",)
+    assert simulated_marks.fed_from_here(load_settings({}, {})) == ()
 
 
 @pytest.fixture
@@ -153,8 +153,10 @@ def test_a_span_only_grows(tmp_path: Path) -> None:
 
 
 def test_a_stand_in_is_told_from_a_model() -> None:
-    assert provenance.is_stand_in("stand-in-not-an-AI@v3")
-    assert not provenance.is_stand_in("gpt-6-luna@v3") and not provenance.is_stand_in("matrix")
+    assert simulated_marks.is_stand_in("stand-in-not-an-AI@v3")
+    assert not simulated_marks.is_stand_in("gpt-6-luna@v3") and not simulated_marks.is_stand_in(
+        "matrix"
+    )
 
 
 def test_a_plot_takes_the_candles_that_its_title_promises_from_the_bots_exchange(
