@@ -24,9 +24,9 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.page_server import Dashboard
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.minute_loop import next_close
 from liq_provider.sidecar.running_minute import RunningMinute
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
+from liq_provider.sidecar.settling_schedule import next_close
 from liq_provider.store import schema
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from liq_provider.judge.guard import Opinion
     from liq_provider.judge.matrix import Action, Confidence, News
     from liq_provider.measure.waves import Strength
+    from liq_provider.news.headline import Entry
     from liq_provider.news.http import NewsError
-    from liq_provider.news.item import Entry
-    from liq_provider.news.provider import NewsSource
+    from liq_provider.news.news_source import NewsSource
     from liq_provider.news.spelling import Spelling
 
 __all__ = [

@@ -17,7 +17,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.trend import trend_inputs
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.simulator.demo_script import RandomWaves
 from liq_provider.simulator.market import TapeRow
 from liq_provider.simulator.scenario import Scenario

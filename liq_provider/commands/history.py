@@ -29,9 +29,8 @@ from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
 from liq_provider.history.archive import is_export
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.bars import BAR_FORMATS
+from liq_provider.history.bar_formats import BAR_FORMATS
 from liq_provider.history.fill import GapReport, fill_coins, is_fillable
-from liq_provider.history.formats import FORMATS
 from liq_provider.history.importer import (
     BarReport,
     ImportReport,
@@ -39,6 +38,7 @@ from liq_provider.history.importer import (
     import_files,
     in_short,
 )
+from liq_provider.history.order_formats import FORMATS
 from liq_provider.history.recognise import recognise
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader

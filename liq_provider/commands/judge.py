@@ -29,7 +29,7 @@ from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.minute_results import anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 

@@ -76,7 +76,7 @@ def candles_of(
 
     from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
     from liq_provider.plot.records import Candles
-    from liq_provider.study.past import load_candles
+    from liq_provider.study.pair_past import load_candles
 
     step_ms = timeframe_ms(context.timeframe)
     stored = Candles.of_frame(

@@ -11,8 +11,8 @@ from liq_provider.commands.common import one_of
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import UsageError
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.formats import FORMATS, read
 from liq_provider.history.importer import bundled_markets
+from liq_provider.history.order_formats import FORMATS, read
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.serve import SimulateOptions, run
 

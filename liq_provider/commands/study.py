@@ -173,7 +173,7 @@ def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> l
     from freqtrade.exchange import timeframe_to_msecs
 
     from liq_provider.history.candle_files import read_candles
-    from liq_provider.study.past import (
+    from liq_provider.study.pair_past import (
         load_candles,
         pair_data,
         stored_pairs,

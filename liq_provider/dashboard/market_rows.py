@@ -9,7 +9,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums
 from liq_provider.measure.feature_rows import State
-from liq_provider.sidecar.pair_names import pair_of
+from liq_provider.sidecar.pair_of_coin import pair_of
 from liq_provider.sidecar.running_minute import Running
 
 WINDOWS_MIN = (10, 60, 240, 1_440)

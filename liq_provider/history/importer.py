@@ -13,9 +13,9 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.bars import read_bars
+from liq_provider.history.bar_formats import read_bars
 from liq_provider.history.days import DayFile
-from liq_provider.history.formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
+from liq_provider.history.order_formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
 from liq_provider.history.recognise import recognise
 from liq_provider.history.spans import Source, Spans
 from liq_provider.store.bar_rows import BarsStored, put_bars

@@ -8,9 +8,9 @@ import orjson
 
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import MANIFEST
-from liq_provider.history.bars import BAR_FORMATS
-from liq_provider.history.formats import FORMATS, READERS
+from liq_provider.history.bar_formats import BAR_FORMATS
 from liq_provider.history.lines import DAMAGED, opened
+from liq_provider.history.order_formats import FORMATS, READERS
 
 _HEAD = 1 << 16
 _PARQUET = b"PAR1"

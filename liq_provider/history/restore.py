@@ -26,7 +26,7 @@ from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.measure.waves import Strength
 from liq_provider.store import schema
 from liq_provider.store.imported_files import Imported, find, note
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.restored_rows import put_coverage, put_doubts, put_missing, put_watermark
 from liq_provider.store.simulated_spans import note_simulated
 from liq_provider.store.verdict_minutes import is_valid

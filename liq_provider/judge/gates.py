@@ -26,7 +26,7 @@ from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import Score, score_words
 from liq_provider.measure.trend import trend_word
 from liq_provider.measure.waves import Strength, direction_word
-from liq_provider.store.refusals import VETOED
+from liq_provider.store.vetoes import VETOED
 
 # Of a minute whose features are not stored any more: there were enough segments, or it would not
 # have been judged.

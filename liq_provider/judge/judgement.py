@@ -10,8 +10,8 @@ from liq_provider.judge.guard import Guarded
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
-from liq_provider.store.refusals import AGAINST_BEFORE
 from liq_provider.store.shared_questions import Claim
+from liq_provider.store.vetoes import AGAINST_BEFORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from liq_provider.judge.judgement import Judgement, heard, written
 from liq_provider.judge.shared_asking import SharedAsking, question_of
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
-from liq_provider.store.refusals import AGAINST_BEFORE
 from liq_provider.store.shared_questions import ASKING, Claim, Question
+from liq_provider.store.vetoes import AGAINST_BEFORE
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.trend import trend_inputs, trend_signs, trend_word
 from liq_provider.measure.waves import Strength
-from liq_provider.store.refusals import VETOED
+from liq_provider.store.vetoes import VETOED
 
 JUDGE = "matrix"
 UNJUDGED = "unavailable"

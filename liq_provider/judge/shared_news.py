@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 from liq_provider.config.sections import NewsSettings
 from liq_provider.errors import StoreError
 from liq_provider.news.desk import NewsSet
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 from liq_provider.store.shared_headlines import Search, SharedHeadlines
 from liq_provider.store.writer import Writer
 

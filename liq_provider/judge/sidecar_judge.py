@@ -28,10 +28,10 @@ from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.news.allowance import Allowance
 from liq_provider.news.desk import NewsDesk
-from liq_provider.news.item import NewsItem
-from liq_provider.news.provider import FREE
+from liq_provider.news.headline import NewsItem
+from liq_provider.news.news_source import FREE
+from liq_provider.store.news_spending import Spending, spent, take_call
 from liq_provider.store.reader import Reader
-from liq_provider.store.spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)

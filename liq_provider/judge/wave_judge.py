@@ -24,8 +24,8 @@ from liq_provider.judge.wave_records import (
 )
 from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.news.desk import NewsSet
-from liq_provider.store.refusals import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 from liq_provider.store.verdict_minutes import Confirmed
+from liq_provider.store.vetoes import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 
 logger = logging.getLogger(__name__)
 

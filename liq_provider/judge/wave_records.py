@@ -44,7 +44,7 @@ from liq_provider.judge.verdict import Facts, Verdict, aligned_of
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet
-from liq_provider.store.refusals import CONTRADICTORY, VETOED, news_against
+from liq_provider.store.vetoes import CONTRADICTORY, VETOED, news_against
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news

@@ -13,7 +13,7 @@ from typing import Any
 from liq_provider.config.sections import NewsSettings
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
-from liq_provider.store.spending import Spending
+from liq_provider.store.news_spending import Spending
 
 Take = Callable[[int, int, float], tuple[bool, Spending]]
 

@@ -18,11 +18,11 @@ from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.core.rate import Rate
 from liq_provider.news.allowance import Allowance
+from liq_provider.news.headline import Entry, NewsItem
 from liq_provider.news.http import NewsError
-from liq_provider.news.item import Entry, NewsItem
-from liq_provider.news.provider import FREE, source_of
+from liq_provider.news.independence import independent
+from liq_provider.news.news_source import FREE, source_of
 from liq_provider.news.rss import Rss
-from liq_provider.news.sources import independent
 from liq_provider.news.spelling import Spelling, spelling_of
 
 logger = logging.getLogger(__name__)

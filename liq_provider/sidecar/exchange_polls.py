@@ -10,7 +10,7 @@ from liq_provider.core.clock import ExchangeClock
 from liq_provider.exchange.asking import ask
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.market_lists import MARKETS_RETRY_S, MARKETS_S, spare_from_collection
-from liq_provider.sidecar.pair_names import PairNames
+from liq_provider.sidecar.pair_of_coin import PairNames
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
 from liq_provider.sidecar.ingest_stats import IngestStats, Losses
-from liq_provider.sidecar.waiting_orders import WaitingOrders
+from liq_provider.sidecar.waiting_liquidations import WaitingOrders
 from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool

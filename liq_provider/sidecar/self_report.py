@@ -12,12 +12,12 @@ from liq_provider.core.clock import ExchangeClock
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.late_judge import LateJudge
-from liq_provider.sidecar.minute_loop import MinuteLoop
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page import Page
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import RunningLoop
+from liq_provider.sidecar.settling_schedule import MinuteLoop
 from liq_provider.sidecar.venue_feeds import VenueFeed
 
 

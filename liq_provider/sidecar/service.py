@@ -26,17 +26,17 @@ from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.market_lists import MarketLists
-from liq_provider.sidecar.minute_loop import MinuteLoop
 from liq_provider.sidecar.minute_readers import MinuteReaders
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page import MakePage, Page, Unwatched
-from liq_provider.sidecar.pair_names import PairNames
+from liq_provider.sidecar.pair_of_coin import PairNames
 from liq_provider.sidecar.presence import Presence
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import RunningLoop, RunningMinute
 from liq_provider.sidecar.self_report import SelfReport
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
+from liq_provider.sidecar.settling_schedule import MinuteLoop
 from liq_provider.sidecar.status_loop import StatusLoop
 from liq_provider.sidecar.store_access import StoreAccess
 from liq_provider.sidecar.threads import Threads

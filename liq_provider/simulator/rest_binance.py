@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
-from liq_provider.simulator.listing import symbol_info
+from liq_provider.simulator.binance_listing import symbol_info
 from liq_provider.simulator.market import Candle, SimulatedMarket
 from liq_provider.simulator.quotes import FUNDING_MS, FUNDING_RATE, Quotes
 from liq_provider.simulator.symbols import SymbolSpec

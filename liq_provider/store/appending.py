@@ -16,7 +16,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.store import claims, rebooking, schema
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.final_minutes import FinalMinutes
-from liq_provider.store.order_rows import (
+from liq_provider.store.liquidation_rows import (
     IDENTITY_COLUMNS,
     Identity,
     MinuteSums,

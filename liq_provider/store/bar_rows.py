@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, select
 
 from liq_provider.store import schema
 from liq_provider.store.database import migrate, store_errors
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.statements import replace
 
 _AT_ONCE = 5_000

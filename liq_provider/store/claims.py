@@ -12,7 +12,7 @@ from liq_provider.core.coverage import Interval, without
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.statements import insert_into
 
 

@@ -25,7 +25,12 @@ from liq_provider.store.known_minutes import (
     gather,
     together,
 )
-from liq_provider.store.order_rows import IDENTITY_COLUMNS, MinuteSums, identity, liquidation_row
+from liq_provider.store.liquidation_rows import (
+    IDENTITY_COLUMNS,
+    MinuteSums,
+    identity,
+    liquidation_row,
+)
 from liq_provider.store.statements import insert_into
 from liq_provider.store.statements import replace as write
 from liq_provider.venues import VENUES

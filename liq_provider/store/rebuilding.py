@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, delete, select
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete_all
-from liq_provider.store.order_rows import MinuteSums
+from liq_provider.store.liquidation_rows import MinuteSums
 from liq_provider.store.statements import add_to_minutes, write_state
 
 

@@ -9,7 +9,7 @@ from liq_provider.store import schema
 from liq_provider.store.claims import cover, grow
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.statements import insert_into, read_state, write_state
 
 

@@ -16,9 +16,9 @@ from liq_provider.config.sections import BudgetSettings
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
-from liq_provider.store.order_rows import Row
-from liq_provider.store.refusals import CONTRADICTORY, news_against
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.statements import replace
+from liq_provider.store.vetoes import CONTRADICTORY, news_against
 
 ASKING: Final = "asking"
 ABANDONED: Final = "abandoned"

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from liq_provider.store import schema
 from liq_provider.store.booking import FUTURE_MS
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 
 
 def insert_into(connection: Connection, table: Table) -> Any:

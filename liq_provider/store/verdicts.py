@@ -2,7 +2,7 @@
 Verdicts, and the minutes that confirm them.
 
 Two sidecars may judge two states of one wave at a time. What news was against stays out, whichever
-answer comes last, so that is looked up in the transaction that writes (``refusals``).
+answer comes last, so that is looked up in the transaction that writes (``vetoes``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
 from liq_provider.store import schema
-from liq_provider.store.order_rows import Row
-from liq_provider.store.refusals import news_against, refuses
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import insert_into
 from liq_provider.store.verdict_minutes import Confirmed, prolonged
+from liq_provider.store.vetoes import news_against, refuses
 
 _KEY = tuple(schema.verdicts.primary_key)
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values

@@ -17,7 +17,7 @@ from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.other_minutes import other_minutes_words
 from liq_provider.store.pruning import Pruning
 from liq_provider.store.statements import insert_into, read_state, replace, write_state

@@ -9,7 +9,7 @@ import pytest
 from liq_provider.commands.entries import entries, traded_coins
 from liq_provider.config.measuring import windows_of
 from liq_provider.measure.readiness import Readiness
-from tests.sidecar.test_settling import SETTINGS, Store
+from tests.sidecar.test_settle_minute import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0
 
 NOW = T0 + MINUTE + 3_000

@@ -13,7 +13,7 @@ from liq_provider.commands.status import _elsewhere, _print_readiness, _print_si
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.readiness import READY, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
-from tests.sidecar.test_settling import Store
+from tests.sidecar.test_settle_minute import Store
 
 NOW = 1_795_350_000_000
 

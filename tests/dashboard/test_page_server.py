@@ -18,7 +18,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.page_server import Dashboard
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.running_minute import Running, RunningMinute
-from tests.sidecar.test_settling import SETTINGS, Store, cascade
+from tests.sidecar.test_settle_minute import SETTINGS, Store, cascade
 from tests.sidecars import until
 from tests.store.helpers import MINUTE, T0
 

@@ -7,7 +7,7 @@ import pytest
 from liq_provider.dashboard import recent_sums as module
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums
-from tests.sidecar.test_settling import Store
+from tests.sidecar.test_settle_minute import Store
 from tests.store.helpers import MINUTE, T0
 
 LENGTHS = (5, 10, 60, 240, 1_440)

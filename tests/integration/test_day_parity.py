@@ -32,8 +32,8 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.sidecar.pair_names import PairNames
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.prices import PriceLeg

@@ -8,7 +8,7 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet, set_key
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 
 NOW = 1_795_350_000_000
 

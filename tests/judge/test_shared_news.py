@@ -13,7 +13,7 @@ import pytest
 from liq_provider.config.sections import NewsSettings
 from liq_provider.judge.shared_news import SharedNews
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.judge.facts import NOW

@@ -14,7 +14,7 @@ from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Settled
 from liq_provider.measure.waves import Strength, Thresholds, signs, strengths, wave_starts
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

@@ -12,7 +12,7 @@ from liq_provider.config.sections import NewsSettings
 from liq_provider.errors import StoreBusy
 from liq_provider.news.allowance import OVER, UNKNOWN, Allowance
 from liq_provider.store.database import open_engine
-from liq_provider.store.spending import Spending, spent, take_call
+from liq_provider.store.news_spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 
 DAY_MS = 86_400_000

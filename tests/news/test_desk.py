@@ -17,10 +17,10 @@ from liq_provider.config.sections import NewsSettings
 from liq_provider.errors import StoreBusy
 from liq_provider.news.allowance import Allowance
 from liq_provider.news.desk import NewsDesk
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 from liq_provider.news.spelling import spelling_of
 from liq_provider.store.database import open_engine
-from liq_provider.store.spending import Spending, take_call
+from liq_provider.store.news_spending import Spending, take_call
 from liq_provider.store.writer import Writer
 
 KEY = "brave-planted-key"

@@ -31,8 +31,8 @@ from tests.plot.helpers import (
     liquidations,
     trades,
 )
-from tests.sidecar.test_settling import SETTINGS as LIVE
-from tests.sidecar.test_settling import Store, cascade
+from tests.sidecar.test_settle_minute import SETTINGS as LIVE
+from tests.sidecar.test_settle_minute import Store, cascade
 from tests.store.helpers import T0, incoming
 
 NO_CANDLES = Candles.of_rows([])

@@ -20,12 +20,12 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import ANY_COIN, Doubts
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.sidecar.minute_loop import MinuteLoop
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
+from liq_provider.sidecar.settling_schedule import MinuteLoop
 from liq_provider.store import schema
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.database import open_engine
-from liq_provider.store.order_rows import identity
+from liq_provider.store.liquidation_rows import identity
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 

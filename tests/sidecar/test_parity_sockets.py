@@ -16,7 +16,7 @@ from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.world import World

@@ -12,7 +12,7 @@ from liq_provider.core.markets import Market
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import FeedFacts, ReadinessReport
 from liq_provider.store.readiness_facts import Assessed, assess, windows_for
-from tests.sidecar.test_settling import SETTINGS, Store
+from tests.sidecar.test_settle_minute import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0
 
 HEARD = {"bybit": FeedFacts(heard_ms=0)}

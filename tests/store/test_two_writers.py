@@ -15,7 +15,7 @@ from liq_provider.errors import StoreBusy
 from liq_provider.store import schema
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
-from liq_provider.store.order_rows import identity
+from liq_provider.store.liquidation_rows import identity
 from liq_provider.store.reader import Reader
 from liq_provider.store.rebooking import _minutes_query
 from liq_provider.store.writer import Writer

@@ -14,7 +14,7 @@ from liq_provider.config.address import check_url
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.history.formats import FORMATS
+from liq_provider.history.order_formats import FORMATS
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.played import Played
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
@@ -39,7 +39,7 @@ def test_each_file_of_the_package_is_a_venue_of_its_name_or_none() -> None:
 
 # Freqtrade's own exchange in demos, whose whole REST is played, and what it is called by default.
 _NAMED_ELSEWHERE = {
-    *(f"simulator/{name}.py" for name in ("listing", "quotes", "rest_binance", "urls")),
+    *(f"simulator/{name}.py" for name in ("binance_listing", "quotes", "rest_binance", "urls")),
     "commands/common.py",
 }
 

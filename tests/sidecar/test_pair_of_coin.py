@@ -2,7 +2,7 @@
 
 import pytest
 
-from liq_provider.sidecar.pair_names import PairNames, pair_of
+from liq_provider.sidecar.pair_of_coin import PairNames, pair_of
 
 
 def test_who_was_given_the_names_sees_those_of_the_newest_list() -> None:

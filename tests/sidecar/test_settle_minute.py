@@ -12,8 +12,8 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.minute_results import Settled
-from liq_provider.sidecar.pair_names import PairNames
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

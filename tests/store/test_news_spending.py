@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from liq_provider.store.spending import Spending, spent, take_call
+from liq_provider.store.news_spending import Spending, spent, take_call
 from liq_provider.store.writer import Writer
 
 DAY = 20_000

@@ -11,7 +11,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreError
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.settling import Settler
+from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.sidecar.venue_feeds import VenueFeed
 
 logger = logging.getLogger(__name__)

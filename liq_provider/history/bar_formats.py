@@ -19,7 +19,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.lines import csv_rows, json_of
-from liq_provider.store.order_rows import Row
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.venues.fields import milliseconds
 
 _TIMES = ("time", "timestamp", "t", "date")

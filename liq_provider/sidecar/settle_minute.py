@@ -11,7 +11,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.minute_results import Anomaly, Settled, anomaly, feature_row, wave_row
-from liq_provider.sidecar.pair_names import PairNames, pair_of
+from liq_provider.sidecar.pair_of_coin import PairNames, pair_of
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -9,7 +9,7 @@ import pytest
 
 from liq_provider.cli import main
 from liq_provider.errors import ImportRefused
-from liq_provider.history.bars import BarFile, read_bars
+from liq_provider.history.bar_formats import BarFile, read_bars
 from liq_provider.history.recognise import recognise
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams

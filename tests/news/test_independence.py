@@ -4,9 +4,9 @@ import pytest
 
 from liq_provider.news.desk import NewsSet, set_key
 from liq_provider.news.feed_process import Story
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
+from liq_provider.news.independence import independent, origins, registered_domain
 from liq_provider.news.rss import _entry
-from liq_provider.news.sources import independent, origins, registered_domain
 
 
 def story(title: str, *places: str, summary: str = "", source: str = "wire") -> NewsItem:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from liq_provider.sidecar import waiting_orders
-from liq_provider.sidecar.waiting_orders import WaitingOrders
+from liq_provider.sidecar import waiting_liquidations
+from liq_provider.sidecar.waiting_liquidations import WaitingOrders
 from liq_provider.store.booking import Incoming
 from tests.store.helpers import T0, incoming
 
@@ -106,7 +106,7 @@ def test_a_copy_of_an_earlier_call_says_nothing_of_a_later_one() -> None:
 def test_another_store_is_given_what_the_old_one_took_lately_and_no_more_than_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(waiting_orders, "_MOST_RECENT", 4)
+    monkeypatch.setattr(waiting_liquidations, "_MOST_RECENT", 4)
     memory = WaitingOrders(3)
     memory.remember(some(2), 0.0)
     memory.remember(some(3, first=2), 100.0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liq_provider.store.refusals import news_against, refuses
+from liq_provider.store.vetoes import news_against, refuses
 
 
 def row(news: str, judge: str, failure: str | None = None) -> dict[str, Any]:

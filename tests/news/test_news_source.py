@@ -17,8 +17,8 @@ from liq_provider.config.sections import NEWS_SOURCES, NewsSettings
 from liq_provider.core.plugins import NEWS
 from liq_provider.news.allowance import Allowance
 from liq_provider.news.desk import NewsDesk
-from liq_provider.news.provider import source_of
-from liq_provider.store.spending import Spending
+from liq_provider.news.news_source import source_of
+from liq_provider.store.news_spending import Spending
 from tests.plugins import documented, install
 
 pytestmark = pytest.mark.processes

@@ -15,8 +15,8 @@ from liq_provider.config.sections import NewsSettings
 from liq_provider.core import keys, plugins
 from liq_provider.core.plaintext import plain
 from liq_provider.news.brave import Brave
+from liq_provider.news.headline import Entry, NewsItem
 from liq_provider.news.http import NewsError
-from liq_provider.news.item import Entry, NewsItem
 from liq_provider.news.rss import Rss
 from liq_provider.news.spelling import Spelling
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from itertools import combinations
 from urllib.parse import urlsplit
 
-from liq_provider.news.item import NewsItem
+from liq_provider.news.headline import NewsItem
 
 # Below a country's code these are no names of anybody: example.co.uk, example.com.br.
 _SHARED = frozenset("ac co com edu gob gov gv ltd mil ne net nom or org plc sch".split())
