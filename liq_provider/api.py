@@ -61,8 +61,8 @@ _HOMES = {
     "judge.matrix": ("Action", "Confidence", "News"),
     "measure.waves": ("Strength",),
     "news.http": ("NewsError",),
-    "news.item": ("Entry",),
-    "news.provider": ("NewsSource",),
+    "news.headline": ("Entry",),
+    "news.news_source": ("NewsSource",),
     "news.spelling": ("Spelling",),
 }
 _HOME = {name: f"liq_provider.{module}" for module, names in _HOMES.items() for name in names}
