@@ -10,7 +10,7 @@ from aiohttp import web
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.added import AddedJudge
+from liq_provider.judge.added_judges import AddedJudge
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.questions import Questions

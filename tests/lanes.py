@@ -97,7 +97,7 @@ WAITING = (
     "tests/simulator/test_faults.py",
     "tests/simulator/test_live.py",
     "tests/bot/test_background.py",
-    "tests/bot/test_watch.py",
+    "tests/bot/test_sidecar_keeper.py",
     "tests/dashboard/test_board.py",
     "tests/sidecar/test_service_readiness.py",
 )

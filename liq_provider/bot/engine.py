@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
+from liq_provider.bot.backtest_coverage import KnownCandles, candles_tested
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
 from liq_provider.bot.dealings import Dealings
-from liq_provider.bot.known import KnownCandles, candles_tested
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.window_choices import CONFIGURED

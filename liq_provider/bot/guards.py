@@ -7,9 +7,9 @@ from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.ranking import Candidate, rank, wave_of
 from liq_provider.bot.source import LiveSource
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
+from liq_provider.judge.bot_gates import TROUBLES, Standing
 from liq_provider.judge.decision_story import OF_JUDGEMENT, DecisionStory
-from liq_provider.judge.standing import TROUBLES, Standing
 
 
 def deny_live(engine: Engine, book: Book, pair: str, is_short: bool, now_ms: int) -> str | None:
@@ -52,7 +52,7 @@ def live_standing(
 
 
 def troubles(engine: Engine, now_ms: int) -> dict[str, str | None]:
-    """:return: what keeps all entries back, by gate, see ``standing.TROUBLES``"""
+    """:return: what keeps all entries back, by gate, see ``bot_gates.TROUBLES``"""
     assert isinstance(engine.source, LiveSource)
     # The loop's own snapshot is what was decided on; a newer one may know better.
     newest = engine.source.look().troubles(now_ms, engine.settings)

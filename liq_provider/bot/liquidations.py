@@ -16,9 +16,9 @@ from freqtrade.exchange import timeframe_to_msecs
 
 from liq_provider.bot.checks import check_columns
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
-from liq_provider.bot.watch import SidecarWatch
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import UsageError

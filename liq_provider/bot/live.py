@@ -12,12 +12,12 @@ from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
-from liq_provider.bot.readying import ReadyNotices
+from liq_provider.bot.readiness_notices import ReadyNotices
+from liq_provider.bot.rules_of_bots import REFUSALS, TOLD, Refusal, in_force_of
+from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
-from liq_provider.bot.watch import SidecarWatch
-from liq_provider.bot.whose_rules import REFUSALS, TOLD, Refusal, in_force_of
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, plain_or_code, with_tail
 from liq_provider.bot.ranking import Wave, wave_of
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.bot.wave_words import wave_words
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import DAY_MS

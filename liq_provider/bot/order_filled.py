@@ -16,7 +16,7 @@ from liq_provider.bot.messages import Message, code, with_tail
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.ranking import wave_of
 from liq_provider.bot.stops import StopRules, stops
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.bot.wave_words import wave_words
 from liq_provider.judge.decisions import Decisions
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from freqtrade.strategy import DecimalParameter
 
+from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.bot.stops import StopRules
-from liq_provider.bot.whose_rules import rules_from
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError

@@ -4,7 +4,7 @@ from typing import Any
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.stops import StopRules, Stops, as_freqtrade, crossed, stops
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.plaintext import plain
 from liq_provider.judge.decision_story import enter_words
 from liq_provider.judge.matrix import NEWS_CODES

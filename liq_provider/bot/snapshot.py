@@ -54,7 +54,7 @@ class Snapshot:
         return next(filter(None, self.troubles(now_ms, settings).values()), None)
 
     def troubles(self, now_ms: int, settings: Settings) -> dict[str, str | None]:
-        """:return: the same by gate, see ``standing.TROUBLES``"""
+        """:return: the same by gate, see ``bot_gates.TROUBLES``"""
         return {
             "store": self._store_problem(),
             "clock": self.clock or self._skew_problem(settings),

@@ -9,12 +9,12 @@ from freqtrade.enums import RunMode
 from freqtrade.exchange import timeframe_to_msecs
 
 from liq_provider.bot.autostart import Autostart, sidecar_config
+from liq_provider.bot.backtest_coverage import CoverageReport
 from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.known import CoverageReport
 from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.sidecar_keeper import Place, SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
-from liq_provider.bot.watch import Place, SidecarWatch
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable

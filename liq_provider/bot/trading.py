@@ -20,7 +20,7 @@ from liq_provider.bot.parameters import rules_of, stop_rules_of, take_settings, 
 from liq_provider.bot.plots import annotations, with_indicators
 from liq_provider.bot.start import start
 from liq_provider.bot.stops import as_freqtrade
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,14 @@
 import argparse
 from pathlib import Path
 
-from liq_provider.commands.common import Context, context_of, pair_of, parse_time, writer_of
-from liq_provider.commands.progress import file_progress
+from liq_provider.commands.support.context import (
+    Context,
+    context_of,
+    pair_of,
+    parse_time,
+    writer_of,
+)
+from liq_provider.commands.support.progress import file_progress
 from liq_provider.config import simulated_marks
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import FOREVER_MS

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from liq_provider.commands.common import context_of
+from liq_provider.commands.support.context import context_of
 from liq_provider.errors import UsageError
 
 

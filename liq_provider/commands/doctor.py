@@ -9,11 +9,11 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
-from liq_provider.bot.whose_rules import rules_from
-from liq_provider.commands.apiserver import api_remarks
-from liq_provider.commands.common import Context, context_of, show_time
-from liq_provider.commands.diskroom import disk_remark
+from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.commands.status import collect
+from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.commands.support.context import Context, context_of, show_time
+from liq_provider.commands.support.disk_room import disk_remark
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.bot.snapshot import Snapshot
-from liq_provider.commands.common import (
+from liq_provider.commands.support.context import (
     Context,
     context_of,
     known_coin,
@@ -19,7 +19,7 @@ from liq_provider.commands.common import (
     show_time,
     tell_mark,
 )
-from liq_provider.commands.rules import rules_in_force, timeframe_word
+from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.arrays import FloatArray
@@ -28,11 +28,11 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
+from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
-from liq_provider.judge.explanation import HISTORY_CANDLES
-from liq_provider.judge.explanation import explain as explain_decision
-from liq_provider.judge.in_force import InForce
-from liq_provider.judge.standing import Standing
+from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.story_from_store import HISTORY_CANDLES
+from liq_provider.judge.story_from_store import explain as explain_decision
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}

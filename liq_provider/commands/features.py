@@ -7,7 +7,13 @@ import math
 import sys
 from typing import Any
 
-from liq_provider.commands.common import context_of, known_coin, parse_time, show_time, tell_mark
+from liq_provider.commands.support.context import (
+    context_of,
+    known_coin,
+    parse_time,
+    show_time,
+    tell_mark,
+)
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.simulated_marks import within
 from liq_provider.core.durations import MINUTE_MS

@@ -11,7 +11,7 @@ import requests
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.archive import import_exports
-from liq_provider.commands.common import (
+from liq_provider.commands.support.context import (
     context_of,
     one_of,
     pair_of,
@@ -19,7 +19,7 @@ from liq_provider.commands.common import (
     show_time,
     writer_of,
 )
-from liq_provider.commands.progress import file_progress
+from liq_provider.commands.support.progress import file_progress
 from liq_provider.config import simulated_marks
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair

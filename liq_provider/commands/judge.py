@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from liq_provider.commands.common import (
+from liq_provider.commands.explain import candles_of
+from liq_provider.commands.support.context import (
     Context,
     coin_of,
     context_of,
@@ -14,7 +15,6 @@ from liq_provider.commands.common import (
     past_minute,
     show_time,
 )
-from liq_provider.commands.explain import candles_of
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle_columns import closes
@@ -23,10 +23,10 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.errors import UsageError
 from liq_provider.judge import prompt
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
+from liq_provider.judge.wave_facts import make_facts
 from liq_provider.measure.minute_results import anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
 from liq_provider.news.headline import NewsItem
@@ -142,7 +142,7 @@ def _print_sources(context: Context, items: Sequence[NewsItem]) -> None:
 
 async def _ask(
     context: Context, facts: Facts, candles: FloatArray, news: NewsSet
-) -> tuple[dict[str, Any], Judgement]:
+) -> tuple[dict[str, Any], GuardedAnswer]:
     calls: list[dict[str, Any]] = []
 
     async def keep(row: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liq_provider.commands.common import (
+from liq_provider.commands.support.context import (
     Context,
     context_of,
     known_coin,
@@ -12,7 +12,7 @@ from liq_provider.commands.common import (
     parse_time,
     show_time,
 )
-from liq_provider.commands.rules import rules_in_force
+from liq_provider.commands.support.rules_for_commands import rules_in_force
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import minute_of

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from liq_provider.bot.autostart import sidecar_config
-from liq_provider.commands.common import Context, context_of
+from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core import private_files
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError

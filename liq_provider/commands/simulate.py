@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from liq_provider.commands.common import one_of
+from liq_provider.commands.support.context import one_of
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import UsageError
 from liq_provider.history.bad_row import BadRow

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import Context, context_of, show_time
-from liq_provider.commands.entries import alive, entries, traded_coins
+from liq_provider.commands.support.context import Context, context_of, show_time
+from liq_provider.commands.support.entries import alive, entries, traded_coins
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from liq_provider.commands.common import Context, context_of
+from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import UsageError

@@ -11,7 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from liq_provider.commands.common import context_of, pair_of, parse_time, show_time, tell_mark
+from liq_provider.commands.support.context import (
+    context_of,
+    pair_of,
+    parse_time,
+    show_time,
+    tell_mark,
+)
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair

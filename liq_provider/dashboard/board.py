@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
+from liq_provider.bot.rules_of_bots import Refusal, in_force_now, refusals_of
 from liq_provider.bot.snapshot import Snapshot
-from liq_provider.bot.whose_rules import Refusal, in_force_now, refusals_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_here, mark, within
@@ -28,7 +28,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.errors import LiqError
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.readiness_facts import told as feeds_told

@@ -13,7 +13,7 @@ from liq_provider.core.durations import HOUR_MS
 from liq_provider.dashboard.account import Account
 from liq_provider.errors import UsageError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.plot.records import Candles, TradeRecord
 from liq_provider.store.reader import Reader
 

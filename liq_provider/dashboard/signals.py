@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from liq_provider.bot.whose_rules import Refusal
+from liq_provider.bot.rules_of_bots import Refusal
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.decision_story import DecisionStory
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.verdict_story import read_story
 
 _SHOWN = (

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from liq_provider.core.arrays import FloatArray
-from liq_provider.judge import figures, prompt
+from liq_provider.judge import invented_figures, prompt
 from liq_provider.judge.guard import Guarded, Opinion, guard
 from liq_provider.judge.matrix import News, decide
-from liq_provider.judge.rules import liq_note, news_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts
+from liq_provider.judge.wave_facts import liq_note, news_note, reason_note, trend_note
 from liq_provider.news.desk import NewsSet
 
 
@@ -79,4 +79,4 @@ def capped(opinion: Opinion, case: Case) -> Guarded:
         uncarried=news.uncarried,
     )
     told = prompt.data(case.facts, case.candles, case.timeframe, news, case.asked_ms)
-    return figures.measured(guarded, case.facts, told)
+    return invented_figures.measured(guarded, case.facts, told)

@@ -7,8 +7,8 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle_columns import closes
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.rules import make_facts
 from liq_provider.judge.verdict import Facts
+from liq_provider.judge.wave_facts import make_facts
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 

@@ -20,7 +20,7 @@ from liq_provider.config.tls import trusted
 from liq_provider.core import keys
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.endpoint import OPENAI_URL, key_for
+from liq_provider.judge.model_http import OPENAI_URL, key_for
 
 DEADLINE_S = 8.0
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge import prompt
-from liq_provider.judge.answer import parse
 from liq_provider.judge.budget import Budget, Reserved
-from liq_provider.judge.call import Call
 from liq_provider.judge.case import Case
-from liq_provider.judge.endpoint import ModelEndpoint
 from liq_provider.judge.guard import Opinion
+from liq_provider.judge.model_answer import parse
+from liq_provider.judge.model_http import ModelEndpoint
+from liq_provider.judge.question_record import Call
 
 
 class Chat:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from liq_provider.judge.bot_gates import OF_BOT
 from liq_provider.judge.matrix import Action, Confidence
-from liq_provider.judge.standing import OF_BOT
 
 OF_WAVE = (
     *("candle", "coverage", "baseline", "activity", "count", "size"),

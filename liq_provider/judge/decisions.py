@@ -25,7 +25,7 @@ from liq_provider.judge.matrix import (
     actions,
     entry_levels,
 )
-from liq_provider.judge.rules import JUDGE
+from liq_provider.judge.matrix_judge import JUDGE
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs

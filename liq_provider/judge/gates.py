@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.bot_gates import OF_BOT, Standing
 from liq_provider.judge.decision_story import OF_WAVE, DecisionGate, DecisionStory
 from liq_provider.judge.decisions import Decisions, VerdictMode
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import ACTIONS, NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.matrix import decide as matrix_cell
-from liq_provider.judge.rules import UNJUDGED
-from liq_provider.judge.standing import OF_BOT, Standing
+from liq_provider.judge.matrix_judge import UNJUDGED
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.wave_evidence import WaveEvidence
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import Score, score_words

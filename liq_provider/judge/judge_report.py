@@ -3,7 +3,7 @@
 from typing import Any
 
 from liq_provider.config.simulated_marks import is_stand_in
-from liq_provider.judge.added import AddedJudge
+from liq_provider.judge.added_judges import AddedJudge
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.news.desk import NewsDesk

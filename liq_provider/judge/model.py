@@ -17,16 +17,16 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.core.keys import redact
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
-from liq_provider.judge import figures, prompt
+from liq_provider.judge import invented_figures, prompt
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
-from liq_provider.judge.call import Call
 from liq_provider.judge.case import Case, capped
 from liq_provider.judge.chat import Chat, begun
-from liq_provider.judge.endpoint import ModelEndpoint
 from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded
-from liq_provider.judge.judgement import Judgement, heard, written
+from liq_provider.judge.guarded_answer import GuardedAnswer, heard, written
+from liq_provider.judge.model_http import ModelEndpoint
+from liq_provider.judge.question_record import Call
 from liq_provider.judge.shared_asking import SharedAsking, question_of
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
@@ -136,7 +136,7 @@ class ModelJudge:
         until_ms: int | None = None,
         *,
         early: bool = False,
-    ) -> Judgement:
+    ) -> GuardedAnswer:
         """
         :param until_ms: what has not been asked by then is not asked any more
         :param early: the minute that it is about is not settled yet
@@ -151,11 +151,11 @@ class ModelJudge:
         news: NewsSet,
         until_ms: int | None,
         early: bool,
-    ) -> Judgement:
+    ) -> GuardedAnswer:
         self.stats.asked += 1
         question = question_of(facts, news.key, self.name, early=early)
         try:
-            judgement = await self._once(question, facts, candles, news, until_ms)
+            answer = await self._once(question, facts, candles, news, until_ms)
         except ModelFailure as failure:
             if failure.kind == AGAINST_BEFORE:
                 raise  # the model is well
@@ -168,8 +168,8 @@ class ModelJudge:
             logger.info("The model (%s) answers again", self.name)
         self.stats.unavailable = None
         self.stats.answered += 1
-        self.stats.guard_changes += len(judgement.guarded.changes)
-        return judgement
+        self.stats.guard_changes += len(answer.guarded.changes)
+        return answer
 
     async def _once(
         self,
@@ -178,12 +178,12 @@ class ModelJudge:
         candles: FloatArray,
         news: NewsSet,
         until_ms: int | None,
-    ) -> Judgement:
+    ) -> GuardedAnswer:
         """Ask, or wait for what another sidecar hears that asks the same."""
         while True:
             async with self._slots:
                 answer = await self._ask(question, facts, candles, news, until_ms)
-            if isinstance(answer, Judgement):
+            if isinstance(answer, GuardedAnswer):
                 return answer
             # Not in a slot: what others ask must not keep this one from asking.
             if answer.kind != "asked" or self._shared is None:
@@ -199,7 +199,7 @@ class ModelJudge:
         candles: FloatArray,
         news: NewsSet,
         until_ms: int | None,
-    ) -> Judgement | Claim:
+    ) -> GuardedAnswer | Claim:
         # Made here, after waiting for a slot: the news has the age that it has now.
         case = Case(facts, candles, self._timeframe, news, self._now_ms())
         call, guarded = begun(case), None
@@ -209,7 +209,9 @@ class ModelJudge:
                 return others
             assert self._chat is not None
             guarded = capped(await self._chat.opinion(case, call), case)
-            self.stats.notes_replaced += sum(figures.REPLACED in c for c in guarded.changes)
+            self.stats.notes_replaced += sum(
+                invented_figures.REPLACED in c for c in guarded.changes
+            )
         except ModelFailure as failure:
             call.outcome, call.detail = failure.kind, failure.detail
             self._blame(failure, call)
@@ -224,7 +226,7 @@ class ModelJudge:
         self.breaker.succeeded()
         await self._record(call, question, guarded)
         cutoff = self._settings.knowledge_cutoff
-        return Judgement(facts, guarded, news.key, call.call_id, cutoff)
+        return GuardedAnswer(facts, guarded, news.key, call.call_id, cutoff)
 
     async def _take(self, call: Call, question: Question, until_ms: int | None) -> Claim | None:
         """

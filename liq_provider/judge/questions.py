@@ -14,8 +14,8 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.added import AddedJudge
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.added_judges import AddedJudge
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
 from liq_provider.judge.wave_records import AskedQuestion, WaveRecord, may_veto, state_of
@@ -50,7 +50,7 @@ class Questions:
         self.model = model
         self.early = EarlyStats()
         self._now_ms = now_ms
-        self._running: set[asyncio.Task[Judgement]] = set()
+        self._running: set[asyncio.Task[GuardedAnswer]] = set()
         self._rate = Rate(model.ahead_per_minute, MINUTE_MS)
 
     def room(self) -> int:
@@ -79,7 +79,7 @@ class Questions:
         candles: FloatArray,
         news: NewsSet,
         until_ms: int | None = None,
-    ) -> Judgement:
+    ) -> GuardedAnswer:
         """
         :param facts: of a settled minute
         :param until_ms: later than this nobody can use the answer
@@ -90,14 +90,14 @@ class Questions:
         known = record.questions.get((facts.symbol, state_of(facts, news)))
         if known is not None and not known.useless and known.close_ms == facts.close_ms:
             try:
-                judgement = await asyncio.shield(known.answer)
+                answer = await asyncio.shield(known.answer)
             except ModelFailure as failure:
                 if may_veto(failure):
                     raise
                 # Asked once more, as if it had failed before.
             else:
                 self.early.used += 1
-                return judgement
+                return answer
         return await asyncio.shield(self._ask(record, facts, candles, news, until_ms).answer)
 
     async def close(self) -> None:
@@ -124,7 +124,7 @@ class Questions:
         record.questions[facts.symbol, state_of(facts, news)] = asked
         return asked
 
-    def _ended(self, task: "asyncio.Task[Judgement]") -> None:
+    def _ended(self, task: "asyncio.Task[GuardedAnswer]") -> None:
         self._running.discard(task)
         # Nobody may be waiting for it; the failure is counted by the model judge.
         if not task.cancelled():

@@ -14,7 +14,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.added import AddedJudge
+from liq_provider.judge.added_judges import AddedJudge
 from liq_provider.judge.budget import Spent
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.judge_report import judge_report

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from liq_provider.core.arrays import IntArray
+from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import NAMES, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import NOT_KEPT, tell
-from liq_provider.judge.in_force import InForce
-from liq_provider.judge.standing import Standing
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
 from liq_provider.measure.minute_grid import FeatureParams

@@ -10,8 +10,8 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.early_look import EarlyLook
+from liq_provider.judge.matrix_judge import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.questions import Questions
-from liq_provider.judge.rules import JUDGE, judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_records import (

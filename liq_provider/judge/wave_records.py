@@ -37,9 +37,9 @@ from typing import Any
 
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News, decide
-from liq_provider.judge.rules import JUDGE, is_model
+from liq_provider.judge.matrix_judge import JUDGE, is_model
 from liq_provider.judge.verdict import Facts, Verdict, aligned_of
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.waves import Strength
@@ -78,7 +78,7 @@ class AskedQuestion:
     """
 
     close_ms: int
-    answer: "asyncio.Task[Judgement]"
+    answer: "asyncio.Task[GuardedAnswer]"
 
     @property
     def useless(self) -> bool:

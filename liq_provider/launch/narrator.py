@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from liq_provider.bot.whose_rules import in_force_now
-from liq_provider.commands.entries import entries, listed_pairs
+from liq_provider.bot.rules_of_bots import in_force_now
+from liq_provider.commands.support.entries import entries, listed_pairs
 from liq_provider.config.measuring import floor_of
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
@@ -25,7 +25,7 @@ from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.scales import score_words

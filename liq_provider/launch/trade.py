@@ -10,7 +10,7 @@ from freqtrade.constants import DEFAULT_DB_DRYRUN_URL
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from liq_provider.commands.common import read_config
+from liq_provider.commands.support.context import read_config
 from liq_provider.config.settings import load_settings, resolve_store
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
@@ -19,7 +19,7 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import MinuteGrid

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from liq_provider.config.settings import Settings
-from liq_provider.judge.rules import is_model
+from liq_provider.judge.matrix_judge import is_model
 from liq_provider.study.recorded_verdicts import Recorded
 
 

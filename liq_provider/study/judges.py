@@ -30,9 +30,9 @@ from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.judge import matrix
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
-from liq_provider.judge.rules import is_model
+from liq_provider.judge.matrix_judge import is_model
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
 from liq_provider.store.verdict_minutes import spans_of

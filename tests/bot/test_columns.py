@@ -16,7 +16,7 @@ from liq_provider.bot.columns import (
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.minute_grid import FeatureParams
 from tests.bot.helpers import at, feature_rows, rules, trend

@@ -19,8 +19,8 @@ from liq_provider.bot import snapshot
 from liq_provider.bot import source as source_module
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
+from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import LiveSource, reader_in_background
-from liq_provider.bot.watch import SidecarWatch
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.reader import Reader

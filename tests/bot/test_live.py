@@ -13,8 +13,8 @@ from liq_provider.bot.autostart import Autostart, sidecar_config
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
-from liq_provider.bot.watch import SidecarWatch
-from liq_provider.bot.whose_rules import in_force_now
+from liq_provider.bot.rules_of_bots import in_force_now
+from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market

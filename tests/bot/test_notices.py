@@ -8,10 +8,10 @@ import pytest
 
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.notices import Notices
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.config.sections import MessageSettings
+from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
-from liq_provider.judge.standing import Standing
 from tests.bot.helpers import Store, at, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, Bot, pair, wave

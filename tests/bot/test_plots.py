@@ -13,7 +13,7 @@ from freqtrade.plot.plotting import generate_candlestick_graph
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
 from liq_provider.bot.source import HistorySource
-from liq_provider.bot.story import story_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import FeatureRows
 from tests.bot.helpers import feature_rows, rules, settings, verdict

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import Finding, _model
+from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import load_settings
 from liq_provider.judge import catalogue
 from liq_provider.judge.catalogue import Remark

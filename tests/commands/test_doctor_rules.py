@@ -7,8 +7,8 @@ from typing import Any
 
 from freqtrade.configuration.load_config import load_config_file
 
-from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import Finding, examine
+from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.whose_rules import TOLD, in_force_of
+from liq_provider.bot.rules_of_bots import TOLD, in_force_of
 from liq_provider.cli import main
 from liq_provider.commands import explain as module
 from liq_provider.config.settings import Settings
@@ -16,7 +16,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.private_files import replace_text
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.config.test_parameter_file import strategy
-from tests.judge.test_explanation import FALLING, Scene
+from tests.judge.test_story_from_store import FALLING, Scene
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from liq_provider.cli import main
-from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import _store
+from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import Settings, resolve_store
 from tests.commands.test_history import import_, recording
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from liq_provider.cli import main
-from liq_provider.commands.common import context_of, parse_time
 from liq_provider.commands.doctor import _store
+from liq_provider.commands.support.context import context_of, parse_time
 from liq_provider.errors import UsageError
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer

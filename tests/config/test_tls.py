@@ -5,7 +5,7 @@ import pytest
 
 from liq_provider.config import tls
 from liq_provider.config.sections import LlmSettings
-from liq_provider.judge.endpoint import ModelEndpoint
+from liq_provider.judge.model_http import ModelEndpoint
 
 
 def test_a_second_judge_does_not_read_the_certificates_again(

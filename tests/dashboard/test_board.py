@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.bot_gates import OF_BOT, TROUBLES, Standing
 from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, Decisions, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence, News
-from liq_provider.judge.standing import OF_BOT, TROUBLES, Standing
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
 from tests.bot.helpers import at, feature_rows, settings, verdict

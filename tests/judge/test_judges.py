@@ -18,7 +18,7 @@ from liq_provider.config.settings import Settings, load_settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.plugins import JUDGES
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.added import AddedJudge
+from liq_provider.judge.added_judges import AddedJudge
 from liq_provider.judge.case import Case, Judge, MatrixJudge, capped
 from liq_provider.judge.chat import Chat
 from liq_provider.judge.matrix import Action, Confidence, News, decide

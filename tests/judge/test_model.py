@@ -9,7 +9,7 @@ from aiohttp import web
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.model import ModelJudge
 from liq_provider.news.desk import NOT_ASKED
@@ -30,12 +30,12 @@ class ModelRig:
         self.calls.append(row)
 
 
-async def ask(handler: Handler, **llm: Any) -> tuple[Judgement | str, dict[str, Any], StandIn]:
-    """:return: the judgement or the failure's kind, the record, and the server"""
+async def ask(handler: Handler, **llm: Any) -> tuple[GuardedAnswer | str, dict[str, Any], StandIn]:
+    """:return: the answer or the failure's kind, the record, and the server"""
     async with StandIn(handler=handler) as server:
         rig = ModelRig(server, **llm)
         try:
-            found: Judgement | str = await rig.judge.judge(facts(), CANDLES, news("BTC falls"))
+            found: GuardedAnswer | str = await rig.judge.judge(facts(), CANDLES, news("BTC falls"))
         except ModelFailure as failure:
             found = failure.kind
         await rig.judge.close()
@@ -85,9 +85,9 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-async def test_a_good_answer_is_a_judgement_on_record() -> None:
+async def test_a_good_answer_is_on_record() -> None:
     found, call, server = await ask(says(answer()), price_in_usd=1.0, price_out_usd=2.0)
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     said = found.guarded
     assert (said.news, said.action, said.confidence) == (
         News.SUPPORTS,
@@ -108,11 +108,11 @@ async def test_a_good_answer_is_a_judgement_on_record() -> None:
 
 async def test_what_the_user_says_that_the_model_knew_is_in_the_record() -> None:
     found, _, _ = await ask(says(answer()), knowledge_cutoff="2026-05-18")
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     inputs = json.loads(found.verdict(facts(), "m@v1", NOW, NOW + 1).row()["inputs"])
     assert inputs["knowledge_cutoff"] == "2026-05-18"
     found, _, _ = await ask(says(answer()))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     row = found.verdict(facts(), "m@v1", NOW, NOW + 1).row()
     assert "knowledge_cutoff" not in json.loads(row["inputs"])
 
@@ -154,7 +154,7 @@ async def test_a_useless_answer_is_a_failure(text: str, kind: str) -> None:
 @pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}\n```"])
 async def test_json_in_a_fence_is_read(fence: str) -> None:
     found, _, _ = await ask(says(fence.replace("{}", answer())))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
 
 
 async def test_an_answer_in_parts_is_read_without_its_thoughts() -> None:
@@ -162,7 +162,7 @@ async def test_an_answer_in_parts_is_read_without_its_thoughts() -> None:
         {"type": "thinking", "thinking": [{"type": "text", "text": answer(action="skip")}]},
         {"type": "text", "text": answer()},
     ]
-    assert isinstance((await ask(says(parts)))[0], Judgement)  # type: ignore[arg-type]
+    assert isinstance((await ask(says(parts)))[0], GuardedAnswer)  # type: ignore[arg-type]
 
 
 async def test_what_stands_in_the_servers_field_for_thoughts_is_no_answer() -> None:
@@ -171,14 +171,14 @@ async def test_what_stands_in_the_servers_field_for_thoughts_is_no_answer() -> N
 
 async def test_a_field_too_many_is_on_record() -> None:
     found, call, _ = await ask(says(answer(leverage=50)))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     assert found.guarded.changes == ("1 field(s) that nobody asked for ignored",)
     assert json.loads(call["answer"])["leverage"] == 50
 
 
 async def test_long_thoughts_do_not_push_the_answer_out_of_the_record() -> None:
     found, call, _ = await ask(says("<think>" + "hm " * 20_000 + "</think>" + answer()))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     assert call["answer"].endswith(answer()) and len(call["answer"]) < 21_000
 
 
@@ -196,14 +196,14 @@ async def test_refused_and_cut_off_answers_are_failures(handler: Handler, kind: 
 
 async def test_long_notes_are_cut_and_that_is_on_record() -> None:
     found, _, _ = await ask(says(answer(liq_note="<b>x</b> " * 200)))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     assert len(found.guarded.notes[0]) == 200 and "<" not in found.guarded.notes[0]
     assert "liq_note cleaned" in found.guarded.changes[0]
 
 
 async def test_a_short_retry_after_is_waited_for() -> None:
     found, call, _ = await ask(status(429, 1, {"Retry-After": "0.2"}))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     assert call["requests"] == 2
 
 
@@ -213,7 +213,7 @@ async def test_a_long_retry_after_is_not() -> None:
 
 
 async def test_server_errors_are_tried_again_twice() -> None:
-    assert isinstance((await ask(status(500, 1)))[0], Judgement)
+    assert isinstance((await ask(status(500, 1)))[0], GuardedAnswer)
     found, call, _ = await ask(status(500))
     assert (found, call["requests"], call["charged_tokens"]) == ("server error", 3, 0)
 
@@ -317,7 +317,7 @@ async def test_openai_itself_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_no_key_travels_unencrypted_to_another_machine() -> None:
-    from liq_provider.judge.endpoint import key_for
+    from liq_provider.judge.model_http import key_for
 
     assert key_for(LlmSettings(base_url="http://192.0.2.7/v1")) is None
     assert key_for(LlmSettings(base_url="https://192.0.2.7/v1")) == KEY

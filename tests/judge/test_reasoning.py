@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Budget
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.news.desk import NOT_ASKED
 from liq_provider.simulator.stand_in import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
@@ -28,7 +28,7 @@ def test_the_default_model_is_one_that_stays_and_does_not_reason() -> None:
 
 async def test_a_model_that_reasons_by_default_is_told_not_to() -> None:
     found, call, server = await ask(reasoning)
-    assert isinstance(found, Judgement) and call["outcome"] == "ok"
+    assert isinstance(found, GuardedAnswer) and call["outcome"] == "ok"
     body = server.requests[-1]
     assert (body["reasoning_effort"], body["temperature"]) == ("none", 0)
     assert body["max_completion_tokens"] == 600 and "max_tokens" not in body
@@ -36,7 +36,7 @@ async def test_a_model_that_reasons_by_default_is_told_not_to() -> None:
 
 async def test_one_that_is_to_reason_gets_room_for_it_and_no_temperature() -> None:
     found, _, server = await ask(reasoning, reasoning_effort="medium", reasoning_tokens=4_000)
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     body = server.requests[-1]
     assert (body["reasoning_effort"], body["max_completion_tokens"]) == ("medium", 4_600)
     assert not any("temperature" in sent for sent in server.requests)
@@ -78,7 +78,7 @@ async def test_a_model_that_cannot_stop_thinking_fails_with_the_key_named() -> N
     found, call, server = await ask(must_think)
     assert found == "too long" and "llm.reasoning_tokens" in call["detail"]
     assert call["requests"] == len(server.requests) == 4  # effort, temperature, limit, thoughts
-    assert isinstance((await ask(must_think, reasoning_tokens=4_000))[0], Judgement)
+    assert isinstance((await ask(must_think, reasoning_tokens=4_000))[0], GuardedAnswer)
 
 
 async def test_everything_can_be_given_up_in_one_question() -> None:
@@ -91,7 +91,7 @@ async def test_everything_can_be_given_up_in_one_question() -> None:
         return await says(answer())(request, body)
 
     found, call, _ = await ask(bare)
-    assert isinstance(found, Judgement) and call["requests"] == 6
+    assert isinstance(found, GuardedAnswer) and call["requests"] == 6
 
 
 async def test_thoughts_in_a_field_of_their_own_without_an_answer_are_named() -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from liq_provider.config.sections import LlmSettings
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Spent
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.shared_asking import SharedAsking
@@ -80,7 +80,7 @@ def two(tmp_path: Path) -> Iterator[TwoJudges]:
         writer.close()
 
 
-async def said(judge: ModelJudge, **changes: Any) -> Judgement | str:
+async def said(judge: ModelJudge, **changes: Any) -> GuardedAnswer | str:
     try:
         return await judge.judge(facts(**changes), CANDLES, NOT_ASKED)
     except ModelFailure as failure:
@@ -100,7 +100,7 @@ async def test_the_second_hears_what_the_first_was_answered(two: TwoJudges) -> N
         await two.close()
     assert len(server.requests) == 1
     one, other = both
-    assert isinstance(one, Judgement) and one == other == later
+    assert isinstance(one, GuardedAnswer) and one == other == later
     assert one.guarded.action is Action.ENTER
     assert {judge.report()["shared"] for judge in two.judges} == {0, 2} or {
         judge.report()["shared"] for judge in two.judges
@@ -136,7 +136,7 @@ async def test_who_cannot_ask_still_hears(two: TwoJudges, monkeypatch: pytest.Mo
         first, second = two.judge(server), two.judge(server, base_url=None)
         assert await said(second) == "no key"
         await said(first)
-        assert isinstance(await said(second), Judgement)
+        assert isinstance(await said(second), GuardedAnswer)
         await two.close()
     assert len(server.requests) == 1
 
@@ -145,7 +145,7 @@ async def test_a_refusal_of_one_key_leaves_the_question_to_the_other(two: TwoJud
     async with StandIn(handler=status(401)) as refusing, StandIn() as server:
         first, second = two.judge(refusing), two.judge(server)
         assert await said(first) == "key refused"
-        assert isinstance(await said(second), Judgement)
+        assert isinstance(await said(second), GuardedAnswer)
         await two.close()
 
 
@@ -177,7 +177,7 @@ async def test_a_question_that_was_given_up_is_the_others_to_ask(two: TwoJudges)
         asking = asyncio.create_task(said(first))
         await until(lambda: server.requests, "it is asked")
         asking.cancel()
-        assert isinstance(await said(second), Judgement)
+        assert isinstance(await said(second), GuardedAnswer)
         await two.close()
     assert {row["outcome"] for row in two.calls()} == {"cancelled", "ok"}
 
@@ -208,7 +208,7 @@ async def test_a_store_that_cannot_be_reached_leaves_each_to_itself(two: TwoJudg
             other.execute("BEGIN IMMEDIATE")
             found = [await said(judge, base_asset=f"C{n}") for n in range(3)]
             other.execute("ROLLBACK")
-        assert [isinstance(item, Judgement) for item in found] == [True, True, False]
+        assert [isinstance(item, GuardedAnswer) for item in found] == [True, True, False]
         assert found[2] == "over budget"
         assert [row["outcome"] for row in two.kept] == ["ok", "ok", "over budget"]
         # What the store was not told stays counted when it is back.
@@ -225,7 +225,7 @@ async def test_nothing_is_spent_while_nobody_knows_what_was_spent(two: TwoJudges
             assert await said(judge) == "over budget"
             other.execute("ROLLBACK")
         assert not server.requests
-        assert isinstance(await said(judge), Judgement)
+        assert isinstance(await said(judge), GuardedAnswer)
         await two.close()
 
 

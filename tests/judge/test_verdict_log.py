@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from liq_provider.errors import StoreBusy
-from liq_provider.judge.rules import judge_by_matrix
+from liq_provider.judge.matrix_judge import judge_by_matrix
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.store.database import open_engine

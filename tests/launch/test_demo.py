@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from liq_provider.commands.apiserver import api_remarks
+from liq_provider.commands.support.api_server import api_remarks
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, minute_of
 from liq_provider.launch import demo as launcher

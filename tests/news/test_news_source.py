@@ -196,7 +196,7 @@ LATE = "no answer in time"
 def source(body: str) -> str:
     return f"""
         import asyncio, sys, time
-        from liq_provider.news.item import Entry, NewsItem
+        from liq_provider.news.headline import Entry, NewsItem
 
         class Source:
             async def find(self, spelling):

@@ -13,7 +13,7 @@ DAY = 20_000
 ASKS = """
 import sys
 from liq_provider.store.database import open_engine
-from liq_provider.store.spending import take_call
+from liq_provider.store.news_spending import take_call
 engine = open_engine(sys.argv[1])
 print(sum(take_call(engine, "brave", 20_000, 60, 0.005)[0] for _ in range(50)))
 engine.dispose()

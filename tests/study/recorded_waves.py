@@ -14,7 +14,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.decisions import CandleTrend, Rules, decide
 from liq_provider.judge.guard import Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.rules import judge_by_matrix, unjudged
+from liq_provider.judge.matrix_judge import judge_by_matrix, unjudged
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength, direction_word

@@ -40,7 +40,7 @@ def test_each_file_of_the_package_is_a_venue_of_its_name_or_none() -> None:
 # Freqtrade's own exchange in demos, whose whole REST is played, and what it is called by default.
 _NAMED_ELSEWHERE = {
     *(f"simulator/{name}.py" for name in ("binance_listing", "quotes", "rest_binance", "urls")),
-    "commands/common.py",
+    "commands/support/context.py",
 }
 
 

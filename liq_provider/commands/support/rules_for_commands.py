@@ -2,12 +2,12 @@
 
 import time
 
-from liq_provider.bot.whose_rules import in_force_now
-from liq_provider.commands.common import Context
-from liq_provider.commands.entries import alive, listed_pairs
+from liq_provider.bot.rules_of_bots import in_force_now
+from liq_provider.commands.support.context import Context
+from liq_provider.commands.support.entries import alive, listed_pairs
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
-from liq_provider.judge.in_force import InForce
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.store.reader import Reader
 
 

@@ -13,10 +13,10 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.parameters import NAMES
+from liq_provider.bot.rules_of_bots import in_force_now, in_force_of, refusals_of, rules_from
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import LiveSource
-from liq_provider.bot.story import story_of
-from liq_provider.bot.whose_rules import in_force_now, in_force_of, refusals_of, rules_from
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.answer import parse
 from liq_provider.judge.guard import Opinion
 from liq_provider.judge.matrix import Action, Confidence, News
+from liq_provider.judge.model_answer import parse
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "answers.json"
 

@@ -25,7 +25,7 @@ from liq_provider.errors import ModelFailure, UsageError
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.case import Case, Judge, capped
 from liq_provider.judge.guard import Guarded, Opinion
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
@@ -105,7 +105,7 @@ class AddedJudge:
         until_ms: int | None = None,
         *,
         early: bool = False,
-    ) -> Judgement:
+    ) -> GuardedAnswer:
         """
         :param until_ms: what has not been asked by then is not asked any more
         :param early: the minute that it is about is not settled yet
@@ -126,7 +126,7 @@ class AddedJudge:
         self.stats.unavailable = None
         self.stats.answered += 1
         self.stats.guard_changes += len(guarded.changes)
-        return Judgement(facts, guarded, news.key, call_id="")
+        return GuardedAnswer(facts, guarded, news.key, call_id="")
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows; it has no budget"""

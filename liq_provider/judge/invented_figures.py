@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from liq_provider.judge.guard import NOTES, Guarded
-from liq_provider.judge.rules import liq_note, news_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts
+from liq_provider.judge.wave_facts import liq_note, news_note, reason_note, trend_note
 
 _SCALES = {
     **dict.fromkeys(("k", "thousand"), 1e3),

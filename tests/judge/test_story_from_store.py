@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.bot.source import HistorySource
-from liq_provider.bot.story import story_of
-from liq_provider.bot.whose_rules import in_force_of
+from liq_provider.bot.story_from_bot import story_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionGate
-from liq_provider.judge.explanation import Explanation, explain
+from liq_provider.judge.story_from_store import Explanation, explain
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine

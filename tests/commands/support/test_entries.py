@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liq_provider.commands.entries import entries, traded_coins
+from liq_provider.commands.support.entries import entries, traded_coins
 from liq_provider.config.measuring import windows_of
 from liq_provider.measure.readiness import Readiness
 from tests.sidecar.test_settle_minute import SETTINGS, Store

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from liq_provider.bot.messages import LIMIT
-from liq_provider.bot.readying import ReadyNotices
+from liq_provider.bot.readiness_notices import ReadyNotices
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from tests.bot.helpers import settings
 from tests.bot.markdown import shown

@@ -8,11 +8,11 @@ import numpy as np
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import CandleTrend, VerdictMode, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.in_force import InForce
-from liq_provider.judge.standing import Standing
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.store.minute_features import history

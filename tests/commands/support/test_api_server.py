@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from freqtrade.configuration.load_config import load_config_file
 
-from liq_provider.commands.apiserver import api_remarks
-from liq_provider.commands.common import Context
 from liq_provider.commands.doctor import examine
+from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import Settings
 
 OWN = {"enabled": True, "password": "correct horse", "jwt_secret_key": "x" * 32}
@@ -52,7 +52,7 @@ def test_the_default_that_freqtrade_would_use_is_among_them() -> None:
 
 
 def test_doctor_asks_for_a_key_where_the_example_is_just_turned_on(tmp_path: Path) -> None:
-    config = load_config_file(str(Path(__file__).parents[2] / "config.json.example"))
+    config = load_config_file(str(Path(__file__).parents[3] / "config.json.example"))
     config["api_server"] |= {"enabled": True, "password": "correct horse"}
     config.pop("exchange")
     found = Context(config, Settings(), f"sqlite:///{tmp_path / 's.sqlite'}", tmp_path)

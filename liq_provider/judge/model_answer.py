@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.answer_json import spoken
 from liq_provider.judge.guard import Opinion
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.spoken import spoken
 
 # Fields whose words may come in capitals.
 _WORDS = ("direction", "news", "action", "confidence")

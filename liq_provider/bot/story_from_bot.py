@@ -3,11 +3,11 @@
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.window_choices import settings_with
 from liq_provider.config.measuring import feature_params_of
+from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
 from liq_provider.judge.gates import tell, undecided
-from liq_provider.judge.in_force import InForce
-from liq_provider.judge.standing import Standing
+from liq_provider.judge.rules_in_force import InForce
 
 
 def story_of(

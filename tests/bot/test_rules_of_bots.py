@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from liq_provider.bot.whose_rules import TOLD, in_force_now, in_force_of
+from liq_provider.bot.rules_of_bots import TOLD, in_force_now, in_force_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
+from liq_provider.judge.rules_in_force import InForce
 from tests.bot.helpers import settings
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from liq_provider.judge.matrix import Action, Confidence, News, decide
-from liq_provider.judge.rules import judge_by_matrix, make_facts
+from liq_provider.judge.matrix_judge import judge_by_matrix
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
+from liq_provider.judge.wave_facts import make_facts
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Direction, Strength

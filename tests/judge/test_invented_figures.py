@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from liq_provider.judge import prompt
-from liq_provider.judge.figures import REPLACED, KnownFigures, invented, measured
 from liq_provider.judge.guard import Guarded
-from liq_provider.judge.judgement import Judgement
+from liq_provider.judge.guarded_answer import GuardedAnswer
+from liq_provider.judge.invented_figures import REPLACED, KnownFigures, invented, measured
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.rules import liq_note, trend_note
+from liq_provider.judge.wave_facts import liq_note, trend_note
 from liq_provider.news.desk import NOT_ASKED
 from tests.judge.facts import CANDLES, NOW, facts, news
 from tests.judge.test_model import answer, ask, says
@@ -133,7 +133,7 @@ def test_missing_and_empty_measurements_are_known_as_nothing(details: dict[str, 
 async def test_a_model_that_makes_up_figures_is_heard_and_counted() -> None:
     said = answer(liq_note="z 31.5 over 14 venues", news_note="one headline, BTC falls")
     found, _, _ = await ask(says(said))
-    assert isinstance(found, Judgement)
+    assert isinstance(found, GuardedAnswer)
     assert found.guarded.notes[0].startswith("strong: z 9.0, purity 95%")
     assert found.guarded.notes[2] == "one headline, BTC falls"
     assert found.guarded.action is Action.ENTER
@@ -145,6 +145,6 @@ def test_a_reason_with_figures_of_the_running_minute_is_not_repeated_for_the_set
     notes = ("z 9", "down", "none", "z 9 is enough")
     said = Guarded(News.NONE, Action.ENTER, Confidence.MEDIUM, 0, (), notes)
     settled = facts(details=facts().details | {"z": 6.0})
-    verdict = Judgement(facts(), said, "k", "id").verdict(settled, "m@v1", NOW, NOW)
+    verdict = GuardedAnswer(facts(), said, "k", "id").verdict(settled, "m@v1", NOW, NOW)
     assert "9" not in verdict.action_reason and "z 6.0" in verdict.liq_note
     assert verdict.action_reason == "a strong one-sided wave that price follows; news: none"

@@ -9,8 +9,8 @@ from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
-from liq_provider.judge.in_force import InForce
 from liq_provider.judge.matrix import Confidence
+from liq_provider.judge.rules_in_force import InForce
 from liq_provider.measure.waves import Thresholds
 
 # In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates

@@ -15,9 +15,9 @@ from liq_provider.config.sections import LlmSettings
 from liq_provider.config.tls import trusted
 from liq_provider.core import keys
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.answer import answer_schema
+from liq_provider.judge.answer_json import says_nothing
+from liq_provider.judge.model_answer import answer_schema
 from liq_provider.judge.prompt import Messages
-from liq_provider.judge.spoken import says_nothing
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liq_provider.commands.diskroom import disk_remark
+from liq_provider.commands.support.disk_room import disk_remark
 
 DAY = 86_400_000
 MB = 1_000_000

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.known import CoverageReport, KnownCandles, candles_tested
+from liq_provider.bot.backtest_coverage import CoverageReport, KnownCandles, candles_tested
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
 

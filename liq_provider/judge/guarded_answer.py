@@ -8,14 +8,14 @@ from typing import Any
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.rules import liq_note, reason_note, trend_note
 from liq_provider.judge.verdict import Facts, Verdict
+from liq_provider.judge.wave_facts import liq_note, reason_note, trend_note
 from liq_provider.store.shared_questions import Claim
 from liq_provider.store.vetoes import AGAINST_BEFORE
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class GuardedAnswer:
     """
     What is left of one answer after the guard; a verdict when its minute is settled.
 
@@ -62,7 +62,7 @@ class Judgement:
         )
 
 
-def heard(claim: Claim, facts: Facts, knowledge_cutoff: date | None) -> Judgement:
+def heard(claim: Claim, facts: Facts, knowledge_cutoff: date | None) -> GuardedAnswer:
     """
     What another sidecar was answered.
 
@@ -76,7 +76,7 @@ def heard(claim: Claim, facts: Facts, knowledge_cutoff: date | None) -> Judgemen
     judged = claim.kind == "judged"
     guarded, details = _read_verdict(row) if judged else _read_answer(row["answer"])
     call_id = json.loads(row["inputs"]).get("call_id", "") if judged else row["call_id"]
-    return Judgement(
+    return GuardedAnswer(
         replace(facts, details=details), guarded, row["news_key"], call_id, knowledge_cutoff
     )
 

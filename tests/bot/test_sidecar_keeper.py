@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from liq_provider.bot import watch as module
-from liq_provider.bot.watch import Place, SidecarWatch
+from liq_provider.bot import sidecar_keeper as module
+from liq_provider.bot.sidecar_keeper import Place, SidecarWatch
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from tests.store import faults
 
