@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from liq_provider.judge.case import Case, Judge
     from liq_provider.judge.guard import Opinion
     from liq_provider.judge.matrix import Action, Confidence, News
+    from liq_provider.measure.scales import SCALES
     from liq_provider.measure.waves import Strength
     from liq_provider.news.headline import Entry
     from liq_provider.news.http import NewsError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLOT_CONFIG",
+    "SCALES",
     "Action",
     "Case",
     "Confidence",
@@ -59,6 +61,7 @@ _HOMES = {
     "judge.case": ("Case", "Judge"),
     "judge.guard": ("Opinion",),
     "judge.matrix": ("Action", "Confidence", "News"),
+    "measure.scales": ("SCALES",),
     "measure.waves": ("Strength",),
     "news.http": ("NewsError",),
     "news.headline": ("Entry",),

@@ -16,7 +16,10 @@ from freqtrade.persistence import Trade
 from freqtrade.strategy import CategoricalParameter, IStrategy
 from pandas import DataFrame
 
-from liq_provider.api import PLOT_CONFIG, ExactDecimal, LiqError, Trading, refuse_spot
+from liq_provider.api import PLOT_CONFIG, SCALES, ExactDecimal, LiqError, Trading, refuse_spot
+
+# What hyperopt tries of the classic score; with another ``zscore`` it tries that one's.
+Z = SCALES["classic"]
 
 
 class CannotStart(OperationalException, ValueError):
@@ -47,8 +50,8 @@ class LiqTrend(IStrategy):
     plot_config = PLOT_CONFIG
     liq = None  # made in bot_start
 
-    z_threshold = ExactDecimal(2.5, 8.0, default=3.0, decimals=1, space="buy")
-    z_strong = ExactDecimal(3.0, 15.0, default=5.0, decimals=1, space="buy")
+    z_threshold = ExactDecimal(*Z.search, default=Z.medium, decimals=Z.decimals, space="buy")
+    z_strong = ExactDecimal(*Z.search_strong, default=Z.strong, decimals=Z.decimals, space="buy")
     purity_threshold = ExactDecimal(0.70, 0.95, default=0.75, decimals=2, space="buy")
     purity_strong = ExactDecimal(0.75, 1.0, default=0.90, decimals=2, space="buy")
     trend_k = ExactDecimal(0.0, 2.0, default=0.5, decimals=1, space="buy")

@@ -168,19 +168,22 @@ def names_in_the_program() -> tuple[set[str], dict[str, set[str]]]:
     return names, modules
 
 
-# Names of Freqtrade's, of an exchange's, of a parameter's fields, and an example.
-FOREIGN = ("exchange", "futures", "params", "a")
+# Names of Freqtrade's, of an exchange's, of a parameter's fields, of entry points, and an example.
+FOREIGN = ("exchange", "futures", "params", "liqtrend", "a")
 
 
 def test_docstrings_name_what_exists() -> None:
     names, modules = names_in_the_program()
+    packages = {path.parent.name for path in (ROOT / "liq_provider").rglob("__init__.py")}
     settings = {key.replace("<name>.", "") for key in keys()}
     for path in (ROOT / "liq_provider").rglob("*.py"):
         text = path.read_text()
+        bare = re.findall(r"#.*\bsee (\w+\.\w+)", text)
+        assert not bare, f"{path}: write what is to be seen as ``module.name``: {bare}"
         for name in re.findall(r"[Ss]ee ``(\w+)``", text):
             assert name in names or name in modules, (path, name)
         for first, then in re.findall(r"``([a-z_]+)\.(\w+)(?:\.\w+)*``", text):
-            known = then in modules.get(first, ()) or then in modules
+            known = then in modules.get(first, ()) or (first in packages and then in modules)
             assert known or f"{first}.{then}" in settings or first in FOREIGN, (path, first, then)
 
 

@@ -59,7 +59,7 @@ def take_settings(strategy: Any, settings: Settings) -> None:
 
 
 def _search_for(strategy: Any, zscore: Score) -> None:
-    """Let hyperopt try thresholds of the score in force; the strategy's are the classic one's."""
+    """Let hyperopt try thresholds of the score in force; a strategy states the classic one's."""
     if zscore == "classic":
         return
     scale = SCALES[zscore]

@@ -72,7 +72,7 @@ class Settings(Section):
 
     # Thresholds
     zscore: Score = "classic"
-    # The defaults are those of the classic score; see scores.SCALES for the others.
+    # The defaults are those of the classic score; see ``scales.SCALES`` for the others.
     z_threshold: float = Field(SCALES["classic"].medium, gt=0, le=100)
     z_strong: float = Field(SCALES["classic"].strong, gt=0, le=100)
     purity_threshold: Purity = 0.75

@@ -179,18 +179,15 @@ class Budget:
         }
 
     def _reached(self, asked: Reserved, now_ms: int) -> str | None:
-        limits = self._settings.budget
-        for name, rate in self._rates.items():
-            if self._used(name, now_ms) >= rate.limit:
-                return name
         held = [reserved for reserved in self._held if reserved.day == self._day]
-        if self._calls >= limits.calls_per_day:
-            return "calls_per_day"
-        if self._tokens + sum(i.tokens for i in held) + asked.tokens > limits.tokens_per_day:
-            return "tokens_per_day"
-        if self._usd + sum(i.cost_usd for i in held) + asked.cost_usd > limits.usd_per_day:
-            return "usd_per_day"
-        return None
+        totals = Totals(
+            minute=self._used("calls_per_minute", now_ms),
+            hour=self._used("calls_per_hour", now_ms),
+            calls=self._calls,
+            tokens=self._tokens + sum(reserved.tokens for reserved in held),
+            usd=self._usd + sum(reserved.cost_usd for reserved in held),
+        )
+        return totals.reached(self._settings.budget, asked.tokens, asked.cost_usd)
 
     def _hold(self, asked: Reserved, now_ms: int) -> None:
         for rate in self._rates.values():

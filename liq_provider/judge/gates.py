@@ -23,6 +23,7 @@ from liq_provider.judge.matrix_judge import UNJUDGED
 from liq_provider.judge.rules_in_force import InForce
 from liq_provider.judge.wave_evidence import WaveEvidence
 from liq_provider.measure.feature_rows import State
+from liq_provider.measure.readiness import too_thin_words, warming_up_words
 from liq_provider.measure.scales import Score, score_words
 from liq_provider.measure.trend import trend_word
 from liq_provider.measure.waves import Strength, direction_word
@@ -149,16 +150,14 @@ class _Teller:
                 state > State.WARMING_UP if known else None,
                 f"{_number(baseline)} of {windows.baseline_segments} segments known",
                 f"{windows.min_baseline_segments}",
-                f"warming up: {baseline} of {windows.min_baseline_segments} baseline segments "
-                "are known",
+                warming_up_words(baseline, windows.min_baseline_segments, windows.segment_min),
             ),
             _gate(
                 "activity",
                 state > State.TOO_THIN if state > State.WARMING_UP else None,
                 f"{_number(active)} segments with liquidations",
                 f"{windows.min_active_segments}",
-                f"too thin: liquidations in {active} of its baseline segments, "
-                f"{windows.min_active_segments} are needed",
+                too_thin_words(active, windows.min_active_segments),
             ),
             _gate(
                 "count",

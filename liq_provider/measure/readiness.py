@@ -236,9 +236,7 @@ def venue_readiness(
     heard = replace(windows, min_baseline_segments=0)
     if missing and from_ms == first_possible_ms(known, close_ms, feed.heard_ms, heard):
         return Readiness("unknown", f"{name}: {_hole_words(missing, feed)}", from_ms)
-    return Readiness(
-        "warming_up", _warming(segments_known(known.baseline, windows), windows), from_ms
-    )
+    return Readiness("warming_up", _warming(segments, windows), from_ms)
 
 
 def coin_readiness(
@@ -252,11 +250,7 @@ def coin_readiness(
         return READY
     if state is State.TOO_THIN:
         # When the market will liquidate more of it is nobody's to know.
-        return Readiness(
-            "too_thin",
-            f"too thin: liquidations in {active_n} of its baseline segments, "
-            f"{windows.min_active_segments} are needed",
-        )
+        return Readiness("too_thin", too_thin_words(active_n, windows.min_active_segments))
     if state is State.WARMING_UP:
         return Readiness("warming_up", _warming(baseline_n, windows), from_ms)
     return Readiness(
@@ -340,11 +334,18 @@ def state_of(covered: bool, baseline_n: int, active_n: int, windows: Windows) ->
     return State.TOO_THIN if active_n < windows.min_active_segments else State.READY
 
 
-def _warming(segments: int, windows: Windows) -> str:
-    return (
-        f"warming up: {segments} of {windows.min_baseline_segments} baseline segments of "
-        f"{windows.segment_min} min are known"
-    )
+def warming_up_words(baseline_n: int, needed: int, segment_min: int) -> str:
+    """:return: why there is no score while too little of the baseline is known"""
+    return f"warming up: {baseline_n} of {needed} baseline segments of {segment_min} min are known"
+
+
+def too_thin_words(active_n: int, needed: int) -> str:
+    """:return: why there is no score where too few segments of the baseline have liquidations"""
+    return f"too thin: liquidations in {active_n} of its baseline segments, {needed} are needed"
+
+
+def _warming(baseline_n: int, windows: Windows) -> str:
+    return warming_up_words(baseline_n, windows.min_baseline_segments, windows.segment_min)
 
 
 def _unheard(scored: BoolArray, close_ms: int, windows: Windows) -> list[int]:

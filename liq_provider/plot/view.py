@@ -1,8 +1,9 @@
 """
 What there is to see of one pair in a span of time.
 
-The numbers are those that trading is made with: the same features of ``measured.history``, the
-same thresholds, what was recorded of verdicts. What was not known stays unknown.
+The numbers are those that trading is made with: the same features of
+``minute_features.history``, the same thresholds, what was recorded of verdicts. What was not known
+stays unknown.
 """
 
 from collections.abc import Sequence

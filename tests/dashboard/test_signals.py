@@ -19,6 +19,7 @@ from liq_provider.dashboard.tape import Tape
 from liq_provider.judge.prompt import messages
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.measure.readiness import Windows, coin_readiness
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.database import open_engine
@@ -146,15 +147,36 @@ def test_a_wave_whose_beginning_was_not_seen_is_no_open_gate() -> None:
     assert low.refused_by == "z 2.7 is below z_threshold 3"
 
 
-def test_a_bot_that_asks_for_a_longer_baseline_than_the_sidecar_is_told_as_warming_up() -> None:
-    for asked, said in (
-        ({"min_baseline_segments": 288}, None),
-        ({"baseline_hours": 30, "min_baseline_segments": 300}, "warming up: 288 of 300"),
-        ({"min_active_segments": 101}, "too thin: liquidations in 100 of its baseline segments"),
-    ):
-        in_force = in_force_of(Settings(**asked), {}, MINUTE_MS, None, "a test")
-        told_as = story_of_verdict(row(), minutes(9.0), in_force).refused_by
-        assert told_as is None if said is None else str(told_as).startswith(said)
+@pytest.mark.parametrize(
+    ("asked", "state", "words"),
+    [
+        ({"min_baseline_segments": 288}, None, None),
+        (
+            {"baseline_hours": 30, "min_baseline_segments": 300},
+            State.WARMING_UP,
+            "warming up: 288 of 300 baseline segments of 5 min are known",
+        ),
+        (
+            {"min_active_segments": 101},
+            State.TOO_THIN,
+            "too thin: liquidations in 100 of its baseline segments, 101 are needed",
+        ),
+    ],
+)
+def test_a_bot_that_asks_for_more_of_a_baseline_is_told_what_is_missing_as_readiness_tells_it(
+    asked: dict[str, int], state: State | None, words: str | None
+) -> None:
+    in_force = in_force_of(Settings(**asked), {}, MINUTE_MS, None, "a test")
+    assert story_of_verdict(row(), minutes(9.0), in_force).refused_by == words
+    if state is not None:
+        own = in_force.windows
+        windows = Windows(
+            own.segment_min,
+            own.baseline_segments,
+            own.min_baseline_segments,
+            own.min_active_segments,
+        )
+        assert coin_readiness(state, 288, 100, None, windows).reason == words
 
 
 def test_a_verdict_between_two_candles_of_the_strategy_is_no_entry() -> None:

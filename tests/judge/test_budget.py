@@ -2,11 +2,12 @@
 
 import pytest
 
-from liq_provider.config.sections import LlmSettings
+from liq_provider.config.sections import BudgetSettings, LlmSettings
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Spent
+from liq_provider.store.shared_questions import Totals
 
 T = 20_000 * DAY_MS + 3_600_000
 
@@ -42,6 +43,25 @@ def test_calls_at_the_same_time_cannot_overspend_together() -> None:
     for item in held:
         budget.settle(item, (100, 100))
     budget.reserve(2_000, T)
+
+
+def test_a_sidecar_on_its_own_and_a_store_refuse_by_one_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budget, asked = Budget(settings(calls_per_hour=9), T), []
+
+    def reached(totals: Totals, limits: BudgetSettings, tokens: int, usd: float) -> str:
+        asked.append((totals, limits.calls_per_hour, tokens, usd))
+        return "usd_per_day"
+
+    budget.settle(budget.reserve(2_000, T), (1_000, 500))
+    budget.reserve(2_000, T)
+    monkeypatch.setattr(Totals, "reached", reached)
+    assert "usd_per_day" in refused(budget)
+    ((totals, *further),) = asked
+    # One that is paid, and one that runs and may take as much as the next.
+    assert totals == Totals(2, 2, 2, 3_000, pytest.approx(0.006))
+    assert further == [9, 1_500, pytest.approx(0.003)]
 
 
 def test_money_follows_the_prices() -> None:
