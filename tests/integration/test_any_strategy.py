@@ -47,7 +47,7 @@ class KeptMine(Kept, Mine):
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sim() -> Iterator[Simulator]:
     with simulator() as made:
         yield made
