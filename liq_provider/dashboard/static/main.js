@@ -2,10 +2,11 @@
 import { showAccount, showPositions } from "./account.js";
 import { empty, h, into } from "./dom.js";
 import { moment, simulated } from "./format.js";
-import { Market, Tape } from "./market.js";
+import { Market } from "./market.js";
 import { draw, offer, openPair } from "./pair.js";
 import { signalsTable, wavesTable } from "./signals.js";
-import { Strip } from "./strip.js";
+import { StatusStrip } from "./status.js";
+import { Tape } from "./tape.js";
 import { chosenTheme, keep, show } from "./theme.js";
 
 const SILENT_MS = 25_000;
@@ -40,7 +41,7 @@ async function showEvidence() {
 }
 
 chooseTheme();
-const strip = new Strip();
+const strip = new StatusStrip();
 const waves = wavesTable(openPair);
 const signals = signalsTable();
 const market = new Market(openPair);

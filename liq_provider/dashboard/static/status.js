@@ -49,7 +49,7 @@ function judgeChips(judge) {
   return chips;
 }
 
-export class Strip {
+export class StatusStrip {
   constructor() {
     this.status = null;
     this.account = null;
