@@ -11,7 +11,7 @@ from typing import Any
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator

@@ -11,7 +11,7 @@ from typing import Any
 
 from liq_provider.config.settings import SECTION, Settings
 from liq_provider.core import private_files
-from liq_provider.sidecar.run_config import STRATEGY_KEYS
+from liq_provider.sidecar.sidecar_config import STRATEGY_KEYS
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 logger = logging.getLogger(__name__)

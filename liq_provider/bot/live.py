@@ -12,7 +12,7 @@ from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
-from liq_provider.bot.readiness_notices import ReadyNotices
+from liq_provider.bot.readiness_notices import ReadinessNotices
 from liq_provider.bot.rules_of_bots import REFUSALS, TOLD, Refusal, in_force_of
 from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.snapshot import READING
@@ -50,7 +50,7 @@ class LiveLoop:
         self._stoploss = stoploss
         self._told: dict[str, Any] = dict(told or {})
         self._notices = Notices(engine.settings.messages)
-        self._ready = ReadyNotices(engine.settings)
+        self._ready = ReadinessNotices(engine.settings)
         self._compared = False
         self._other: list[str] = []
         self._looked_up: set[str] = set()

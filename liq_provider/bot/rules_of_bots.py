@@ -10,7 +10,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
 from liq_provider.judge.matrix import Confidence
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.waves import Thresholds
 
 # In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates
@@ -58,14 +58,14 @@ def in_force_of(
     timeframe_ms: int,
     whitelist: Collection[str] | None,
     owner: str,
-) -> InForce:
+) -> RulesInForce:
     """
     :param values: see ``rules_from``
     :raises SettingsError: its windows cannot be used
     """
     windows = feature_params_of(settings_with(settings, values.get("windows", CONFIGURED)))
     listed = None if whitelist is None else frozenset(whitelist)
-    return InForce(rules_from(values, settings), windows, timeframe_ms, listed, owner)
+    return RulesInForce(rules_from(values, settings), windows, timeframe_ms, listed, owner)
 
 
 def in_force_now(
@@ -74,7 +74,7 @@ def in_force_now(
     timeframe_ms: int,
     parameters: Callable[[], ParameterFile | None] = lambda: None,
     whitelist: Collection[str] | None = None,
-) -> InForce:
+) -> RulesInForce:
     """
     :param bots: what those that are there told of themselves
     :param settings: the configuration's; they stand in where no bot is there, or several differ
@@ -106,10 +106,10 @@ def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refu
         return {}  # of another version
 
 
-def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> InForce | None:
+def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> RulesInForce | None:
     owner = f"the bot {bot['name']}" if bot.get("name") else "the bot"
     if TOLD in bot:
-        return InForce.of_told(bot[TOLD], owner)
+        return RulesInForce.of_told(bot[TOLD], owner)
     if not bot.get("parameters"):
         return None
     try:
@@ -119,10 +119,10 @@ def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> InFo
         return None
 
 
-def _joined(told: Sequence[InForce]) -> InForce:
+def _joined(told: Sequence[RulesInForce]) -> RulesInForce:
     """A pair that one of the bots trades is traded."""
     owners = " and ".join(dict.fromkeys(one.owner for one in told))
     lists = [one.whitelist for one in told if one.whitelist is not None]
     whitelist = frozenset().union(*lists) if len(lists) == len(told) else None
     first = told[0]
-    return InForce(first.rules, first.windows, first.timeframe_ms, whitelist, owners)
+    return RulesInForce(first.rules, first.windows, first.timeframe_ms, whitelist, owners)

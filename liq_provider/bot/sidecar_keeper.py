@@ -16,7 +16,7 @@ _SAID_AFTER_S = 30.0
 Place = tuple[SidecarFiles, Autostart | None]
 
 
-class Keeper:
+class SidecarKeeper:
     """
     Touches the files, which may lie on a mount that hangs, so in a thread of its own.
 
@@ -69,11 +69,11 @@ class Keeper:
 
 class SidecarWatch:
     """
-    :param find: see ``Keeper``
+    :param find: see ``SidecarKeeper``
     """
 
     def __init__(self, find: Callable[[], Place]) -> None:
-        self._keeper = keeper = Keeper(find)
+        self._keeper = keeper = SidecarKeeper(find)
         self._thread: Background[None] = Background(
             "liqtrend-watch", lambda: keeper, None, _EVERY_S
         )

@@ -7,7 +7,7 @@ from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
 from liq_provider.judge.gates import tell, undecided
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 
 
 def story_of(
@@ -32,13 +32,13 @@ def story_of(
     )
 
 
-def in_force_of_pair(engine: Engine, pair: str) -> InForce:
+def in_force_of_pair(engine: Engine, pair: str) -> RulesInForce:
     """:return: the rules that a pair's decisions were made by"""
     state, settings = engine.pairs.get(pair), engine.settings
     rules = None if state is None else state.rules
     if state is not None:
         settings = settings_with(settings, state.windows)
-    return InForce(
+    return RulesInForce(
         rules or Rules.of(settings),
         feature_params_of(settings),
         engine.timeframe_ms,

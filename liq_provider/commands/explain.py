@@ -30,7 +30,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.story_from_store import HISTORY_CANDLES
 from liq_provider.judge.story_from_store import explain as explain_decision
 from liq_provider.store.reader import Reader
@@ -141,7 +141,7 @@ def candles_of(
 def _print(
     pair: str,
     close_ms: int,
-    in_force: InForce,
+    in_force: RulesInForce,
     story: DecisionStory,
     note: str | None,
     untold: bool,

@@ -21,8 +21,8 @@ from liq_provider.core import private_files
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.sidecar.page import Page
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.stopping import Stop, asked_to_stop
 

@@ -28,7 +28,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, signal
 from liq_provider.dashboard.tape import Tape
 from liq_provider.errors import LiqError
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.readiness_facts import told as feeds_told
@@ -153,7 +153,7 @@ class Board:
         return words
 
     @property
-    def in_force(self) -> InForce:
+    def in_force(self) -> RulesInForce:
         """The bot's rules; the configured ones while no bot is there, or several differ."""
         known = in_force_now(
             self._sidecar.get("bots", ()),

@@ -25,8 +25,8 @@ from liq_provider.dashboard.protocol import Bounded, sweep
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.study.study_folder import study_dir
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from liq_provider.core.durations import HOUR_MS
 from liq_provider.dashboard.account import Account
 from liq_provider.errors import UsageError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.plot.records import Candles, TradeRecord
 from liq_provider.store.reader import Reader
 
@@ -39,7 +39,7 @@ class PairPainter:
         timeframe: str,
         account: Account,
         now_ms: Callable[[], int],
-        in_force: Callable[[], InForce],
+        in_force: Callable[[], RulesInForce],
     ) -> None:
         self._in_force = in_force
         self._reader = reader

@@ -11,7 +11,7 @@ from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
 
 _SHOWN = (
@@ -51,13 +51,13 @@ class Stories:
 
     def __init__(self, reader: PageReader) -> None:
         self._reader = reader
-        self._in_force: InForce | None = None
+        self._in_force: RulesInForce | None = None
         self._told: dict[tuple[Any, ...], DecisionStory] = {}
 
     def of(
         self,
         rows: Sequence[Mapping[str, Any]],
-        in_force: InForce,
+        in_force: RulesInForce,
         refusals: Mapping[tuple[str, int], Refusal],
     ) -> list[DecisionStory]:
         """
@@ -89,7 +89,7 @@ def _refused(
 def record(
     reader: PageReader,
     row: Mapping[str, Any],
-    in_force: InForce,
+    in_force: RulesInForce,
     refusals: Mapping[tuple[str, int], Refusal],
 ) -> dict[str, Any]:
     """

@@ -11,7 +11,7 @@ from liq_provider.judge.case import Case
 from liq_provider.judge.guard import Opinion
 from liq_provider.judge.model_answer import parse
 from liq_provider.judge.model_http import ModelEndpoint
-from liq_provider.judge.question_record import Call
+from liq_provider.judge.question_record import QuestionRecord
 
 
 class Chat:
@@ -25,14 +25,14 @@ class Chat:
         settings: LlmSettings,
         endpoint: ModelEndpoint,
         budget: Budget,
-        reserve_more: Callable[[Call], Awaitable[Reserved]],
+        reserve_more: Callable[[QuestionRecord], Awaitable[Reserved]],
     ) -> None:
         self._settings = settings
         self._endpoint = endpoint
         self._budget = budget
         self._reserve_more = reserve_more
 
-    async def opinion(self, case: Case, call: Call | None = None) -> Opinion:
+    async def opinion(self, case: Case, call: QuestionRecord | None = None) -> Opinion:
         """
         :param call: takes down what was said and charged
         :raises ModelFailure: no usable answer
@@ -41,7 +41,7 @@ class Chat:
         await self._request(call)
         return parse(call.answer)
 
-    async def _request(self, call: Call) -> None:
+    async def _request(self, call: QuestionRecord) -> None:
         async def reserve() -> Reserved:
             held, call.held = call.held, None
             if held is None:
@@ -65,7 +65,7 @@ class Chat:
         call.answer = reply.text
 
 
-def begun(case: Case) -> Call:
+def begun(case: Case) -> QuestionRecord:
     """:return: a call about a case, of which nothing is sent yet"""
     messages = prompt.messages(case.facts, case.candles, case.timeframe, case.news, case.asked_ms)
-    return Call(case.facts, case.news.key, messages, case.asked_ms)
+    return QuestionRecord(case.facts, case.news.key, messages, case.asked_ms)

@@ -20,7 +20,7 @@ from liq_provider.judge.decisions import Decisions, VerdictMode
 from liq_provider.judge.matrix import ACTIONS, NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.matrix import decide as matrix_cell
 from liq_provider.judge.matrix_judge import UNJUDGED
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.wave_evidence import WaveEvidence
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import too_thin_words, warming_up_words
@@ -43,7 +43,7 @@ _NAMES: dict[Score, str] = {
 def tell(
     decisions: Decisions,
     row: int,
-    in_force: InForce,
+    in_force: RulesInForce,
     mode: VerdictMode,
     verdict: Mapping[str, Any] | None = None,
     evidence: WaveEvidence | None = None,
@@ -69,7 +69,7 @@ def tell(
     return DecisionStory(gates, action, level, in_force.owner, close_ms)
 
 
-def undecided(in_force: InForce, standing: Standing) -> DecisionStory:
+def undecided(in_force: RulesInForce, standing: Standing) -> DecisionStory:
     """:return: the story of a candle of which there is no decision; it is no entry"""
     wave = tuple(DecisionGate(name, None, "no decision", "") for name in OF_WAVE)
     words = "there is no decision for this candle"
@@ -97,7 +97,7 @@ class _Teller:
 
     decisions: Decisions
     row: int
-    in_force: InForce
+    in_force: RulesInForce
     mode: VerdictMode
     verdict: Mapping[str, Any] | None
     evidence: WaveEvidence

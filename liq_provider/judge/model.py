@@ -26,7 +26,7 @@ from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded
 from liq_provider.judge.guarded_answer import GuardedAnswer, heard, written
 from liq_provider.judge.model_http import ModelEndpoint
-from liq_provider.judge.question_record import Call
+from liq_provider.judge.question_record import QuestionRecord
 from liq_provider.judge.shared_asking import SharedAsking, question_of
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
@@ -228,7 +228,9 @@ class ModelJudge:
         cutoff = self._settings.knowledge_cutoff
         return GuardedAnswer(facts, guarded, news.key, call.call_id, cutoff)
 
-    async def _take(self, call: Call, question: Question, until_ms: int | None) -> Claim | None:
+    async def _take(
+        self, call: QuestionRecord, question: Question, until_ms: int | None
+    ) -> Claim | None:
         """
         :return: what another sidecar asks or heard; None if this one is to ask
         :raises ModelFailure: it is to, and cannot
@@ -259,7 +261,7 @@ class ModelJudge:
             call.held = most
         return None
 
-    def _problem_now(self, call: Call, until_ms: int | None) -> ModelFailure | None:
+    def _problem_now(self, call: QuestionRecord, until_ms: int | None) -> ModelFailure | None:
         """Why this sidecar cannot ask, whatever others do; else the circuit lets it in."""
         if until_ms is not None and call.asked_ms >= until_ms:
             return ModelFailure("too late", "its turn came after the verdict's last moment")
@@ -272,7 +274,7 @@ class ModelJudge:
         call.entered = True
         return None
 
-    async def _reserve_more(self, call: Call) -> Reserved:
+    async def _reserve_more(self, call: QuestionRecord) -> Reserved:
         """For a request that repeats another one."""
         if self._shared is None or not call.shared:
             return self.budget.reserve(call.size, self._now_ms())
@@ -286,13 +288,15 @@ class ModelJudge:
         self.budget.hold(most, self._now_ms())
         return most
 
-    def _blame(self, failure: ModelFailure, call: Call) -> None:
+    def _blame(self, failure: ModelFailure, call: QuestionRecord) -> None:
         if failure.kind not in NOT_ASKED:
             self.breaker.failed()
         elif call.entered:
             self.breaker.abandoned()
 
-    async def _record(self, call: Call, question: Question, guarded: Guarded | None) -> None:
+    async def _record(
+        self, call: QuestionRecord, question: Question, guarded: Guarded | None
+    ) -> None:
         if call.held is not None:
             self.budget.settle(call.held, (0, 0))  # granted, and never sent
         self.stats.requests += call.requests
@@ -314,7 +318,7 @@ class ModelJudge:
         else:
             self.budget.told(totals, self._now_ms())
 
-    def _claimed(self, call: Call, most: Reserved) -> dict[str, Any]:
+    def _claimed(self, call: QuestionRecord, most: Reserved) -> dict[str, Any]:
         """The row of a call whose first request is about to be sent, charged in full."""
         return call.row(self.name, 0) | {
             "requests": 1,

@@ -14,7 +14,7 @@ _RAW_LIMIT = 20_000
 
 
 @dataclass(slots=True)
-class Call:
+class QuestionRecord:
     """
     One question while it is being asked.
 

@@ -14,7 +14,7 @@ _OWN = "the configuration"
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class RulesInForce:
     """
     :param windows: of the features that the rules are held against
     :param timeframe_ms: length of the candles at which decisions are made
@@ -32,7 +32,7 @@ class InForce:
         """:return: whether the pair is in the whitelist, None if that is not known"""
         return None if self.whitelist is None else pair in self.whitelist
 
-    def alike(self, other: "InForce") -> bool:
+    def alike(self, other: "RulesInForce") -> bool:
         """:return: whether both decide the same; the pairs may be others"""
         return replace(self, whitelist=None, owner="") == replace(other, whitelist=None, owner="")
 
@@ -44,7 +44,7 @@ class InForce:
         return told
 
     @classmethod
-    def of_told(cls, told: Any, owner: str) -> "InForce | None":
+    def of_told(cls, told: Any, owner: str) -> "RulesInForce | None":
         """
         :param told: what a bot told, perhaps one of another version
         :return: None if that is not understood
@@ -84,4 +84,4 @@ class InForce:
         }
 
 
-_ADAPTER = TypeAdapter(InForce)
+_ADAPTER = TypeAdapter(RulesInForce)

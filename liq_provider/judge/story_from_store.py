@@ -12,7 +12,7 @@ from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import CandleTrend, VerdictMode, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.store.minute_features import history
@@ -23,7 +23,7 @@ HISTORY_CANDLES = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class StoryFromStore:
     """
     :param call_id: of the question to the model that the verdict came from
     """
@@ -35,13 +35,13 @@ class Explanation:
 def explain(
     reader: Reader,
     settings: Settings,
-    in_force: InForce,
+    in_force: RulesInForce,
     base_asset: str,
     close_ms: int,
     closes: FloatArray,
     mode: VerdictMode,
     standing: Standing | None = None,
-) -> Explanation:
+) -> StoryFromStore:
     """
     The decision at a candle's close.
 
@@ -69,4 +69,4 @@ def explain(
     )
     story = tell(decisions, last, in_force, mode, said, evidence, standing)
     call_id = None if said is None else json.loads(said["inputs"]).get("call_id")
-    return Explanation(story, call_id)
+    return StoryFromStore(story, call_id)

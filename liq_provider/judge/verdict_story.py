@@ -18,7 +18,7 @@ from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import NAMES, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import NOT_KEPT, tell
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
 from liq_provider.measure.minute_grid import FeatureParams
@@ -31,7 +31,7 @@ _MOST_CANDLES = 60
 def read_story(
     reader: Reader,
     verdict: Mapping[str, Any],
-    in_force: InForce,
+    in_force: RulesInForce,
     listed: bool | None = None,
     computed: FeatureRows | None = None,
 ) -> DecisionStory:
@@ -51,7 +51,7 @@ def read_story(
 def story_of_verdict(
     verdict: Mapping[str, Any],
     rows: FeatureRows,
-    in_force: InForce,
+    in_force: RulesInForce,
     others: Sequence[Mapping[str, Any]] = (),
     listed: bool | None = None,
 ) -> DecisionStory:
@@ -82,7 +82,7 @@ def story_of_verdict(
     return max(stories, key=_farthest)
 
 
-def _spans(verdict: Mapping[str, Any], in_force: InForce) -> list[Span]:
+def _spans(verdict: Mapping[str, Any], in_force: RulesInForce) -> list[Span]:
     return spans_of(verdict, in_force.rules.settle_ms + in_force.rules.delay_ms)
 
 
@@ -103,7 +103,7 @@ def _within(candle_ms: IntArray, spans: list[Span]) -> IntArray:
 
 
 def _trend(
-    candle_ms: IntArray, said: Sequence[Mapping[str, Any]], in_force: InForce
+    candle_ms: IntArray, said: Sequence[Mapping[str, Any]], in_force: RulesInForce
 ) -> CandleTrend:
     """As the sidecar measured it for each verdict; its minutes had the same."""
     change, noise = np.full(len(candle_ms), np.nan), np.full(len(candle_ms), np.nan)

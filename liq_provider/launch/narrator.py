@@ -25,7 +25,7 @@ from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.scales import score_words
@@ -191,7 +191,7 @@ class Narrator:
                     height = score_words(own.zscore, measured[row])
                     yield f"refused    {base}: {height}, ${usd:,.0f}, but {why}"
 
-    def _in_force(self) -> InForce:
+    def _in_force(self) -> RulesInForce:
         """The bot's rules, as it tells them; else those that it will have."""
         sidecar = self._reader.states(["sidecar"]).get("sidecar") or {}
         return in_force_now(
@@ -238,7 +238,7 @@ class Narrator:
             return []  # the bot has not made its tables yet
 
 
-def _unjudged(rows: FeatureRows, row: int, in_force: InForce) -> str:
+def _unjudged(rows: FeatureRows, row: int, in_force: RulesInForce) -> str:
     """:return: why a minute was no wave"""
     unknown = np.array([np.nan])
     decisions = decide(

@@ -20,7 +20,7 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import MinuteGrid
@@ -100,7 +100,7 @@ def pair_view(
     without_candles: str = "",
     *,
     simulated_candles: bool = False,
-    in_force: InForce | None = None,
+    in_force: RulesInForce | None = None,
 ) -> PairView:
     """
     :param candles: of that timeframe; those outside the span are left out
@@ -263,7 +263,7 @@ def _overlap(wave: WaveSpan, row: dict[str, Any]) -> bool:
 
 def _verdicts(
     reader: Reader,
-    in_force: InForce,
+    in_force: RulesInForce,
     base: str,
     rows: FeatureRows,
     candles: Candles,

@@ -10,7 +10,7 @@ from liq_provider.core.clock import ExchangeClock
 from liq_provider.exchange.asking import ask
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.market_lists import MARKETS_RETRY_S, MARKETS_S, spare_from_collection
-from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.pair_of_coin import PairOfCoin
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ExchangePolls:
         self,
         exchange: BotExchange,
         clock: ExchangeClock,
-        names: PairNames,
+        names: PairOfCoin,
         max_skew_ms: float,
         asking: Executor,
     ) -> None:

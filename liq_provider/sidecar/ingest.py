@@ -20,7 +20,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
 from liq_provider.sidecar.ingest_stats import IngestStats, Losses
-from liq_provider.sidecar.waiting_liquidations import WaitingOrders
+from liq_provider.sidecar.waiting_liquidations import WaitingLiquidations
 from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool
@@ -76,7 +76,7 @@ class Ingest:
         self._on_another = on_another
         self._hang_up = hang_up
         self._hung_up_s = 0.0
-        self._memory = WaitingOrders(max_queue)
+        self._memory = WaitingLiquidations(max_queue)
         self._flushing = asyncio.Lock()
         self._call: asyncio.Future[bool] | None = None
         self._saving: asyncio.Future[None] | None = None

@@ -11,8 +11,8 @@ from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.judge.judge_report import nobody_judges
 from liq_provider.judge.sidecar_judge import SidecarJudge
 from liq_provider.measure.minute_results import Settled
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.store_access import StoreAccess
 from liq_provider.sidecar.threads import Threads
 

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.exchange.bot_exchange import BotExchange
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 
 
 class Page(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 
-class PairNames:
+class PairOfCoin:
     """
     The bot's exchange's pair by coin, as its list of today has it; empty until that came. Who
     is to read them is given this object, and calls it.

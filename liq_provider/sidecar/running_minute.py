@@ -24,7 +24,7 @@ from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.sidecar.pair_of_coin import pair_of
-from liq_provider.sidecar.settling_schedule import MinuteLoop, next_close
+from liq_provider.sidecar.settling_schedule import SettlingSchedule, next_close
 from liq_provider.sidecar.venue_feeds import VenueFeed
 from liq_provider.store.reader import Reader
 
@@ -146,7 +146,7 @@ class RunningLoop:
         self,
         minute: RunningMinute,
         venues: Mapping[str, VenueFeed],
-        minutes: MinuteLoop,
+        minutes: SettlingSchedule,
         names: Callable[[], Mapping[str, str]],
         executor: Executor,
         now_ms: Callable[[], int],

@@ -15,9 +15,9 @@ from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page import Page
 from liq_provider.sidecar.retention import Retention
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import RunningLoop
-from liq_provider.sidecar.settling_schedule import MinuteLoop
+from liq_provider.sidecar.settling_schedule import SettlingSchedule
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.venue_feeds import VenueFeed
 
 
@@ -34,7 +34,7 @@ class SelfReport:
     started_ms: int
     venues: Mapping[str, VenueFeed]
     ingest: Ingest
-    minutes: MinuteLoop
+    minutes: SettlingSchedule
     gaps: GapFiller
     page: Page
     neighbours: Neighbours

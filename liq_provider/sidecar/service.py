@@ -29,14 +29,14 @@ from liq_provider.sidecar.market_lists import MarketLists
 from liq_provider.sidecar.minute_readers import MinuteReaders
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page import MakePage, Page, Unwatched
-from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.presence import Presence
 from liq_provider.sidecar.retention import Retention
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import RunningLoop, RunningMinute
 from liq_provider.sidecar.self_report import SelfReport
 from liq_provider.sidecar.settle_minute import Settler
-from liq_provider.sidecar.settling_schedule import MinuteLoop
+from liq_provider.sidecar.settling_schedule import SettlingSchedule
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.status_loop import StatusLoop
 from liq_provider.sidecar.store_access import StoreAccess
 from liq_provider.sidecar.threads import Threads
@@ -75,7 +75,7 @@ class Sidecar:
         self._stop = asyncio.Event()
         self._tasks = LooseTasks()
         self._threads = Threads()
-        self._names = PairNames()
+        self._names = PairOfCoin()
         self._exchange = BotExchange(config.exchange["name"], config.exchange.get("ccxt_config"))
         self._store = StoreAccess(config, self._own_run, busy_timeout_s)
         self._page: Page = Unwatched()
@@ -112,7 +112,7 @@ class Sidecar:
             *(threads.asking, threads.writing),
         )
         readers = MinuteReaders(assessor, self._judge, self._page, now_ms, self._tasks)
-        self._minutes = MinuteLoop(
+        self._minutes = SettlingSchedule(
             self._venues,
             self._ingest,
             Settler(writer, reader, settings, names),

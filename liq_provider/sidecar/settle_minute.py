@@ -11,7 +11,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.minute_results import Anomaly, Settled, anomaly, feature_row, wave_row
-from liq_provider.sidecar.pair_of_coin import PairNames, pair_of
+from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_of
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -30,14 +30,14 @@ class Settler:
     """
 
     def __init__(
-        self, writer: Writer, reader: Reader, settings: Settings, names: PairNames | None = None
+        self, writer: Writer, reader: Reader, settings: Settings, names: PairOfCoin | None = None
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._settings = settings
         self._params = feature_params_of(settings)
         self._floor = floor_of(settings)
-        self._names = names or PairNames()
+        self._names = names or PairOfCoin()
 
     def settle(
         self, close_ms: int, heard: Collection[str], now_ms: int, doubts: Sequence[Doubt] = ()

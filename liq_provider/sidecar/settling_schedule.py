@@ -23,7 +23,7 @@ _LONGEST_SLEEP_S = 1.0
 _AGAIN_S = 0.5
 
 
-class MinuteLoop:
+class SettlingSchedule:
     """
     :param executor: the store's single thread
     :param now_ms: exchange time

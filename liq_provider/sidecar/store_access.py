@@ -2,7 +2,7 @@
 
 import logging
 
-from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.opening import Opening

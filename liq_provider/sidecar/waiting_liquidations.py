@@ -16,7 +16,7 @@ _RECENT_S = 120.0
 _MOST_RECENT = 50_000
 
 
-class WaitingOrders:
+class WaitingLiquidations:
     """
     :param most: that are held
     """

@@ -32,7 +32,7 @@ from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictM
 from liq_provider.judge.gates import tell
 from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.matrix_judge import is_model
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
 from liq_provider.store.verdict_minutes import spans_of
@@ -202,16 +202,16 @@ def _decisions(
     return decide(past.close_ms, past.rows, trend, verdicts, rules, _MODE)
 
 
-def _in_force(past: PairPast, settings: Settings) -> InForce:
+def _in_force(past: PairPast, settings: Settings) -> RulesInForce:
     windows = feature_params_of(settings)
-    return InForce(Rules.of(settings), windows, past.timeframe_ms)
+    return RulesInForce(Rules.of(settings), windows, past.timeframe_ms)
 
 
 def _judged(
     past: PairPast,
     decisions: Decisions,
     verdicts: Sequence[Mapping[str, Any]],
-    in_force: InForce,
+    in_force: RulesInForce,
     horizon: int,
 ) -> pd.DataFrame:
     """
@@ -246,7 +246,7 @@ def _judged(
 
 
 def _answer(
-    decisions: Decisions, row: int, verdict: Mapping[str, Any], in_force: InForce
+    decisions: Decisions, row: int, verdict: Mapping[str, Any], in_force: RulesInForce
 ) -> tuple[Said, Confidence]:
     """What the verdict comes to with the strength and alignment that the candle has."""
     story = tell(decisions, row, in_force, _MODE, verdict).as_judged

@@ -16,7 +16,7 @@ from liq_provider.bot.columns import (
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import decide
 from liq_provider.judge.gates import tell
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.minute_grid import FeatureParams
 from tests.bot.helpers import at, feature_rows, rules, trend
@@ -80,7 +80,7 @@ def test_a_wave_whose_beginning_was_not_seen_closes_a_position_but_opens_none() 
         *(0, 0),
         2,
     )
-    in_force = InForce(rules(), FeatureParams(), MINUTE_MS)
+    in_force = RulesInForce(rules(), FeatureParams(), MINUTE_MS)
     assert tell(found, 3, in_force, "matrix").words == "skip: its beginning was not seen"
 
 

@@ -9,7 +9,7 @@ from liq_provider.bot.rules_of_bots import TOLD, in_force_now, in_force_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.matrix import Confidence
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from tests.bot.helpers import settings
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
@@ -21,7 +21,7 @@ def bot(name: str = "A", pairs: tuple[str, ...] = (BTC,), **values: Any) -> dict
     return {"name": name, "parameters": values, TOLD: known.as_told()}
 
 
-def now(*bots: dict[str, Any], file: ParameterFile | None = None) -> InForce:
+def now(*bots: dict[str, Any], file: ParameterFile | None = None) -> RulesInForce:
     return in_force_now(bots, settings(), MINUTE_MS, lambda: file, [ETH])
 
 
@@ -71,7 +71,7 @@ def test_a_bot_of_an_older_version_tells_its_parameters_alone() -> None:
 def test_what_a_bot_tells_comes_back_as_it_was(section: dict[str, Any]) -> None:
     own = settings(**section)
     known = in_force_of(own, {"trend_k": 0.7}, MINUTE_MS, [BTC, ETH], "x")
-    assert InForce.of_told(known.as_told(), "x") == known
+    assert RulesInForce.of_told(known.as_told(), "x") == known
     other = known.applied_to(settings())
     assert (other.segment_min, other.baseline_segments) == (own.segment_min, own.baseline_segments)
     assert (other.trend_k, other.min_confidence) == (0.7, "medium")

@@ -7,7 +7,7 @@ import pytest
 
 from liq_provider.config.settings import load_settings, resolve_store
 from liq_provider.errors import SettingsError
-from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 
 
 def load(environ: dict[str, str] | None = None, **section: Any) -> Any:

@@ -18,8 +18,8 @@ from aiohttp import web
 from playwright.async_api import Browser, Page
 
 from liq_provider.dashboard.page_server import page_of
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.stand_in import StandIn
 from liq_provider.store.database import open_engine

@@ -32,7 +32,7 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.simulator.demo_script import wave_usd
 from liq_provider.simulator.exchange_server import Simulator
@@ -112,7 +112,7 @@ class Sidecar:
         self.markets = tables(world)
         for venue, table in self.markets.items():
             self.writer.put_markets(venue, table)
-        names = PairNames()
+        names = PairOfCoin()
         names.update({spec.coin: spec.pair for spec in SYMBOLS})
         self.settler = Settler(self.writer, self.reader, settings, names)
         self.trackers = {venue: CoverageTracker(venue, settings.settle_ms) for venue in VENUES}

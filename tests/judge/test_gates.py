@@ -16,7 +16,7 @@ from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, Decisions, decide
 from liq_provider.judge.gates import tell
 from liq_provider.judge.matrix import Confidence, News
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
 from tests.bot.helpers import at, feature_rows, settings, verdict
@@ -123,11 +123,11 @@ RULES = {
 }
 
 
-def in_force(name: str) -> InForce:
+def in_force(name: str) -> RulesInForce:
     return in_force_of(settings(), RULES[name], MINUTE_MS, [PAIR], "a test")
 
 
-def told(one: Combination, rules: InForce) -> tuple[DecisionStory, Decisions]:
+def told(one: Combination, rules: RulesInForce) -> tuple[DecisionStory, Decisions]:
     rows = one.rows()
     decisions = decide(
         rows.close_ms, rows, one.trend(len(rows)), one.verdicts(), rules.rules, "live"
@@ -194,7 +194,7 @@ def test_a_bots_own_gates_stand_behind_the_waves_and_decide_only_if_these_passed
         assert other.failed is not None and other.failed.name == "z"
 
 
-def with_standing(one: Combination, rules: InForce, standing: Standing) -> DecisionStory:
+def with_standing(one: Combination, rules: RulesInForce, standing: Standing) -> DecisionStory:
     rows = one.rows()
     decisions = decide(
         rows.close_ms, rows, one.trend(len(rows)), one.verdicts(), rules.rules, "live"

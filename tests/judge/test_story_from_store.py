@@ -17,7 +17,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionGate
-from liq_provider.judge.story_from_store import Explanation, explain
+from liq_provider.judge.story_from_store import StoryFromStore, explain
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
@@ -97,7 +97,7 @@ class Scene:
         assert {gate.passed for gate in gates if gate.name not in OF_WAVE} == {None}
         return [gate for gate in gates if gate.name in OF_WAVE]
 
-    def explained(self, reader: Reader) -> Explanation:
+    def explained(self, reader: Reader) -> StoryFromStore:
         settings = Settings(**self.settings)
         in_force = in_force_of(settings, {}, MINUTE_MS, None, "a test")
         closes = np.array(self.closes)

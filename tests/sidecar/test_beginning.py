@@ -17,8 +17,8 @@ import pytest
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import FeatureRows
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader

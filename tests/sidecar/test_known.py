@@ -21,7 +21,7 @@ from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import ANY_COIN, Doubts
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.sidecar.settle_minute import Settler
-from liq_provider.sidecar.settling_schedule import MinuteLoop
+from liq_provider.sidecar.settling_schedule import SettlingSchedule
 from liq_provider.store import schema
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.database import open_engine
@@ -70,7 +70,7 @@ class Listener:
         self.trackers = {venue: CoverageTracker(venue, SETTLE) for venue in VENUES}
         self.since = dict.fromkeys(VENUES, 0)
         settings = Settings(segment_min=1, venues={"binance": {"enabled": False}})
-        self.loop = MinuteLoop(
+        self.loop = SettlingSchedule(
             {venue: Venue(self.trackers[venue]) for venue in VENUES},  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             Settler(self.writer, Reader(str(self.writer.engine.url)), settings),

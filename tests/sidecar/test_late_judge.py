@@ -9,8 +9,8 @@ from liq_provider.errors import StoreBusy
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar import late_judge
 from liq_provider.sidecar.late_judge import LateJudge
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.store_access import StoreAccess
 from liq_provider.sidecar.threads import Threads
 from tests.store.helpers import MINUTE, T0

@@ -2,11 +2,11 @@
 
 import pytest
 
-from liq_provider.sidecar.pair_of_coin import PairNames, pair_of
+from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_of
 
 
 def test_who_was_given_the_names_sees_those_of_the_newest_list() -> None:
-    names = PairNames()
+    names = PairOfCoin()
     assert names() == {}
     names.update({"BTC": "BTC/USDT:USDT", "ETH": "ETH/USDT:USDT"})
     names.update({"ETH": "ETH/USDC:USDC"})

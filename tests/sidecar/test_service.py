@@ -18,8 +18,8 @@ import pytest
 from liq_provider.errors import UsageError
 from liq_provider.sidecar import exchange_polls
 from liq_provider.sidecar.market_lists import markets_wait_s
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.reader import Reader
 from tests.sidecars import (

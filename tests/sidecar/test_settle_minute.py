@@ -12,7 +12,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.minute_results import Settled
-from liq_provider.sidecar.pair_of_coin import PairNames
+from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
@@ -31,7 +31,7 @@ class Store:
         # Whoever makes one in passing need not close it.
         weakref.finalize(self, self.writer.close)
         self.reader = Reader(url)
-        self.names = PairNames()
+        self.names = PairOfCoin()
         self.settler = Settler(self.writer, self.reader, settings, self.names)
 
     def settle(self, close: int, *spans: tuple[int, int], venue: str = "bybit") -> Settled:

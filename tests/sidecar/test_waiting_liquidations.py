@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from liq_provider.sidecar import waiting_liquidations
-from liq_provider.sidecar.waiting_liquidations import WaitingOrders
+from liq_provider.sidecar.waiting_liquidations import WaitingLiquidations
 from liq_provider.store.booking import Incoming
 from tests.store.helpers import T0, incoming
 
@@ -19,14 +19,14 @@ def numbers(orders: Sequence[Incoming]) -> list[int]:
 
 
 def test_what_does_not_fit_is_handed_back_and_what_waits_stays() -> None:
-    memory = WaitingOrders(3)
+    memory = WaitingLiquidations(3)
     assert memory.put(some(2)) == []
     assert numbers(memory.put(some(3, first=2))) == [3, 4]
     assert (memory.held, numbers(memory.take(9))) == (3, [0, 1, 2])
 
 
 def test_what_a_call_has_in_hand_takes_room_until_it_is_stored() -> None:
-    memory = WaitingOrders(2)
+    memory = WaitingLiquidations(2)
     memory.put(some(2))
     memory.take(2)
     assert (memory.held, len(memory.put(some(1)))) == (2, 1)
@@ -35,7 +35,7 @@ def test_what_a_call_has_in_hand_takes_room_until_it_is_stored() -> None:
 
 
 def test_what_was_not_stored_waits_again_before_what_came_later() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(3))
     memory.take(2)
     memory.put(some(1, first=3))
@@ -44,7 +44,7 @@ def test_what_was_not_stored_waits_again_before_what_came_later() -> None:
 
 
 def test_a_mark_is_passed_when_all_that_was_put_before_it_is_gone() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(2))
     mark = memory.mark()
     memory.put(some(2, first=2))
@@ -57,7 +57,7 @@ def test_a_mark_is_passed_when_all_that_was_put_before_it_is_gone() -> None:
 
 
 def test_on_the_way_to_the_disk_it_is_held_and_behind() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(3))
     mark = memory.mark()
     copies, moving = memory.move_out()
@@ -68,7 +68,7 @@ def test_on_the_way_to_the_disk_it_is_held_and_behind() -> None:
 
 
 def test_what_is_in_hand_and_on_disk_is_not_stored_twice_from_memory() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(2))
     batch = memory.take(2)
     copies, _ = memory.move_out()
@@ -82,7 +82,7 @@ def test_what_is_in_hand_and_on_disk_is_not_stored_twice_from_memory() -> None:
 
 
 def test_what_the_disk_did_not_take_of_it_waits_again() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(2))
     memory.take(2)
     memory.move_out()
@@ -92,7 +92,7 @@ def test_what_the_disk_did_not_take_of_it_waits_again() -> None:
 
 
 def test_a_copy_of_an_earlier_call_says_nothing_of_a_later_one() -> None:
-    memory = WaitingOrders(9)
+    memory = WaitingLiquidations(9)
     memory.put(some(2))
     memory.take(1)
     copies, moving = memory.move_out()
@@ -107,7 +107,7 @@ def test_another_store_is_given_what_the_old_one_took_lately_and_no_more_than_fi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting_liquidations, "_MOST_RECENT", 4)
-    memory = WaitingOrders(3)
+    memory = WaitingLiquidations(3)
     memory.remember(some(2), 0.0)
     memory.remember(some(3, first=2), 100.0)
     memory.remember(some(2, first=5), 130.0)

@@ -9,7 +9,7 @@ from liq_provider.cli import main
 from liq_provider.config.lookalikes import right_url
 from liq_provider.config.settings import load_settings
 from liq_provider.errors import SettingsError
-from liq_provider.sidecar.run_config import SidecarConfig
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.stream import check_url
 from liq_provider.venues import VENUES
 

@@ -7,11 +7,11 @@ from liq_provider.commands.support.context import Context
 from liq_provider.commands.support.entries import alive, listed_pairs
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
-from liq_provider.judge.rules_in_force import InForce
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
 
 
-def rules_in_force(context: Context, reader: Reader) -> InForce:
+def rules_in_force(context: Context, reader: Reader) -> RulesInForce:
     """
     :return: of the bots of this machine, or those that the sidecar sees on its own; else the
         configuration's with the parameter file that Freqtrade would load

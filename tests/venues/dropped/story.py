@@ -20,8 +20,8 @@ from liq_provider.config.settings import load_settings
 from liq_provider.dashboard.page_server import page_of
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.venue_rest import load_venue_markets
-from liq_provider.sidecar.run_config import SidecarConfig
 from liq_provider.sidecar.service import Sidecar
+from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
