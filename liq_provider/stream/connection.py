@@ -77,6 +77,8 @@ class Connection:
         self._ws: ClientConnection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._missing = 0
+        self._unsent = 0
+        self._asking = asyncio.Lock()
         self._handled = 0
         self._acknowledged = asyncio.Event()
         self._opened_s = 0.0
@@ -138,10 +140,9 @@ class Connection:
         for market in new:
             self._asked_ms.setdefault(market.base_asset, now_ms)
         self._missing += sum(request.acks for request in requests)
+        self._unsent += 1
         self._acknowledged.clear()
-        self.spawn(self._ask(requests))
-        pauses_s = sum(request.pause_s for request in requests)
-        self.spawn(self._end_unless_acknowledged(pauses_s))
+        self.spawn(self._ask_for_more(requests))
 
     def subscribe_again(self, markets: MarketTable, error: str) -> None:
         """
@@ -178,16 +179,23 @@ class Connection:
             waiting.cancel()
 
     async def _ask(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            await self.send(request.text)
-            if self.ended.done():
-                return
-            if request.pause_s:
-                await asyncio.sleep(request.pause_s)
+        # One addition after the other: requests are counted per connection.
+        async with self._asking:
+            for request in requests:
+                await self.send(request.text)
+                if self.ended.done():
+                    return
+                if request.pause_s:
+                    await asyncio.sleep(request.pause_s)
 
-    async def _end_unless_acknowledged(self, pauses_s: float) -> None:
-        """:param pauses_s: that asking takes"""
-        timeout_s = pauses_s + self._timing.subscribe_timeout_s
+    async def _ask_for_more(self, requests: Sequence[Request]) -> None:
+        await self._ask(requests)
+        self._unsent -= 1
+        # Where nothing is acknowledged, what was asked for is heard from now on.
+        self._count_answers(0)
+        if self._unsent:
+            return  # whoever asks last waits for all
+        timeout_s = self._timing.subscribe_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self._acknowledged.wait()
@@ -216,7 +224,7 @@ class Connection:
         # Answers do not say what they are answers to; so all that was added is heard only
         # when nothing is under way any more.
         self._missing -= min(count, self._missing)
-        if self._missing == 0:
+        if self._missing == 0 and self._unsent == 0:
             self._acknowledged.set()
             self._tell_unheard()
 

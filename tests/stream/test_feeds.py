@@ -631,6 +631,50 @@ async def test_paced_requests_take_their_time_and_each_acknowledgement_counts() 
             assert not rig.coverage.covering
 
 
+async def test_added_markets_that_nothing_acknowledges_are_heard_once_they_are_asked_for() -> None:
+    """Nothing is waited for that never comes, at the start and later."""
+
+    def ask(markets: MarketTable) -> list[Request]:
+        return [Request(f"listen {market.market_id}", 0.05, acks=0) for market in markets]
+
+    endpoint = replace(VENUES["bybit"].endpoint, subscribe=ask)
+    async with Exchange() as exchange:
+        exchange.acknowledge = False
+        async with running(
+            FeedRig(exchange.url, replace(VENUES["bybit"], endpoint=endpoint))
+        ) as rig:
+            await until(lambda: rig.state == "live")
+            asked_ms = now_ms()
+            rig.feed.update_markets(more_coins("NEW", "NEWER"))
+            assert rig.feed.unheard() == {"NEW", "NEWER"}
+            await until(lambda: rig.feed.unheard() == set())
+            assert "listen NEWERUSDT" in exchange.heard
+            assert in_doubt_at(rig, asked_ms) == {"NEW", "NEWER"}
+            await asyncio.sleep(2 * FAST.subscribe_timeout_s)
+            assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
+async def test_an_addition_waits_for_the_one_before_it_however_long_that_takes() -> None:
+    """Requests are counted per connection, and each of them takes its time."""
+
+    def ask(markets: MarketTable) -> list[Request]:
+        topics = [f'"allLiquidation.{market.market_id}"' for market in markets]
+        return [Request(f'{{"op":"subscribe","args":[{topic}]}}', 0.2) for topic in topics]
+
+    endpoint = replace(VENUES["bybit"].endpoint, subscribe=ask)
+    async with Exchange() as exchange:
+        async with running(
+            FeedRig(exchange.url, replace(VENUES["bybit"], endpoint=endpoint))
+        ) as rig:
+            await until(lambda: rig.state == "live")
+            rig.feed.update_markets(more_coins("A", "B"))
+            rig.feed.update_markets(more_coins("A", "B", "C", "D"))
+            await until(lambda: rig.feed.unheard() == set())
+            asked = [text for text in exchange.heard if "subscribe" in text]
+            assert [text[-8:-2] for text in asked[1:]] == [f'{coin}USDT"' for coin in "ABCD"]
+            assert (rig.state, len(exchange.connections)) == ("live", 1)
+
+
 async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
     async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["bybit"])) as rig:
         await until(lambda: rig.state == "live")
