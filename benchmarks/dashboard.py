@@ -55,8 +55,8 @@ async def main():
     limits = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=limits, read_bufsize=2**22) as session:
         url, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-        found = await asyncio.gather(*(view(session, url, seconds) for _ in range(count)))
-    print(sum(n for n, _ in found), sum(s for _, s in found))
+        streams = await asyncio.gather(*(view(session, url, seconds) for _ in range(count)))
+    print(sum(n for n, _ in streams), sum(s for _, s in found))
 asyncio.run(main())
 """
 
@@ -120,8 +120,8 @@ async def look(minute: RunningMinute, page: Dashboard, looking: ThreadPoolExecut
         close_ms = next_close(now_ms)
         # Nothing is settled here; every look reads what a real one does.
         settled_ms = close_ms - MINUTE_MS
-        found = await loop.run_in_executor(looking, minute.look, close_ms, settled_ms, VENUES, {})
-        page.take_running(found)
+        waves = await loop.run_in_executor(looking, minute.look, close_ms, settled_ms, VENUES, {})
+        page.take_running(waves)
         await asyncio.sleep(max(0.3, (time.monotonic() - begun) * 5))
 
 

@@ -107,10 +107,10 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, spawn.Pool(1, maxtasksperchild=1) as pool:
 
-        def report(name: str, found: tuple[float, float]) -> None:
-            rate = rows / found[0]
+        def report(name: str, figures: tuple[float, float]) -> None:
+            rate = rows / figures[0]
             million = f"{60 * rate / 1e6:.1f} M a minute"
-            print(f"{name:20}{rate:>9,.0f} rows/s  {million:16} peak {found[1]:>5,.0f} MB")
+            print(f"{name:20}{rate:>9,.0f} rows/s  {million:16} peak {figures[1]:>5,.0f} MB")
 
         for name, (file, make) in _MADE.items():
             path = Path(folder) / file

@@ -99,15 +99,15 @@ async def feed(ingest: Ingest, waits: list[float]) -> None:
 
 
 def waves(close_ms: int, pairs: Sequence[str]) -> Settled:
-    found = tuple(
+    waves = tuple(
         Anomaly(
             *(f"COIN{n}", close_ms, "SHORT", Strength.STRONG, 6.0 + n, 0.95),
             *(1e6, 9.5e5, 5e4, 30, close_ms),
         )
         for n in range(WAVES)
     )
-    names = dict(zip((f.base_asset for f in found), cycle(pairs), strict=False))
-    return Settled(close_ms, found, names, ("bybit",))
+    names = dict(zip((f.base_asset for f in waves), cycle(pairs), strict=False))
+    return Settled(close_ms, waves, names, ("bybit",))
 
 
 async def run(folder: Path, calls_per_minute: int) -> None:

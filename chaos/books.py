@@ -66,7 +66,7 @@ def _rows(store_url: str, from_ms: int) -> tuple[Row, ...]:
     engine = open_engine(store_url, read_only=True)
     try:
         with engine.connect() as connection:
-            found = connection.execute(
+            stored = connection.execute(
                 select(
                     *(table.venue, table.market_id, table.position_side, table.event_ms),
                     *(table.price, table.quantity),
@@ -74,7 +74,7 @@ def _rows(store_url: str, from_ms: int) -> tuple[Row, ...]:
                 ).where(table.event_ms >= from_ms - 2 * MINUTE_MS)
             )
             return tuple(
-                Row(key_of(*row[:6]), row[6], float(row[7]), row[8], row[9]) for row in found
+                Row(key_of(*row[:6]), row[6], float(row[7]), row[8], row[9]) for row in stored
             )
     finally:
         engine.dispose()

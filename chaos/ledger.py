@@ -230,14 +230,14 @@ def causes_of(
     :return: spans with a venue or nothing as their target
     """
     after_ms = settle_ms + 10_000
-    found = []
+    causes = []
     for fault in faults:
         if fault.why_not:
             continue
         if fault.target in venues or fault.target == "store":
             target = fault.target if fault.target in venues else ""
             # What waits for a store takes a while, and a reconnection, too.
-            found.append(
+            causes.append(
                 Span(fault.kind, target, fault.from_ms - after_ms, fault.to_ms + 3 * after_ms)
             )
     holes: Mapping[str, list[Span]] = {
@@ -255,10 +255,10 @@ def causes_of(
                 Span("both", "", max(span.from_ms, o.from_ms), min(span.to_ms, o.to_ms))
                 for o in holes[other]
             ]
-            found += [both for both in overlaps if both.to_ms > both.from_ms]
+            causes += [both for both in overlaps if both.to_ms > both.from_ms]
         if not others:
-            found.append(span)
-    return found
+            causes.append(span)
+    return causes
 
 
 def clock_text(ms: int | None) -> str:

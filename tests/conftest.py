@@ -47,10 +47,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
 async def rig(tmp_path: Path) -> AsyncIterator[JudgeRig]:
     world = World(int(time.time() * 1000), background=0.0, history_h=2)
     async with Simulator(world) as sim:
-        found = JudgeRig(sim, tmp_path)
-        yield found
-        for model in found.models:
+        rig = JudgeRig(sim, tmp_path)
+        yield rig
+        for model in rig.models:
             await model.close()
-        for executor in found.executors:
+        for executor in rig.executors:
             executor.shutdown()
-        found.writer.close()
+        rig.writer.close()

@@ -99,9 +99,9 @@ class JudgeRig:
 
     def settled(self, after: int = 0, *others: Anomaly, **changes: Any) -> Settled:
         """The close of a wave's minute, ``after`` minutes into it."""
-        found = anomaly(self.close_ms + after * MINUTE, self.close_ms, **changes)
+        wave = anomaly(self.close_ms + after * MINUTE, self.close_ms, **changes)
         pairs = {"BTC": PAIR, "NOPE": "NOPE/USDT:USDT"}
-        return Settled(found.close_ms, (found, *others), pairs, ("bybit",))
+        return Settled(wave.close_ms, (wave, *others), pairs, ("bybit",))
 
     def verdicts(self) -> list[dict[str, Any]]:
         return self.reader.verdicts(0, self.close_ms + 60 * MINUTE)
@@ -130,8 +130,8 @@ def running(rig: JudgeRig, after: int = 1, **changes: Any) -> Anomaly:
     return anomaly(close_ms, close_ms, **changes)
 
 
-def confirms(*found: Anomaly) -> Settled:
-    return Settled(found[0].close_ms, found, {"BTC": PAIR}, ("bybit",))
+def confirms(*wave: Anomaly) -> Settled:
+    return Settled(wave[0].close_ms, wave, {"BTC": PAIR}, ("bybit",))
 
 
 async def no_idea(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:

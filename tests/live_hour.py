@@ -52,10 +52,10 @@ class Trouble:
     @property
     def outages(self) -> list[tuple[str, float, float]]:
         """Each venue's, apart from each other."""
-        found = [] if self.disconnected is None else [self.disconnected]
+        outages = [] if self.disconnected is None else [self.disconnected]
         if self.standstill is not None:
-            found += [(venue, *self.standstill) for venue in VENUES]
-        return found
+            outages += [(venue, *self.standstill) for venue in VENUES]
+        return outages
 
 
 @dataclass
@@ -177,20 +177,20 @@ class LiveHour:
                 *(x[-number:] for x in trend_inputs(known, self.settings.trend_candles))
             )
             rules = Rules.of(self.settings)
-            found = decide(self.closes[:number], rows, trend, [], rules, "matrix")
-            self.seen[close_ms, base] = found
+            decisions = decide(self.closes[:number], rows, trend, [], rules, "matrix")
+            self.seen[close_ms, base] = decisions
 
     def _prices(self, symbol: str) -> np.ndarray:
         end_ms = int(self.closes[-1])
         from_ms = START_MS - CANDLES_BEFORE * MINUTE_MS
-        found = self.world.candles(symbol, MINUTE_MS, from_ms, end_ms - 1, end_ms + MINUTE_MS)
-        return np.array([row[4] for row in found])[: CANDLES_BEFORE + MINUTES]
+        candles = self.world.candles(symbol, MINUTE_MS, from_ms, end_ms - 1, end_ms + MINUTE_MS)
+        return np.array([row[4] for row in candles])[: CANDLES_BEFORE + MINUTES]
 
 
 def disturbed(tape: list[TapeRow], seed: int) -> list[TapeRow]:
     """Some frames late, some far too late, some twice; in the order in which they arrive."""
     rng = np.random.default_rng((seed, 77))
-    found = []
+    rows = []
     for row in tape:
         delay_ms = 0
         kind = rng.random()
@@ -200,17 +200,17 @@ def disturbed(tape: list[TapeRow], seed: int) -> list[TapeRow]:
             delay_ms = int(rng.integers(8_000, 58_000))
         elif kind < 0.12:
             delay_ms = int(rng.integers(61_000, 150_000))
-        found.append(TapeRow(row.venue, row.received_ms + delay_ms, row.frame))
+        rows.append(TapeRow(row.venue, row.received_ms + delay_ms, row.frame))
         if rng.random() < 0.06:
             again_ms = row.received_ms + delay_ms + int(rng.integers(0, 40_000))
-            found.append(TapeRow(row.venue, again_ms, row.frame))
-    return sorted(found, key=lambda row: row.received_ms)
+            rows.append(TapeRow(row.venue, again_ms, row.frame))
+    return sorted(rows, key=lambda row: row.received_ms)
 
 
-def decided(found: Decisions, row: int) -> dict[str, Any]:
+def decided(decisions: Decisions, row: int) -> dict[str, Any]:
     """:return: everything that is decided about one candle, verdict level and all"""
     names = (
         *("strength", "sign", "wave_ms", "seen", "trend", "aligned"),
         *("judged", "level", "sure", "candidate", "entry"),
     )
-    return {name: getattr(found, name)[row].item() for name in names}
+    return {name: getattr(decisions, name)[row].item() for name in names}

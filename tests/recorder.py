@@ -127,12 +127,12 @@ async def recorder(base_dir: Path, store: str | None = None) -> AsyncIterator[Re
     """Not started yet; by default with a store in a file."""
     store = store or f"sqlite:///{base_dir / 'user_data' / 'store.sqlite'}"
     async with quiet_exchange(Time(START + 20_000)) as sim:
-        found = Recorder(sim, base_dir, store)
+        recorder = Recorder(sim, base_dir, store)
         try:
-            yield found
+            yield recorder
         finally:
-            found.process.close()
-            found._reader.close()
+            recorder.process.close()
+            recorder._reader.close()
 
 
 def is_whole(path: Path) -> bool:

@@ -22,26 +22,26 @@ def documented() -> dict[str, str]:
 
 
 def section(prefix: str, model: type[BaseModel]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.default, BaseModel):
-            found |= section(f"{prefix}.{name}", type(field.default))
+            settings |= section(f"{prefix}.{name}", type(field.default))
         else:
-            found[f"{prefix}.{name}"] = field.default
-    return found
+            settings[f"{prefix}.{name}"] = field.default
+    return settings
 
 
 def keys() -> dict[str, object]:
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for name, field in Settings.model_fields.items():
         if name in ("judge", "news", "llm", "dashboard", "messages"):
-            found |= section(name, type(field.default))
+            settings |= section(name, type(field.default))
         elif name == "venues":
             venue = type(field.default.binance)
-            found |= {f"venues.<name>.{k}": f.default for k, f in venue.model_fields.items()}
+            settings |= {f"venues.<name>.{k}": f.default for k, f in venue.model_fields.items()}
         else:
-            found[name] = field.default
-    return found
+            settings[name] = field.default
+    return settings
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

@@ -109,25 +109,25 @@ class Reference:
 
     def row(self, row: int) -> Expected:
         """:return: what the features of one minute should be"""
-        found = self._measured(row, row)
-        if found.state is State.READY:
+        expected = self._measured(row, row)
+        if expected.state is State.READY:
             # With what is known now, and not what was known then.
             last = self._measured(row - 1, row)
-            found.steady = last.state is State.READY and last.venues == found.venues
-            if not found.steady:
-                found.before = self._before(row, found)
-        return found
+            expected.steady = last.state is State.READY and last.venues == expected.venues
+            if not expected.steady:
+                expected.before = self._before(row, expected)
+        return expected
 
-    def _before(self, row: int, found: Expected) -> tuple[float, float, int, float]:
-        venues = [self.venues.index(name) for name in found.venues]
+    def _before(self, row: int, expected: Expected) -> tuple[float, float, int, float]:
+        venues = [self.venues.index(name) for name in expected.venues]
         earlier = self._minutes(row)[:-1]
         long_usd = math.fsum(self.long[v][m] for v in venues for m in earlier)
         short_usd = math.fsum(self.short[v][m] for v in venues for m in earlier)
         count = sum(self.count[v][m] for v in venues for m in earlier)
-        assert found.mean_usd is not None
-        excess = long_usd + short_usd - found.mean_usd
-        flat = not found.std_usd or found.std_usd <= 1e-12 * found.mean_usd
-        return long_usd, short_usd, count, 0.0 if flat else excess / found.std_usd
+        assert expected.mean_usd is not None
+        excess = long_usd + short_usd - expected.mean_usd
+        flat = not expected.std_usd or expected.std_usd <= 1e-12 * expected.mean_usd
+        return long_usd, short_usd, count, 0.0 if flat else excess / expected.std_usd
 
     def _measured(self, row: int, at: int) -> Expected:
         """:param at: the row at whose close it is known"""
@@ -136,28 +136,30 @@ class Reference:
             return Expected(State.UNCOVERED)
         venues, baseline_n = self._choose(covering, row, at)
         baseline = self._baseline(venues, row, at)
-        found = Expected(State.READY, tuple(self.venues[v] for v in venues))
-        found.long_usd = math.fsum(self.long[v][m] for v in venues for m in self._minutes(row))
-        found.short_usd = math.fsum(self.short[v][m] for v in venues for m in self._minutes(row))
-        found.count = sum(self.count[v][m] for v in venues for m in self._minutes(row))
-        found.baseline_n = baseline_n
-        found.active_n = sum(value > 0 for value in baseline)
+        expected = Expected(State.READY, tuple(self.venues[v] for v in venues))
+        expected.long_usd = math.fsum(self.long[v][m] for v in venues for m in self._minutes(row))
+        expected.short_usd = math.fsum(self.short[v][m] for v in venues for m in self._minutes(row))
+        expected.count = sum(self.count[v][m] for v in venues for m in self._minutes(row))
+        expected.baseline_n = baseline_n
+        expected.active_n = sum(value > 0 for value in baseline)
         n = max(len(baseline), 1)
-        found.mean_usd = math.fsum(baseline) / n
-        found.std_usd = math.sqrt(math.fsum((x - found.mean_usd) ** 2 for x in baseline) / n)
+        expected.mean_usd = math.fsum(baseline) / n
+        expected.std_usd = math.sqrt(math.fsum((x - expected.mean_usd) ** 2 for x in baseline) / n)
         if baseline_n < self.params.min_baseline_segments:
-            found.state = State.WARMING_UP
-        elif found.active_n < self.params.min_active_segments:
-            found.state = State.TOO_THIN
+            expected.state = State.WARMING_UP
+        elif expected.active_n < self.params.min_active_segments:
+            expected.state = State.TOO_THIN
         else:
             value = self._worth(venues, row, at)
-            excess = value - found.mean_usd
-            found.z = excess / found.std_usd if found.std_usd > 1e-12 * found.mean_usd else 0.0
-            found.robust_z = _robust_z(value, baseline)
+            excess = value - expected.mean_usd
+            expected.z = (
+                excess / expected.std_usd if expected.std_usd > 1e-12 * expected.mean_usd else 0.0
+            )
+            expected.robust_z = _robust_z(value, baseline)
             below = sum(x < value * (1 - 1e-12) for x in baseline)
             equal = sum(abs(x - value) <= 1e-12 * value for x in baseline)
-            found.percentile = (below + equal / 2) / n
-        return found
+            expected.percentile = (below + equal / 2) / n
+        return expected
 
 
 def _robust_z(value: float, baseline: list[float]) -> float | None:
@@ -195,11 +197,11 @@ def assert_equal(features: Features, expected: Expected, row: int, robust_z: flo
         _close(features.before_z[row], before[3], abs_tol=1e-9)
 
 
-def _close(found: float, expected: float | None, abs_tol: float = 1e-12) -> None:
+def _close(computed: float, expected: float | None, abs_tol: float = 1e-12) -> None:
     if expected is None:
-        assert math.isnan(found)
+        assert math.isnan(computed)
     else:
-        assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=abs_tol), (found, expected)
+        assert math.isclose(computed, expected, rel_tol=1e-9, abs_tol=abs_tol), (computed, expected)
 
 
 def check(grid: MinuteGrid, params: FeatureParams, rows: Sequence[int]) -> None:

@@ -94,20 +94,20 @@ def past(seed: int) -> Past:
     return Past(orders, [hole], at(start + 40), verdicts)
 
 
-def store_of(path: Path, found: Past, end_ms: int) -> HistorySource:
+def store_of(path: Path, taken: Past, end_ms: int) -> HistorySource:
     writer = Writer(open_engine(f"sqlite:///{path}"))
-    for item in sorted(found.orders, key=lambda order: order.received_ms):
-        if not any(hole.start_ms <= item.event_ms < hole.end_ms for hole in found.holes):
+    for item in sorted(taken.orders, key=lambda order: order.received_ms):
+        if not any(hole.start_ms <= item.event_ms < hole.end_ms for hole in taken.holes):
             writer.append([Incoming(item)])
     begin = at(0) - MINUTE_MS
-    for hole in found.holes:
+    for hole in taken.holes:
         writer.cover("okx", [Interval(begin, min(hole.start_ms, end_ms))])
         begin = hole.end_ms
-        if found.fill_ms:
-            missed = [o for o in found.orders if hole.start_ms <= o.event_ms < hole.end_ms]
-            writer.fill("okx", "BTC", hole, missed, found.fill_ms - 30_000)
+        if taken.fill_ms:
+            missed = [o for o in taken.orders if hole.start_ms <= o.event_ms < hole.end_ms]
+            writer.fill("okx", "BTC", hole, missed, taken.fill_ms - 30_000)
     writer.cover("okx", [Interval(begin, end_ms)] if end_ms > begin else [])
-    for row in found.verdicts:
+    for row in taken.verdicts:
         writer.put_verdicts([row])
     writer.close()
     return HistorySource(Reader(f"sqlite:///{path}"), SETTINGS)
@@ -141,10 +141,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int | Non
 
     @cache
     def store(seed: int, close_ms: int | None) -> HistorySource:
-        found, path = past(seed), base / f"{seed}-{close_ms}"
+        taken, path = past(seed), base / f"{seed}-{close_ms}"
         if close_ms is None:
-            return store_of(path, found, at(MINUTES))
-        return store_of(path, found.until(close_ms), close_ms)
+            return store_of(path, taken, at(MINUTES))
+        return store_of(path, taken.until(close_ms), close_ms)
 
     return store
 
@@ -154,18 +154,18 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int | Non
 def test_what_comes_later_changes_no_decision(
     stores: Callable[[int, int | None], HistorySource], seed: int, mode: VerdictMode
 ) -> None:
-    found = past(seed)
+    taken = past(seed)
     whole = decisions(stores(seed, None), CLOSES, mode)
     assert (whole.level > 0).any(), "there is something to see"
     waves = np.flatnonzero(whole.strength > 0)
-    filled = int(np.searchsorted(CLOSES, found.fill_ms))
+    filled = int(np.searchsorted(CLOSES, taken.fill_ms))
     for row in sorted({*waves[:4].tolist(), *waves[-2:].tolist(), max(filled - 1, 0), filled, 100}):
         close_ms = int(CLOSES[row])
         cut = decisions(stores(seed, close_ms), CLOSES[: row + 1], mode)
         if mode == "both" and cut.judged[row] and not whole.judged[row]:
             # A wave whose verdict came too late was not traded live either, so the matrix does
             # not stand in for it. What was recorded later may withhold an entry, never make one.
-            assert any(_too_late(verdict, close_ms) for verdict in found.verdicts)
+            assert any(_too_late(verdict, close_ms) for verdict in taken.verdicts)
             continue
         assert_same(whole, cut, row)
 
@@ -174,15 +174,15 @@ def test_what_comes_later_changes_no_decision(
 def test_a_verdict_counts_from_the_candle_that_could_have_waited_for_it(
     tmp_path: Path, late_ms: int
 ) -> None:
-    found = past(1)
-    wave = min(row["wave_start_ms"] for row in found.verdicts)
+    taken = past(1)
+    wave = min(row["wave_start_ms"] for row in taken.verdicts)
     limit_ms = wave + SETTINGS.max_entry_delay_ms
     verdicts = [
         row | {"available_at": limit_ms + late_ms}
-        for row in found.verdicts
+        for row in taken.verdicts
         if row["wave_start_ms"] == wave
     ]
-    source = store_of(tmp_path / "s", replace(found, verdicts=verdicts), at(MINUTES))
+    source = store_of(tmp_path / "s", replace(taken, verdicts=verdicts), at(MINUTES))
     judged = decisions(source, CLOSES, "recorded").judged
     first = int(np.searchsorted(CLOSES, wave))
     assert bool(judged[first]) == (late_ms <= 0)
@@ -191,16 +191,16 @@ def test_a_verdict_counts_from_the_candle_that_could_have_waited_for_it(
 
 @pytest.mark.parametrize("later_min", [0, 1, 60])
 def test_a_fill_changes_no_decision_before_it_was_there(tmp_path: Path, later_min: int) -> None:
-    found = past(2)
-    moved = replace(found, fill_ms=found.fill_ms + later_min * MINUTE_MS)
+    taken = past(2)
+    moved = replace(taken, fill_ms=taken.fill_ms + later_min * MINUTE_MS)
     never = decisions(
-        store_of(tmp_path / "n", replace(found, fill_ms=0), at(MINUTES)), CLOSES, "matrix"
+        store_of(tmp_path / "n", replace(taken, fill_ms=0), at(MINUTES)), CLOSES, "matrix"
     )
     some = decisions(store_of(tmp_path / "s", moved, at(MINUTES)), CLOSES, "matrix")
     differs = ~((never.z == some.z) | (np.isnan(never.z) & np.isnan(some.z)))
     assert differs.any(), "it serves baselines"
     assert CLOSES[differs].min() >= moved.fill_ms
-    hole = found.holes[0]
+    hole = taken.holes[0]
     within = (CLOSES > hole.start_ms) & (CLOSES < hole.end_ms + 5 * MINUTE_MS)
     assert not some.level[within].any(), "and never an entry"
 
@@ -238,8 +238,8 @@ def test_a_bar_counts_at_its_close_and_never_before(tmp_path: Path) -> None:
         put_bars(engine, rows)
         engine.dispose()
         source = HistorySource(Reader(f"sqlite:///{path}"), own, 60)
-        found = source.rows("BTC", int(closes[0]) - hour + MINUTE_MS, int(closes[-1]))
-        return decide(closes, found, trend, (), Rules.of(own), "matrix")
+        measured = source.rows("BTC", int(closes[0]) - hour + MINUTE_MS, int(closes[-1]))
+        return decide(closes, measured, trend, (), Rules.of(own), "matrix")
 
     whole = levels(tmp_path / "whole", bars)
     assert whole.level[60], "at the close of the hour of the wave"

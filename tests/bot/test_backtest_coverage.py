@@ -15,7 +15,7 @@ CLOSES = np.arange(1, 11, dtype=np.int64) * MINUTE_MS
 def rows(*states: State) -> FeatureRows:
     size = len(states)
     columns: dict[str, Any] = {name: np.ones(size, dtype=kind) for name, kind in COLUMNS.items()}
-    state = np.array([int(found) for found in states])
+    state = np.array([int(each) for each in states])
     return FeatureRows(**columns | {"close_ms": CLOSES[:size], "state": state})
 
 

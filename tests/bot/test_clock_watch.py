@@ -51,21 +51,21 @@ def test_a_jump_is_a_problem_in_the_next_loop_and_ends_when_it_is_taken_back(
     clocks.wall_ms += jump_s * 1000
     clocks.passes(2)
     for _ in range(3):
-        found = watch.problem(status(1), ())
-        assert found == f"this machine's clock jumped by {jump_s:+.1f} s (max_skew_ms)"
+        problem = watch.problem(status(1), ())
+        assert problem == f"this machine's clock jumped by {jump_s:+.1f} s (max_skew_ms)"
         clocks.passes(2)
     clocks.wall_ms -= jump_s * 1000
     assert watch.problem(status(1), ()) is None
 
 
 def test_small_steps_add_up(clocks: Clocks, watch: ClockWatch) -> None:
-    found = []
+    problems = []
     for _ in range(3):
         clocks.wall_ms += 200
         clocks.passes(2)
-        found.append(watch.problem(status(1), ()))
-    assert found[:2] == [None, None]
-    assert "jumped by +0.6 s" in str(found[2])
+        problems.append(watch.problem(status(1), ()))
+    assert problems[:2] == [None, None]
+    assert "jumped by +0.6 s" in str(problems[2])
 
 
 def test_a_long_time_without_a_loop_is_no_jump(clocks: Clocks, watch: ClockWatch) -> None:

@@ -29,8 +29,8 @@ def _found(share: float = 0.98, sign: int = -1):
 
 
 def test_an_entry_is_a_signal_with_its_tag() -> None:
-    found = _found()
-    columns = entry_columns(found, found.entry, 0)
+    decisions = _found()
+    columns = entry_columns(decisions, decisions.entry, 0)
     assert list(columns["enter_short"]) == [0, 0, 0, 1, 0, 0, 0, 0]
     assert not columns["enter_long"].any()
     assert columns["enter_tag"][3] == "liq_short_strong_medium"
@@ -38,15 +38,15 @@ def test_an_entry_is_a_signal_with_its_tag() -> None:
 
 
 def test_a_long_wave_enters_long() -> None:
-    found = _found(0.02, 1)
-    columns = entry_columns(found, found.entry, 0)
+    decisions = _found(0.02, 1)
+    columns = entry_columns(decisions, decisions.entry, 0)
     assert columns["enter_long"][3] == 1
     assert not columns["enter_short"].any()
 
 
 def test_backtest_entry_next_delays_signals_and_tags_by_one_candle() -> None:
-    found = _found()
-    columns = entry_columns(found, found.entry, 1) | exit_columns(found, 1)
+    decisions = _found()
+    columns = entry_columns(decisions, decisions.entry, 1) | exit_columns(decisions, 1)
     assert list(np.flatnonzero(columns["enter_short"])) == [4]
     assert list(np.flatnonzero(columns["exit_long"])) == [4]
     assert columns["enter_tag"][4] == "liq_short_strong_medium"
@@ -56,8 +56,10 @@ def test_backtest_entry_next_delays_signals_and_tags_by_one_candle() -> None:
 
 def test_the_last_signal_does_not_come_round_to_the_first_candle() -> None:
     close_ms = np.array([at(minute) for minute in range(4)], dtype=np.int64)
-    found = decide(close_ms, feature_rows({3: (9.0, 0.98)}), trend(-1, 4), [], rules(), "matrix")
-    columns = entry_columns(found, found.entry, 1)
+    decisions = decide(
+        close_ms, feature_rows({3: (9.0, 0.98)}), trend(-1, 4), [], rules(), "matrix"
+    )
+    columns = entry_columns(decisions, decisions.entry, 1)
     assert not columns["enter_short"].any()
     assert set(columns["enter_tag"]) == {""}
 
@@ -72,16 +74,16 @@ def test_a_candidate_closes_the_other_side_only() -> None:
 def test_a_wave_whose_beginning_was_not_seen_closes_a_position_but_opens_none() -> None:
     close_ms = np.array([at(minute) for minute in range(8)], dtype=np.int64)
     rows = feature_rows({3: (9.0, 0.98)}, unknown_before=[3])
-    found = decide(close_ms, rows, trend(-1, 8), [], rules(), "matrix")
-    assert not entry_columns(found, found.entry, 0)["enter_short"].any()
-    assert exit_columns(found, 0)["exit_long"][3] == 1
-    columns = decision_columns(found, rules().thresholds)
+    decisions = decide(close_ms, rows, trend(-1, 8), [], rules(), "matrix")
+    assert not entry_columns(decisions, decisions.entry, 0)["enter_short"].any()
+    assert exit_columns(decisions, 0)["exit_long"][3] == 1
+    columns = decision_columns(decisions, rules().thresholds)
     assert (columns["liq_seen"][3], columns["liq_candidate"][3], columns["liq_level"][3]) == (
         *(0, 0),
         2,
     )
     in_force = RulesInForce(rules(), FeatureParams(), MINUTE_MS)
-    assert tell(found, 3, in_force, "matrix").words == "skip: its beginning was not seen"
+    assert tell(decisions, 3, in_force, "matrix").words == "skip: its beginning was not seen"
 
 
 def test_longs_are_drawn_downwards() -> None:
@@ -93,9 +95,9 @@ def test_longs_are_drawn_downwards() -> None:
 
 
 def test_nothing_is_drawn_where_nothing_is_known() -> None:
-    found = _found()
-    columns = decision_columns(found, rules().thresholds)
-    unknown = found.state == State.UNCOVERED
+    decisions = _found()
+    columns = decision_columns(decisions, rules().thresholds)
+    unknown = decisions.state == State.UNCOVERED
     assert unknown.any() and not unknown.all()
     sums = ("liq_long_usd", "liq_short_usd", "liq_long_usd_down", "liq_count")
     for name in (*sums, "liq_purity", "liq_z"):

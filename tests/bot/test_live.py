@@ -70,8 +70,8 @@ def loop(store: Store, starter: Any = None, **section: Any) -> LiveLoop:
 
 
 def texts(live: LiveLoop, **parameters: Any) -> list[str]:
-    found = live.begin(NOW, ["BTC/USDT:USDT"], PARAMETERS | parameters)
-    return [message.text for message in found]
+    messages = live.begin(NOW, ["BTC/USDT:USDT"], PARAMETERS | parameters)
+    return [message.text for message in messages]
 
 
 def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
@@ -191,14 +191,16 @@ def test_long_warnings_are_cut_for_telegram_and_whole_in_the_log(store: Store) -
         at(10), settings=theirs, feeds={v: {"markets": 1, "state": "live"} for v in venues}
     )
     pairs = [f"COIN_{n}/USDT:USDT" for n in range(100)]
-    found = [message for message in loop(store).begin(NOW, pairs, PARAMETERS) if message.warning]
-    assert ["other settings" in found[0].text, "without liquidation" in found[1].text] == [True] * 2
-    for message in found:
+    messages = [message for message in loop(store).begin(NOW, pairs, PARAMETERS) if message.warning]
+    assert ["other settings" in messages[0].text, "without liquidation" in messages[1].text] == [
+        True
+    ] * 2
+    for message in messages:
         assert len(message.sendable) <= LIMIT
         assert message.sendable == message.text
         shown(message.sendable)
-    assert "settle_s: 5.0, here 2.0" in str(found[0].logged)
-    assert pairs[-1] in str(found[1].logged)
+    assert "settle_s: 5.0, here 2.0" in str(messages[0].logged)
+    assert pairs[-1] in str(messages[1].logged)
 
 
 def test_a_budget_that_is_spent_is_told_once(store: Store) -> None:

@@ -298,8 +298,8 @@ def test_a_wave_that_is_refused_is_told_with_the_reason_and_as_entering_only_whe
     made.loop([BTC])
     own = notices()
     reasons = ["the clock jumped by +600.0 s", "the clock jumped by +602.0 s", None, None, "late"]
-    found = [own.waves(made.engine, [BTC], CLOSE, troubled(made, why)) for why in reasons]
-    told = [shown(message.sendable) for messages in found for message in messages]
+    waves_told = [own.waves(made.engine, [BTC], CLOSE, troubled(made, why)) for why in reasons]
+    told = [shown(message.sendable) for messages in waves_told for message in messages]
     assert len(told) == 2
     assert told[0].endswith("$1,000,000: not entered: the clock jumped by +600.0 s")
     assert "enter (medium), " in told[1]

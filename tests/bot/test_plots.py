@@ -51,9 +51,9 @@ def told(
     mode = "recorded" if verdicts else "matrix"
     past = _Past(feature_rows(minutes), list(verdicts))
     engine = Engine(settings(), MINUTE_MS, past, mode)  # type: ignore[arg-type]
-    found = engine.indicators(candles(drift=drift), BTC)
-    found = engine.entries(with_indicators(found), BTC, rules())
-    return engine.exits(found, BTC), lambda ms: story_of(engine, BTC, ms).as_judged.words
+    frame = engine.indicators(candles(drift=drift), BTC)
+    frame = engine.entries(with_indicators(frame), BTC, rules())
+    return engine.exits(frame, BTC), lambda ms: story_of(engine, BTC, ms).as_judged.words
 
 
 def columns_of(config: dict[str, object]) -> set[str]:
@@ -67,8 +67,8 @@ def test_every_column_that_is_drawn_is_there() -> None:
 
 
 def test_plot_dataframe_draws_every_column() -> None:
-    found = frame({30: (9.0, 0.98)})
-    figure = generate_candlestick_graph(BTC, found, None, plot_config=deepcopy(PLOT_CONFIG))
+    columns = frame({30: (9.0, 0.98)})
+    figure = generate_candlestick_graph(BTC, columns, None, plot_config=deepcopy(PLOT_CONFIG))
     assert columns_of(PLOT_CONFIG) <= {trace.name for trace in figure.data}
 
 
@@ -80,18 +80,18 @@ def test_plot_types_are_those_that_both_charts_know() -> None:
 
 
 def test_a_wave_is_an_area_from_its_first_to_its_last_minute() -> None:
-    found, words = told({30: (4.0, 0.98), 31: (9.0, 0.97), 33: (6.0, 0.96)})
-    (area,) = annotations(found, MINUTE_MS, words)
+    frame, words = told({30: (4.0, 0.98), 31: (9.0, 0.97), 33: (6.0, 0.96)})
+    (area,) = annotations(frame, MINUTE_MS, words)
     AnnotationTypeTA.validate_python(area, extra="forbid")
-    opened = found["date"].iloc[29]
+    opened = frame["date"].iloc[29]
     assert area["start"] == opened
     assert area["end"] == opened + timedelta(minutes=4)
     assert area["label"] == "strong SHORT\nz 9.0, 97%\nenter (medium)"
 
 
 def test_both_directions_have_their_color_and_each_wave_its_area() -> None:
-    found, words = told({10: (9.0, 0.98), 20: (9.0, 0.02), 35: (9.0, 0.98)})
-    areas = annotations(found, MINUTE_MS, words)
+    frame, words = told({10: (9.0, 0.98), 20: (9.0, 0.02), 35: (9.0, 0.98)})
+    areas = annotations(frame, MINUTE_MS, words)
     assert [area["label"].split("\n")[0] for area in areas] == [
         *("strong SHORT", "strong LONG", "strong SHORT"),
     ]
@@ -110,32 +110,32 @@ def test_both_directions_have_their_color_and_each_wave_its_area() -> None:
     ],
 )
 def test_the_label_tells_the_verdict(z: float, said: dict[str, object], words: str) -> None:
-    found, tell = told({30: (z, 0.98)}, verdict(30, **said))  # type: ignore[arg-type]
-    (area,) = annotations(found, MINUTE_MS, tell)
+    frame, tell = told({30: (z, 0.98)}, verdict(30, **said))  # type: ignore[arg-type]
+    (area,) = annotations(frame, MINUTE_MS, tell)
     assert area["label"].split("\n")[2] == words
 
 
 def test_a_wave_that_was_entered_says_so_whatever_came_later() -> None:
     later = verdict(30, 33, news="contradicts", action="skip", news_key="b", after_s=150)
-    found, words = told({30: (9.0, 0.98), 33: (9.0, 0.98)}, verdict(30, 33), later)
-    assert list(found["liq_level"].iloc[[29, 32]]) == [2, 0]
-    (area,) = annotations(found, MINUTE_MS, words)
+    frame, words = told({30: (9.0, 0.98), 33: (9.0, 0.98)}, verdict(30, 33), later)
+    assert list(frame["liq_level"].iloc[[29, 32]]) == [2, 0]
+    (area,) = annotations(frame, MINUTE_MS, words)
     assert area["label"].endswith("enter (medium)")
 
 
 def test_a_price_that_does_not_follow_is_told() -> None:
-    found, words = told({30: (9.0, 0.98)}, drift=0.002)
-    (area,) = annotations(found, MINUTE_MS, words)
+    frame, words = told({30: (9.0, 0.98)}, drift=0.002)
+    (area,) = annotations(frame, MINUTE_MS, words)
     assert area["label"].endswith("skip: price does not follow")
 
 
 def test_quiet_frames_and_frames_without_our_columns_have_no_areas() -> None:
-    found, words = told({30: (1.0, 0.98)})
-    for quiet in (found, candles(), candles().iloc[:0]):
+    frame, words = told({30: (1.0, 0.98)})
+    for quiet in (frame, candles(), candles().iloc[:0]):
         assert annotations(quiet, MINUTE_MS, words) == []
 
 
 def test_hourly_candles_end_an_hour_after_they_begin() -> None:
-    found, words = told({30: (9.0, 0.98)})
-    (area,) = annotations(found, 60 * MINUTE_MS, words)
+    frame, words = told({30: (9.0, 0.98)})
+    (area,) = annotations(frame, 60 * MINUTE_MS, words)
     assert area["end"] - area["start"] == timedelta(hours=1)

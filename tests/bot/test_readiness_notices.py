@@ -38,12 +38,12 @@ class MinuteByMinute:
             coin = whole
             venues = {"okx": okx, "bybit": whole if whole.condition == "warming_up" else READY}
             told = ReadinessReport(self.now_ms, whole, venues, {"BTC": coin}).as_json()
-        found = self.notices.changes(told, problem, {"BTC"}, self.now_ms)
-        self.sent = [message for message in found if message.send]
-        for message in found:
+        messages = self.notices.changes(told, problem, {"BTC"}, self.now_ms)
+        self.sent = [message for message in messages if message.send]
+        for message in messages:
             shown(message.sendable)
             assert len(message.sendable) <= LIMIT
-        return [message.logged or message.text for message in found]
+        return [message.logged or message.text for message in messages]
 
 
 def test_warming_up_is_told_with_its_time_and_the_first_possible_entry_when_it_is() -> None:
@@ -136,8 +136,8 @@ def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None
     old = ReadinessReport(CLOSE, READY, {"okx": READY}, {"BTC": READY}).as_json()
 
     def told(report: Any, after_ms: int, computed_ms: int = CLOSE + 9 * MINUTE) -> list[str]:
-        found = notices.changes(report, None, {"BTC"}, CLOSE + after_ms, computed_ms)
-        return [message.text for message in found]
+        messages = notices.changes(report, None, {"BTC"}, CLOSE + after_ms, computed_ms)
+        return [message.text for message in messages]
 
     # A sidecar came back after nine minutes; its features are there, its report in a moment.
     assert told(old, 0) == told(old, 2_000) == []

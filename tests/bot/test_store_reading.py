@@ -63,10 +63,10 @@ def test_a_long_past_is_read_in_pieces_that_show_that_the_store_answers(store: S
     rows = [stored("BTC", at(60 * hour), 5, 0.9) for hour in hours]
     store.settle(at(60 * hours[-1]), rows)
     answers: list[None] = []
-    found = reading(store)(Snapshot(), lambda: answers.append(None))
-    known = found.rows["BTC"].close_ms
+    snapshot = reading(store)(Snapshot(), lambda: answers.append(None))
+    known = snapshot.rows["BTC"].close_ms
     assert list(known) == [at(60 * hour) for hour in hours if hour > hours[-1] - 48]
-    assert found.loaded_ms == found.computed_ms
+    assert snapshot.loaded_ms == snapshot.computed_ms
     assert len(answers) > 8
 
 

@@ -135,8 +135,8 @@ def test_a_missing_order_needs_a_reason(
     delivery: dict[str, object], fault: Span | None, excused: bool
 ) -> None:
     one = order(1, **delivery)
-    found = all_wrong(truth(one), books(known=False), *([fault] if fault else []))
-    assert found == (set() if excused else {"missing beyond the counted losses"})
+    wrong = all_wrong(truth(one), books(known=False), *([fault] if fault else []))
+    assert wrong == (set() if excused else {"missing beyond the counted losses"})
 
 
 def test_one_of_two_sidecars_that_had_it_is_enough_to_miss_it() -> None:

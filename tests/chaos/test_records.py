@@ -18,7 +18,7 @@ def write(path: Path, *lines: dict[str, object]) -> Path:
 
 def test_an_order_knows_on_which_ways_it_went_to_whom(tmp_path: Path) -> None:
     sent = {"kind": "sent", "venue": "binance", "orders": [MADE]}
-    found = read_truth(
+    truth = read_truth(
         write(
             tmp_path / "truth.jsonl",
             {"kind": "start", "at": 500, "first": 0},
@@ -31,10 +31,10 @@ def test_an_order_knows_on_which_ways_it_went_to_whom(tmp_path: Path) -> None:
             {"kind": "close", "client": 2, "at": 2_000},
         )
     )
-    order = found.orders[KEY]
+    order = truth.orders[KEY]
     assert order.deliveries == [Delivery(1_200, "a", None), Delivery(1_300, "b", 2_000, False)]
     assert (order.first_sent_ms, order.count, order.coin) == (1_200, 1, "BTC")
-    assert found.prices == {"BTCUSDT": [(900, 97_000.0)]}
+    assert truth.prices == {"BTCUSDT": [(900, 97_000.0)]}
 
 
 def test_equal_orders_of_one_frame_are_counted(tmp_path: Path) -> None:

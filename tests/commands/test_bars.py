@@ -53,12 +53,12 @@ def test_explain_is_made_of_the_bars(
     assert main(["explain", "--pair", PAIR, "--json", *at]) == 0
     said = capsys.readouterr().out
     assert json.loads(said)["close"] == LAST, "the newest bar's if none is named"
-    found = gates(said)
-    assert found["coverage"]["measured"] == "covered by coinglass"
-    assert found["size"]["measured"].startswith("$50,")
-    assert found["z"]["passed"] is True
-    assert found["wave"]["passed"] is True
-    assert found["count"]["passed"] is None, "bars have no number of orders"
+    told = gates(said)
+    assert told["coverage"]["measured"] == "covered by coinglass"
+    assert told["size"]["measured"].startswith("$50,")
+    assert told["z"]["passed"] is True
+    assert told["wave"]["passed"] is True
+    assert told["count"]["passed"] is None, "bars have no number of orders"
 
 
 def test_features_are_made_of_the_bars(bars: Path, capsys: pytest.CaptureFixture[str]) -> None:

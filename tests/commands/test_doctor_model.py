@@ -21,8 +21,8 @@ def context(tmp_path: Path, **section: Any) -> Context:
 
 async def test_a_model_that_is_shut_down_is_a_finding_with_a_remedy(tmp_path: Path) -> None:
     async with StandIn(models=[{"id": "m", "shutdown_date": "2999-01-01"}]) as server:
-        found = context(tmp_path, llm={"base_url": server.url, "model": "m"})
-        (finding,) = await asyncio.to_thread(lambda: list(_model(found)))
+        bot_context = context(tmp_path, llm={"base_url": server.url, "model": "m"})
+        (finding,) = await asyncio.to_thread(lambda: list(_model(bot_context)))
     assert (finding.level, finding.what) == ("warning", "llm.model")
     assert "m shuts down on 2999-01-01, in " in finding.found and finding.remedy
 

@@ -16,12 +16,12 @@ from tests.sidecars import Time, quiet_exchange
 pytestmark = pytest.mark.processes
 
 
-async def status_of(found: ConfiguredDirectory) -> str:
-    command = [sys.executable, "-m", "liq_provider.cli", "status", "-c", str(found.config)]
+async def status_of(directory: ConfiguredDirectory) -> str:
+    command = [sys.executable, "-m", "liq_provider.cli", "status", "-c", str(directory.config)]
     done = await asyncio.to_thread(
         subprocess.run,
         command,
-        cwd=found.config.parent,
+        cwd=directory.config.parent,
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -33,10 +33,10 @@ async def status_of(found: ConfiguredDirectory) -> str:
 
 async def test_what_a_frozen_sidecar_said_is_told_as_the_past(tmp_path: Path) -> None:
     async with quiet_exchange(Time(time.time_ns() // 1_000_000)) as sim:
-        found = place(sim, tmp_path)
-        async with sidecar(found) as process:
+        directory = place(sim, tmp_path)
+        async with sidecar(directory) as process:
             for _ in range(60):
-                said = await status_of(found)
+                said = await status_of(directory)
                 if "waiting in memory" in said:
                     break
                 await asyncio.sleep(0.5)
@@ -45,7 +45,7 @@ async def test_what_a_frozen_sidecar_said_is_told_as_the_past(tmp_path: Path) ->
             os.kill(process.pid, signal.SIGSTOP)
             try:
                 await asyncio.sleep(22)
-                said = await status_of(found)
+                said = await status_of(directory)
             finally:
                 os.kill(process.pid, signal.SIGCONT)
     assert said.startswith("No entries: the sidecar does not answer")

@@ -26,18 +26,18 @@ def strategy(folder: Path, name: str = "LiqTrend", file: str = "LiqTrend", **tol
 
 def test_the_file_beside_the_strategy_is_read_for_both_spaces(tmp_path: Path) -> None:
     path = strategy(tmp_path / "strategies")
-    found = parameter_file({"strategy_path": "strategies"}, tmp_path)
-    assert found is not None
-    assert (found.path, found.values) == (path, {"z_strong": 4.0, "fallback_pct": 0.03})
+    file = parameter_file({"strategy_path": "strategies"}, tmp_path)
+    assert file is not None
+    assert (file.path, file.values) == (path, {"z_strong": 4.0, "fallback_pct": 0.03})
 
 
 def test_the_path_that_is_configured_comes_before_that_of_user_data(tmp_path: Path) -> None:
     own = strategy(tmp_path / "user_data" / "strategies", params={"buy": {"z_strong": 9.0}})
-    found = parameter_file({}, tmp_path)
-    assert found is not None and found.path == own
+    file = parameter_file({}, tmp_path)
+    assert file is not None and file.path == own
     strategy(tmp_path / "strategies")
-    found = parameter_file({"strategy_path": str(tmp_path / "strategies")}, tmp_path)
-    assert found is not None and found.values["z_strong"] == 4.0
+    file = parameter_file({"strategy_path": str(tmp_path / "strategies")}, tmp_path)
+    assert file is not None and file.values["z_strong"] == 4.0
 
 
 def test_a_derived_strategy_has_the_file_of_its_own_module(tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_a_derived_strategy_has_the_file_of_its_own_module(tmp_path: Path) -> No
     own = strategy(
         tmp_path / "user_data" / "strategies", "Mine", "my_strategies", strategy_name="Mine"
     )
-    found = parameter_file({"strategy": "Mine"}, tmp_path)
-    assert found is not None and found.path == own
+    file = parameter_file({"strategy": "Mine"}, tmp_path)
+    assert file is not None and file.path == own
 
 
 def test_without_a_strategy_or_a_file_there_are_none(tmp_path: Path) -> None:

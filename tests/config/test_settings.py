@@ -195,13 +195,13 @@ def test_a_venue_address_that_must_not_be_used_names_its_key(
 def test_an_address_that_holds_a_secret_is_refused_without_repeating_it(
     section: dict[str, Any], key: str
 ) -> None:
-    with pytest.raises(SettingsError, match=key) as found:
+    with pytest.raises(SettingsError, match=key) as refused:
         load_settings({"liq_provider": section}, {})
-    assert "planted" not in str(found.value)
+    assert "planted" not in str(refused.value)
 
 
 def test_an_address_may_have_a_query() -> None:
     queries = ("format=xml&category=btc", "keyword=bitcoin", "keywords=btc", "author=jane")
     feeds = [f"https://host.example/rss?{query}" for query in queries]
-    found = load_settings({"liq_provider": {"news": {"feeds": feeds}}}, {})
-    assert found.news.feeds == tuple(feeds)
+    settings = load_settings({"liq_provider": {"news": {"feeds": feeds}}}, {})
+    assert settings.news.feeds == tuple(feeds)

@@ -58,7 +58,7 @@ def test_what_lies_beside_a_store_is_for_its_owner_alone(umask: int, tmp_path: P
         bots = [name for name in kept if name.startswith(".bot-")]
         assert set(kept) >= {"", "-wal", "-shm", ".lock", ".pid", ".log", ".spool", ".spool-bad"}
         assert ".stop-any" in kept and len(bots) == 1
-        assert {oct(found) for found in kept.values()} == {"0o600"}
+        assert {oct(kept_file) for kept_file in kept.values()} == {"0o600"}
         assert {path.name for path in tmp_path.iterdir()} == {path.name for path in files.kept()}
     held.close()
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
+CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)"
@@ -50,6 +50,6 @@ def launch_options() -> dict[str, Any]:
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(**launch_options())
-        yield found
-        await found.close()
+        chromium = await playwright.chromium.launch(**launch_options())
+        yield chromium
+        await chromium.close()

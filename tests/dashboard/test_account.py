@@ -34,37 +34,37 @@ def trade(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_short_is_measured_from_its_lowest_price() -> None:
-    found = position(trade(), {}, SETTINGS)
-    assert found["profit"] == pytest.approx(0.02)
-    assert found["best_profit"] == pytest.approx(0.03)
-    assert found["drawdown"] == pytest.approx(0.01)
-    assert found["trailing"] == pytest.approx(97.97)
-    assert found["fallback"] == pytest.approx(102.0)
-    assert found["binds"] == "trailing"
-    assert found["distance"] == pytest.approx(97.97 / 98 - 1)
+    shown = position(trade(), {}, SETTINGS)
+    assert shown["profit"] == pytest.approx(0.02)
+    assert shown["best_profit"] == pytest.approx(0.03)
+    assert shown["drawdown"] == pytest.approx(0.01)
+    assert shown["trailing"] == pytest.approx(97.97)
+    assert shown["fallback"] == pytest.approx(102.0)
+    assert shown["binds"] == "trailing"
+    assert shown["distance"] == pytest.approx(97.97 / 98 - 1)
 
 
 def test_a_long_that_never_gained_has_only_its_fallback() -> None:
-    found = position(
+    shown = position(
         trade(is_short=False, current_rate=99.0, max_rate=100.0, min_rate=98.5), {}, SETTINGS
     )
-    assert (found["trailing"], found["binds"]) == (None, "fallback")
-    assert found["fallback"] == pytest.approx(98.0)
-    assert found["best_profit"] == 0 and found["drawdown"] == pytest.approx(0.01)
-    assert found["distance"] == pytest.approx(1 - 98 / 99)
+    assert (shown["trailing"], shown["binds"]) == (None, "fallback")
+    assert shown["fallback"] == pytest.approx(98.0)
+    assert shown["best_profit"] == 0 and shown["drawdown"] == pytest.approx(0.01)
+    assert shown["distance"] == pytest.approx(1 - 98 / 99)
 
 
 def test_the_stops_are_those_that_the_strategy_computes() -> None:
     kept = {"stops": {"trailing_pct": 0.02, "trailing_arm_pct": 0.005, "fallback_pct": 0.05}}
-    found = position(trade(), kept, SETTINGS)
+    shown = position(trade(), kept, SETTINGS)
     same = stops(100.0, 97.0, True, StopRules(0.02, 0.005, 0.05))
-    assert (found["fallback"], found["trailing"]) == (same.fallback, same.trailing)
+    assert (shown["fallback"], shown["trailing"]) == (same.fallback, same.trailing)
 
 
 def test_a_trade_just_filled_has_no_best_price_yet() -> None:
-    found = position(trade(min_rate=None, max_rate=0.0, current_rate=None), {}, SETTINGS)
-    assert found["profit"] is None and found["drawdown"] is None and found["distance"] is None
-    assert found["best_profit"] == 0
+    shown = position(trade(min_rate=None, max_rate=0.0, current_rate=None), {}, SETTINGS)
+    assert shown["profit"] is None and shown["drawdown"] is None and shown["distance"] is None
+    assert shown["best_profit"] == 0
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_a_trade_just_filled_has_no_best_price_yet() -> None:
     ],
 )
 def test_the_bots_address_is_that_of_its_configuration(section: Any, url: str | None) -> None:
-    found = BotAddress.of(section)
-    assert (None if found is None else found.url) == url
+    address = BotAddress.of(section)
+    assert (None if address is None else address.url) == url
 
 
 def test_a_bot_that_does_not_answer_is_said_in_words_without_its_password() -> None:
     account = Account(BotAddress("http://127.0.0.1:9", "user", "planted-password"))
-    found = account.report(SETTINGS)
-    assert found == {"error": "the bot does not answer"}
+    report = account.report(SETTINGS)
+    assert report == {"error": "the bot does not answer"}
     assert account.trades() == []
 
 
@@ -123,7 +123,7 @@ class Api:
 
 
 def answers(state: str = "running", **changes: Any) -> dict[str, Any]:
-    found = {
+    replies = {
         "show_config": {"state": state, "dry_run": True, "bot_name": "b", "stake_currency": "USDT"},
         "balance": {"total": 10.0, "total_bot": 9.0},
         "whitelist": {"whitelist": ["BTC/USDT:USDT"]},
@@ -132,13 +132,13 @@ def answers(state: str = "running", **changes: Any) -> dict[str, Any]:
         "profit": {"profit_closed_coin": 1.0, "closed_trade_count": 4},
         "trades": {"trades": []},
     } | changes
-    return {name: (200, body) for name, body in found.items() if body is not None}
+    return {name: (200, body) for name, body in replies.items() if body is not None}
 
 
 def test_a_stopped_bot_is_no_failure_but_an_error_is_no_number() -> None:
     with Api(answers("stopped", count=None)) as api:
-        found = Account(BotAddress(api.url, "u", "p")).report(SETTINGS)
-        assert found["error"] is None and found["count"] is None and found["state"] == "stopped"
+        report = Account(BotAddress(api.url, "u", "p")).report(SETTINGS)
+        assert report["error"] is None and report["count"] is None and report["state"] == "stopped"
     with Api(answers(profit=None)) as api:
         assert "Error querying" in Account(BotAddress(api.url, "u", "p")).report(SETTINGS)["error"]
 
@@ -177,8 +177,8 @@ def test_no_proxy_of_the_environment_is_given_the_password(monkeypatch: pytest.M
 
 
 def test_price_beyond_the_best_that_freqtrade_noted_is_no_negative_drawdown() -> None:
-    found = position(trade(current_rate=95.0), {}, SETTINGS)
-    assert found["drawdown"] == 0 and found["best_profit"] == pytest.approx(0.05)
+    shown = position(trade(current_rate=95.0), {}, SETTINGS)
+    assert shown["drawdown"] == 0 and shown["best_profit"] == pytest.approx(0.05)
 
 
 def test_what_costs_the_bot_most_is_asked_again_when_a_trade_opens_or_closes() -> None:
@@ -196,5 +196,5 @@ def test_what_costs_the_bot_most_is_asked_again_when_a_trade_opens_or_closes() -
         assert asked() == ["count", "status"]
         given["status"] = (200, [trade()])
         assert {*first} < {*asked()}
-        found = account.report(SETTINGS)
-    assert found["profit_open"] == 3.0 and found["profit"]["closed_trade_count"] == 4
+        report = account.report(SETTINGS)
+    assert report["profit_open"] == 3.0 and report["profit"]["closed_trade_count"] == 4

@@ -12,13 +12,13 @@ NOW = 1_795_000_000.0
 
 def test_a_pass_admits_until_it_ends_and_not_after_the_token_was_changed() -> None:
     door = Door(TOKEN)
-    found = door.pass_for(NOW)
-    assert door.admits(found, None, NOW)
-    assert door.admits(found, None, NOW + DAYS * 86_400 - 1)
-    assert not door.admits(found, None, NOW + DAYS * 86_400 + 1)
-    assert not Door("another-token").admits(found, None, NOW)
+    granted = door.pass_for(NOW)
+    assert door.admits(granted, None, NOW)
+    assert door.admits(granted, None, NOW + DAYS * 86_400 - 1)
+    assert not door.admits(granted, None, NOW + DAYS * 86_400 + 1)
+    assert not Door("another-token").admits(granted, None, NOW)
     # A restart of the sidecar is no reason to log in again.
-    assert Door(TOKEN).admits(found, None, NOW)
+    assert Door(TOKEN).admits(granted, None, NOW)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
         return {"dry_run": True, "parameters": {"windows": "configured", **parameters}}
 
     async with served(tmp_path) as (page, _, _store):
-        found = page.board
+        board = page.board
         for bots, z_threshold in (
             ([], 3.0),
             ([{}], 3.0),
@@ -51,7 +51,7 @@ async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
             ([bot(z_threshold=4.5), bot(z_threshold=6.0)], 3.0),
         ):
             page.take_status({"feeds": {}, "bots": bots})
-            assert found.settings_in_force.z_threshold == z_threshold
+            assert board.settings_in_force.z_threshold == z_threshold
 
 
 FEED = {"state": "live", "detail": "", "since_ms": 0, "url": "wss://fstream.binance.com/ws"}
@@ -136,8 +136,8 @@ async def test_hyperopted_rules_decide_on_the_page_too(
 
         def line() -> dict[str, Any]:
             section = json.loads(page.board.section("signals")[1]) or {"rows": [], "rules_of": ""}
-            found = [row for row in section["rows"] if row["symbol"] == "ETH/USDT:USDT"]
-            return {"rules_of": section["rules_of"], **found[0]} if found else {}
+            lines = [row for row in section["rows"] if row["symbol"] == "ETH/USDT:USDT"]
+            return {"rules_of": section["rules_of"], **lines[0]} if lines else {}
 
         store.writer.put_results([stored("ETH", close_ms, z, 0.98)], [], close_ms, close_ms)
         store.writer.put_verdicts([made], now_ms=close_ms)

@@ -148,9 +148,9 @@ async def play(base_dir: Path) -> SeenOnPage:
         write_study(base_dir)
         stage = PageRig(sim, config, moment)
         url = await stage.start()
-        found = await stack.enter_async_context(browser())
+        chromium = await stack.enter_async_context(browser())
         try:
-            await visit(seen, stage, found, url)
+            await visit(seen, stage, chromium, url)
         finally:
             await stage.stop()
             stage.reader.close()
@@ -164,8 +164,8 @@ def write_study(base_dir: Path) -> None:
     (folder / "study_2026-11-20_00-00-00.json").write_text(json.dumps(said))
 
 
-async def visit(seen: SeenOnPage, stage: PageRig, found: Browser, url: str) -> None:
-    context = await found.new_context(color_scheme="dark", viewport=DESK)  # type: ignore[arg-type]
+async def visit(seen: SeenOnPage, stage: PageRig, browser: Browser, url: str) -> None:
+    context = await browser.new_context(color_scheme="dark", viewport=DESK)  # type: ignore[arg-type]
     page = await context.new_page()
     page.set_default_timeout(15_000)
     seen.witness.watch(page)

@@ -55,7 +55,7 @@ async def served(
 
 async def events(url: str, wanted: set[str], seconds: float = 60.0) -> dict[str, Any]:
     """The first event of each kind that a stream sends."""
-    found: dict[str, Any] = {}
+    events_by_name: dict[str, Any] = {}
     async with (
         aiohttp.ClientSession() as session,
         session.get(url) as answer,
@@ -63,14 +63,14 @@ async def events(url: str, wanted: set[str], seconds: float = 60.0) -> dict[str,
     ):
         assert answer.content_type == "text/event-stream"
         name = ""
-        while not wanted <= set(found):
+        while not wanted <= set(events_by_name):
             line = (await answer.content.readline()).decode().rstrip("\n")
             kind, _, text = line.partition(": ")
             if kind == "event":
                 name = text
             elif kind == "data":
-                found.setdefault(name, json.loads(text))
-    return found
+                events_by_name.setdefault(name, json.loads(text))
+    return events_by_name
 
 
 async def test_every_answer_carries_a_strict_policy(tmp_path: Path) -> None:
@@ -158,15 +158,15 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
             return any(row["long"] > 500_000 and row["ready"] == "ready" for row in rows or ())
 
         await until(is_read, "the window is read")
-        found = await events(f"{url}/api/stream?window=10", wanted)
-        assert found["account"]["error"].startswith("api_server is not enabled")
-        assert found["tape"][-1]["side"] == "long" and found["tape"][-1]["usd"] == 3.0
-        (row,) = found["market"]["rows"]
-        known = found["market"]["known"]
+        received = await events(f"{url}/api/stream?window=10", wanted)
+        assert received["account"]["error"].startswith("api_server is not enabled")
+        assert received["tape"][-1]["side"] == "long" and received["tape"][-1]["usd"] == 3.0
+        (row,) = received["market"]["rows"]
+        known = received["market"]["known"]
         assert known["bybit"] == 1 and not known.get("okx")
         assert (row["coin"], row["ready"], row["count"]) == ("BTC", "ready", 5)
         assert row["long"] > 500_000
-        (wave,) = found["waves"]["rows"]
+        (wave,) = received["waves"]["rows"]
         assert wave["settled"] and wave["direction"] == "SHORT"
         # What was sent is not sent again.
         again = await events(f"{url}/api/stream?window=99", {"market"})
@@ -184,10 +184,10 @@ async def test_the_running_minute_is_shown_before_it_is_settled(tmp_path: Path) 
         await until(
             lambda: b'"settled":false' in page.board.section("waves")[1], "the wave is shown"
         )
-        found = await events(f"{url}/api/stream", {"market", "waves"})
-        (wave,) = found["waves"]["rows"]
+        received = await events(f"{url}/api/stream", {"market", "waves"})
+        (wave,) = received["waves"]["rows"]
         assert not wave["settled"] and wave["strength"] == "strong"
-        rows = {row["coin"]: row for row in found["market"]["rows"]}
+        rows = {row["coin"]: row for row in received["market"]["rows"]}
         assert rows["BTC"]["running"] and rows["BTC"]["wave"]["direction"] == "SHORT"
         # The next minute begins without it.
         page.take_running(Running(T0 + 3 * MINUTE, T0 + 2 * MINUTE))
@@ -207,11 +207,11 @@ async def test_pairs_are_ranked_by_their_wave(tmp_path: Path) -> None:
                 return await answer.json()
 
         for _ in range(40):
-            found = await ranked()
-            if len(found["pairs"]) == 3:
+            symbols = await ranked()
+            if len(symbols["pairs"]) == 3:
                 break
             await asyncio.sleep(0.1)
-        assert found["pairs"][0] == "SOL/U" and found["refresh_period"] == 60
+        assert symbols["pairs"][0] == "SOL/U" and symbols["refresh_period"] == 60
 
 
 async def test_a_port_that_is_taken_costs_the_page_and_nothing_else(
@@ -249,8 +249,8 @@ async def test_a_store_that_fails_is_said_and_the_page_goes_on(tmp_path: Path) -
         await until(
             lambda: page.board.section("problem store")[1] != b"null", "the failure is noticed"
         )
-        found = await events(f"{url}/api/stream", {"problem store"})
-        assert found["problem store"]
+        received = await events(f"{url}/api/stream", {"problem store"})
+        assert received["problem store"]
         # A status that is sent again is not new, and the page must be able to tell.
         first = (await events(f"{url}/api/stream", {"beat"}))["beat"]["age_s"]
         await asyncio.sleep(1.2)

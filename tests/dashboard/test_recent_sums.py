@@ -20,12 +20,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def totals(windows: RecentSums) -> dict[int, float]:
     """What each window shows of all coins, in USD."""
-    found = {}
+    sums = {}
     for minutes in LENGTHS:
         window = windows.window(minutes)
         assert window is not None, minutes
-        found[minutes] = sum(longs + shorts for longs, shorts, *_ in window.sums.values())
-    return found
+        sums[minutes] = sum(longs + shorts for longs, shorts, *_ in window.sums.values())
+    return sums
 
 
 def test_what_was_liquidated_this_second_is_in_every_window(tmp_path: Path) -> None:

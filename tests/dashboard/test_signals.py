@@ -63,11 +63,11 @@ def row(**changes: Any) -> dict[str, Any]:
     }
 
 
-def told(found: dict[str, Any], whitelist: list[str] | None = None) -> dict[str, Any]:
+def told(verdict: dict[str, Any], whitelist: list[str] | None = None) -> dict[str, Any]:
     """A line of the table, of a verdict whose features are not stored."""
     in_force = in_force_of(SETTINGS, {}, MINUTE_MS, whitelist, "a test")
-    listed = in_force.lists(found["symbol"])
-    return signal(found, story_of_verdict(found, FeatureRows.empty(), in_force, (), listed))
+    listed = in_force.lists(verdict["symbol"])
+    return signal(verdict, story_of_verdict(verdict, FeatureRows.empty(), in_force, (), listed))
 
 
 def minutes(z: float, *, steady: bool = True) -> FeatureRows:
@@ -124,8 +124,8 @@ def test_the_first_gate_that_fails_is_named(
 
 
 def test_a_verdict_that_came_late_for_one_minute_may_be_in_time_for_the_next() -> None:
-    found = row(available_at=100_000, confirmed="[[60000, 120000]]")
-    assert story_of_verdict(found, minutes(9.0), IN_FORCE).enters
+    verdict = row(available_at=100_000, confirmed="[[60000, 120000]]")
+    assert story_of_verdict(verdict, minutes(9.0), IN_FORCE).enters
 
 
 def test_a_pair_that_the_bot_does_not_trade_is_no_open_gate() -> None:
@@ -221,8 +221,8 @@ def test_readiness_is_said_in_words(state: State, said: str) -> None:
         "count": 1, "state": int(state), "baseline_n": 41, "active_n": 7,
     }  # fmt: skip
     table.take(Running(60_000, 0, (), {"BTC": features}, {"BTC": "BTC/USDT:USDT"}))
-    found = table._row("BTC", {"okx": (5.0, 0.0, 1, "BTC/USDT:USDT")})
-    assert found["ready"] == said and found["venues"] == {"okx": [5, 0]}
+    line = table._row("BTC", {"okx": (5.0, 0.0, 1, "BTC/USDT:USDT")})
+    assert line["ready"] == said and line["venues"] == {"okx": [5, 0]}
 
 
 def test_a_venue_whose_money_is_not_in_z_is_named() -> None:
@@ -233,8 +233,8 @@ def test_a_venue_whose_money_is_not_in_z_is_named() -> None:
     for counted in (names[:1], names):
         row = features | {"venues": ",".join(counted)}
         table.take(Running(60_000, 0, (), {"BTC": row}, {"BTC": "BTC/USDT:USDT"}))
-        found = table._row("BTC", {names[-1]: (5.0, 0.0, 1, "BTC/USDT:USDT")})
-        assert found["left_out"] == [name for name in names if name not in counted]
+        line = table._row("BTC", {names[-1]: (5.0, 0.0, 1, "BTC/USDT:USDT")})
+        assert line["left_out"] == [name for name in names if name not in counted]
     assert table._row("ETH", {"okx": (5.0, 0.0, 1, "ETH/USDT:USDT")})["left_out"] == []
 
 
@@ -266,11 +266,13 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
     asked = row(
         base_asset="BTC", downgrade=0, inputs=json.dumps({"z": 9.0, "purity": 1.0, "call_id": "c1"})
     )
-    found = record(PageReader(url), asked, IN_FORCE, {})
-    titles = None if found["news"] is None else [item["title"] for item in found["news"]]
-    assert (titles, found["asked"]) == (shown, True)
+    told_of = record(PageReader(url), asked, IN_FORCE, {})
+    titles = None if told_of["news"] is None else [item["title"] for item in told_of["news"]]
+    assert (titles, told_of["asked"]) == (shown, True)
     if given is SOME:
-        assert found["news"][0]["age_min"] == 10 and found["news"][0]["summary"] == "after a rise"
+        assert (
+            told_of["news"][0]["age_min"] == 10 and told_of["news"][0]["summary"] == "after a rise"
+        )
     gone = row(
         base_asset="BTC",
         downgrade=0,

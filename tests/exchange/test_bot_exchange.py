@@ -36,9 +36,9 @@ def bot_exchange(sim: Simulator, **changes: Any) -> BotExchange:
 @pytest.mark.parametrize("venue", sorted(VENUES))
 async def test_each_venue_lists_its_perpetuals(sim: Simulator, venue: str) -> None:
     settings = VenueSettings(rest_url=sim.url + "/")
-    found = await asyncio.to_thread(load_venue_markets, venue, settings)
-    by_coin = {market.base_asset: market for market in found}
-    assert len(found) == len(sim.market.symbols)
+    markets = await asyncio.to_thread(load_venue_markets, venue, settings)
+    by_coin = {market.base_asset: market for market in markets}
+    assert len(markets) == len(sim.market.symbols)
     bitcoin = by_coin["BTC"]
     assert (bitcoin.venue, bitcoin.pair, bitcoin.linear) == (venue, "BTC/USDT:USDT", True)
     played = VENUES[venue].dialect.market(sim.market.symbols["BTCUSDT"])

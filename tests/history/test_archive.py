@@ -68,13 +68,13 @@ def filled(path: Path) -> Writer:
 
 
 def content(writer: Writer) -> dict[str, list[tuple[object, ...]]]:
-    found = {}
+    content = {}
     for name in KEPT:
         table = schema.metadata.tables[name]
         with writer.engine.connect() as connection:
             query = select(table).order_by(*table.primary_key)
-            found[name] = [tuple(row) for row in connection.execute(query)]
-    return found
+            content[name] = [tuple(row) for row in connection.execute(query)]
+    return content
 
 
 @pytest.mark.parametrize("at_once", [2, 20_000])
@@ -103,12 +103,12 @@ def test_there_is_one_folder_a_day_that_other_tools_read(tmp_path: Path) -> None
     writer = filled(tmp_path / "a.sqlite")
     export(writer.engine, tmp_path / "out", ALL, T0)
     writer.close()
-    found = pd.read_parquet(tmp_path / "out" / "liquidations")
-    assert len(found) == 12
-    assert found["notional_usd"].sum() == pytest.approx(1_200 + 36 / 7)
-    days = pd.to_datetime(found["event_ms"], unit="ms").dt.strftime("%Y-%m-%d")
-    assert (found["day"].astype(str) == days).all()
-    assert found["minute_ms"].isna().sum() == 2  # one late, one filled
+    exported = pd.read_parquet(tmp_path / "out" / "liquidations")
+    assert len(exported) == 12
+    assert exported["notional_usd"].sum() == pytest.approx(1_200 + 36 / 7)
+    days = pd.to_datetime(exported["event_ms"], unit="ms").dt.strftime("%Y-%m-%d")
+    assert (exported["day"].astype(str) == days).all()
+    assert exported["minute_ms"].isna().sum() == 2  # one late, one filled
 
 
 def test_a_span_claims_nothing_outside_of_it(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_a_minute_that_was_settled_here_is_not_changed_by_a_copy_of_another_stor
 def column(path: Path, table: str, name: str) -> list[Any]:
     """What a folder holds of one column; nothing if the table is not in it."""
     files = sorted((path / table).glob("*/*.parquet"))
-    found: list[Any] = []
+    values: list[Any] = []
     for file in files:
         with pq.ParquetFile(file) as parquet:
-            found += parquet.read()[name].to_pylist()
-    return found
+            values += parquet.read()[name].to_pylist()
+    return values
 
 
 def test_questions_and_headlines_go_with_their_coins(tmp_path: Path) -> None:
@@ -206,9 +206,9 @@ def test_questions_and_headlines_go_with_their_coins(tmp_path: Path) -> None:
     done = restore(copy, tmp_path / "out", T0)
     assert (done.rows["model_calls"], done.rows["news"]) == (1, 1)
     for name in ("model_calls", "news"):
-        found = schema.metadata.tables[name].c.keys().index("base_asset")
+        column = schema.metadata.tables[name].c.keys().index("base_asset")
         assert content(copy)[name] == [
-            row for row in content(original)[name] if row[found] == "ETH"
+            row for row in content(original)[name] if row[column] == "ETH"
         ]
     original.close()
     copy.close()

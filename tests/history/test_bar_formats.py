@@ -44,12 +44,12 @@ def read(path: Path, source: str = "coinglass", pair: str | None = PAIR, **more:
 
 
 def test_aggregated_bars_are_one_market_with_their_own_length(tmp_path: Path) -> None:
-    found = read(write(tmp_path / "a.json", glass(0, 1, 2, 5)))
-    rows = found.bars["BTC", 60]
+    file = read(write(tmp_path / "a.json", glass(0, 1, 2, 5)))
+    rows = file.bars["BTC", 60]
     assert [row["start_ms"] for row in rows] == [T0 + h * HOUR for h in (0, 1, 2, 5)]
     assert (rows[1]["long_usd"], rows[1]["short_usd"], rows[1]["market"]) == (2000.5, 10.0, "")
     assert rows[1]["available_at"] == T0 + 2 * HOUR + 2_000
-    assert not found.bad
+    assert not file.bad
 
 
 def test_coinalyze_names_its_markets_and_writes_seconds(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_coinalyze_names_its_markets_and_writes_seconds(tmp_path: Path) -> None:
         {"symbol": "BTCUSD_PERP.4", "history": history},
         {"symbol": "what", "history": history},
     ]
-    found = read(write(tmp_path / "a.json", answer), "coinalyze", None)
-    assert {key: len(rows) for key, rows in found.bars.items()} == {("BTC", 5): 6, ("PEPE", 5): 3}
-    assert {row["pair"] for row in found.bars["BTC", 5]} == {PAIR, "BTC/USD:BTC"}
-    assert found.bars["PEPE", 5][0]["pair"] == "1000PEPE/USDC:USDC"
-    assert [str(row) for row in found.bad] == [
+    file = read(write(tmp_path / "a.json", answer), "coinalyze", None)
+    assert {key: len(rows) for key, rows in file.bars.items()} == {("BTC", 5): 6, ("PEPE", 5): 3}
+    assert {row["pair"] for row in file.bars["BTC", 5]} == {PAIR, "BTC/USD:BTC"}
+    assert file.bars["PEPE", 5][0]["pair"] == "1000PEPE/USDC:USDC"
+    assert [str(row) for row in file.bad] == [
         f"{tmp_path / 'a.json'}:10: 'what' is no market such as BTCUSDT_PERP.A"
     ]
 
@@ -86,18 +86,18 @@ def test_coinalyze_names_its_markets_and_writes_seconds(tmp_path: Path) -> None:
 def test_a_bad_bar_is_named_and_the_good_ones_kept(
     tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
-    found = read(write(tmp_path / "a.json", glass(0, 1, 2, 3, **changes)))
-    assert len(found.bars["BTC", 60]) == 3
-    (bad,) = found.bad
+    file = read(write(tmp_path / "a.json", glass(0, 1, 2, 3, **changes)))
+    assert len(file.bars["BTC", 60]) == 3
+    (bad,) = file.bad
     assert bad.line == 4
     assert bad.reason.startswith(reason)
 
 
 def test_a_bar_that_is_not_finished_is_not_taken(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", glass(0, 1, 2))
-    found = read(path, now_ms=T0 + 3 * HOUR - 1)
-    assert len(found.bars["BTC", 60]) == 2
-    assert "not finished" in found.bad[0].reason
+    file = read(path, now_ms=T0 + 3 * HOUR - 1)
+    assert len(file.bars["BTC", 60]) == 2
+    assert "not finished" in file.bad[0].reason
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_stray_quote_or_a_second_header_swallows_no_bar(tmp_path: Path) -> Non
     rows = [f"{T0 + hour * HOUR},1,2" for hour in range(5)]
     head = "timestamp,longUsd,shortUsd"
     lines = [head, rows[0], '"' + rows[1], head, rows[2], f"{T0 + 9 * HOUR},5", *rows[3:]]
-    found = read(write(tmp_path / "a.csv", "\n".join(lines)))
-    starts = [(row["start_ms"] - T0) // HOUR for row in found.bars["BTC", 60]]
+    file = read(write(tmp_path / "a.csv", "\n".join(lines)))
+    starts = [(row["start_ms"] - T0) // HOUR for row in file.bars["BTC", 60]]
     assert starts == [0, 2, 3, 4]
-    assert [row.line for row in found.bad] == [3, 4, 6]
+    assert [row.line for row in file.bad] == [3, 4, 6]

@@ -38,11 +38,11 @@ def test_freqtrade_reads_what_the_command_wrote(
     write(tmp_path / "b.csv", [GOOD[1], f"{3 * HOUR_MS},102,105,101,104,7"])
     assert main(["candles", "b.csv", "--pair", PAIR, "--timeframe", "1h"]) == 0
     handler = get_datahandler(tmp_path / "user_data/data/binance", "feather")
-    found = handler.ohlcv_load(PAIR, "1h", CandleType.FUTURES)
-    assert list(found["date"]) == [
+    loaded = handler.ohlcv_load(PAIR, "1h", CandleType.FUTURES)
+    assert list(loaded["date"]) == [
         pd.Timestamp(n * HOUR_MS, unit="ms", tz="UTC") for n in (1, 2, 3)
     ]
-    assert list(found["close"]) == [101, 102, 104]
+    assert list(loaded["close"]) == [101, 102, 104]
 
 
 @pytest.mark.parametrize(

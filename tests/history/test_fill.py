@@ -88,9 +88,9 @@ def market() -> Iterator[tuple[Simulator, World]]:
 
 @pytest.fixture
 def place(tmp_path: Path, market: tuple[Simulator, World]) -> Iterator[StoreWithGap]:
-    found = StoreWithGap(tmp_path / "store.sqlite", *market)
-    yield found
-    found.close()
+    place = StoreWithGap(tmp_path / "store.sqlite", *market)
+    yield place
+    place.close()
 
 
 def test_a_gap_gets_what_the_venue_published_then(place: StoreWithGap) -> None:

@@ -51,9 +51,9 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
 
 
 def row(
@@ -253,8 +253,8 @@ def test_a_recording_covers_from_its_first_to_its_last_row(store: Store, tmp_pat
     )
     report = store.load(path)
     assert spans(report) == [(0.5, 9)]
-    found = store.reader.coverage(["binance"], T0, T0 + 60 * MINUTE)
-    assert found == report.covered
+    covered = store.reader.coverage(["binance"], T0, T0 + 60 * MINUTE)
+    assert covered == report.covered
 
 
 def test_a_longer_hole_is_unknown_from_row_to_row(store: Store, tmp_path: Path) -> None:

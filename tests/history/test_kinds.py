@@ -18,9 +18,9 @@ from tests.history.test_import import HEADER, MINUTE, T0, Store, row, write
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
 
 
 def answer(*markets: str, code: str = "0") -> dict[str, Any]:
@@ -204,16 +204,16 @@ def test_the_order_of_rows_and_files_does_not_matter(tmp_path: Path) -> None:
     for name, lines in (("a", rows), ("b", rows[::-1]), ("c", rows[1::2] + rows[::2])):
         folder = tmp_path / name
         folder.mkdir()
-        found = Store(folder)
-        found.load(
+        store = Store(folder)
+        store.load(
             write(folder / "1.csv", HEADER, *lines[:25]),
             write(folder / "2.csv", HEADER, *lines[25:]),
         )
-        spans = found.reader.coverage(["binance"], T0, T0 + 60 * MINUTE)
-        with found.writer.engine.connect() as connection:
+        spans = store.reader.coverage(["binance"], T0, T0 + 60 * MINUTE)
+        with store.writer.engine.connect() as connection:
             minutes = connection.execute(schema.minutes.select()).all()
         contents.append((sorted(map(tuple, minutes)), spans))
-        found.writer.close()
+        store.writer.close()
     assert contents[0] == contents[1] == contents[2]
 
 

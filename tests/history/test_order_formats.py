@@ -28,9 +28,9 @@ TARDIS = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
 
 
 def zipped(path: Path, *lines: str) -> Path:

@@ -11,15 +11,15 @@ from tests.store.helpers import MINUTE, T0, order
 
 
 def plain(times: list[int], max_gap_ms: int) -> list[Interval]:
-    found: list[list[int]] = []
+    spans: list[list[int]] = []
     for time in sorted(times):
-        if found and (
-            time - found[-1][1] - 1 < max_gap_ms or time // MINUTE == found[-1][1] // MINUTE
+        if spans and (
+            time - spans[-1][1] - 1 < max_gap_ms or time // MINUTE == spans[-1][1] // MINUTE
         ):
-            found[-1][1] = time
+            spans[-1][1] = time
         else:
-            found.append([time, time])
-    return [Interval(first, last + 1) for first, last in found]
+            spans.append([time, time])
+    return [Interval(first, last + 1) for first, last in spans]
 
 
 @pytest.mark.parametrize("max_gap_ms", [0, 1, 20_000, MINUTE, 10 * MINUTE])
@@ -40,16 +40,16 @@ def test_spans_are_the_same_in_any_order(
         chance.shuffle(times)
     elif order_of_rows == "halves":
         times = times[200:] + times[:200]
-    found = Spans(max_gap_ms, per_coin=False)
+    spans = Spans(max_gap_ms, per_coin=False)
     for time in times:
-        found.add(order(time))
-    assert found.covered() == {("bybit", ""): expected}
+        spans.add(order(time))
+    assert spans.covered() == {("bybit", ""): expected}
 
 
 def test_a_span_that_was_known_joins_what_is_read_now() -> None:
-    found = Spans(10 * MINUTE, per_coin=False)
-    found.known(("bybit", ""), Interval(T0, T0 + 5 * MINUTE))
-    found.known(("okx", ""), Interval(T0, T0 + 5 * MINUTE))
-    assert found.covered() == {}, "nothing new can be said"
-    found.add(order(T0 + 9 * MINUTE))
-    assert found.covered() == {("bybit", ""): [Interval(T0, T0 + 9 * MINUTE + 1)]}
+    spans = Spans(10 * MINUTE, per_coin=False)
+    spans.known(("bybit", ""), Interval(T0, T0 + 5 * MINUTE))
+    spans.known(("okx", ""), Interval(T0, T0 + 5 * MINUTE))
+    assert spans.covered() == {}, "nothing new can be said"
+    spans.add(order(T0 + 9 * MINUTE))
+    assert spans.covered() == {("bybit", ""): [Interval(T0, T0 + 9 * MINUTE + 1)]}

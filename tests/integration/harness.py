@@ -211,8 +211,8 @@ class Bot:
     @property
     def closed(self) -> list[Trade]:
         """Closed trades, oldest first."""
-        found = Trade.get_trades_proxy(is_open=False)
-        return sorted(found, key=lambda trade: trade.id)
+        trades = Trade.get_trades_proxy(is_open=False)
+        return sorted(trades, key=lambda trade: trade.id)
 
     def close(self) -> None:
         """End it."""

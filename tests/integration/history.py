@@ -80,15 +80,15 @@ def liquidations(base: str, script: CoinScript) -> list[Liquidation]:
     """Small ones all the time, and the waves."""
     pair, price, _ = BASES[base]
     rng = np.random.default_rng(len(base) + int(price))
-    found = [
+    orders = [
         (minute, "long" if rng.random() < 0.5 else "short", float(rng.uniform(1_000, 4_000)))
         for minute in range(0, MINUTES, 2)
     ]
     side = "long" if script.drift < 0 else "short"
     for minute, usd in script.waves.items():
-        found += [(minute, side, usd / 10)] * 10
+        orders += [(minute, side, usd / 10)] * 10
     made = []
-    for number, (minute, position_side, usd) in enumerate(found):
+    for number, (minute, position_side, usd) in enumerate(orders):
         event_ms = START_MS + minute * MINUTE_MS + number % 50_000
         made.append(
             Liquidation(

@@ -32,10 +32,10 @@ from Mine import Mine
 
 class Kept:
     def populate_exit_trend(self, dataframe, metadata):
-        found = super().populate_exit_trend(dataframe, metadata)
+        frame = super().populate_exit_trend(dataframe, metadata)
         name = f"{type(self).__name__}-{metadata['pair'].partition('/')[0]}.pickle"
-        found.to_pickle(Path(self.config["user_data_dir"]) / name)
-        return found
+        frame.to_pickle(Path(self.config["user_data_dir"]) / name)
+        return frame
 
 
 class KeptLiqTrend(Kept, LiqTrend):

@@ -44,17 +44,17 @@ def trades(lab: FreqtradeRuns) -> pd.DataFrame:
     return lab.trades()
 
 
-def of(found: pd.DataFrame, pair: str, minute: int) -> pd.Series:
+def of(trades: pd.DataFrame, pair: str, minute: int) -> pd.Series:
     """The trade of a pair that was opened at a candle."""
-    mine = found[(found["pair"] == pair) & (found["open_date"] == time_of(minute))]
-    assert len(mine) == 1, found[["pair", "open_date", "close_date", "exit_reason"]]
+    mine = trades[(trades["pair"] == pair) & (trades["open_date"] == time_of(minute))]
+    assert len(mine) == 1, trades[["pair", "open_date", "close_date", "exit_reason"]]
     return mine.iloc[0]
 
 
 def test_waves_are_entered_at_the_next_open_and_once(trades: pd.DataFrame) -> None:
-    found = {(row.pair, row.open_date, row.enter_tag) for row in trades.itertuples()}
+    entries = {(row.pair, row.open_date, row.enter_tag) for row in trades.itertuples()}
     short, long = "liq_short_strong_medium", "liq_long_strong_medium"
-    assert found == {
+    assert entries == {
         (BTC, time_of(BTC_WAVE + 1), short),
         (ETH, time_of(ETH_WAVE + 1), long),
         (BTC, time_of(ALL_WAVE + 1), short),
@@ -87,17 +87,17 @@ def test_backtest_trail_same_believes_the_running_candle(lab: FreqtradeRuns) -> 
 
 
 def test_backtest_entry_next_is_one_candle_later(lab: FreqtradeRuns) -> None:
-    found = lab.trades(backtest_entry="next")
-    assert len(found) == 5
-    assert of(found, BTC, BTC_WAVE + 2)["enter_tag"] == "liq_short_strong_medium"
-    of(found, SOL, ALL_WAVE + 2)
+    trades = lab.trades(backtest_entry="next")
+    assert len(trades) == 5
+    assert of(trades, BTC, BTC_WAVE + 2)["enter_tag"] == "liq_short_strong_medium"
+    of(trades, SOL, ALL_WAVE + 2)
 
 
 def test_the_only_slot_goes_to_the_surest_and_not_to_the_first_in_the_list(
     lab: FreqtradeRuns,
 ) -> None:
-    found = lab.trades({"max_open_trades": 1})
-    opened = [(row.pair, row.open_date) for row in found.itertuples()]
+    trades = lab.trades({"max_open_trades": 1})
+    opened = [(row.pair, row.open_date) for row in trades.itertuples()]
     assert opened == [
         (BTC, time_of(BTC_WAVE + 1)),
         (ETH, time_of(ETH_WAVE + 1)),

@@ -32,8 +32,8 @@ LONG, SHORT = SignalDirection.LONG, SignalDirection.SHORT
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """One for each test: the candles of the next would hold the prices that this one moved."""
-    with simulator() as found:
-        yield found
+    with simulator() as sim:
+        yield sim
 
 
 @pytest.fixture

@@ -242,9 +242,9 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
 
 
 def config(sim: Simulator, base: Path) -> dict[str, Any]:
-    found = bot_config(sim, base, **SECTION)
-    found["exchange"]["pair_whitelist"] = PAIRS
-    return found | {"max_open_trades": 4}
+    config = bot_config(sim, base, **SECTION)
+    config["exchange"]["pair_whitelist"] = PAIRS
+    return config | {"max_open_trades": 4}
 
 
 def live_day(sidecar: Sidecar, bot: Bot, clock: Any) -> int:
@@ -252,9 +252,9 @@ def live_day(sidecar: Sidecar, bot: Bot, clock: Any) -> int:
     for number in range(1, MINUTES + 1):
         close_ms = START_MS + number * MINUTE_MS
         clock.move_to(close_ms / 1000 + 2.2)
-        found = sidecar.minute(number)
-        waves += found
-        quiet = 0 if found else quiet + 1
+        minute = sidecar.minute(number)
+        waves += minute
+        quiet = 0 if minute else quiet + 1
         if quiet > 2 and not bot.open and number % 60:
             continue
         for second in range(3, 60, LOOP_S):
@@ -355,8 +355,10 @@ def test_the_day_has_what_it_takes(day: Day) -> None:
 def test_live_and_backtest_take_the_same_entries(
     day: Day, tested: list[TakenTrade], verdicts: str
 ) -> None:
-    found = tested if verdicts == "recorded" else backtest(day, verdicts)
-    assert sorted(key(trade) for trade in found) == sorted(key(trade) for trade in day.live)
+    tested_entries = tested if verdicts == "recorded" else backtest(day, verdicts)
+    assert sorted(key(trade) for trade in tested_entries) == sorted(
+        key(trade) for trade in day.live
+    )
 
 
 def test_they_exit_for_the_same_reasons_within_a_candle(day: Day, tested: list[TakenTrade]) -> None:

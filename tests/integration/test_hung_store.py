@@ -33,8 +33,8 @@ SLOWEST_S = 5.0
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with simulator() as found:
-        yield found
+    with simulator() as sim:
+        yield sim
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def ask(config: dict[str, Any], path: str, **parameters: Any) -> Any:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotRun]:
     base = tmp_path_factory.mktemp("messages")
-    found = BotRun()
+    run = BotRun()
     store = open_store(base)
     with (
         simulator() as sim,
@@ -174,7 +174,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotRun]:
                 telegram.environment,
             )
         try:
-            act(found, sim, store, telegram, config)
+            act(run, sim, store, telegram, config)
         except AssertionError:
             print((base / "log").read_text()[-6_000:])
             print([message.raw for message in telegram.sent], telegram.refused)
@@ -182,13 +182,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotRun]:
         finally:
             bot.stop()
             store.close()
-        found.telegram, found.refused = list(telegram.sent), list(telegram.refused)
-        found.posts, found.tunnels = list(hook.posts), set(telegram.tunnels)
+        run.telegram, run.refused = list(telegram.sent), list(telegram.refused)
+        run.posts, run.tunnels = list(hook.posts), set(telegram.tunnels)
         assert telegram.unknown == []
-    found.log = (base / "log").read_text()
+    run.log = (base / "log").read_text()
     with closing(sqlite3.connect(base / "trades.sqlite")) as database:
         assert database.execute("select count(*) from trades").fetchone() == (1,)
-    yield found
+    yield run
 
 
 def once(texts: list[str], *parts: str) -> str:
@@ -254,7 +254,7 @@ def custom_data(run: BotRun) -> dict[str, Any]:
 
 
 def test_a_trade_carries_its_reasons(run: BotRun) -> None:
-    found = custom_data(run)
+    kept = custom_data(run)
     expected = {
         "liq_direction": "SHORT",
         "liq_strength": "strong",
@@ -263,10 +263,10 @@ def test_a_trade_carries_its_reasons(run: BotRun) -> None:
         "liq_judge": "stand-in@v1",
         "liq_verdict": "enter (medium)",
     }
-    assert {key: found[key] for key in expected} == expected
-    assert found["liq_reason"].startswith("_so_ *buy* [coins]")
-    assert "`" not in found["liq_reason"]
-    assert found["liq_exit"].startswith("fallback stop at ")
+    assert {key: kept[key] for key in expected} == expected
+    assert kept["liq_reason"].startswith("_so_ *buy* [coins]")
+    assert "`" not in kept["liq_reason"]
+    assert kept["liq_exit"].startswith("fallback stop at ")
 
 
 def test_webhooks_get_the_same(run: BotRun) -> None:

@@ -216,9 +216,9 @@ def verdicts(reader: Reader) -> dict[str, dict[str, Any]]:
 
 def check_records(reader: Reader) -> None:
     """Each failure is on record, and that without it there would have been an entry."""
-    found = {(row["base_asset"], row["outcome"]) for row in reader.model_calls(0, now_ms())}
-    assert {(coin, outcome) for coin, (_, outcome) in FAILURES.items()} <= found
-    assert [coin for coin, outcome in found if outcome == "ok"] == ["BTC"]
+    outcomes = {(row["base_asset"], row["outcome"]) for row in reader.model_calls(0, now_ms())}
+    assert {(coin, outcome) for coin, (_, outcome) in FAILURES.items()} <= outcomes
+    assert [coin for coin, outcome in outcomes if outcome == "ok"] == ["BTC"]
     for coin, row in verdicts(reader).items():
         assert (row["strength"], row["aligned"]) == ("strong", "yes"), coin
         expected = (f"{MODEL}@v1", "enter") if coin == "BTC" else ("unavailable", "skip")

@@ -42,8 +42,8 @@ async def test_the_pair_with_the_wave_comes_first_and_quiet_ones_are_there(tmp_p
             cascade(store, 0)
             store.settle(1, (0, 1))
             await until(lambda: market.ranked()[0] == BTC, "the wave is read")
-            found = await asyncio.to_thread(whitelist, sim, tmp_path / "bot", f"{url}/pairlist")
-        assert found == [BTC, ETH, SOL]
+            pairs = await asyncio.to_thread(whitelist, sim, tmp_path / "bot", f"{url}/pairlist")
+        assert pairs == [BTC, ETH, SOL]
         # What the docs warn of: without a first answer the bot does not start at all.
         with pytest.raises(OperationalException, match="pairlist"):
             await asyncio.to_thread(whitelist, sim, tmp_path / "again", f"{url}/pairlist")

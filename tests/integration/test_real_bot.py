@@ -25,8 +25,8 @@ from tests.integration.harness import (
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with simulator() as found:
-        yield found
+    with simulator() as sim:
+        yield sim
 
 
 @pytest.fixture

@@ -46,20 +46,20 @@ from tests.sidecars import running_pid
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """A flat market with a day of background liquidations."""
-    with simulator(World(now_ms(), volatility=0.0, history_h=26)) as found:
-        yield found
+    with simulator(World(now_ms(), volatility=0.0, history_h=26)) as sim:
+        yield sim
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[SidecarFiles]:
     """The runtime files; a sidecar that is left is ended."""
-    found = SidecarFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
-    yield found
-    pid = running_pid(found)
+    files = SidecarFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
+    yield files
+    pid = running_pid(files)
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        until(lambda: not found.running(), 20)
+        until(lambda: not files.running(), 20)
 
 
 def section(sim: Simulator) -> dict[str, Any]:
@@ -156,13 +156,13 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
 
 def sidecars(base: Path) -> list[psutil.Process]:
     """Processes of autostarted sidecars of this test."""
-    found = []
+    pids = []
     for process in psutil.process_iter(["cmdline", "cwd", "status"]):
         info = process.info
         ours = info["cwd"] == str(base) and info["status"] != psutil.STATUS_ZOMBIE
         if ours and "--config-from-stdin" in (info["cmdline"] or []):
-            found.append(process)
-    return found
+            pids.append(process)
+    return pids
 
 
 def test_racing_autostarts_leave_one_sidecar(

@@ -87,18 +87,18 @@ def bar(hour: int, rng: np.random.Generator) -> dict[str, object]:
 
 def config(lab: FreqtradeRuns, **section: object) -> Path:
     """The 1h preset on the vendor's bars."""
-    found = bot_config(lab.sim, lab.base)
+    config = bot_config(lab.sim, lab.base)
     preset = json.loads((ROOT / "configs" / "timeframe-1h.json").read_text())
-    found["liq_provider"] = {
+    config["liq_provider"] = {
         "store": "sqlite:///store.sqlite",
         "backtest_source": "coinglass",
         **preset["liq_provider"],
         **section,
     }
-    found["exchange"]["pair_whitelist"] = [BTC]
-    del found["db_url"]
+    config["exchange"]["pair_whitelist"] = [BTC]
+    del config["db_url"]
     path = lab.base / "config.json"
-    path.write_text(json.dumps(found | {"timeframe": preset["timeframe"]}))
+    path.write_text(json.dumps(config | {"timeframe": preset["timeframe"]}))
     return path
 
 
@@ -112,11 +112,11 @@ def test_a_backtest_on_bars_enters_after_the_hour_of_the_wave(hourly: FreqtradeR
     )
     from freqtrade.data.btanalysis import load_backtest_data
 
-    found = load_backtest_data(results)
+    tested = load_backtest_data(results)
     expected = {START + pd.Timedelta(hours=wave + 1) for wave in WAVES}
-    entered = set(found["open_date"])
+    entered = set(tested["open_date"])
     assert expected <= entered
-    assert set(found["enter_tag"]) <= {"liq_short_strong_medium", "liq_long_strong_medium"}
+    assert set(tested["enter_tag"]) <= {"liq_short_strong_medium", "liq_long_strong_medium"}
     # 30 candles of startup; the bar that is missing is one unknown candle.
     assert "liquidations known for 369 of 370 candles (99.7%)" in told
     assert "!!!" not in told

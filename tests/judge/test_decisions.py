@@ -38,8 +38,8 @@ def decided(
     )
 
 
-def entered(found: Decisions) -> list[int]:
-    return [int(row) for row in np.flatnonzero(found.entry)]
+def entered(decisions: Decisions) -> list[int]:
+    return [int(row) for row in np.flatnonzero(decisions.entry)]
 
 
 # -- was the beginning seen? --------------------------------------------------------------
@@ -60,8 +60,8 @@ def test_a_wave_whose_beginning_was_not_seen_is_never_entered(mode: VerdictMode)
 
 
 def test_the_next_wave_is_entered_again() -> None:
-    found = decided({5: LONGS_WIPED, 15: LONGS_WIPED}, [], "matrix", unknown_before=[5])
-    assert entered(found) == [15]
+    decisions = decided({5: LONGS_WIPED, 15: LONGS_WIPED}, [], "matrix", unknown_before=[5])
+    assert entered(decisions) == [15]
 
 
 def test_a_candle_of_several_minutes_takes_the_word_of_the_waves_first() -> None:
@@ -76,17 +76,17 @@ def test_a_candle_of_several_minutes_takes_the_word_of_the_waves_first() -> None
 
 @pytest.mark.parametrize("mode", ["live", "recorded"])
 def test_no_verdict_no_entry(mode: VerdictMode) -> None:
-    found = decided({5: LONGS_WIPED}, [], mode)
-    assert found.strength[5] == 2
-    assert not found.judged.any()
-    assert entered(found) == []
+    decisions = decided({5: LONGS_WIPED}, [], mode)
+    assert decisions.strength[5] == 2
+    assert not decisions.judged.any()
+    assert entered(decisions) == []
 
 
 @pytest.mark.parametrize("mode", ["live", "recorded", "both"])
 def test_a_verdict_lets_the_wave_in(mode: VerdictMode) -> None:
-    found = decided({5: LONGS_WIPED}, [verdict(5)], mode)
-    assert entered(found) == [5]
-    assert (found.sign[5], found.level[5]) == (-1, 2)
+    decisions = decided({5: LONGS_WIPED}, [verdict(5)], mode)
+    assert entered(decisions) == [5]
+    assert (decisions.sign[5], decisions.level[5]) == (-1, 2)
 
 
 @pytest.mark.parametrize("mode", ["matrix", "both"])
@@ -114,10 +114,10 @@ def test_what_the_guard_took_off_is_taken_off_again() -> None:
 @pytest.mark.parametrize("mode", ["live", "recorded", "both"])
 def test_a_verdict_made_without_candles_lets_nothing_in(mode: VerdictMode) -> None:
     unknown = verdict(5, aligned="unknown", action="skip", confidence="low")
-    found = decided({5: LONGS_WIPED}, [unknown], mode)
-    assert found.aligned[5] == 1
-    assert not found.judged.any()
-    assert entered(found) == []
+    decisions = decided({5: LONGS_WIPED}, [unknown], mode)
+    assert decisions.aligned[5] == 1
+    assert not decisions.judged.any()
+    assert entered(decisions) == []
 
 
 def test_the_verdict_made_once_candles_are_there_counts() -> None:
@@ -153,29 +153,29 @@ def test_a_verdict_counts_from_the_delay_on(after_s: float, first: int) -> None:
 
 def test_a_verdict_ends_with_the_last_confirming_minute() -> None:
     wave = dict.fromkeys(range(5, 10), LONGS_WIPED)
-    found = decided(wave, [verdict(5, 7)])
-    assert [int(row) for row in np.flatnonzero(found.judged)] == [5, 6, 7]
+    decisions = decided(wave, [verdict(5, 7)])
+    assert [int(row) for row in np.flatnonzero(decisions.judged)] == [5, 6, 7]
 
 
 def test_a_verdict_does_not_hold_while_the_wave_was_in_another_state() -> None:
     """Live it had expired in between; that it was confirmed later nobody could know."""
     wave = dict.fromkeys(range(5, 10), LONGS_WIPED)
     spans = json.dumps([[at(5), at(5)], [at(8), at(9)]])
-    found = decided(wave, [verdict(5, 9, confirmed=spans)])
-    assert [int(row) for row in np.flatnonzero(found.judged)] == [5, 8, 9]
+    decisions = decided(wave, [verdict(5, 9, confirmed=spans)])
+    assert [int(row) for row in np.flatnonzero(decisions.judged)] == [5, 8, 9]
 
 
 def test_a_verdict_says_nothing_about_the_other_direction() -> None:
-    found = decided({5: SHORTS_WIPED}, [verdict(5)], sign=1)
-    assert not found.judged.any()
+    decisions = decided({5: SHORTS_WIPED}, [verdict(5)], sign=1)
+    assert not decisions.judged.any()
 
 
 def test_the_newer_verdict_of_a_wave_wins() -> None:
     wave = {5: LONGS_WIPED, 6: LONGS_WIPED}
     said = [verdict(5, 6), verdict(5, 6, after_s=63, news="supports", news_key="a")]
-    found = decided(wave, said)
-    assert list(found.level[5:7]) == [2, 3]
-    assert list(found.verdict[5:7]) == [0, 1]
+    decisions = decided(wave, said)
+    assert list(decisions.level[5:7]) == [2, 3]
+    assert list(decisions.verdict[5:7]) == [0, 1]
 
 
 # -- waves --------------------------------------------------------------------------------
@@ -183,9 +183,9 @@ def test_the_newer_verdict_of_a_wave_wins() -> None:
 
 def test_one_entry_per_wave() -> None:
     wave = dict.fromkeys(range(5, 12), LONGS_WIPED)
-    found = decided(wave, [verdict(5, 11)])
-    assert found.candidate[5:12].all()
-    assert entered(found) == [5]
+    decisions = decided(wave, [verdict(5, 11)])
+    assert decisions.candidate[5:12].all()
+    assert entered(decisions) == [5]
 
 
 def test_a_gap_of_segment_min_minutes_does_not_end_a_wave_and_one_more_does() -> None:
@@ -198,9 +198,9 @@ def test_a_gap_of_segment_min_minutes_does_not_end_a_wave_and_one_more_does() ->
 def test_an_upgrade_enters_again_and_once_more_to_reopen() -> None:
     """Freqtrade locks the side until the next candle after the upgrade has closed it."""
     wave = {5: MILD, 6: MILD, 7: LONGS_WIPED, 8: LONGS_WIPED, 9: LONGS_WIPED}
-    found = decided(wave, [verdict(5, 9, news="supports")])
-    assert list(found.level[5:10]) == [2, 2, 3, 3, 3]
-    assert entered(found) == [5, 7, 8]
+    decisions = decided(wave, [verdict(5, 9, news="supports")])
+    assert list(decisions.level[5:10]) == [2, 2, 3, 3, 3]
+    assert entered(decisions) == [5, 7, 8]
 
 
 def test_the_upgrade_is_not_reopened_when_the_signal_has_gone() -> None:
@@ -215,18 +215,18 @@ def test_the_first_entry_of_a_wave_is_not_repeated_as_if_it_were_an_upgrade() ->
 
 def test_a_candle_later_than_the_first_minute_may_be_the_waves_first() -> None:
     wave = dict.fromkeys(range(4, 9), LONGS_WIPED)
-    found = decided(wave, [verdict(4, 8)], every=5)
-    assert entered(found) == [1]
-    assert found.wave_ms[1] == at(4)
+    decisions = decided(wave, [verdict(4, 8)], every=5)
+    assert entered(decisions) == [1]
+    assert decisions.wave_ms[1] == at(4)
 
 
 # -- trend, direction, confidence ---------------------------------------------------------
 
 
 def test_an_unknown_trend_never_enters() -> None:
-    found = decided({5: LONGS_WIPED}, [verdict(5, news="supports")], sign=None)
-    assert found.aligned[5] == 2
-    assert entered(found) == []
+    decisions = decided({5: LONGS_WIPED}, [verdict(5, news="supports")], sign=None)
+    assert decisions.aligned[5] == 2
+    assert entered(decisions) == []
 
 
 @pytest.mark.parametrize("sign", [0, 1])
@@ -236,9 +236,9 @@ def test_a_trend_that_does_not_agree_never_enters(sign: int) -> None:
 
 def test_fade_trades_against_the_wave() -> None:
     fade = {"direction_mode": "fade"}
-    found = decided({5: LONGS_WIPED}, [verdict(5, direction="LONG")], sign=1, **fade)
-    assert found.sign[5] == 1
-    assert entered(found) == [5]
+    decisions = decided({5: LONGS_WIPED}, [verdict(5, direction="LONG")], sign=1, **fade)
+    assert decisions.sign[5] == 1
+    assert entered(decisions) == [5]
 
 
 def test_min_confidence_decides_what_is_traded() -> None:
@@ -259,9 +259,9 @@ def test_a_segment_must_qualify(name: str, value: float) -> None:
 
 
 def test_a_pair_without_liquidations_decides_nothing() -> None:
-    found = decided({}, [verdict(5)])
-    assert entered(found) == []
-    assert len(found.z) == 20
+    decisions = decided({}, [verdict(5)])
+    assert entered(decisions) == []
+    assert len(decisions.z) == 20
 
 
 def test_no_candles_no_decisions() -> None:
@@ -278,5 +278,5 @@ def test_a_matrix_that_stands_in_never_hides_what_a_model_said(inputs: str, coun
         verdict(0, judge="matrix", after_s=5.0, inputs=inputs),
     ]
     one = np.array([1])
-    (found,) = _verdict_of(at(0) * one, -one, one > 0, rows, rules())
-    assert rows[found]["judge"] == counts
+    (verdict_row,) = _verdict_of(at(0) * one, -one, one > 0, rows, rules())
+    assert rows[verdict_row]["judge"] == counts

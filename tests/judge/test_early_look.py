@@ -26,12 +26,12 @@ async def test_an_answer_that_was_asked_for_early_becomes_the_verdict_of_the_set
 ) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms)
-        early = replace(found, z=7.0, notional_usd=5e5)
+        wave = anomaly(rig.close_ms, rig.close_ms)
+        early = replace(wave, z=7.0, notional_usd=5e5)
         await judge.foresee([early], {"BTC": PAIR})
         await judge.foresee([early], {"BTC": PAIR})
         assert not rig.verdicts()  # an opinion is no verdict
-        (verdict,) = await judge.judge(confirms(found))
+        (verdict,) = await judge.judge(confirms(wave))
         assert len(server.requests) == 1
         # Asked about what was seen, recorded with what was settled.
         assert asked(server.requests[0])["liquidations"]["z"] == 7.0
@@ -45,9 +45,9 @@ async def test_an_answer_that_was_asked_for_early_becomes_the_verdict_of_the_set
 async def test_a_wave_that_turns_out_otherwise_is_asked_about_again(rig: JudgeRig) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms)
-        await judge.foresee([replace(found, strength=Strength.MEDIUM)], {"BTC": PAIR})
-        (verdict,) = await judge.judge(confirms(found))
+        wave = anomaly(rig.close_ms, rig.close_ms)
+        await judge.foresee([replace(wave, strength=Strength.MEDIUM)], {"BTC": PAIR})
+        (verdict,) = await judge.judge(confirms(wave))
         assert verdict.facts.strength is Strength.STRONG
         assert len(server.requests) == 2
         await judge.close()
@@ -69,18 +69,18 @@ async def test_a_look_ahead_that_fails_is_counted_and_the_settled_minute_judges(
 ) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms)
+        wave = anomaly(rig.close_ms, rig.close_ms)
 
         async def fails(*_: Any) -> Any:
             raise StoreError("disk full")
 
         with monkeypatch.context() as broken:
             broken.setattr(judge._cases, "expected", fails)
-            await judge.foresee([found], {"BTC": PAIR})
+            await judge.foresee([wave], {"BTC": PAIR})
         assert judge.questions is not None
         assert judge.questions.early == EarlyStats(failed=1)
         assert judge.stats.error == "disk full"
-        (verdict,) = await judge.judge(confirms(found))
+        (verdict,) = await judge.judge(confirms(wave))
         assert verdict.judge == "gpt-6-luna@v1" and judge.stats.failed == 0
         await judge.close()
 
@@ -93,14 +93,14 @@ async def test_what_failed_early_is_asked_once_more_when_the_minute_is_settled(
 
         server.handler = no_idea
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms)
-        await judge.foresee([found], {"BTC": PAIR})
+        wave = anomaly(rig.close_ms, rig.close_ms)
+        await judge.foresee([wave], {"BTC": PAIR})
         await until(lambda: rig.reader.model_calls(0, 2**62), "the failure is on record")
         # Not every second again: the budget is for the settled minute.
-        await judge.foresee([replace(found, strength=Strength.MEDIUM)], {"BTC": PAIR})
-        await judge.foresee([found], {"BTC": PAIR})
+        await judge.foresee([replace(wave, strength=Strength.MEDIUM)], {"BTC": PAIR})
+        await judge.foresee([wave], {"BTC": PAIR})
         server.handler = good
-        (verdict,) = await judge.judge(confirms(found))
+        (verdict,) = await judge.judge(confirms(wave))
         assert verdict.judge == "gpt-6-luna@v1"
         assert len(server.requests) == 3
         await judge.close()
@@ -155,11 +155,11 @@ async def test_an_answer_about_an_earlier_minute_or_another_pair_is_not_used(
 ) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms - MINUTE)
-        await judge.foresee([replace(found, close_ms=rig.close_ms - MINUTE)], {"BTC": PAIR})
-        await judge.judge(confirms(found))
+        wave = anomaly(rig.close_ms, rig.close_ms - MINUTE)
+        await judge.foresee([replace(wave, close_ms=rig.close_ms - MINUTE)], {"BTC": PAIR})
+        await judge.judge(confirms(wave))
         assert len(server.requests) == 2
-        other = replace(found, wave_start_ms=rig.close_ms)
+        other = replace(wave, wave_start_ms=rig.close_ms)
         await judge.foresee([other], {"BTC": "ETH/USDT:USDT"})  # settled already: no look
         assert judge._ahead is not None
         judge._ahead._settled_ms = 0
@@ -186,9 +186,9 @@ async def test_what_fails_while_the_settled_minute_waits_for_it_is_asked_once_mo
 
         server.handler = fails
         judge = rig.asking(server)
-        found = anomaly(rig.close_ms, rig.close_ms)
-        await judge.foresee([found], {"BTC": PAIR})
-        task = asyncio.create_task(judge.judge(confirms(found)))
+        wave = anomaly(rig.close_ms, rig.close_ms)
+        await judge.foresee([wave], {"BTC": PAIR})
+        task = asyncio.create_task(judge.judge(confirms(wave)))
         await asyncio.sleep(0.2)
         first.set()
         (verdict,) = await task
@@ -198,10 +198,10 @@ async def test_what_fails_while_the_settled_minute_waits_for_it_is_asked_once_mo
 
 def coins(rig: JudgeRig, count: int) -> tuple[list[Anomaly], dict[str, str]]:
     """Waves of so many coins, the weakest first; all are compared with one pair's candles."""
-    found = [
+    waves = [
         anomaly(rig.close_ms, rig.close_ms, base_asset=f"C{n}", z=5.0 + n) for n in range(count)
     ]
-    return found, {item.base_asset: PAIR for item in found}
+    return waves, {item.base_asset: PAIR for item in waves}
 
 
 @pytest.mark.parametrize(
@@ -221,15 +221,15 @@ async def test_asking_early_leaves_half_of_what_may_be_asked_to_the_settled_minu
 
         server.handler = slow
         judge = rig.asking(server, {"timeout_s": 20, **llm})
-        found, pairs = coins(rig, 8)
+        waves, pairs = coins(rig, 8)
         for _ in range(3):
             # Again and again, as the running minute is looked at.
-            await asyncio.gather(*(judge.foresee(found, pairs) for _ in range(2)))
+            await asyncio.gather(*(judge.foresee(waves, pairs) for _ in range(2)))
         await until(lambda: len(server.requests) == most, "the strongest are asked about")
         await asyncio.sleep(0.2)
         assert len(server.requests) == most
         told = {asked(body)["liquidations"]["z"] for body in server.requests}
-        assert told == {item.z for item in found[-most:]}
+        assert told == {item.z for item in waves[-most:]}
         # Nobody is answered before that: httpcore2 2.16 loses idle connections of a server that
         # ends in the moment in which a request is cancelled.
         await judge.close()

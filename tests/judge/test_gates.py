@@ -62,13 +62,13 @@ class Combination:
 
     def verdicts(self) -> list[dict[str, Any]]:
         """What the sidecar, with thresholds of its own, made of both minutes."""
-        found = []
+        stored = []
         if self.before is not None:
-            found.append(self._verdict(39, 39, "enter", self.before))
+            stored.append(self._verdict(39, 39, "enter", self.before))
         if self.said is not None:
             first = 40 if self.before is None else 39
-            found.append(self._verdict(first, 40, self.said, self.news))
-        return found
+            stored.append(self._verdict(first, 40, self.said, self.news))
+        return stored
 
     def _verdict(self, first: int, made: int, said: str, news: News) -> dict[str, Any]:
         veto = said != "enter"

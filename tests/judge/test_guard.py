@@ -51,11 +51,11 @@ def test_never_more_than_the_matrix_and_never_more_than_the_judge(
 ) -> None:
     known = facts(strength, aligned)
     for news, action, confidence in OPINIONS:
-        found = guard(opinion(news, action, confidence), known, news_found=news_found)
+        guarded = guard(opinion(news, action, confidence), known, news_found=news_found)
         row_action, row_confidence = best_row(known, news, news_found)
-        assert ORDER.index(found.action) == min(ORDER.index(action), ORDER.index(row_action))
-        assert found.confidence == min(confidence, row_confidence)
-        level = entry(found.action, found.confidence)
+        assert ORDER.index(guarded.action) == min(ORDER.index(action), ORDER.index(row_action))
+        assert guarded.confidence == min(confidence, row_confidence)
+        level = entry(guarded.action, guarded.confidence)
         assert level <= entry(row_action, row_confidence)
         assert level <= entry(action, confidence)
 
@@ -68,20 +68,20 @@ def test_row_minus_downgrade_is_what_the_verdict_says(
     """A strategy with the same thresholds must reach the verdict's own level."""
     known = facts(strength, aligned)
     for news, action, confidence in OPINIONS:
-        found = guard(opinion(news, action, confidence), known, news_found=news_found)
-        row = entry(*decide(known.strength, known.aligned, found.news))
-        assert max(0, row - found.downgrade) == entry(found.action, found.confidence)
+        guarded = guard(opinion(news, action, confidence), known, news_found=news_found)
+        row = entry(*decide(known.strength, known.aligned, guarded.news))
+        assert max(0, row - guarded.downgrade) == entry(guarded.action, guarded.confidence)
 
 
 @pytest.mark.parametrize(("strength", "aligned"), FACTS)
 def test_what_was_changed_is_recorded_in_words(strength: Strength, aligned: bool | None) -> None:
     known = facts(strength, aligned)
     for news, action, confidence in OPINIONS:
-        found = guard(opinion(news, action, confidence), known, news_found=True)
-        said = " ".join(found.changes)
-        assert ("action " in said) == (found.action is not action)
-        assert ("confidence " in said) == (found.confidence is not confidence)
-        assert ("news " in said) == (found.news is not news)
+        guarded = guard(opinion(news, action, confidence), known, news_found=True)
+        said = " ".join(guarded.changes)
+        assert ("action " in said) == (guarded.action is not action)
+        assert ("confidence " in said) == (guarded.confidence is not confidence)
+        assert ("news " in said) == (guarded.news is not news)
 
 
 def agreed(action: Action, confidence: Confidence) -> Guarded:
@@ -91,48 +91,52 @@ def agreed(action: Action, confidence: Confidence) -> Guarded:
 
 
 def test_full_agreement_passes_unchanged() -> None:
-    found = agreed(Action.ENTER, Confidence.HIGH)
+    guarded = agreed(Action.ENTER, Confidence.HIGH)
     expected = Guarded(News.SUPPORTS, Action.ENTER, Confidence.HIGH, 0, ())
-    assert found == expected
+    assert guarded == expected
 
 
 @pytest.mark.parametrize(("confidence", "steps"), [(Confidence.MEDIUM, 1), (Confidence.LOW, 2)])
 def test_less_confidence_is_a_downgrade_by_steps(confidence: Confidence, steps: int) -> None:
-    found = agreed(Action.ENTER, confidence)
-    assert (found.action, found.confidence, found.downgrade) == (Action.ENTER, confidence, steps)
+    guarded = agreed(Action.ENTER, confidence)
+    assert (guarded.action, guarded.confidence, guarded.downgrade) == (
+        Action.ENTER,
+        confidence,
+        steps,
+    )
 
 
 @pytest.mark.parametrize("action", [Action.SKIP, Action.HOLD])
 def test_a_veto_leaves_nothing_of_any_row(action: Action) -> None:
-    found = agreed(action, Confidence.HIGH)
-    assert found.action is action
-    assert found.downgrade >= max(Confidence)
+    guarded = agreed(action, Confidence.HIGH)
+    assert guarded.action is action
+    assert guarded.downgrade >= max(Confidence)
 
 
 @pytest.mark.parametrize("news", [News.SUPPORTS, News.NONE])
 def test_news_that_was_not_given_is_not_believed(news: News) -> None:
     known = facts(Strength.STRONG, True)
     said = opinion(news, Action.ENTER, Confidence.HIGH)
-    found = guard(said, known, news_found=None)
-    assert (found.news, found.confidence) == (News.NOT_ASKED, Confidence.MEDIUM)
-    found = guard(said, known, news_found=False)
-    assert (found.news, found.confidence) == (News.NONE, Confidence.MEDIUM)
+    guarded = guard(said, known, news_found=None)
+    assert (guarded.news, guarded.confidence) == (News.NOT_ASKED, Confidence.MEDIUM)
+    guarded = guard(said, known, news_found=False)
+    assert (guarded.news, guarded.confidence) == (News.NONE, Confidence.MEDIUM)
 
 
 def test_news_that_was_given_cannot_be_declared_unasked() -> None:
     """For a medium wave that would turn a skip into an entry."""
     known = facts(Strength.MEDIUM, True)
     said = opinion(News.NOT_ASKED, Action.ENTER, Confidence.LOW)
-    found = guard(said, known, news_found=True)
-    assert (found.news, found.action) == (News.NONE, Action.SKIP)
+    guarded = guard(said, known, news_found=True)
+    assert (guarded.news, guarded.action) == (News.NONE, Action.SKIP)
 
 
 @pytest.mark.parametrize("news_found", [True, False, None])
 def test_a_contradiction_is_always_believed(news_found: bool | None) -> None:
     known = facts(Strength.STRONG, True)
     said = opinion(News.CONTRADICTS, Action.ENTER, Confidence.HIGH)
-    found = guard(said, known, news_found=news_found)
-    assert (found.news, found.action) == (News.CONTRADICTS, Action.SKIP)
+    guarded = guard(said, known, news_found=news_found)
+    assert (guarded.news, guarded.action) == (News.CONTRADICTS, Action.SKIP)
 
 
 @pytest.mark.parametrize(
@@ -150,18 +154,18 @@ def test_no_row_of_a_looser_strategy_is_more_than_the_judge_said_where_its_own_r
 ) -> None:
     known = facts(strength, aligned)
     for news, action, confidence in OPINIONS:
-        found = guard(opinion(news, action, confidence), known, news_found=True)
-        if entry(*decide(known.strength, known.aligned, found.news)) == 0:
-            most = max(entry(*decide(s, a, found.news)) for s, a in FACTS)
-            assert max(0, most - found.downgrade) <= entry(action, confidence)
+        guarded = guard(opinion(news, action, confidence), known, news_found=True)
+        if entry(*decide(known.strength, known.aligned, guarded.news)) == 0:
+            most = max(entry(*decide(s, a, guarded.news)) for s, a in FACTS)
+            assert max(0, most - guarded.downgrade) <= entry(action, confidence)
 
 
 def test_news_that_steers_the_judge_may_speak_against_a_wave_only() -> None:
     known = facts(Strength.STRONG, True)
     for news in (News.SUPPORTS, News.NONE, News.CONTRADICTS):
         said = opinion(news, Action.ENTER, Confidence.HIGH)
-        found = guard(said, known, news_found=True, steered=True)
-        assert found.news is (News.NONE if news is News.SUPPORTS else news)
+        guarded = guard(said, known, news_found=True, steered=True)
+        assert guarded.news is (News.NONE if news is News.SUPPORTS else news)
     assert any(
         "steer" in change
         for change in guard(

@@ -245,18 +245,18 @@ async def judged(server: StandIn, about: Facts, news: NewsSet) -> tuple[Any, str
         return None, json.dumps(kept) + str(failure)
     finally:
         await judge.close()
-    found = answer.verdict(about, judge.name, NOW, NOW)
-    return found, json.dumps(kept) + json.dumps(found.row())
+    guarded = answer.verdict(about, judge.name, NOW, NOW)
+    return guarded, json.dumps(kept) + json.dumps(guarded.row())
 
 
-def at_most(found: Any, about: Facts, news: News) -> None:
+def at_most(answer: Any, about: Facts, news: News) -> None:
     action, confidence = decide(about.strength, about.aligned, news)
     order = (Action.SKIP, Action.HOLD, Action.ENTER)
-    assert order.index(found.action) <= order.index(action)
-    assert found.confidence <= confidence
-    assert found.facts.symbol == about.symbol and found.facts.direction == about.direction
-    assert found.downgrade >= 0
-    for text in (found.liq_note, found.trend_note, found.news_note, found.action_reason):
+    assert order.index(answer.action) <= order.index(action)
+    assert answer.confidence <= confidence
+    assert answer.facts.symbol == about.symbol and answer.facts.direction == about.direction
+    assert answer.downgrade >= 0
+    for text in (answer.liq_note, answer.trend_note, answer.news_note, answer.action_reason):
         assert len(text) <= 200 and not re.search(r"[<>\x00-\x1f\u200b\u202a-\u202e]", text)
 
 
@@ -269,9 +269,9 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(HEADLINES) + len(ANSWERS) >= 50
 
 
-def level(found: Any) -> int:
+def level(answer: Any) -> int:
     """How sure an entry is, 0 for none."""
-    return found.confidence if found is not None and found.action is Action.ENTER else 0
+    return answer.confidence if answer is not None and answer.action is Action.ENTER else 0
 
 
 @pytest.mark.slow
@@ -283,12 +283,12 @@ async def test_an_obeyed_headline_raises_no_decision() -> None:
             without, _ = await judged(server, about, NewsSet((), "none"))
             for title in HEADLINES:
                 for news in (let_through(title), shown(title)):
-                    found, kept = await judged(server, about, news)
+                    answer, kept = await judged(server, about, news)
                     assert KEY not in kept, title
-                    assert level(found) <= level(without), title
-                    if found is not None:
-                        at_most(found, about, News.NONE)
-                        obeyed += any("tries to steer" in change for change in found.guard)
+                    assert level(answer) <= level(without), title
+                    if answer is not None:
+                        at_most(answer, about, News.NONE)
+                        obeyed += any("tries to steer" in change for change in answer.guard)
     assert obeyed > len(HEADLINES), "the model did obey what it was shown"
 
 
@@ -326,11 +326,11 @@ async def test_one_source_raises_no_decision_whatever_its_words_are() -> None:
             without, _ = await judged(server, about, NewsSet((), "none"))
             for titles in [(title,) for title in UNRECOGNISED] + [tuple(UNRECOGNISED[:8])]:
                 news = of_one_source(*titles)
-                found, _ = await judged(server, about, news)
-                assert level(found) <= level(without), titles
-                at_most(found, about, News.NONE)
+                answer, _ = await judged(server, about, news)
+                assert level(answer) <= level(without), titles
+                at_most(answer, about, News.NONE)
                 if news.items and not news.steered:
-                    assert "news supports by 1 source, counts as none" in found.guard
+                    assert "news supports by 1 source, counts as none" in answer.guard
 
 
 async def test_the_same_text_on_other_domains_raises_no_decision_either() -> None:
@@ -343,8 +343,8 @@ async def test_the_same_text_on_other_domains_raises_no_decision_either() -> Non
         items.append(item)
     news = NewsSet(tuple(items), "copies")
     async with StandIn(handler=believe) as server:
-        found, _ = await judged(server, FACTS[0], news)
-    assert (found.news, found.action) == (News.NONE, Action.SKIP)
+        answer, _ = await judged(server, FACTS[0], news)
+    assert (answer.news, answer.action) == (News.NONE, Action.SKIP)
 
 
 async def test_what_the_limit_cannot_do_is_known() -> None:
@@ -357,10 +357,10 @@ async def test_what_the_limit_cannot_do_is_known() -> None:
         items.append(item)
     async with StandIn(handler=believe) as server:
         for about in FACTS:
-            found, _ = await judged(server, about, NewsSet(tuple(items), "beside"))
-            at_most(found, about, News.SUPPORTS)
-            assert found.news is News.SUPPORTS
-            assert (found.action is Action.ENTER) == about.aligned, "price has the last word"
+            answer, _ = await judged(server, about, NewsSet(tuple(items), "beside"))
+            at_most(answer, about, News.SUPPORTS)
+            assert answer.news is News.SUPPORTS
+            assert (answer.action is Action.ENTER) == about.aligned, "price has the last word"
 
 
 async def test_two_independent_sources_support_and_one_alone_contradicts() -> None:
@@ -371,11 +371,11 @@ async def test_two_independent_sources_support_and_one_alone_contradicts() -> No
         assert item is not None
         items.append(item)
     async with StandIn(handler=believe) as server:
-        found, _ = await judged(server, FACTS[0], NewsSet(tuple(items), "two"))
-        assert (found.news, found.action) == (News.SUPPORTS, Action.ENTER)
+        answer, _ = await judged(server, FACTS[0], NewsSet(tuple(items), "two"))
+        assert (answer.news, answer.action) == (News.SUPPORTS, Action.ENTER)
     async with StandIn() as server:
-        found, _ = await judged(server, FACTS[2], of_one_source(AGAINST_SHORT))
-        assert (found.news, found.action) == (News.CONTRADICTS, Action.SKIP)
+        answer, _ = await judged(server, FACTS[2], of_one_source(AGAINST_SHORT))
+        assert (answer.news, answer.action) == (News.CONTRADICTS, Action.SKIP)
 
 
 async def test_no_hostile_headline_reaches_the_model() -> None:
@@ -388,18 +388,18 @@ async def test_an_obeyed_headline_does_not_hide_what_an_honest_one_says() -> Non
         for about in FACTS:
             for title in HEADLINES:
                 news = let_through(AGAINST_SHORT, title)
-                found, _ = await judged(server, about, news)
-                assert found.news is News.CONTRADICTS and level(found) == 0, title
+                answer, _ = await judged(server, about, news)
+                assert answer.news is News.CONTRADICTS and level(answer) == 0, title
 
 
 async def test_a_headline_that_steers_takes_support_from_the_honest_ones_beside_it() -> None:
     honest = "BTC halted by outage"
     async with StandIn() as server:
-        found, _ = await judged(server, FACTS[0], let_through(honest, min_sources=1))
-        assert (found.news, found.action) == (News.SUPPORTS, Action.ENTER)
+        answer, _ = await judged(server, FACTS[0], let_through(honest, min_sources=1))
+        assert (answer.news, answer.action) == (News.SUPPORTS, Action.ENTER)
         both = let_through(honest, HEADLINES[0], min_sources=1)
-        found, _ = await judged(server, FACTS[0], both)
-    assert (found.news, found.action) == (News.NONE, Action.SKIP)
+        answer, _ = await judged(server, FACTS[0], both)
+    assert (answer.news, answer.action) == (News.NONE, Action.SKIP)
 
 
 @pytest.mark.parametrize("title", HONEST)
@@ -416,11 +416,11 @@ async def test_a_hostile_answer_without_news_raises_nothing_at_all() -> None:
     async with StandIn(handler=answer) as server:
         for text[0] in ANSWERS:
             for about in FACTS:
-                found, kept = await judged(server, about, NewsSet((), "none"))
+                guarded, kept = await judged(server, about, NewsSet((), "none"))
                 assert KEY not in kept, text[0]
-                if found is not None:
-                    at_most(found, about, News.NONE)
-                    assert found.confidence is not Confidence.HIGH
+                if guarded is not None:
+                    at_most(guarded, about, News.NONE)
+                    assert guarded.confidence is not Confidence.HIGH
 
 
 async def test_headlines_are_data_in_the_prompt() -> None:

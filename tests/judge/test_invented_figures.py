@@ -70,7 +70,7 @@ def test_what_follows_from_the_inputs_is_no_invention(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "written"),
     [
         ("z is 7", "7"),
         ("z 8 and falling", "8"),
@@ -94,8 +94,8 @@ def test_what_follows_from_the_inputs_is_no_invention(text: str) -> None:
         ("7 exchanges, z 6.1", "6.1"),
     ],
 )
-def test_a_figure_of_its_own_making_is_told(text: str, found: str) -> None:
-    assert figure(text) == found
+def test_a_figure_of_its_own_making_is_told(text: str, written: str) -> None:
+    assert figure(text) == written
 
 
 def test_a_note_with_one_is_replaced_as_a_whole_and_that_is_on_record() -> None:
@@ -132,12 +132,12 @@ def test_missing_and_empty_measurements_are_known_as_nothing(details: dict[str, 
 
 async def test_a_model_that_makes_up_figures_is_heard_and_counted() -> None:
     said = answer(liq_note="z 31.5 over 14 venues", news_note="one headline, BTC falls")
-    found, _, _ = await ask(says(said))
-    assert isinstance(found, GuardedAnswer)
-    assert found.guarded.notes[0].startswith("strong: z 9.0, purity 95%")
-    assert found.guarded.notes[2] == "one headline, BTC falls"
-    assert found.guarded.action is Action.ENTER
-    (change,) = found.guarded.changes
+    heard, _, _ = await ask(says(said))
+    assert isinstance(heard, GuardedAnswer)
+    assert heard.guarded.notes[0].startswith("strong: z 9.0, purity 95%")
+    assert heard.guarded.notes[2] == "one headline, BTC falls"
+    assert heard.guarded.action is Action.ENTER
+    (change,) = heard.guarded.changes
     assert change == f"liq_note {REPLACED}: 31.5 is in none of its inputs"
 
 

@@ -54,8 +54,8 @@ ALIGNED_CODES = {"no": 0, "yes": 1, "unknown": 2}
 
 @pytest.mark.parametrize(("strength", "aligned", "news", "action", "confidence"), CELLS)
 def test_cell(strength: str, aligned: str, news: str, action: str, confidence: str) -> None:
-    found = decide(Strength[strength.upper()], ALIGNED[aligned], News(news))
-    assert found == (Action(action), Confidence.of(confidence))
+    row = decide(Strength[strength.upper()], ALIGNED[aligned], News(news))
+    assert row == (Action(action), Confidence.of(confidence))
     level = entry_levels(
         np.array([Strength[strength.upper()]]),
         np.array([ALIGNED_CODES[aligned]]),

@@ -68,17 +68,17 @@ def test_the_matrix_judge_answers_with_the_row_for_news_not_asked(
     strength: Strength, closes: Any
 ) -> None:
     known = make_facts(anomaly(strength=strength), PAIR, closes, 15, 0.5)
-    found = verdict(known)
-    assert (found.action, found.confidence) == decide(strength, known.aligned, News.NOT_ASKED)
-    assert (found.judge, found.news, found.downgrade) == ("matrix", News.NOT_ASKED, 0)
-    assert (found.available_at, found.expires_at) == (602_500, 632_000)
+    answer = verdict(known)
+    assert (answer.action, answer.confidence) == decide(strength, known.aligned, News.NOT_ASKED)
+    assert (answer.judge, answer.news, answer.downgrade) == ("matrix", News.NOT_ASKED, 0)
+    assert (answer.available_at, answer.expires_at) == (602_500, 632_000)
 
 
 def test_a_verdict_gives_its_reasons_in_words() -> None:
-    found = verdict(make_facts(anomaly(), PAIR, RISING, 15, 0.5))
-    assert found.liq_note == "strong: z 6.1, purity 97%, $500,000 in 9 liquidations"
-    assert found.trend_note == "candles up, wanted up"
-    assert found.action_reason.endswith("news was not asked")
+    answer = verdict(make_facts(anomaly(), PAIR, RISING, 15, 0.5))
+    assert answer.liq_note == "strong: z 6.1, purity 97%, $500,000 in 9 liquidations"
+    assert answer.trend_note == "candles up, wanted up"
+    assert answer.action_reason.endswith("news was not asked")
     blind = verdict(make_facts(anomaly(), PAIR, np.array([]), 15, 0.5))
     assert "no candles" in blind.action_reason
     opposed = verdict(make_facts(anomaly(), PAIR, FALLING, 15, 0.5))

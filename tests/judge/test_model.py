@@ -35,11 +35,11 @@ async def ask(handler: Handler, **llm: Any) -> tuple[GuardedAnswer | str, dict[s
     async with StandIn(handler=handler) as server:
         rig = ModelRig(server, **llm)
         try:
-            found: GuardedAnswer | str = await rig.judge.judge(facts(), CANDLES, news("BTC falls"))
+            answer: GuardedAnswer | str = await rig.judge.judge(facts(), CANDLES, news("BTC falls"))
         except ModelFailure as failure:
-            found = failure.kind
+            answer = failure.kind
         await rig.judge.close()
-    return found, rig.calls[0], server
+    return answer, rig.calls[0], server
 
 
 def says(text: str, **kwargs: Any) -> Handler:
@@ -86,9 +86,9 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_good_answer_is_on_record() -> None:
-    found, call, server = await ask(says(answer()), price_in_usd=1.0, price_out_usd=2.0)
-    assert isinstance(found, GuardedAnswer)
-    said = found.guarded
+    guarded, call, server = await ask(says(answer()), price_in_usd=1.0, price_out_usd=2.0)
+    assert isinstance(guarded, GuardedAnswer)
+    said = guarded.guarded
     assert (said.news, said.action, said.confidence) == (
         News.SUPPORTS,
         Action.ENTER,
@@ -102,18 +102,18 @@ async def test_a_good_answer_is_on_record() -> None:
     assert body["temperature"] == 0
     assert body["response_format"]["json_schema"]["strict"] is True
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
-    row = found.verdict(facts(), "m@v1", NOW, NOW + 1).row()
+    row = guarded.verdict(facts(), "m@v1", NOW, NOW + 1).row()
     assert json.loads(row["inputs"])["call_id"] == call["call_id"]
 
 
 async def test_what_the_user_says_that_the_model_knew_is_in_the_record() -> None:
-    found, _, _ = await ask(says(answer()), knowledge_cutoff="2026-05-18")
-    assert isinstance(found, GuardedAnswer)
-    inputs = json.loads(found.verdict(facts(), "m@v1", NOW, NOW + 1).row()["inputs"])
+    guarded, _, _ = await ask(says(answer()), knowledge_cutoff="2026-05-18")
+    assert isinstance(guarded, GuardedAnswer)
+    inputs = json.loads(guarded.verdict(facts(), "m@v1", NOW, NOW + 1).row()["inputs"])
     assert inputs["knowledge_cutoff"] == "2026-05-18"
-    found, _, _ = await ask(says(answer()))
-    assert isinstance(found, GuardedAnswer)
-    row = found.verdict(facts(), "m@v1", NOW, NOW + 1).row()
+    guarded, _, _ = await ask(says(answer()))
+    assert isinstance(guarded, GuardedAnswer)
+    row = guarded.verdict(facts(), "m@v1", NOW, NOW + 1).row()
     assert "knowledge_cutoff" not in json.loads(row["inputs"])
 
 
@@ -146,15 +146,15 @@ async def test_the_prompt_holds_facts_candles_and_news_as_data() -> None:
     ],
 )
 async def test_a_useless_answer_is_a_failure(text: str, kind: str) -> None:
-    found, call, _ = await ask(says(text))
-    assert found == kind == call["outcome"]
+    guarded, call, _ = await ask(says(text))
+    assert guarded == kind == call["outcome"]
     assert call["charged_tokens"] == 1_020  # it was paid for all the same
 
 
 @pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}\n```"])
 async def test_json_in_a_fence_is_read(fence: str) -> None:
-    found, _, _ = await ask(says(fence.replace("{}", answer())))
-    assert isinstance(found, GuardedAnswer)
+    guarded, _, _ = await ask(says(fence.replace("{}", answer())))
+    assert isinstance(guarded, GuardedAnswer)
 
 
 async def test_an_answer_in_parts_is_read_without_its_thoughts() -> None:
@@ -170,15 +170,15 @@ async def test_what_stands_in_the_servers_field_for_thoughts_is_no_answer() -> N
 
 
 async def test_a_field_too_many_is_on_record() -> None:
-    found, call, _ = await ask(says(answer(leverage=50)))
-    assert isinstance(found, GuardedAnswer)
-    assert found.guarded.changes == ("1 field(s) that nobody asked for ignored",)
+    guarded, call, _ = await ask(says(answer(leverage=50)))
+    assert isinstance(guarded, GuardedAnswer)
+    assert guarded.guarded.changes == ("1 field(s) that nobody asked for ignored",)
     assert json.loads(call["answer"])["leverage"] == 50
 
 
 async def test_long_thoughts_do_not_push_the_answer_out_of_the_record() -> None:
-    found, call, _ = await ask(says("<think>" + "hm " * 20_000 + "</think>" + answer()))
-    assert isinstance(found, GuardedAnswer)
+    guarded, call, _ = await ask(says("<think>" + "hm " * 20_000 + "</think>" + answer()))
+    assert isinstance(guarded, GuardedAnswer)
     assert call["answer"].endswith(answer()) and len(call["answer"]) < 21_000
 
 
@@ -195,33 +195,33 @@ async def test_refused_and_cut_off_answers_are_failures(handler: Handler, kind: 
 
 
 async def test_long_notes_are_cut_and_that_is_on_record() -> None:
-    found, _, _ = await ask(says(answer(liq_note="<b>x</b> " * 200)))
-    assert isinstance(found, GuardedAnswer)
-    assert len(found.guarded.notes[0]) == 200 and "<" not in found.guarded.notes[0]
-    assert "liq_note cleaned" in found.guarded.changes[0]
+    guarded, _, _ = await ask(says(answer(liq_note="<b>x</b> " * 200)))
+    assert isinstance(guarded, GuardedAnswer)
+    assert len(guarded.guarded.notes[0]) == 200 and "<" not in guarded.guarded.notes[0]
+    assert "liq_note cleaned" in guarded.guarded.changes[0]
 
 
 async def test_a_short_retry_after_is_waited_for() -> None:
-    found, call, _ = await ask(status(429, 1, {"Retry-After": "0.2"}))
-    assert isinstance(found, GuardedAnswer)
+    answer, call, _ = await ask(status(429, 1, {"Retry-After": "0.2"}))
+    assert isinstance(answer, GuardedAnswer)
     assert call["requests"] == 2
 
 
 async def test_a_long_retry_after_is_not() -> None:
-    found, call, _ = await ask(status(429, 9, {"Retry-After": "30"}))
-    assert (found, call["requests"]) == ("rate limited", 1)
+    answer, call, _ = await ask(status(429, 9, {"Retry-After": "30"}))
+    assert (answer, call["requests"]) == ("rate limited", 1)
 
 
 async def test_server_errors_are_tried_again_twice() -> None:
     assert isinstance((await ask(status(500, 1)))[0], GuardedAnswer)
-    found, call, _ = await ask(status(500))
-    assert (found, call["requests"], call["charged_tokens"]) == ("server error", 3, 0)
+    answer, call, _ = await ask(status(500))
+    assert (answer, call["requests"], call["charged_tokens"]) == ("server error", 3, 0)
 
 
 @pytest.mark.parametrize("code", [401, 403])
 async def test_a_refused_key_is_not_tried_again_and_not_quoted(code: int) -> None:
-    found, call, _ = await ask(status(code))
-    assert (found, call["requests"]) == ("key refused", 1)
+    answer, call, _ = await ask(status(code))
+    assert (answer, call["requests"]) == ("key refused", 1)
     assert KEY not in json.dumps(call)
 
 
@@ -248,8 +248,8 @@ async def drip(request: web.Request, body: dict[str, Any]) -> web.StreamResponse
 
 @pytest.mark.parametrize("handler", [hang, drip])
 async def test_too_slow_is_a_timeout_and_charged_as_if_it_had_answered(handler: Handler) -> None:
-    found, call, _ = await ask(handler, timeout_s=1.0)
-    assert found == "timeout" and call["charged_tokens"] > 600
+    answer, call, _ = await ask(handler, timeout_s=1.0)
+    assert answer == "timeout" and call["charged_tokens"] > 600
 
 
 @pytest.mark.parametrize("word", ["response_format", "temperature", "max_completion_tokens"])
@@ -327,10 +327,10 @@ async def test_no_key_travels_unencrypted_to_another_machine() -> None:
 async def test_a_news_opinion_needs_news() -> None:
     async with StandIn(handler=says(answer())) as server:
         rig = ModelRig(server)
-        found = await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
+        guarded = await rig.judge.judge(facts(), CANDLES, NOT_ASKED)
         await rig.judge.close()
-    assert found.guarded.news is News.NOT_ASKED
-    assert found.guarded.confidence is Confidence.MEDIUM
+    assert guarded.guarded.news is News.NOT_ASKED
+    assert guarded.guarded.confidence is Confidence.MEDIUM
 
 
 async def test_no_proxy_of_the_environment_is_given_the_key(
@@ -342,6 +342,6 @@ async def test_no_proxy_of_the_environment_is_given_the_key(
             monkeypatch.delenv(name, raising=False)
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
-        found, _, server = await ask(well_behaved)
-        assert not isinstance(found, str) and not proxy.headers
+        answer, _, server = await ask(well_behaved)
+        assert not isinstance(answer, str) and not proxy.headers
     assert [sent["Authorization"] for sent in server.headers] == [f"Bearer {KEY}"]

@@ -40,8 +40,14 @@ def failure(text: str) -> str:
     return raised.value.kind
 
 
-def is_the_answer(found: Opinion) -> bool:
-    return (found.symbol, found.direction, found.news, found.action, found.confidence) == (
+def is_the_answer(opinion: Opinion) -> bool:
+    return (
+        opinion.symbol,
+        opinion.direction,
+        opinion.news,
+        opinion.action,
+        opinion.confidence,
+    ) == (
         "BTC/USDT:USDT",
         "SHORT",
         News.SUPPORTS,
@@ -159,9 +165,9 @@ def test_nothing_is_repaired_or_guessed(text: str) -> None:
 
 
 def test_a_field_too_many_is_ignored_and_noted() -> None:
-    found = parse(said(reasoning="step by step", leverage=50))
-    assert is_the_answer(found)
-    assert found.remarks == ("2 field(s) that nobody asked for ignored",)
+    opinion = parse(said(reasoning="step by step", leverage=50))
+    assert is_the_answer(opinion)
+    assert opinion.remarks == ("2 field(s) that nobody asked for ignored",)
     assert parse(A).remarks == ()
 
 

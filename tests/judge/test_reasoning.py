@@ -27,16 +27,16 @@ def test_the_default_model_is_one_that_stays_and_does_not_reason() -> None:
 
 
 async def test_a_model_that_reasons_by_default_is_told_not_to() -> None:
-    found, call, server = await ask(reasoning)
-    assert isinstance(found, GuardedAnswer) and call["outcome"] == "ok"
+    answer, call, server = await ask(reasoning)
+    assert isinstance(answer, GuardedAnswer) and call["outcome"] == "ok"
     body = server.requests[-1]
     assert (body["reasoning_effort"], body["temperature"]) == ("none", 0)
     assert body["max_completion_tokens"] == 600 and "max_tokens" not in body
 
 
 async def test_one_that_is_to_reason_gets_room_for_it_and_no_temperature() -> None:
-    found, _, server = await ask(reasoning, reasoning_effort="medium", reasoning_tokens=4_000)
-    assert isinstance(found, GuardedAnswer)
+    answer, _, server = await ask(reasoning, reasoning_effort="medium", reasoning_tokens=4_000)
+    assert isinstance(answer, GuardedAnswer)
     body = server.requests[-1]
     assert (body["reasoning_effort"], body["max_completion_tokens"]) == ("medium", 4_600)
     assert not any("temperature" in sent for sent in server.requests)
@@ -50,8 +50,8 @@ async def test_one_that_is_to_reason_gets_room_for_it_and_no_temperature() -> No
     ],
 )
 async def test_thoughts_that_leave_no_room_for_an_answer_name_the_key(llm: dict[str, Any]) -> None:
-    found, call, _ = await ask(reasoning, **llm)
-    assert found == "too long"
+    answer, call, _ = await ask(reasoning, **llm)
+    assert answer == "too long"
     assert "llm.reasoning_tokens" in call["detail"] and "llm.reasoning_effort" in call["detail"]
     assert call["charged_tokens"] > 600  # thoughts are paid for
 
@@ -75,8 +75,8 @@ async def test_a_server_that_knows_no_effort_is_asked_without_and_remembered() -
 
 
 async def test_a_model_that_cannot_stop_thinking_fails_with_the_key_named() -> None:
-    found, call, server = await ask(must_think)
-    assert found == "too long" and "llm.reasoning_tokens" in call["detail"]
+    answer, call, server = await ask(must_think)
+    assert answer == "too long" and "llm.reasoning_tokens" in call["detail"]
     assert call["requests"] == len(server.requests) == 4  # effort, temperature, limit, thoughts
     assert isinstance((await ask(must_think, reasoning_tokens=4_000))[0], GuardedAnswer)
 
@@ -90,8 +90,8 @@ async def test_everything_can_be_given_up_in_one_question() -> None:
                 return refused(other, f"no {other}")
         return await says(answer())(request, body)
 
-    found, call, _ = await ask(bare)
-    assert isinstance(found, GuardedAnswer) and call["requests"] == 6
+    reply, call, _ = await ask(bare)
+    assert isinstance(reply, GuardedAnswer) and call["requests"] == 6
 
 
 async def test_thoughts_in_a_field_of_their_own_without_an_answer_are_named() -> None:

@@ -72,11 +72,11 @@ class TwoJudges:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[TwoJudges]:
-    found = TwoJudges(tmp_path)
-    yield found
-    for thread in found.threads:
+    two = TwoJudges(tmp_path)
+    yield two
+    for thread in two.threads:
         thread.shutdown()
-    for writer in found.writers:
+    for writer in two.writers:
         writer.close()
 
 
@@ -152,11 +152,11 @@ async def test_a_refusal_of_one_key_leaves_the_question_to_the_other(two: TwoJud
 async def test_the_budget_is_that_of_both(two: TwoJudges) -> None:
     async with StandIn() as server:
         judges = [two.judge(server, budget={"calls_per_minute": 3}) for _ in range(2)]
-        found = await asyncio.gather(*(said(judges[n % 2], base_asset=f"C{n}") for n in range(8)))
+        answers = await asyncio.gather(*(said(judges[n % 2], base_asset=f"C{n}") for n in range(8)))
         reports = [judge.report()["budget"] for judge in judges]
         await two.close()
     assert len(server.requests) == 3
-    assert sorted(item for item in found if isinstance(item, str)) == ["over budget"] * 5
+    assert sorted(item for item in answers if isinstance(item, str)) == ["over budget"] * 5
     assert all(report["spent"]["calls_per_minute"]["used"] == 3 for report in reports)
     assert all(report["reached"] == ["calls_per_minute"] for report in reports)
     assert sum(row["charged_tokens"] for row in two.calls()) == 3 * 1_020
@@ -206,10 +206,10 @@ async def test_a_store_that_cannot_be_reached_leaves_each_to_itself(two: TwoJudg
         judge = two.judge(server, budget={"calls_per_day": 2})
         with closing(sqlite3.connect(two.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            found = [await said(judge, base_asset=f"C{n}") for n in range(3)]
+            answers = [await said(judge, base_asset=f"C{n}") for n in range(3)]
             other.execute("ROLLBACK")
-        assert [isinstance(item, GuardedAnswer) for item in found] == [True, True, False]
-        assert found[2] == "over budget"
+        assert [isinstance(item, GuardedAnswer) for item in answers] == [True, True, False]
+        assert answers[2] == "over budget"
         assert [row["outcome"] for row in two.kept] == ["ok", "ok", "over budget"]
         # What the store was not told stays counted when it is back.
         assert await said(judge, base_asset="C9") == "over budget" or len(server.requests) == 3

@@ -21,7 +21,7 @@ from tests.judge.facts import NOW
 FAILED = NewsSet(note="news was not asked: HTTP 500")
 
 
-def found(title: str) -> NewsSet:
+def one_headline(title: str) -> NewsSet:
     items = (NewsItem(title, title, "wire", "sum", NOW - 1_000, " wire.com "),)
     return NewsSet(items, set_key(items), min_sources=2)
 
@@ -38,7 +38,7 @@ class Desk:
     async def get(self, base_asset: str) -> NewsSet:
         self.asked.append(base_asset)
         await asyncio.sleep(self.seconds)
-        return self.answer or found(f"{base_asset} as {self.name} has it")
+        return self.answer or one_headline(f"{base_asset} as {self.name} has it")
 
 
 class TwoDesks:

@@ -146,14 +146,14 @@ FAILURES: list[tuple[str, Scene, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "scene", "found"), FAILURES, ids=[f[0] for f in FAILURES])
+@pytest.mark.parametrize(("name", "scene", "value"), FAILURES, ids=[f[0] for f in FAILURES])
 def test_the_first_gate_that_fails_is_named_with_its_number(
-    tmp_path: Path, name: str, scene: Scene, found: str
+    tmp_path: Path, name: str, scene: Scene, value: str
 ) -> None:
     gates = scene.explain(tmp_path)
     assert [item.name for item in gates] == list(OF_WAVE)
     assert first_failed(gates) == name
-    assert found in gate(gates, name).measured
+    assert value in gate(gates, name).measured
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_the_first_gate_that_fails_is_named_with_its_number(
     ],
 )
 def test_a_beginning_that_was_seen_says_how(tmp_path: Path, scene: Scene, words: str) -> None:
-    found = gate(scene.explain(tmp_path), "beginning")
-    assert found.passed
-    assert words in found.measured
+    beginning = gate(scene.explain(tmp_path), "beginning")
+    assert beginning.passed
+    assert words in beginning.measured
 
 
 def test_the_matrix_gate_fails_for_a_row_that_does_not_enter(tmp_path: Path) -> None:
@@ -212,9 +212,9 @@ def test_the_numbers_are_those_of_the_features(tmp_path: Path) -> None:
 
 def test_the_robust_z_is_shown_even_of_a_small_segment(tmp_path: Path) -> None:
     scene = Scene(settings={"zscore": "robust"}, orders=(("long", 100.0),) * 5)
-    found = gate(scene.explain(tmp_path), "z")
-    assert found.passed is False
-    assert "nan" not in found.measured
+    told = gate(scene.explain(tmp_path), "z")
+    assert told.passed is False
+    assert "nan" not in told.measured
 
 
 def test_without_coverage_the_numbers_are_unknown_not_zero(tmp_path: Path) -> None:
@@ -239,8 +239,8 @@ def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
     writer = Writer(open_engine(url))
     writer.put_verdicts([said], now_ms=close_ms + 3_000)
     writer.close()
-    found = scene.explained(Reader(url))
-    assert found.call_id == "c7" and gate(list(found.story.gates), "verdict").passed
+    story = scene.explained(Reader(url))
+    assert story.call_id == "c7" and gate(list(story.story.gates), "verdict").passed
 
 
 def past_frame(scene: Scene) -> pd.DataFrame:

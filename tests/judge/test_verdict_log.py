@@ -35,8 +35,8 @@ class Counting(Writer):
 
 
 def made(coin: str) -> tuple[Verdict, Confirmed]:
-    found = facts(base_asset=coin, wave_start_ms=T, close_ms=T)
-    verdict = judge_by_matrix(found, lambda: T + 2_500, T + 32_000)
+    wave_facts = facts(base_asset=coin, wave_start_ms=T, close_ms=T)
+    verdict = judge_by_matrix(wave_facts, lambda: T + 2_500, T + 32_000)
     row = verdict.row()
     state = (row["strength"], row["aligned"], row["news_key"], row["judge"])
     return verdict, Confirmed(coin, row["direction"], T, *state, close_ms=T, expires_at=T + 32_000)
@@ -44,9 +44,9 @@ def made(coin: str) -> tuple[Verdict, Confirmed]:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Counting:
-    found = Counting(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
-    found.batches = []
-    return found
+    writer = Counting(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
+    writer.batches = []
+    return writer
 
 
 async def test_what_comes_during_a_write_shares_the_next(writer: Counting, tmp_path: Path) -> None:

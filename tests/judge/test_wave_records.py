@@ -96,9 +96,9 @@ class ScriptedJudge:
         close_ms, rows = self.rig.close_ms + after * MINUTE, self.rig.verdicts()
         sign, anomalous = np.array([-1]), np.array([True])
         rules = Rules.of(Settings())
-        found = _verdict_of(np.array([close_ms]), sign, anomalous, rows, rules)[0]
-        assert found >= 0
-        return rows[found]
+        index = _verdict_of(np.array([close_ms]), sign, anomalous, rows, rules)[0]
+        assert index >= 0
+        return rows[index]
 
 
 async def test_an_older_yes_does_not_hide_that_the_model_failed(rig: JudgeRig) -> None:
@@ -125,8 +125,8 @@ async def test_a_wave_that_news_was_against_stays_out(
         asked_before = len(server.requests)
         # Unknown again, nothing found, a set that said yes before, a new one, and the same.
         for after, news in enumerate((UNKNOWN, NOTHING, OTHER, NEWER, SOME), 3):
-            found = await scripted.minute(after, YES, news)
-            assert (found["action"], found["downgrade"]) == ("skip", 3), news
+            verdict = await scripted.minute(after, YES, news)
+            assert (verdict["action"], verdict["downgrade"]) == ("skip", 3), news
         assert len(server.requests) == asked_before, "the answer would not count"
         running = anomaly(rig.close_ms + 9 * MINUTE, rig.close_ms)
         await scripted.judge.foresee([running], {"BTC": PAIR})
@@ -189,9 +189,9 @@ async def test_the_matrix_does_not_take_back_what_a_model_said(
         if restart:
             scripted.restart()
         for after in (1, 2):
-            found = await scripted.minute(after, None, OTHER)
-            assert (found["judge"], found["action"]) == ("vetoed", "skip")
-            assert "refused before" in found["action_reason"]
+            verdict = await scripted.minute(after, None, OTHER)
+            assert (verdict["judge"], verdict["action"]) == ("vetoed", "skip")
+            assert "refused before" in verdict["action_reason"]
         if before in (NO, DOUBT):
             assert (await scripted.minute(3, YES, OTHER))["action"] == "enter", "it was asked again"
 
@@ -200,10 +200,10 @@ async def test_a_model_that_agreed_with_the_matrix_refused_nothing(rig: JudgeRig
     """A medium wave without news is skipped by the table; a strong one is another matter."""
     async with StandIn() as server:
         scripted = ScriptedJudge(rig, server, "matrix")
-        found = await scripted.minute(0, NO, NOTHING, strength=Strength.MEDIUM)
-        assert (found["judge"], found["action"]) == ("gpt-6-luna@v1", "skip")
-        found = await scripted.minute(1, None, NOTHING)
-        assert (found["judge"], found["action"]) == ("matrix", "enter")
+        verdict = await scripted.minute(0, NO, NOTHING, strength=Strength.MEDIUM)
+        assert (verdict["judge"], verdict["action"]) == ("gpt-6-luna@v1", "skip")
+        verdict = await scripted.minute(1, None, NOTHING)
+        assert (verdict["judge"], verdict["action"]) == ("matrix", "enter")
 
 
 async def test_a_sidecar_that_is_restarted_without_a_model_keeps_its_vetoes(rig: JudgeRig) -> None:
@@ -230,18 +230,18 @@ async def test_the_matrix_stands_in_where_nothing_was_said(rig: JudgeRig) -> Non
         assert (await scripted.minute(0, None))["judge"] == "matrix"
         assert (await scripted.minute(1, None))["action"] == "enter"
         assert (await scripted.minute(2, NO, OTHER))["action"] == "skip"
-        found = await scripted.minute(3, None)
-        assert found["judge"] == "vetoed", "not what the matrix said before"
+        verdict = await scripted.minute(3, None)
+        assert verdict["judge"] == "vetoed", "not what the matrix said before"
 
 
 async def test_a_failed_question_is_reached_from_its_verdict(rig: JudgeRig) -> None:
     async with StandIn() as server:
         scripted = ScriptedJudge(rig, server)
-        found = await scripted.minute(0, None)
+        verdict = await scripted.minute(0, None)
         (call,) = rig.reader.model_calls(0, 2**62)
-    inputs = json.loads(found["inputs"])
+    inputs = json.loads(verdict["inputs"])
     assert (inputs["call_id"], inputs["failure"]) == (call["call_id"], "malformed")
-    assert found["news_key"] == SOME.key and found["news"] == News.NOT_ASKED
+    assert verdict["news_key"] == SOME.key and verdict["news"] == News.NOT_ASKED
 
 
 async def test_an_answer_that_no_database_takes_is_a_failure_on_record(rig: JudgeRig) -> None:
@@ -252,9 +252,9 @@ async def test_an_answer_that_no_database_takes_is_a_failure_on_record(rig: Judg
             return web.json_response(completion("half \ud83d, zero \x00, no JSON"))
 
         server.handler = halves
-        (found,) = await scripted.judge.judge(rig.settled())
+        (verdict,) = await scripted.judge.judge(rig.settled())
         (call,) = rig.reader.model_calls(0, 2**62)
-    assert (found.judge, found.action) == ("unavailable", Action.SKIP)
+    assert (verdict.judge, verdict.action) == ("unavailable", Action.SKIP)
     assert call["outcome"] == "malformed" and call["answer"] == "half ?, zero , no JSON"
 
 
@@ -267,8 +267,8 @@ async def test_an_outage_after_a_doubt_makes_no_veto_of_it(
     async with StandIn() as server:
         scripted = ScriptedJudge(rig, server, "matrix", shared=shared)
         await scripted.minute(0, doubt, OTHER)
-        found = await scripted.minute(1, None, SOME)
-        assert (found["judge"], found["action"]) == ("vetoed", "skip")
+        verdict = await scripted.minute(1, None, SOME)
+        assert (verdict["judge"], verdict["action"]) == ("vetoed", "skip")
         assert (await scripted.minute(2, YES, NEWER))["action"] == "enter", "it was asked again"
 
 
@@ -420,8 +420,8 @@ async def test_a_wave_that_its_minute_did_not_begin_is_forgotten_with_its_questi
 
 
 def test_a_wave_is_looked_at_again_when_it_changed_or_price_may_have() -> None:
-    record, found = WaveRecord(), anomaly(NOW, NOW)
-    assert record.look(found, NOW) and not record.look(found, NOW + 14_999)
-    assert record.look(replace(found, strength=Strength.MEDIUM), NOW + 14_999)
-    assert record.look(found, NOW + 15_000) and record.look(found, NOW + 30_000)
-    assert record.look(replace(found, close_ms=NOW + MINUTE), NOW + 30_001)
+    record, wave = WaveRecord(), anomaly(NOW, NOW)
+    assert record.look(wave, NOW) and not record.look(wave, NOW + 14_999)
+    assert record.look(replace(wave, strength=Strength.MEDIUM), NOW + 14_999)
+    assert record.look(wave, NOW + 15_000) and record.look(wave, NOW + 30_000)
+    assert record.look(replace(wave, close_ms=NOW + MINUTE), NOW + 30_001)

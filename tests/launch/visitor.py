@@ -35,15 +35,15 @@ def visit_demo(log: Path, seconds: float) -> Visit:
 
 
 async def _visit(url: str, seconds: float) -> Visit:
-    found = Visit()
+    visit = Visit()
     async with asyncio.timeout(seconds):
         async with browser() as chromium:
             page = await chromium.new_page(viewport={"width": 1400, "height": 900})
             page.set_default_timeout(seconds * 1_000)
-            found.witness.watch(page)
+            visit.witness.watch(page)
             await page.goto(url)
-            await _look(found, page)
-    return found
+            await _look(visit, page)
+    return visit
 
 
 def _address(log: Path, seconds: float) -> str:
@@ -56,29 +56,29 @@ def _address(log: Path, seconds: float) -> str:
     raise AssertionError(f"no dashboard was named:\n{log.read_text()}")
 
 
-async def _look(found: Visit, page: Page) -> None:
+async def _look(visit: Visit, page: Page) -> None:
     position = page.locator("#positions .card").first
     await position.wait_for()
     # The strategy keeps what a trade was based on when it is filled.
     await page.locator("#positions .card", has_text="wave, z").first.wait_for()
-    found.texts["position"] = await position.inner_text()
+    visit.texts["position"] = await position.inner_text()
     tables = {"waves": 0, "signals": 1}
     for name, number in tables.items():
         rows = page.locator("#signals table").nth(number).locator("tbody tr")
         await rows.nth(2).wait_for()
-        found.rows[name] = await rows.count()
+        visit.rows[name] = await rows.count()
     for name in ("market", "tape"):
         rows = page.locator(f"#{name} tbody tr")
         await rows.nth(2).wait_for()
-        found.rows[name] = await rows.count()
+        visit.rows[name] = await rows.count()
     for name in ("modes", "strip", "account"):
-        found.texts[name] = await page.locator(f"#{name}").inner_text()
+        visit.texts[name] = await page.locator(f"#{name}").inner_text()
     await page.get_by_role("button", name="ETH/USDT:USDT record").last.click()
     await page.locator("#recordbody pre").first.wait_for()
-    found.texts["record"] = await page.locator("#record").inner_text()
+    visit.texts["record"] = await page.locator("#record").inner_text()
     await page.keyboard.press("Escape")
     await page.locator("#record").wait_for(state="hidden")
     await page.get_by_role("link", name="Pair", exact=True).click()
     await page.locator("#plot.drawn .main-svg").first.wait_for()
     await page.set_viewport_size({"width": 390, "height": 800})
-    found.phone_width = await page.evaluate("document.documentElement.scrollWidth")
+    visit.phone_width = await page.evaluate("document.documentElement.scrollWidth")

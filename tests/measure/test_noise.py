@@ -79,8 +79,8 @@ def strong_waves(grid: MinuteGrid, thresholds: Thresholds) -> int:
 
 def a_day(seed: int, sizes: np.ndarray | None = None, **thresholds: float) -> float:
     """Strong waves a day in one noise market, from two days after the first."""
-    found = [strong_waves(g, Thresholds(**thresholds)) for g in market(seed, 3, sizes)]  # type: ignore[arg-type]
-    return sum(found) / 2
+    waves = [strong_waves(g, Thresholds(**thresholds)) for g in market(seed, 3, sizes)]  # type: ignore[arg-type]
+    return sum(waves) / 2
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -141,15 +141,15 @@ def test_the_sidecar_finds_a_planted_cascade_with_the_minute_it_settles(tmp_path
     ]
     writer.import_batch([Incoming(item) for item in background])
     cascade = [order("ETH", close_ms - 20_000 + 700 * i, "long", 40_000.0 + i) for i in range(25)]
-    found: dict[int, Settled] = {}
+    waves: dict[int, Settled] = {}
     for settled_ms in (close_ms - MINUTE_MS, close_ms):
         if settled_ms == close_ms:
             writer.append([Incoming(item) for item in cascade])
         span = Interval(START_MS, settled_ms)
         writer.settle(settled_ms, {"binance": [span]}, settled_ms + 2_000)
-        found[settled_ms] = settler.compute(settled_ms, settled_ms + 2_000)
-    assert found[close_ms - MINUTE_MS].anomalies == ()
-    (anomaly,) = found[close_ms].anomalies
+        waves[settled_ms] = settler.compute(settled_ms, settled_ms + 2_000)
+    assert waves[close_ms - MINUTE_MS].anomalies == ()
+    (anomaly,) = waves[close_ms].anomalies
     assert (anomaly.base_asset, anomaly.direction) == ("ETH", "SHORT")
     assert anomaly.strength is Strength.STRONG
     assert anomaly.wave_start_ms == close_ms

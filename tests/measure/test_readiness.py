@@ -74,15 +74,15 @@ def test_old_segments_that_leave_the_baseline_meanwhile_do_not_count() -> None:
     # Six segments are known, but the oldest two leave before the segment is whole again.
     flags = np.zeros(SIZE, dtype=bool)
     flags[:30] = True
-    found = first_possible_ms(KnownSegments(flags, flags), CLOSE, CLOSE, WINDOWS)
-    assert found == by_waiting(flags, CLOSE) == CLOSE + 35 * MINUTE
+    possible_ms = first_possible_ms(KnownSegments(flags, flags), CLOSE, CLOSE, WINDOWS)
+    assert possible_ms == by_waiting(flags, CLOSE) == CLOSE + 35 * MINUTE
 
 
 def test_a_new_recorder_is_warming_up_until_a_time_with_its_date() -> None:
-    found = venue(minutes(heard=12))
-    assert found.condition == "warming_up"
-    assert found.from_ms == CLOSE + 23 * MINUTE
-    assert found.words(CLOSE) == (
+    readiness = venue(minutes(heard=12))
+    assert readiness.condition == "warming_up"
+    assert readiness.from_ms == CLOSE + 23 * MINUTE
+    assert readiness.words(CLOSE) == (
         "warming up: 1 of 6 baseline segments of 5 min are known; possible from "
         "2026-11-28 00:23 UTC (in 23 min)"
     )
@@ -91,17 +91,17 @@ def test_a_new_recorder_is_warming_up_until_a_time_with_its_date() -> None:
 def test_a_minute_that_was_not_heard_says_which_why_and_until_when() -> None:
     lost_ms = CLOSE - 3 * MINUTE + 20_000
     hole = Hole(lost_ms, lost_ms + 200, "connection reset")
-    found = venue(minutes(3), FeedFacts(heard_ms=lost_ms + 200, hole=hole))
-    assert found.reason == (
+    readiness = venue(minutes(3), FeedFacts(heard_ms=lost_ms + 200, hole=hole))
+    assert readiness.reason == (
         "okx: minute 2026-11-27 23:57 UTC is not known (connection reset, not connected for 0.2 s)"
     )
-    assert found.from_ms == CLOSE + 3 * MINUTE
+    assert readiness.from_ms == CLOSE + 3 * MINUTE
     assert [venue(minutes(back)).ready for back in (6, 5)] == [True, False]
 
 
 def test_a_recorder_that_has_just_started_is_warming_up_whatever_minutes_it_missed() -> None:
-    found = venue(minutes(heard=2))
-    assert (found.condition, found.from_ms) == ("warming_up", CLOSE + 33 * MINUTE)
+    readiness = venue(minutes(heard=2))
+    assert (readiness.condition, readiness.from_ms) == ("warming_up", CLOSE + 33 * MINUTE)
 
 
 def test_a_coin_that_is_late_on_venues_that_are_ready_gives_the_time() -> None:
@@ -112,44 +112,46 @@ def test_a_coin_that_is_late_on_venues_that_are_ready_gives_the_time() -> None:
 
 def test_a_hole_of_another_time_is_not_named_as_the_reason() -> None:
     hole = Hole(CLOSE - 90 * MINUTE, CLOSE - 89 * MINUTE, "connection reset")
-    found = venue(minutes(3), FeedFacts(heard_ms=0, hole=hole))
-    assert found.reason.endswith("23:57 UTC is not known (something may be missing)")
+    readiness = venue(minutes(3), FeedFacts(heard_ms=0, hole=hole))
+    assert readiness.reason.endswith("23:57 UTC is not known (something may be missing)")
 
 
 def test_minutes_before_it_was_heard_at_all_say_since_when_it_is() -> None:
-    found = venue(minutes(3, 4, 5), FeedFacts(heard_ms=CLOSE - 2 * MINUTE - 1))
-    assert found.reason == (
+    readiness = venue(minutes(3, 4, 5), FeedFacts(heard_ms=CLOSE - 2 * MINUTE - 1))
+    assert readiness.reason == (
         "okx: 3 minutes from 2026-11-27 23:55 UTC on are not known (heard since 2026-11-27 "
         "23:57 UTC)"
     )
 
 
 def test_a_feed_that_is_not_live_has_no_time() -> None:
-    found = venue(minutes(1, 2), FeedFacts("silent: no liquidations while there should be some"))
-    assert found == Readiness(
+    readiness = venue(
+        minutes(1, 2), FeedFacts("silent: no liquidations while there should be some")
+    )
+    assert readiness == Readiness(
         "unknown", "okx is silent: no liquidations while there should be some"
     )
 
 
 def test_a_feed_that_was_just_lost_is_not_ready_for_what_comes_next() -> None:
-    found = venues_now({"okx": READY, "bybit": READY}, {"okx": "down: reset", "bybit": None})
-    assert (found["okx"].reason, found["bybit"]) == ("okx is down: reset", READY)
+    told = venues_now({"okx": READY, "bybit": READY}, {"okx": "down: reset", "bybit": None})
+    assert (told["okx"].reason, told["bybit"]) == ("okx is down: reset", READY)
 
 
 def test_one_coin_that_can_be_entered_is_enough_and_one_venue_without_coins_is_not() -> None:
     thin = coin_readiness(State.TOO_THIN, 24, 2, None, WINDOWS)
     cold = venue(minutes(heard=12))
     assert whole_readiness({"okx": cold}, {"BTC": READY, "ETH": thin}, WINDOWS) == READY
-    found = whole_readiness({"okx": READY, "bybit": cold}, {"ETH": thin}, WINDOWS)
-    assert (found.condition, found.from_ms) == ("too_thin", None)
+    readiness = whole_readiness({"okx": READY, "bybit": cold}, {"ETH": thin}, WINDOWS)
+    assert (readiness.condition, readiness.from_ms) == ("too_thin", None)
     assert whole_readiness({"okx": READY}, {}, WINDOWS).condition == "too_thin"
 
 
 def test_the_venue_that_comes_first_gives_reason_and_time() -> None:
     cold, back = venue(minutes(heard=12)), venue(minutes(2))
-    found = whole_readiness({"bybit": cold, "okx": back}, {}, WINDOWS)
-    assert found.from_ms == back.from_ms == CLOSE + 4 * MINUTE
-    assert found.reason.startswith("of no venue are all of the last 5 min known (okx: minute ")
+    readiness = whole_readiness({"bybit": cold, "okx": back}, {}, WINDOWS)
+    assert readiness.from_ms == back.from_ms == CLOSE + 4 * MINUTE
+    assert readiness.reason.startswith("of no venue are all of the last 5 min known (okx: minute ")
     dead = venue(minutes(1), FeedFacts("down: reset"))
     assert whole_readiness({"okx": dead}, {}, WINDOWS) == Readiness(
         "unknown", "no venue is heard: okx is down: reset"
@@ -165,9 +167,9 @@ def test_a_bot_is_told_of_its_own_coins() -> None:
     thin = coin_readiness(State.TOO_THIN, 24, 2, None, WINDOWS)
     report = ReadinessReport(CLOSE, READY, {"okx": READY}, {"BTC": READY, "ETH": thin})
     assert report.for_coins(["BTC"], WINDOWS).whole.ready
-    found = report.for_coins(["ETH", "SOL"], WINDOWS)
-    assert not found.whole.ready
-    assert found.counts() == {"unknown": 0, "warming_up": 0, "too_thin": 1, "ready": 0}
+    readiness = report.for_coins(["ETH", "SOL"], WINDOWS)
+    assert not readiness.whole.ready
+    assert readiness.counts() == {"unknown": 0, "warming_up": 0, "too_thin": 1, "ready": 0}
 
 
 def test_a_report_survives_being_written_down() -> None:

@@ -51,8 +51,8 @@ def rows(*segments: tuple[float, float, float], count: int = 5, **changes: Any) 
 
 def strength_of(long_usd: float, short_usd: float, z: float, **thresholds: Any) -> Strength:
     """:return: the strength of one segment"""
-    found = strengths(rows((long_usd, short_usd, z)), Thresholds(**thresholds))
-    return Strength(int(found[0]))
+    strength = strengths(rows((long_usd, short_usd, z)), Thresholds(**thresholds))
+    return Strength(int(strength[0]))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_strong_z_with_medium_purity_is_medium() -> None:
 
 @pytest.mark.parametrize(("count", "expected"), [(0, NONE), (2, NONE), (3, STRONG)])
 def test_a_segment_needs_min_count_orders(count: int, expected: Strength) -> None:
-    found = strengths(rows((1e6, 0, 9.0), count=count), Thresholds())
-    assert found.tolist() == [expected]
+    strength = strengths(rows((1e6, 0, 9.0), count=count), Thresholds())
+    assert strength.tolist() == [expected]
 
 
 @pytest.mark.parametrize(("usd", "expected"), [(24_999.99, NONE), (25_000.0, STRONG)])
@@ -113,21 +113,21 @@ def test_bars_without_counts_skip_only_min_count() -> None:
 
 
 def test_the_chosen_z_is_thresholded() -> None:
-    found = rows((1e6, 0, 9.0), robust_z=np.array([1.0]))
-    assert score(found, Thresholds()).tolist() == [9.0]
-    assert score(found, Thresholds(zscore="robust")).tolist() == [1.0]
-    assert strengths(found, Thresholds(zscore="robust")).tolist() == [NONE]
+    features = rows((1e6, 0, 9.0), robust_z=np.array([1.0]))
+    assert score(features, Thresholds()).tolist() == [9.0]
+    assert score(features, Thresholds(zscore="robust")).tolist() == [1.0]
+    assert strengths(features, Thresholds(zscore="robust")).tolist() == [NONE]
     high = rows((1e6, 0, 0.5), (1e6, 0, 0.5), percentile=np.array([0.981, 0.995]))
     own = Thresholds(z_threshold=0.98, z_strong=0.99, zscore="percentile")
     assert strengths(high, own).tolist() == [MEDIUM, STRONG]
 
 
 def test_longs_wiped_out_is_short_and_fade_turns_it_round() -> None:
-    found = rows((1e6, 0, 9.0), (0, 1e6, 9.0), (7.5e5, 2.5e5, 9.0), (0, 0, np.nan))
-    assert signs(found, Thresholds()).tolist() == [-1, 1, 0, 0]
-    assert signs(found, Thresholds(direction_mode="fade")).tolist() == [1, -1, 0, 0]
-    fade = strengths(found, Thresholds(direction_mode="fade"))
-    assert (strengths(found, Thresholds()) == fade).all()
+    features = rows((1e6, 0, 9.0), (0, 1e6, 9.0), (7.5e5, 2.5e5, 9.0), (0, 0, np.nan))
+    assert signs(features, Thresholds()).tolist() == [-1, 1, 0, 0]
+    assert signs(features, Thresholds(direction_mode="fade")).tolist() == [1, -1, 0, 0]
+    fade = strengths(features, Thresholds(direction_mode="fade"))
+    assert (strengths(features, Thresholds()) == fade).all()
 
 
 def test_both_sides_equal_is_no_direction_even_at_the_lowest_threshold() -> None:
@@ -149,8 +149,8 @@ def starts(*minutes: int, sign: int = -1, segment_min: int = 5) -> list[int]:
     """Waves of anomalous minutes, as minutes."""
     close_ms = T0 + MINUTE_MS * np.array(minutes)
     size = len(minutes)
-    found = wave_starts(close_ms, np.full(size, int(MEDIUM)), np.full(size, sign), segment_min)
-    return ((found - T0) // MINUTE_MS).tolist()
+    starts = wave_starts(close_ms, np.full(size, int(MEDIUM)), np.full(size, sign), segment_min)
+    return ((starts - T0) // MINUTE_MS).tolist()
 
 
 @pytest.mark.parametrize("segment_min", [1, 2, 5, 60])
@@ -176,9 +176,9 @@ def test_quiet_minutes_and_missing_rows_end_a_wave_alike() -> None:
 def test_the_directions_have_waves_of_their_own() -> None:
     close_ms = T0 + MINUTE_MS * np.arange(6)
     sign = np.array([1, -1, 1, -1, -1, 1])
-    found = wave_starts(close_ms, np.full(6, 2), sign, 2)
+    starts = wave_starts(close_ms, np.full(6, 2), sign, 2)
     first, second = close_ms[0], close_ms[1]
-    assert found.tolist() == [first, second, first, second, second, close_ms[5]]
+    assert starts.tolist() == [first, second, first, second, second, close_ms[5]]
 
 
 def test_no_rows_no_waves() -> None:
@@ -209,14 +209,14 @@ def late(*minutes: tuple[float, float, float], **changes: Any) -> FeatureRows:
 
 
 def test_a_beginning_is_seen_after_a_known_minute_and_all_minutes_of_the_wave_say_so() -> None:
-    found = waves_of(rows(*((1e6, 0.0, 9.0),) * 3), Thresholds(), 5)
-    assert found.start_ms.tolist() == [T0] * 3
-    assert found.seen.tolist() == [True] * 3
+    waves = waves_of(rows(*((1e6, 0.0, 9.0),) * 3), Thresholds(), 5)
+    assert waves.start_ms.tolist() == [T0] * 3
+    assert waves.seen.tolist() == [True] * 3
 
 
 def test_money_that_was_there_before_the_newest_minute_is_no_beginning() -> None:
-    found = waves_of(late((9e5, 0.0, 8.0)), Thresholds(), 5)
-    assert found.seen.tolist() == [False] * 4, "of no minute of that wave, upgrades included"
+    waves = waves_of(late((9e5, 0.0, 8.0)), Thresholds(), 5)
+    assert waves.seen.tolist() == [False] * 4, "of no minute of that wave, upgrades included"
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ def test_what_the_newest_minute_made_a_wave_is_a_beginning(
 
 
 def test_the_strategys_own_thresholds_say_what_stood_out_before() -> None:
-    found = late((9e5, 0.0, 4.0))
-    assert not waves_of(found, Thresholds(), 5).seen.any()
-    assert waves_of(found, Thresholds(z_threshold=4.5), 5).seen.all()
+    features = late((9e5, 0.0, 4.0))
+    assert not waves_of(features, Thresholds(), 5).seen.any()
+    assert waves_of(features, Thresholds(z_threshold=4.5), 5).seen.all()
 
 
 @pytest.mark.parametrize("zscore", ["robust", "percentile"])
@@ -242,14 +242,14 @@ def test_every_score_has_its_own_segment_without_the_newest_minute(zscore: Any) 
     own = Thresholds(z_threshold=0.98, z_strong=0.99, zscore=zscore)
     for value, seen in ((0.985, False), (0.97, True)):
         columns = {name: np.full(4, 0.985), f"before_{name}": np.full(4, value)}
-        found = waves_of(late((9e5, 0.0, 0.0), **columns), own, 5)
-        assert found.start_ms.all()
-        assert (found.seen == seen).all()
+        waves = waves_of(late((9e5, 0.0, 0.0), **columns), own, 5)
+        assert waves.start_ms.all()
+        assert (waves.seen == seen).all()
 
 
 def test_a_wave_after_one_whose_beginning_was_missed_is_judged_by_its_own_beginning() -> None:
-    found = late((9e5, 0.0, 8.0), close_ms=T0 + MINUTE_MS * np.array([0, 1, 7, 8]))
-    assert waves_of(found, Thresholds(), 5).seen.tolist() == [False, False, True, True]
+    features = late((9e5, 0.0, 8.0), close_ms=T0 + MINUTE_MS * np.array([0, 1, 7, 8]))
+    assert waves_of(features, Thresholds(), 5).seen.tolist() == [False, False, True, True]
 
 
 def test_rows_that_do_not_say_how_they_began_are_not_seen() -> None:
@@ -290,11 +290,11 @@ def test_wave_rows_and_wave_starts_agree_on_random_sequences(seed: int, segment_
     newest: dict[str, dict[str, Any]] = {}
     for i, t in enumerate(at):
         side = direction_word(int(sign[i]))
-        found = minute(int(t), side, Strength(int(strength[i])), float(z[i]), float(usd[i]))
-        now_ms = found.close_ms + 2_000
-        row = wave_row(found, newest.get(side), "BTC/USDT:USDT", segment_min, now_ms)
+        anomalous = minute(int(t), side, Strength(int(strength[i])), float(z[i]), float(usd[i]))
+        now_ms = anomalous.close_ms + 2_000
+        row = wave_row(anomalous, newest.get(side), "BTC/USDT:USDT", segment_min, now_ms)
         assert row["start_ms"] == expected[i]
-        assert row["last_ms"] == found.close_ms
+        assert row["last_ms"] == anomalous.close_ms
         newest[side] = table[side, row["start_ms"]] = row
     for (side, start_ms), row in table.items():
         wave = (expected == start_ms) & (sign == (1 if side == "LONG" else -1))
@@ -306,9 +306,9 @@ def test_wave_rows_and_wave_starts_agree_on_random_sequences(seed: int, segment_
 
 
 def test_a_minute_that_is_settled_twice_counts_once() -> None:
-    found = minute(0, "LONG", STRONG, 6.0, 1e5)
-    first = wave_row(found, None, "BTC/USDT:USDT", 5, T0 + 2_000)
-    again = wave_row(found, first, "BTC/USDT:USDT", 5, T0 + 9_000)
+    wave = minute(0, "LONG", STRONG, 6.0, 1e5)
+    first = wave_row(wave, None, "BTC/USDT:USDT", 5, T0 + 2_000)
+    again = wave_row(wave, first, "BTC/USDT:USDT", 5, T0 + 9_000)
     assert again == first
 
 

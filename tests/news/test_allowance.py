@@ -28,8 +28,8 @@ def store(tmp_path: Path) -> Iterator[Writer]:
 
 @pytest.fixture
 def thread() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as found:
-        yield found
+    with ThreadPoolExecutor(1) as thread:
+        yield thread
 
 
 def settings(calls_per_day: int = 3, **changes: float) -> NewsSettings:
@@ -50,14 +50,14 @@ def allowance(store: Writer, thread: ThreadPoolExecutor, wanted: NewsSettings) -
 async def test_over_the_days_calls_nothing_is_asked_until_midnight_utc(
     store: Writer, thread: ThreadPoolExecutor
 ) -> None:
-    found = allowance(store, thread, settings())
-    assert [await found.refusal(NOON_MS) for _ in range(3)] == [None] * 3
-    assert await found.refusal(NOON_MS + 1) == OVER
-    report = found.report(NOON_MS)
+    budget = allowance(store, thread, settings())
+    assert [await budget.refusal(NOON_MS) for _ in range(3)] == [None] * 3
+    assert await budget.refusal(NOON_MS + 1) == OVER
+    report = budget.report(NOON_MS)
     assert report["calls_per_day"] == {"used": 3, "limit": 3} and report["reached"]
     assert (report["usd"], report["refused"]) == (0.015, 1)
-    assert await found.refusal(NOON_MS + DAY_MS // 2) is None, "the next day of UTC"
-    assert found.report(NOON_MS + DAY_MS // 2)["calls_per_day"]["used"] == 1
+    assert await budget.refusal(NOON_MS + DAY_MS // 2) is None, "the next day of UTC"
+    assert budget.report(NOON_MS + DAY_MS // 2)["calls_per_day"]["used"] == 1
 
 
 async def test_a_restart_refills_nothing(store: Writer, thread: ThreadPoolExecutor) -> None:
@@ -88,8 +88,8 @@ async def test_a_store_that_cannot_tell_means_not_asked(thread: ThreadPoolExecut
         return True, Spending(day, 1, usd)
 
     for take in (locked, hung):
-        found = Allowance(settings(timeout_s=0.2), take, thread)
+        allowance = Allowance(settings(timeout_s=0.2), take, thread)
         begun_s = time.monotonic()
-        assert await found.refusal(NOON_MS) == UNKNOWN
-        assert time.monotonic() - begun_s < 20 and found.report(NOON_MS)["refused"] == 1
+        assert await allowance.refusal(NOON_MS) == UNKNOWN
+        assert time.monotonic() - begun_s < 20 and allowance.report(NOON_MS)["refused"] == 1
     ends.set()

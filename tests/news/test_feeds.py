@@ -79,22 +79,22 @@ class Feeds:
             timeout_s=timeout_s,
             cache_s=3_600,
         )
-        found = NewsDesk(settings, lambda: int(time.time() * 1000))
-        self.desks.append(found)
-        return found
+        desk = NewsDesk(settings, lambda: int(time.time() * 1000))
+        self.desks.append(desk)
+        return desk
 
 
 @pytest_asyncio.fixture
 async def feeds() -> AsyncIterator[Feeds]:
-    found = Feeds()
+    feeds = Feeds()
     app = web.Application()
-    app.router.add_get("/{path:.*}", found.serve)
+    app.router.add_get("/{path:.*}", feeds.serve)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield found
-    for desk in found.desks:
+    feeds.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield feeds
+    for desk in feeds.desks:
         await desk.close()
     await runner.cleanup()
 
@@ -116,22 +116,22 @@ async def honest_beside(feeds: Feeds, hostile: str | bytes | Handler) -> tuple[N
     else:
         feeds.texts["/hostile"] = hostile
     desk = feeds.desk("/hostile", "/honest")
-    found = await desk.get("BTC")
+    news = await desk.get("BTC")
     told = desk.report()["feeds"]
     (name,) = (name for name in told if name.endswith("/hostile"))
     (other,) = (name for name in told if name.endswith("/honest"))
     assert told[other] == {"failed": 0, "error": None}
     assert told[name]["failed"] == (told[name]["error"] is not None)
-    return found, str(told[name]["error"])
+    return news, str(told[name]["error"])
 
 
 async def test_a_feed_that_takes_forever_to_read_costs_its_deadline_and_nothing_else(
     feeds: Feeds,
 ) -> None:
     begun_s = time.monotonic()
-    found, said = await honest_beside(feeds, SLOW)
+    news, said = await honest_beside(feeds, SLOW)
     assert time.monotonic() - begun_s < TIMEOUT_S + 5
-    assert [one.title for one in found.items] == ["Bitcoin exchange halted by hack"]
+    assert [one.title for one in news.items] == ["Bitcoin exchange halted by hack"]
     assert said == f"not read within {TIMEOUT_S:g} s"
     assert workers() == [], "the process that read it has ended"
 
@@ -167,10 +167,10 @@ async def test_the_event_loop_runs_on_while_a_hostile_feed_is_read(feeds: Feeds)
 
     watching = asyncio.create_task(watch())
     feeds.texts = {f"/{n}": SLOW for n in range(3)}
-    found = await feeds.desk(*feeds.texts, timeout_s=2).get("BTC")
+    news = await feeds.desk(*feeds.texts, timeout_s=2).get("BTC")
     ended.set()
     await watching
-    assert found.found is None and "no feed delivers" in found.note
+    assert news.found is None and "no feed delivers" in news.note
     assert longest_s < 1.5, "read in this process, one of them takes half a minute"
 
 
@@ -216,25 +216,25 @@ LAUGHS = (
 async def test_what_is_no_feed_is_named_and_takes_nothing_from_the_others(
     feeds: Feeds, hostile: str | bytes | Handler, reason: str
 ) -> None:
-    found, said = await honest_beside(feeds, hostile)
-    assert [one.title for one in found.items] == ["Bitcoin exchange halted by hack"]
+    news, said = await honest_beside(feeds, hostile)
+    assert [one.title for one in news.items] == ["Bitcoin exchange halted by hack"]
     assert any(part in said for part in reason.split("|")), said
 
 
 @pytest.mark.parametrize("hostile", [NESTED, LAUGHS, many_attributes(60_000) + "<broken"])
 async def test_xml_made_to_keep_a_reader_busy_ends_in_time(feeds: Feeds, hostile: str) -> None:
     begun_s = time.monotonic()
-    found, _ = await honest_beside(feeds, hostile)
+    news, _ = await honest_beside(feeds, hostile)
     assert time.monotonic() - begun_s < TIMEOUT_S + 5
-    assert "Bitcoin exchange halted by hack" in [one.title for one in found.items]
+    assert "Bitcoin exchange halted by hack" in [one.title for one in news.items]
     assert workers() == []
 
 
 async def test_another_kind_of_answer_is_not_read_as_a_feed(feeds: Feeds) -> None:
     feeds.texts["/picture"] = feed(item("Bitcoin"))
     feeds.kind = "image/png"
-    found = await feeds.desk("/picture").get("BTC")
-    assert found.note.endswith("not a feed but image/png)")
+    news = await feeds.desk("/picture").get("BTC")
+    assert news.note.endswith("not a feed but image/png)")
 
 
 async def test_a_feed_is_named_once_when_it_fails_and_once_when_it_works_again(

@@ -69,9 +69,9 @@ TRICKLES = {
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    found = Server(*TRICKLES[request.param])
-    yield found
-    found.close()
+    server = Server(*TRICKLES[request.param])
+    yield server
+    server.close()
 
 
 @pytest.mark.parametrize("server", TRICKLES, indirect=True)
@@ -170,12 +170,12 @@ async def test_a_proxy_of_the_environment_is_cut_off_as_well(
 
 @pytest.fixture
 def public(monkeypatch: pytest.MonkeyPatch) -> Iterator["Public"]:
-    found = Public()
+    public = Public()
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", found.url)
-    yield found
-    found.close()
+    monkeypatch.setenv("http_proxy", public.url)
+    yield public
+    public.close()
 
 
 class Public(Server):

@@ -98,12 +98,12 @@ def test_records_without_domains_are_told_apart_by_what_they_call_themselves() -
 
 def _of(feed_url: str, host: str, *links: str) -> list[NewsItem]:
     titles = ("SEC sues exchange", "A lawsuit hits a crypto venue", "Withdrawals are halted")
-    found = []
+    headlines = []
     for title, link in zip(titles, links, strict=False):
         item = _entry(Story(title, "", link, "", 1), "Wire", feed_url, host).item
         assert item is not None
-        found.append(item)
-    return found
+        headlines.append(item)
+    return headlines
 
 
 def test_a_public_feed_is_one_source_whatever_it_links_to() -> None:

@@ -11,8 +11,8 @@ from tests.plot.helpers import DAY, MINUTE, PAIR, SETTINGS, at, candles, store, 
 
 @pytest.fixture(scope="session")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    with store(tmp_path_factory.mktemp("plot") / "store.sqlite") as found:
-        yield found
+    with store(tmp_path_factory.mktemp("plot") / "store.sqlite") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

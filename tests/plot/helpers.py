@@ -61,18 +61,18 @@ def candles() -> Candles:
 
 def frame() -> pd.DataFrame:
     """The same as Freqtrade has them."""
-    found = candles()
-    date = pd.to_datetime(found.open_ms, unit="ms", utc=True)
-    columns = {name: getattr(found, name) for name in ("open", "high", "low", "close")}
+    frame = candles()
+    date = pd.to_datetime(frame.open_ms, unit="ms", utc=True)
+    columns = {name: getattr(frame, name) for name in ("open", "high", "low", "close")}
     return pd.DataFrame({"date": date, **columns, "volume": 1.0})
 
 
 def liquidations() -> list[Any]:
     """Small ones all day long, and the cascades."""
     rng = np.random.default_rng(9)
-    close, found = prices(), []
+    close, orders = prices(), []
     for minute in np.flatnonzero(rng.random(DAY) < 0.45):
-        found.append(
+        orders.append(
             incoming(
                 at(minute + rng.random() * 0.9),
                 position_side=str(rng.choice(["long", "short"])),
@@ -84,7 +84,7 @@ def liquidations() -> list[Any]:
     for start, side in CASCADES.items():
         for n in range(60):
             minute = start + n // 8
-            found.append(
+            orders.append(
                 incoming(
                     at(minute + 0.1 * (n % 8)),
                     position_side=side,
@@ -93,7 +93,7 @@ def liquidations() -> list[Any]:
                     notional_usd=40_000.0 + 500 * n,
                 )
             )
-    return found
+    return orders
 
 
 def fill(writer: Writer) -> None:

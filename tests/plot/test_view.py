@@ -232,7 +232,7 @@ def test_candles_of_an_exchange_and_of_freqtrade_are_the_same() -> None:
         [int(whole.open_ms[n]), whole.open[n], whole.high[n], whole.low[n], whole.close[n], 1.0]
         for n in range(3)
     ]
-    for found in (Candles.of_rows(rows), Candles.of_frame(frame()).between(at(0), at(3))):
-        assert found.open_ms.tolist() == whole.open_ms[:3].tolist()
-        assert found.close.tolist() == whole.close[:3].tolist()
+    for drawn in (Candles.of_rows(rows), Candles.of_frame(frame()).between(at(0), at(3))):
+        assert drawn.open_ms.tolist() == whole.open_ms[:3].tolist()
+        assert drawn.close.tolist() == whole.close[:3].tolist()
     assert len(Candles.of_frame(None)) == 0

@@ -93,11 +93,11 @@ def test_what_is_left_of_a_wave_after_a_kill_is_not_entered(tmp_path: Path) -> N
     rows = reader.features(["BTC"], START, close_ms)["BTC"]
     closes = np.arange(START + MINUTE, close_ms + 1, MINUTE)
     falling = CandleTrend(np.full(len(closes), -0.02), np.full(len(closes), 0.01))
-    found = decide(closes, rows, falling, (), Rules.of(load_settings(config)), "matrix")
+    decisions = decide(closes, rows, falling, (), Rules.of(load_settings(config)), "matrix")
     last = int(np.flatnonzero(closes == close_ms)[0])
-    assert found.sure[last], "by everything else it would be entered"
-    assert not found.seen[last]
-    assert not found.entry[last]
+    assert decisions.sure[last], "by everything else it would be entered"
+    assert not decisions.seen[last]
+    assert not decisions.entry[last]
     newest = reader.waves(START)[0]
     assert (newest["last_ms"], newest["seen"]) == (close_ms, False)
     reader.close()

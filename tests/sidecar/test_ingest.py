@@ -54,15 +54,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as found:
-        yield found
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
 
 
 @pytest.fixture
 def writer(path: Path) -> Iterator[Writer]:
-    found = Writer(open_engine(f"sqlite:///{path}", busy_timeout_s=0.05))
-    yield found
-    found.close()
+    writer = Writer(open_engine(f"sqlite:///{path}", busy_timeout_s=0.05))
+    yield writer
+    writer.close()
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def ingest(writer: Writer, executor: ThreadPoolExecutor, path: Path) -> Ingest:
 @pytest.fixture
 def lock(path: Path, writer: Writer) -> Iterator[sqlite3.Connection]:
     """Somebody else's connection; ``BEGIN IMMEDIATE`` on it locks the store."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as found:
-        yield found
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
 
 
 def stored(writer: Writer) -> list[tuple[int, int]]:

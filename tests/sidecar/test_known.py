@@ -267,19 +267,19 @@ class Story:
 
     def required(self) -> dict[tuple[Any, ...], int]:
         """The minute in which each order that anybody received must count."""
-        found = {}
+        required = {}
         for order in self.orders:
             key = identity(order)
             heard = homes(self.heard.get(key, ()))
             if key in self.heard:
-                found[key] = min(heard, default=order.event_ms - order.event_ms % MINUTE)
+                required[key] = min(heard, default=order.event_ms - order.event_ms % MINUTE)
             unread = self.garbled.get(key, [])
             minutes = {RULES.book(item, 0)[0] for item in unread}
             if key not in self.heard and len(unread) == len(self.listeners) == 1:
                 # Nobody can tell of what was not read how old it was; and one that could not
                 # read it is believed where another one heard all that came in time.
-                found.update((key, minute) for minute in minutes if minute is not None)
-        return found
+                required.update((key, minute) for minute in minutes if minute is not None)
+        return required
 
     def clean(self, listener: Listener, venue: str, coin: str, minute_ms: int) -> bool:
         """Nothing of the minute can have been missed by this sidecar."""

@@ -40,9 +40,9 @@ def hour(
 ) -> Iterator[LiveHour]:
     """An hour with everything that can go wrong."""
     path = tmp_path_factory.mktemp("live") / "store.sqlite"
-    with closing(LiveHour(f"sqlite:///{path}", request.param)) as found:
-        found.run()
-        yield found
+    with closing(LiveHour(f"sqlite:///{path}", request.param)) as hour:
+        hour.run()
+        yield hour
 
 
 def replay(reader: Reader, hour: LiveHour) -> dict[str, FeatureRows]:
@@ -112,10 +112,10 @@ def assert_same_decisions(hour: LiveHour, rows: Mapping[str, FeatureRows]) -> No
     """Strength, direction, wave, trend, alignment, level and entry of every candle."""
     levels = []
     for base in COINS:
-        found = decide_all(hour, base, rows[base])
+        decisions = decide_all(hour, base, rows[base])
         for number, close_ms in enumerate(hour.closes.tolist()):
             live = decided(hour.seen[close_ms, base], number)
-            assert live == decided(found, number), (base, number)
+            assert live == decided(decisions, number), (base, number)
             levels.append(live["level"])
     assert len(set(levels)) > 1
 
@@ -131,8 +131,8 @@ def test_the_hour_has_what_it_takes(hour: LiveHour) -> None:
     )
     assert {venue: len(of) for venue, of in spans.items()} == {"binance": 1, "bybit": 2, "okx": 2}
     entered = [
-        decided(found, int((close_ms - START_MS) // MINUTE_MS) - 1)["entry"]
-        for (close_ms, _), found in hour.seen.items()
+        decided(decisions, int((close_ms - START_MS) // MINUTE_MS) - 1)["entry"]
+        for (close_ms, _), decisions in hour.seen.items()
     ]
     assert any(entered)
 
@@ -163,11 +163,11 @@ def test_a_wave_whose_beginning_nobody_saw_is_the_same_one_live_and_replayed(
     assert_same_features(stored, rows)
     assert_same_waves(live.reader, live, rows)
     assert_same_decisions(live, rows)
-    found = [decide_all(live, base, rows[base]) for base in COINS]
-    missed = [of.sure & ~of.seen for of in found]
+    decisions = [decide_all(live, base, rows[base]) for base in COINS]
+    missed = [of.sure & ~of.seen for of in decisions]
     assert sum(of.sum() for of in missed) > 0, "waves that would have been entered"
-    assert not any(of.entry[late].any() for of, late in zip(found, missed, strict=True))
-    assert any(of.entry.any() for of in found)
+    assert not any(of.entry[late].any() for of, late in zip(decisions, missed, strict=True))
+    assert any(of.entry.any() for of in decisions)
     live.close()
     of_floor = {row["seen"] for row in live.reader.waves(0)}
     assert of_floor == {True, False}

@@ -225,9 +225,9 @@ async def story(run: Run, process: Process, sim: Simulator, config: Path, reader
 
     def live() -> bool:
         assert process.alive, (config.parent / "log").read_text()[-2_000:]
-        found = psutil.Process(process.pid)
-        commands.add(repr(found.cmdline()))
-        for child in found.children(recursive=True):
+        watched = psutil.Process(process.pid)
+        commands.add(repr(watched.cmdline()))
+        for child in watched.children(recursive=True):
             # The model's client asks `uname` what machine this is; it may just have ended.
             with suppress(psutil.NoSuchProcess):
                 commands.add(repr(child.cmdline()))
@@ -341,7 +341,9 @@ def leaks(text: bytes) -> list[str]:
 
 
 def test_the_servers_really_got_the_keys(run: Run) -> None:
-    assert {found["Authorization"] for found in run.servers.model.headers} == {f"Bearer {OPENAI}"}
+    assert {headers["Authorization"] for headers in run.servers.model.headers} == {
+        f"Bearer {OPENAI}"
+    }
     assert set(run.servers.brave_keys) == {BRAVE}
     assert len(run.servers.brave_keys) >= len(OUTCOMES)
 
@@ -371,8 +373,8 @@ def test_every_place_was_really_looked_at(run: Run) -> None:
         "page record": b"=== DATA",
         "page stream": b"does not answer",
     }.items():
-        found = [text for name, text in run.places.items() if place in name]
-        assert found and all(word in text for text in found if b"{" != text[:1]), place
+        texts = [text for name, text in run.places.items() if place in name]
+        assert texts and all(word in text for text in texts if b"{" != text[:1]), place
     explained = [text for name, text in run.places.items() if "explain" in name and "json" in name]
     assert all(b'"outcome": "ok"' in text and b"said back: " in text for text in explained)
 
@@ -382,5 +384,5 @@ def test_a_search_finds_what_is_there(run: Run) -> None:
 
 
 def test_no_planted_value_is_in_any_place(run: Run) -> None:
-    found = {place: leaks(text) for place, text in run.places.items()}
-    assert {place: values for place, values in found.items() if values} == {}
+    leaked = {place: leaks(text) for place, text in run.places.items()}
+    assert {place: values for place, values in leaked.items() if values} == {}

@@ -53,10 +53,10 @@ async def test_old_rows_go_while_a_sidecar_records_and_settles(tmp_path: Path) -
     begun_ms = time.time_ns() // 1_000_000
     moment = Time(begun_ms)
     async with quiet_exchange(moment) as sim:
-        found = place(sim, tmp_path, keep_days=2)
-        url = f"sqlite:///{found.files.prefix}"
+        directory = place(sim, tmp_path, keep_days=2)
+        url = f"sqlite:///{directory.files.prefix}"
         remember_old_ones(url, moment.now_ms())
-        process, reader = Process(found.config, tmp_path / "log"), Reader(url)
+        process, reader = Process(directory.config, tmp_path / "log"), Reader(url)
         try:
             process.start()
             await until(lambda: len(sim.state()["clients"]) == 3, "the feeds are live", 60)  # type: ignore[arg-type]

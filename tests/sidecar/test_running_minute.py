@@ -26,10 +26,10 @@ START = 1_795_350_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    found.past(40)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    store.past(40)
+    yield store
+    store.writer.close()
 
 
 def minute(store: Store, settings: Settings = SETTINGS) -> RunningMinute:
@@ -61,9 +61,9 @@ def test_a_wave_that_goes_on_keeps_its_start(store: Store) -> None:
     store.settle(1, (0, 1))
     cascade(store, 1)
     running = minute(store)
-    (found,) = look(running, close=2).anomalies
-    assert (found.wave_start_ms, found.close_ms) == (T0 + MINUTE, T0 + 2 * MINUTE)
-    assert store.settle(2, (0, 2)).anomalies == (found,)
+    (wave,) = look(running, close=2).anomalies
+    assert (wave.wave_start_ms, wave.close_ms) == (T0 + MINUTE, T0 + 2 * MINUTE)
+    assert store.settle(2, (0, 2)).anomalies == (wave,)
 
 
 def test_only_what_changed_is_looked_at_again(store: Store) -> None:
@@ -86,8 +86,8 @@ def test_a_minute_that_no_feed_covers_shows_nothing(store: Store) -> None:
 def test_less_than_a_wave_needs_is_not_looked_at(store: Store) -> None:
     store.put(0, 100_000.0)
     assert look(minute(store)).anomalies == ()
-    (found,) = look(minute(store, SETTINGS.model_copy(update={"min_count": 1}))).anomalies
-    assert found.strength is Strength.STRONG
+    (wave,) = look(minute(store, SETTINGS.model_copy(update={"min_count": 1}))).anomalies
+    assert wave.strength is Strength.STRONG
 
 
 def test_fills_of_the_past_count_as_in_a_settled_minute(tmp_path: Path) -> None:

@@ -145,9 +145,9 @@ async def story(run: Run, sidecar: Sidecar, sim: Simulator, moment: Time) -> Non
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     base_dir = tmp_path_factory.mktemp("service")
-    found = asyncio.run(play(base_dir))
-    yield found
-    found.reader.close()
+    run = asyncio.run(play(base_dir))
+    yield run
+    run.reader.close()
 
 
 def sums(run: Run, minute_ms: int) -> dict[str, tuple[float, int]]:

@@ -103,9 +103,9 @@ async def story(run: Run, process: Process, sim: Simulator, moment: Time) -> Non
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    found = asyncio.run(play(tmp_path_factory.mktemp("process")))
-    yield found
-    found.reader.close()
+    run = asyncio.run(play(tmp_path_factory.mktemp("process")))
+    yield run
+    run.reader.close()
 
 
 def test_nothing_that_was_committed_is_lost_to_a_kill(run: Run) -> None:

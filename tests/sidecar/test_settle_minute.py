@@ -54,9 +54,9 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
 
 
 def cascade(store: Store, minute: int, **changes: Any) -> None:
@@ -68,9 +68,9 @@ def test_a_minute_gives_features_waves_and_anomalies(store: Store) -> None:
     store.past(40)
     cascade(store, 0)
     settled = store.settle(1, (0, 1))
-    (found,) = settled.anomalies
-    assert (found.base_asset, found.direction, found.count) == ("BTC", "SHORT", 5)
-    assert found.wave_start_ms == settled.close_ms == T0 + MINUTE
+    (anomaly,) = settled.anomalies
+    assert (anomaly.base_asset, anomaly.direction, anomaly.count) == ("BTC", "SHORT", 5)
+    assert anomaly.wave_start_ms == settled.close_ms == T0 + MINUTE
     assert settled.covered == ("bybit",)
     assert settled.pairs == {"BTC": "BTC/USDT:USDT"}
     rows = store.reader.features(None, T0, T0 + MINUTE)["BTC"]
@@ -90,7 +90,7 @@ def test_a_wave_goes_on_in_the_next_minute(store: Store) -> None:
     for n in range(9):
         store.put(1, 900_000.0, ordinal=n)
     settled = store.settle(2, (0, 2))
-    assert [found.wave_start_ms for found in settled.anomalies] == [T0 + MINUTE]
+    assert [anomaly.wave_start_ms for anomaly in settled.anomalies] == [T0 + MINUTE]
     (wave,) = store.reader.waves(0)
     assert (wave["minutes"], wave["last_ms"]) == (2, T0 + 2 * MINUTE)
 
@@ -111,15 +111,15 @@ def test_a_wave_is_on_record_with_whether_its_beginning_was_seen(tmp_path: Path)
     cascade(store, 1)
     assert store.settle(2, (1, 2)).anomalies == (), "half of its segment is unknown"
     settled = store.settle(3, (1, 3))
-    assert [found.seen for found in settled.anomalies] == [False]
+    assert [anomaly.seen for anomaly in settled.anomalies] == [False]
     cascade(store, 3)
-    assert [found.seen for found in store.settle(4, (1, 4)).anomalies] == [False]
+    assert [anomaly.seen for anomaly in store.settle(4, (1, 4)).anomalies] == [False]
     for close in range(5, 9):
         store.settle(close, (1, close))
     for n in range(5):
         store.put(8, 5e6, ordinal=n)
     settled = store.settle(9, (1, 9))
-    assert [found.seen for found in settled.anomalies] == [True]
+    assert [anomaly.seen for anomaly in settled.anomalies] == [True]
     waves = sorted(store.reader.waves(0), key=lambda row: row["start_ms"])
     assert [(row["minutes"], row["seen"]) for row in waves] == [(3, False), (1, True)]
     store.writer.close()
@@ -134,7 +134,7 @@ def test_minutes_that_nobody_computed_are_made_up_for(store: Store) -> None:
     store.settler.settle(T0 + 2 * MINUTE, {"bybit": [Interval(T0, T0 + 2 * MINUTE)]}, T0)
     cascade(store, 2, position_side="long")
     settled = store.settle(3, (0, 3))
-    assert [found.wave_start_ms for found in settled.anomalies] == [T0 + 2 * MINUTE]
+    assert [anomaly.wave_start_ms for anomaly in settled.anomalies] == [T0 + 2 * MINUTE]
     rows = store.reader.features(["BTC"], T0, T0 + 3 * MINUTE)["BTC"]
     assert rows.close_ms.tolist() == [T0 + n * MINUTE for n in (2, 3)]
     (wave,) = store.reader.waves(0)
@@ -148,7 +148,7 @@ def test_a_long_standstill_is_not_computed_minute_by_minute(store: Store) -> Non
         store.put(minute, 1_000.0 + 100 * (minute % 7))
     cascade(store, 100)
     settled = store.settle(101, (0, 101))
-    assert [found.close_ms for found in settled.anomalies] == [T0 + 101 * MINUTE]
+    assert [anomaly.close_ms for anomaly in settled.anomalies] == [T0 + 101 * MINUTE]
     closes = store.reader.features(["BTC"], T0, T0 + 101 * MINUTE)["BTC"].close_ms
     assert closes.tolist() == [T0 + n * MINUTE for n in range(71, 102)]
 

@@ -76,14 +76,16 @@ def place(
 
 
 @asynccontextmanager
-async def sidecar(found: ConfiguredDirectory, *before: str) -> AsyncIterator[Process]:
+async def sidecar(directory: ConfiguredDirectory, *before: str) -> AsyncIterator[Process]:
     """One that records; ``before`` is what its command stands behind."""
-    process = Process(found.config, found.config.parent / "log")
+    process = Process(directory.config, directory.config.parent / "log")
     process._command = [*before, *process._command]
     process.start()
     try:
-        await until(lambda: found.files.holder() is not None, "it holds the lock", 60)
-        await until(lambda: "venues" in (found.config.parent / "log").read_text(), "it runs", 60)
+        await until(lambda: directory.files.holder() is not None, "it holds the lock", 60)
+        await until(
+            lambda: "venues" in (directory.config.parent / "log").read_text(), "it runs", 60
+        )
         yield process
     finally:
         process.close()
@@ -105,25 +107,25 @@ async def test_a_stranger_with_the_number_of_the_pid_file_lives_and_the_sidecar_
 ) -> None:
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
         for number, text_ in enumerate(("number", "mark")):
-            found = place(sim, tmp_path / text_)
+            directory = place(sim, tmp_path / text_)
             # What a kill leaves, of this version and of one before.
-            async with sidecar(found) as process:
+            async with sidecar(directory) as process:
                 await process.end(signal.SIGKILL)
-                mark = ProcessMark.read(found.files.pid.read_text())
+                mark = ProcessMark.read(directory.files.pid.read_text())
                 assert mark is not None
             old = str(stranger.pid)
             if number:
                 old = ProcessMark(
                     stranger.pid, mark.run, mark.host, mark.boot, mark.namespace, mark.started
                 ).write()
-            found.files.pid.write_text(old)
-            nobody = await found.stop()
+            directory.files.pid.write_text(old)
+            nobody = await directory.stop()
             assert nobody.returncode == 0
             assert "No sidecar is running." in nobody.stdout
             assert stranger.poll() is None
-            async with sidecar(found) as process:
-                found.files.pid.write_text(old)
-                stopped = await found.stop()
+            async with sidecar(directory) as process:
+                directory.files.pid.write_text(old)
+                stopped = await directory.stop()
                 assert stopped.returncode == 0, stopped.stdout + stopped.stderr
                 assert f"(pid {stranger.pid}" in stopped.stdout
                 await ended(process)
@@ -136,26 +138,26 @@ async def test_a_sidecar_in_another_container_ends_and_the_own_first_process_liv
     if not has_containers():
         pytest.skip("this user may not make namespaces of process ids")
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
-        found = place(sim, tmp_path)
-        async with sidecar(found, *CONTAINER) as process:
-            assert running_pid(found.files) == 1
-            stopped = await found.stop(*CONTAINER, sys.executable, "-c", INIT)
+        directory = place(sim, tmp_path)
+        async with sidecar(directory, *CONTAINER) as process:
+            assert running_pid(directory.files) == 1
+            stopped = await directory.stop(*CONTAINER, sys.executable, "-c", INIT)
             assert stopped.returncode == 0, stopped.stdout + stopped.stderr
             assert "The sidecar (pid 1 on " in stopped.stdout
             await ended(process)
     assert not (tmp_path / "signalled").exists()
-    assert not found.files.running()
-    assert [path.name for path in found.files.kept() if ".stop-" in path.name] == []
+    assert not directory.files.running()
+    assert [path.name for path in directory.files.kept() if ".stop-" in path.name] == []
 
 
 async def test_a_store_that_is_locked_does_not_keep_a_sidecar_from_obeying(tmp_path: Path) -> None:
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
-        found = place(sim, tmp_path)
-        async with sidecar(found) as process:
-            engine = open_engine(f"sqlite:///{found.files.prefix}")
+        directory = place(sim, tmp_path)
+        async with sidecar(directory) as process:
+            engine = open_engine(f"sqlite:///{directory.files.prefix}")
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
-                stopped = await found.stop()
+                stopped = await directory.stop()
             engine.dispose()
             assert stopped.returncode == 0, stopped.stdout + stopped.stderr
             await ended(process)
@@ -166,19 +168,19 @@ async def test_a_request_of_before_does_not_stop_a_sidecar_that_starts_later(
     tmp_path: Path,
 ) -> None:
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
-        found = place(sim, tmp_path)
-        found.files.ask_to_stop("")
-        found.files.ask_to_stop("another")
-        wide = found.files.prefix.with_name(found.files.prefix.name + ".spool-bad")
+        directory = place(sim, tmp_path)
+        directory.files.ask_to_stop("")
+        directory.files.ask_to_stop("another")
+        wide = directory.files.prefix.with_name(directory.files.prefix.name + ".spool-bad")
         wide.touch(0o644)
         wide.chmod(0o644)
-        async with sidecar(found) as process:
+        async with sidecar(directory) as process:
             assert wide.stat().st_mode & 0o777 == 0o600
             assert f"{wide} could be read by others" in (tmp_path / "log").read_text()
-            found.files.ask_to_stop("another")
+            directory.files.ask_to_stop("another")
             await asyncio.sleep(3)
             assert process.alive
-            stopped = await found.stop()
+            stopped = await directory.stop()
             assert stopped.returncode == 0
             await ended(process)
 
@@ -234,10 +236,10 @@ async def test_a_server_that_hangs_keeps_nobody_from_stopping_the_sidecar_beside
     server: str, tmp_path: Path
 ) -> None:
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
-        found = place(sim, tmp_path, database(server, "hung_stop"))
-        async with sidecar(found) as process:
+        directory = place(sim, tmp_path, database(server, "hung_stop"))
+        async with sidecar(directory) as process:
             with postgres.stopped(server):
-                stopped = await found.stop()
+                stopped = await directory.stop()
                 await ended(process)
     assert stopped.returncode == 1
     assert f"The sidecar (pid {process.pid} on " in stopped.stdout
@@ -249,10 +251,10 @@ async def test_a_sidecar_that_is_frozen_is_reported_and_obeys_when_it_goes_on(
     tmp_path: Path,
 ) -> None:
     async with quiet_exchange(Time(1_795_350_000_000)) as sim:
-        found = place(sim, tmp_path)
-        async with sidecar(found) as process:
+        directory = place(sim, tmp_path)
+        async with sidecar(directory) as process:
             os.kill(process.pid, signal.SIGSTOP)
-            stopped = await found.stop()
+            stopped = await directory.stop()
             assert stopped.returncode == 1
             assert "has not ended yet" in stopped.stdout
             os.kill(process.pid, signal.SIGCONT)

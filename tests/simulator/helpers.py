@@ -25,10 +25,10 @@ def tables(market: SimulatedMarket) -> dict[str, MarketTable]:
 def read_tape(market: SimulatedMarket, rows: Iterable[TapeRow]) -> list[Liquidation]:
     """Read frames with the production parsers; nothing in them may be misunderstood."""
     known = tables(market)
-    found: list[Liquidation] = []
+    orders: list[Liquidation] = []
     for row in rows:
         parsed = VENUES[row.venue].parse(row.frame, known[row.venue], row.received_ms)
         assert parsed.understood
         assert not parsed.dropped
-        found += parsed.liquidations
-    return found
+        orders += parsed.liquidations
+    return orders

@@ -104,11 +104,11 @@ def test_binance_publishes_the_largest_order_per_symbol_and_second() -> None:
     span = (START_MS - 60_000, START_MS)
 
     def binance(market: SimulatedMarket) -> dict[tuple[str, int], list[float]]:
-        found = defaultdict(list)
+        frames = defaultdict(list)
         for row in read_tape(market, market.tape(*span)):
             if row.venue == "binance":
-                found[row.pair, row.event_ms // 1000].append(row.notional_usd)
-        return found
+                frames[row.pair, row.event_ms // 1000].append(row.notional_usd)
+        return frames
 
     all_orders, kept = binance(full), binance(throttled)
     assert any(len(sizes) > 1 for sizes in all_orders.values())

@@ -69,6 +69,6 @@ def writer(open_writer: MakeWriter) -> Writer:
 
 @pytest.fixture
 def reader(store_url: str, writer: Writer) -> Iterator[Reader]:
-    found = Reader(store_url)
-    yield found
-    found.close()
+    reader = Reader(store_url)
+    yield reader
+    reader.close()

@@ -97,10 +97,10 @@ class Proxy:
 
     def close(self) -> None:
         """All of it ends."""
-        for found in self._sockets:
+        for opened in self._sockets:
             with contextlib.suppress(OSError):
-                found.shutdown(socket.SHUT_RDWR)
-            found.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
 
 
 @contextmanager

@@ -19,11 +19,11 @@ _USERS = ("postgres", "nobody")
 
 def binaries() -> Path | None:
     """:return: the directory of the newest server that is installed"""
-    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    directories = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     on_path = shutil.which("initdb")
     if on_path:
-        found.append(Path(on_path).resolve().parent)
-    whole = [path for path in found if (path / "pg_ctl").exists()]
+        directories.append(Path(on_path).resolve().parent)
+    whole = [path for path in directories if (path / "pg_ctl").exists()]
     return max(whole, key=lambda path: _version(path)) if whole else None
 
 

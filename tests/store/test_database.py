@@ -88,8 +88,8 @@ def test_features_and_waves_of_an_older_store_stay_and_do_not_say_how_they_began
     assert rows.z.tolist() == [9.0]
     assert rows.steady.tolist() == [False]
     assert np.isnan(rows.percentile).all() and np.isnan(rows.before_long_usd).all()
-    found = waves_of(rows, Thresholds(), 5)
-    assert (found.start_ms.tolist(), found.seen.tolist()) == ([T0], [False])
+    waves = waves_of(rows, Thresholds(), 5)
+    assert (waves.start_ms.tolist(), waves.seen.tolist()) == ([T0], [False])
     (older,) = reader.waves(0)
     assert older["seen"] is None
     reader._engine.dispose()

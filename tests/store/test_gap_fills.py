@@ -32,8 +32,8 @@ def filled_rows(writer: Writer) -> list[tuple[int, float, int]]:
 def test_only_minutes_that_nobody_heard_are_filled_with_all_that_happened(gap: Writer) -> None:
     now_ms = at(10) + 1
     heard = order(at(2) + 1_000, notional_usd=20.0)
-    found = [order(at(1)), heard, order(at(2) + 40_000), order(at(3) + 7), order(at(5))]
-    done = gap.fill("bybit", "BTC", Interval(at(1), at(6)), found, now_ms)
+    orders = [order(at(1)), heard, order(at(2) + 40_000), order(at(3) + 7), order(at(5))]
+    done = gap.fill("bybit", "BTC", Interval(at(1), at(6)), orders, now_ms)
     assert (done.orders, done.known) == (3, 2)
     assert done.spans == (Interval(at(2), at(5)),)
     assert done.available_at == at(11)
@@ -55,10 +55,10 @@ def test_they_are_read_from_their_time_on_and_never_as_covered(gap: Writer, read
 
 
 def test_filling_again_changes_nothing(gap: Writer) -> None:
-    span, found = Interval(at(2), at(5)), [order(at(3))]
-    gap.fill("bybit", "BTC", span, found, at(10))
+    span, orders = Interval(at(2), at(5)), [order(at(3))]
+    gap.fill("bybit", "BTC", span, orders, at(10))
     before = filled_rows(gap)
-    again = gap.fill("bybit", "BTC", span, [*found, order(at(3) + 1)], at(20))
+    again = gap.fill("bybit", "BTC", span, [*orders, order(at(3) + 1)], at(20))
     assert again.spans == ()
     assert filled_rows(gap) == before
 
@@ -72,9 +72,9 @@ def test_a_late_order_that_another_minute_counted_is_not_counted_twice(writer: W
 
 
 def test_small_orders_are_left_out_and_a_rebuild_makes_the_same(gap: Writer) -> None:
-    found = [order(at(3)), order(at(3) + 5, notional_usd=1.0)]
+    orders = [order(at(3)), order(at(3) + 5, notional_usd=1.0)]
     gap.min_event_usd = 50.0
-    gap.fill("bybit", "BTC", Interval(at(2), at(5)), found, at(10))
+    gap.fill("bybit", "BTC", Interval(at(2), at(5)), orders, at(10))
     before = filled_rows(gap)
     assert before == [(at(3), 100.0, 1)]
     gap.rebuild()

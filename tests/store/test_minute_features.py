@@ -35,7 +35,7 @@ def test_a_pair_has_no_coverage_before_its_listing(store: tuple[Writer, Reader])
     market = Market("binance", "NEWUSDT", "NEW/USDT:USDT", "NEW", listed_ms=listed_ms)
     writer.put_markets("binance", [market])
     writer.cover("binance", [Interval(START_MS, START_MS + 300 * MINUTE_MS)])
-    found = compute(
+    features = compute(
         reader,
         ["NEW", "OLD"],
         ["binance"],
@@ -43,8 +43,8 @@ def test_a_pair_has_no_coverage_before_its_listing(store: tuple[Writer, Reader])
         START_MS + 50 * MINUTE_MS,
         START_MS + 160 * MINUTE_MS,
     )
-    new, old = (item.features for item in found)
-    wanted = found[0].wanted
+    new, old = (item.features for item in features)
+    wanted = features[0].wanted
     assert (new.close_ms[wanted[0]], new.close_ms[wanted[-1]]) == (
         START_MS + 50 * MINUTE_MS,
         START_MS + 160 * MINUTE_MS,

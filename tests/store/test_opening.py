@@ -24,9 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def writer(path: Path) -> Iterator[Writer]:
-    found = Writer(open_engine(f"sqlite:///{path}", busy_timeout_s=0.05), at_once=False)
-    yield found
-    found.close()
+    writer = Writer(open_engine(f"sqlite:///{path}", busy_timeout_s=0.05), at_once=False)
+    yield writer
+    writer.close()
 
 
 @pytest.fixture

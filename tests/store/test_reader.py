@@ -37,12 +37,12 @@ def test_minutes_come_as_a_dense_grid(writer: Writer, reader: Reader) -> None:
     writer.cover("bybit", [Interval(at(0) + 1, at(3))])
     writer.cover("okx", [Interval(at(0), at(1) + 30_000), Interval(at(2), at(2) + 59_999)])
     grid = reader.grids(["BTC", "ETH"], ["okx", "bybit"], at(0), at(3))
-    found = grid["BTC"]
-    assert found.venues == ("bybit", "okx")
-    assert found.long_usd.tolist() == [[100.0, 0.0, 8.0], [0.0, 0.0, 0.0]]
-    assert found.short_usd.tolist() == [[0.0, 0.0, 0.0], [0.0, 0.0, 7.0]]
-    assert found.count.tolist() == [[1, 0, 2], [0, 0, 1]]
-    assert found.covered.tolist() == [[False, True, True], [True, False, False]]
+    minutes = grid["BTC"]
+    assert minutes.venues == ("bybit", "okx")
+    assert minutes.long_usd.tolist() == [[100.0, 0.0, 8.0], [0.0, 0.0, 0.0]]
+    assert minutes.short_usd.tolist() == [[0.0, 0.0, 0.0], [0.0, 0.0, 7.0]]
+    assert minutes.count.tolist() == [[1, 0, 2], [0, 0, 1]]
+    assert minutes.covered.tolist() == [[False, True, True], [True, False, False]]
     assert grid["ETH"].long_usd.sum() == 0
 
 
@@ -130,11 +130,11 @@ def test_features_come_as_arrays(writer: Writer, reader: Reader) -> None:
         "available_at": at(1) + 2_000,
     }
     writer.put_results([row, row | {"close_ms": at(2), "z": 4.0}], [], at(2), at(2))
-    found = reader.features(None, at(0), at(2))["BTC"]
-    assert found.close_ms.tolist() == [at(1), at(2)]
-    assert np.isnan(found.z[0])
-    assert (found.z[1], found.robust_z[0]) == (4.0, 0.1 + 0.2)
-    assert found.count.dtype == np.int64
+    features = reader.features(None, at(0), at(2))["BTC"]
+    assert features.close_ms.tolist() == [at(1), at(2)]
+    assert np.isnan(features.z[0])
+    assert (features.z[1], features.robust_z[0]) == (4.0, 0.1 + 0.2)
+    assert features.count.dtype == np.int64
     assert reader.features(["ETH"], at(0), at(2)) == {}
     assert len(reader.features(["BTC"], at(2), at(2))["BTC"].close_ms) == 1
 

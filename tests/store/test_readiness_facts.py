@@ -20,9 +20,9 @@ HEARD = {"bybit": FeedFacts(heard_ms=0)}
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    yield store
+    store.writer.close()
 
 
 def assessed(store: Store, close: int, feeds: dict[str, FeedFacts] | None = None) -> Assessed:
@@ -37,11 +37,11 @@ def test_while_baselines_are_short_every_coin_says_until_when(store: Store) -> N
     store.past(6)
     eth(store)
     store.settle(1, (0, 1))
-    found = assessed(store, 1)
-    assert found.coins["BTC"] == (State.WARMING_UP, 6, 6)
-    assert found.report.coins["BTC"].from_ms == T0 + 5 * MINUTE
+    readiness = assessed(store, 1)
+    assert readiness.coins["BTC"] == (State.WARMING_UP, 6, 6)
+    assert readiness.report.coins["BTC"].from_ms == T0 + 5 * MINUTE
     # A coin is known from its first minute on, not from the next whole segment.
-    assert found.coins["ETH"][0] == State.WARMING_UP
+    assert readiness.coins["ETH"][0] == State.WARMING_UP
 
 
 def test_how_far_each_coin_is_is_known_at_every_minute(store: Store) -> None:
@@ -49,10 +49,10 @@ def test_how_far_each_coin_is_is_known_at_every_minute(store: Store) -> None:
     eth(store)
     for minute in range(1, 5):
         store.settle(minute, (0, minute))
-        found = assessed(store, minute)
-        assert found.coins["BTC"] == (State.READY, 30, 30 - minute + 1)
-        assert found.coins["ETH"] == (State.TOO_THIN, 30, 0 if minute == 1 else 1)
-    assert found.report.whole.ready
+        readiness = assessed(store, minute)
+        assert readiness.coins["BTC"] == (State.READY, 30, 30 - minute + 1)
+        assert readiness.coins["ETH"] == (State.TOO_THIN, 30, 0 if minute == 1 else 1)
+    assert readiness.report.whole.ready
 
 
 def test_it_agrees_with_what_is_decided_on(store: Store) -> None:
@@ -61,21 +61,21 @@ def test_it_agrees_with_what_is_decided_on(store: Store) -> None:
         store.put(close - 1, 50.0)
         spans = [(0, 3), (4, close)] if close > 4 else [(0, min(close, 3))]
         store.settle(close, *spans)
-        found = assessed(store, close)
+        readiness = assessed(store, close)
         rows = store.reader.features(None, T0 + close * MINUTE, T0 + close * MINUTE)["BTC"]
-        assert found.coins["BTC"][0] == rows.state[-1]
-        assert found.report.venues["bybit"].ready is (close != 4)
-        assert found.report.whole.ready is (close != 4)
+        assert readiness.coins["BTC"][0] == rows.state[-1]
+        assert readiness.report.venues["bybit"].ready is (close != 4)
+        assert readiness.report.whole.ready is (close != 4)
 
 
 def test_a_venue_after_a_hole_is_back_when_its_whole_segment_is_covered(store: Store) -> None:
     store.past(40)
     store.settle(1)
-    found = assessed(store, 1).report
-    assert found.venues["bybit"].from_ms == T0 + 2 * MINUTE
-    assert "is not known" in found.venues["bybit"].reason
-    assert found.coins["BTC"].from_ms == T0 + 2 * MINUTE
-    assert found.venues["okx"].reason == "okx is not heard: no sidecar listens to it"
+    readiness = assessed(store, 1).report
+    assert readiness.venues["bybit"].from_ms == T0 + 2 * MINUTE
+    assert "is not known" in readiness.venues["bybit"].reason
+    assert readiness.coins["BTC"].from_ms == T0 + 2 * MINUTE
+    assert readiness.venues["okx"].reason == "okx is not heard: no sidecar listens to it"
 
 
 def test_a_venue_that_counts_says_for_which_coins_it_does_not(store: Store) -> None:
@@ -85,13 +85,13 @@ def test_a_venue_that_counts_says_for_which_coins_it_does_not(store: Store) -> N
     heard = {venue: [Interval(T0, T0 + MINUTE)] for venue in ("bybit", "okx")}
     missed = [Doubt("okx", "BTC", heard["okx"][0])]
     store.writer.settle(T0 + MINUTE, heard, T0 + MINUTE + 2_000, missed)
-    found = assessed(store, 1, {venue: FeedFacts(heard_ms=0) for venue in heard}).report
-    assert found.venues["okx"].ready and found.coins["BTC"].ready
-    assert found.uncounted == {"okx": ["BTC"]}
-    assert ReadinessReport.of_json(json.loads(json.dumps(found.as_json()))) == found
+    readiness = assessed(store, 1, {venue: FeedFacts(heard_ms=0) for venue in heard}).report
+    assert readiness.venues["okx"].ready and readiness.coins["BTC"].ready
+    assert readiness.uncounted == {"okx": ["BTC"]}
+    assert ReadinessReport.of_json(json.loads(json.dumps(readiness.as_json()))) == readiness
     windows = windows_for(SETTINGS)
-    assert found.for_coins(["BTC"], windows).uncounted == {"okx": ["BTC"]}
-    assert found.for_coins(["ETH"], windows).uncounted == {}
+    assert readiness.for_coins(["BTC"], windows).uncounted == {"okx": ["BTC"]}
+    assert readiness.for_coins(["ETH"], windows).uncounted == {}
 
 
 def test_a_coin_that_was_listed_lately_is_behind_the_others(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_a_coin_that_was_listed_lately_is_behind_the_others(store: Store) -> Non
     new = Market("bybit", "NEWUSDT", "NEW/USDT:USDT", "NEW", listed_ms=T0 - 4 * MINUTE)
     store.writer.put_markets("bybit", [new])
     store.settle(1, (0, 1))
-    found = assessed(store, 1)
-    assert found.coins["BTC"][0] == State.READY
-    assert found.coins["NEW"][0] == State.WARMING_UP
-    assert found.report.coins["NEW"].from_ms == T0 + 7 * MINUTE
+    readiness = assessed(store, 1)
+    assert readiness.coins["BTC"][0] == State.READY
+    assert readiness.coins["NEW"][0] == State.WARMING_UP
+    assert readiness.report.coins["NEW"].from_ms == T0 + 7 * MINUTE

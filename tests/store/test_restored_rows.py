@@ -21,13 +21,13 @@ KEPT = (*TABLES, "minutes")
 
 
 def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    found = {}
+    content = {}
     for name in KEPT:
         table = schema.metadata.tables[name]
         with engine.connect() as connection:
             query = select(table).order_by(*table.primary_key)
-            found[name] = [tuple(row) for row in connection.execute(query)]
-    return found
+            content[name] = [tuple(row) for row in connection.execute(query)]
+    return content
 
 
 def test_a_store_of_either_kind_can_be_moved(

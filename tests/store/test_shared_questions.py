@@ -134,10 +134,10 @@ def test_a_failure_is_shared_and_an_early_one_asked_once_more_at_the_close(
     row = call(outcome=outcome, detail="why")
     first.finish(replace(ASKED, early=early), row, None, tell=True, now_ms=NOW)
     assert take(second, 1, early=True).kind == "failed"
-    found = take(second, 2)
-    assert found.kind == again
+    claim = take(second, 2)
+    assert claim.kind == again
     if again == "failed":
-        assert (found.row["outcome"], found.row["detail"]) == (outcome, "why")
+        assert (claim.row["outcome"], claim.row["detail"]) == (outcome, "why")
 
 
 def judge(writer: Writer, **changes: Any) -> None:
@@ -154,8 +154,8 @@ def test_what_was_judged_before_is_not_asked(
     two: tuple[SharedQuestions, SharedQuestions], writer: Writer
 ) -> None:
     judge(writer)
-    found = take(two[0], close_ms=NOW + 60_000)
-    assert (found.kind, found.row["action"]) == ("judged", "skip")
+    claim = take(two[0], close_ms=NOW + 60_000)
+    assert (claim.kind, claim.row["action"]) == ("judged", "skip")
     assert take(two[0], strength="medium").kind == "mine"
 
 
@@ -203,8 +203,8 @@ def test_what_may_be_spent_is_that_of_the_store(
         question = replace(ASKED, base_asset=f"C{number}")
         row = call(number, cost_usd=0.1)
         kinds.append(both[number % 2].claim(question, row, NOW, NOW + LEASE))
-    assert [found.kind for found in kinds] == ["mine"] * 3 + ["limit"] * 2
-    assert {found.limit for found in kinds[3:]} == {name}
+    assert [kind.kind for kind in kinds] == ["mine"] * 3 + ["limit"] * 2
+    assert {kind.limit for kind in kinds[3:]} == {name}
     assert both[0].charge("call0", 1_000, 0.1, NOW) == name
     # A minute, an hour and a day later nothing of it counts any more.
     later = NOW + 86_400_000
@@ -266,7 +266,7 @@ def test_an_older_store_learns_to_share_and_keeps_what_it_holds(older: str) -> N
     writer, reader = Writer(open_engine(older)), Reader(older)
     assert [row["call_id"] for row in reader.model_calls(0, NOW)] == ["call0"]
     shared = SharedQuestions(lambda: writer.engine, "a", LIMITS)
-    found = take(shared, 1)
-    assert found.kind == "mine" and found.totals.calls == 2
+    claim = take(shared, 1)
+    assert claim.kind == "mine" and claim.totals.calls == 2
     reader.close()
     writer.close()

@@ -241,8 +241,8 @@ def test_what_comes_after_somebody_took_the_file_away_is_not_lost(path: Path) ->
 
 
 def removed(spool: Spool) -> tuple[int, list[tuple[str, str, int]]]:
-    found = spool.removed()
-    return found.lines, sorted(found.minutes)
+    removed = spool.removed()
+    return removed.lines, sorted(removed.minutes)
 
 
 MINUTES = [("bybit", "BTC", T0)]

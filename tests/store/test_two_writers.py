@@ -92,8 +92,8 @@ def test_two_at_once_count_everything_once(store_url: str, both: Callable[[str],
     engine = open_engine(store_url)
     table = schema.minutes.c
     with engine.connect() as connection:
-        found = connection.execute(select(func.sum(table.long_usd), func.sum(table.long_count)))
-        assert found.one() == (100.0 * COUNT, COUNT)
+        sums = connection.execute(select(func.sum(table.long_usd), func.sum(table.long_count)))
+        assert sums.one() == (100.0 * COUNT, COUNT)
     engine.dispose()
     reader.close()
 

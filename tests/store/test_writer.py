@@ -20,8 +20,8 @@ from tests.store.helpers import MINUTE, T0, incoming
 
 def rows(writer: Writer, table: Table) -> list[dict[str, Any]]:
     with writer.engine.connect() as connection:
-        found = connection.execute(select(table)).mappings().all()
-    return sorted((dict(row) for row in found), key=lambda row: str(list(row.values())))
+        stored = connection.execute(select(table)).mappings().all()
+    return sorted((dict(row) for row in stored), key=lambda row: str(list(row.values())))
 
 
 def minutes(writer: Writer) -> dict[int, tuple[float, float, int, int]]:
@@ -73,11 +73,11 @@ def test_sides_markets_and_coins_are_summed_apart(writer: Writer) -> None:
             incoming(market_id="ETHUSDT", pair="ETH/USDT:USDT", base_asset="ETH"),
         ]
     )
-    found = {(r["base_asset"], r["pair"]): r for r in rows(writer, schema.minutes)}
-    assert len(found) == 3
-    bitcoin = found["BTC", "BTC/USDT:USDT"]
+    minutes = {(r["base_asset"], r["pair"]): r for r in rows(writer, schema.minutes)}
+    assert len(minutes) == 3
+    bitcoin = minutes["BTC", "BTC/USDT:USDT"]
     assert (bitcoin["long_usd"], bitcoin["short_usd"]) == (100.0, 7.0)
-    assert found["BTC", "BTC/USDC:USDC"]["long_usd"] == 5.0
+    assert minutes["BTC", "BTC/USDC:USDC"]["long_usd"] == 5.0
 
 
 def test_values_come_back_exactly(writer: Writer, reader: Reader) -> None:
@@ -291,15 +291,15 @@ def confirmed(minute: int, **changes: Any) -> Confirmed:
 
 
 def confirm(writer: Writer, minute: int, now_ms: int | None = None, **changes: Any) -> None:
-    found = confirmed(minute, **changes)
-    writer.put_verdicts([], [found], now_ms or found.close_ms + 2_000)
+    spans = confirmed(minute, **changes)
+    writer.put_verdicts([], [spans], now_ms or spans.close_ms + 2_000)
 
 
 def test_a_verdict_is_never_restated(writer: Writer, reader: Reader) -> None:
     writer.put_verdicts([verdict()])
     writer.put_verdicts([verdict(action="other", available_at=T0 + 9_000)])
-    (found,) = reader.verdicts(T0, T0 + MINUTE)
-    assert (found["action"], found["available_at"]) == ("x", T0 + 3_000)
+    (stored,) = reader.verdicts(T0, T0 + MINUTE)
+    assert (stored["action"], stored["available_at"]) == ("x", T0 + 3_000)
 
 
 def test_a_confirmed_wave_lets_its_verdicts_live_longer(writer: Writer, reader: Reader) -> None:
@@ -308,10 +308,10 @@ def test_a_confirmed_wave_lets_its_verdicts_live_longer(writer: Writer, reader: 
     confirm(writer, 1)
     confirm(writer, 0, now_ms=T0 + 63_000)
     confirm(writer, 2, direction="LONG")
-    found = {row["wave_start_ms"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
-    assert found[T0]["expires_at"] == T0 + 92_000
-    assert found[T0]["available_at"] == T0 + 3_000
-    assert found[T0 - MINUTE]["expires_at"] == T0 + 32_000
+    verdicts = {row["wave_start_ms"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert verdicts[T0]["expires_at"] == T0 + 92_000
+    assert verdicts[T0]["available_at"] == T0 + 3_000
+    assert verdicts[T0 - MINUTE]["expires_at"] == T0 + 32_000
     assert reader.states(["verdict_ms"]) == {"verdict_ms": T0 + 62_000}
 
 
@@ -321,10 +321,10 @@ def test_the_minutes_between_two_confirmations_are_not_confirmed(
     writer.put_verdicts([verdict()])
     for minute in (1, 3, 4):
         confirm(writer, minute)
-    (found,) = reader.verdicts(T0, T0 + MINUTE)
-    minutes = [[(at - T0) // MINUTE for at in span] for span in spans_of(found, 32_000)]
+    (stored,) = reader.verdicts(T0, T0 + MINUTE)
+    minutes = [[(at - T0) // MINUTE for at in span] for span in spans_of(stored, 32_000)]
     assert minutes == [[0, 1], [3, 4]]
-    assert found["expires_at"] == T0 + 4 * MINUTE + 32_000
+    assert stored["expires_at"] == T0 + 4 * MINUTE + 32_000
 
 
 def test_a_minute_that_nobody_can_act_upon_any_more_confirms_nothing(
@@ -332,8 +332,8 @@ def test_a_minute_that_nobody_can_act_upon_any_more_confirms_nothing(
 ) -> None:
     writer.put_verdicts([verdict()], now_ms=T0 + 3_000)
     confirm(writer, 1, now_ms=T0 + MINUTE + 32_001)
-    (found,) = reader.verdicts(T0, T0 + MINUTE)
-    assert found["expires_at"] == T0 + 32_000
+    (stored,) = reader.verdicts(T0, T0 + MINUTE)
+    assert stored["expires_at"] == T0 + 32_000
     assert reader.states(["verdict_ms"]) == {"verdict_ms": T0 + 3_000}
 
 
@@ -343,9 +343,9 @@ def test_hundreds_of_waves_are_confirmed_at_once(writer: Writer, reader: Reader)
     assert writer.put_verdicts([*rows, verdict()], now_ms=1) == [True] * 251
     assert writer.put_verdicts([verdict(), verdict(base_asset="NEW")]) == [False, True]
     writer.put_verdicts([], [confirmed(1, base_asset=coin) for coin in coins], T0 + 62_000)
-    found = {row["base_asset"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
-    assert {found[coin] for coin in coins} == {T0 + 92_000}
-    assert found["BTC"] == found["NEW"] == T0 + 32_000
+    expiries = {row["base_asset"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert {expiries[coin] for coin in coins} == {T0 + 92_000}
+    assert expiries["BTC"] == expiries["NEW"] == T0 + 32_000
 
 
 @pytest.mark.parametrize(
@@ -356,8 +356,8 @@ def test_what_was_judged_of_another_state_does_not_live_longer(
 ) -> None:
     writer.put_verdicts([verdict(**other)])
     confirm(writer, 1)
-    (found,) = reader.verdicts(T0, T0 + MINUTE)
-    assert found["expires_at"] == T0 + 32_000
+    (stored,) = reader.verdicts(T0, T0 + MINUTE)
+    assert stored["expires_at"] == T0 + 32_000
 
 
 # -- news that is against a wave
@@ -405,8 +405,8 @@ def test_what_let_a_wave_pass_lives_no_longer_once_news_was_against_it(
     confirm(writer, 1)
     state = {name: veto[name] for name in ("judge", "news_key") if name in veto}
     confirm(writer, 1, **state)
-    found = {row["news_key"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
-    assert found == {"some-news": T0 + 32_000, "other-news": T0 + 92_000}
+    expiries = {row["news_key"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert expiries == {"some-news": T0 + 32_000, "other-news": T0 + 92_000}
 
 
 def test_a_wave_that_only_the_matrix_may_not_judge_may_be_judged_by_a_model(
@@ -467,8 +467,8 @@ def test_pruning_leaves_a_coin_its_coverage(writer: Writer) -> None:
     writer.cover("okx", [Interval(T0, T0 + 9 * MINUTE)], "import")
     writer.cover("okx", [Interval(T0, T0 + 8 * MINUTE)], "import", base_asset="BTC")
     writer.prune(T0 + MINUTE)
-    found = {row["base_asset"]: row["end_ms"] for row in rows(writer, schema.coverage)}
-    assert found == {"": T0 + 9 * MINUTE, "BTC": T0 + 8 * MINUTE}
+    ends = {row["base_asset"]: row["end_ms"] for row in rows(writer, schema.coverage)}
+    assert ends == {"": T0 + 9 * MINUTE, "BTC": T0 + 8 * MINUTE}
 
 
 def test_a_span_that_goes_on_does_not_bring_the_pruned_part_back(

@@ -41,8 +41,8 @@ def broken(*_: Any, **__: Any) -> Any:
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
     """One for each test: the candles of the next would hold the prices that this one moved."""
-    with simulator() as found:
-        yield found
+    with simulator() as sim:
+        yield sim
 
 
 @pytest.fixture
@@ -282,10 +282,10 @@ def test_plot_annotations_are_none_before_the_bot_has_started(bot: Bot) -> None:
     strategy = type(bot.strategy)(bot.strategy.config)
     frame, _ = bot.freqtrade.dataprovider.get_analyzed_dataframe(BTC, "1m")
     for candles in (frame, frame.iloc[:0]):
-        found = strategy.plot_annotations(
+        annotations = strategy.plot_annotations(
             pair=BTC, start_date=None, end_date=None, dataframe=candles
         )
-        assert found == []
+        assert annotations == []
 
 
 def test_a_backtest_says_and_keeps_nothing(holding: Bot) -> None:

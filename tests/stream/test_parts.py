@@ -64,10 +64,10 @@ MINUTE_MS = 60_000
 
 def judge() -> SilenceJudge:
     """Two feeds, both connected at 0."""
-    found = SilenceJudge(silent_after_s=180, busy_count=20)
-    found.connected("binance", 0, 1_800)
-    found.connected("okx", 0, 1_800)
-    return found
+    judge = SilenceJudge(silent_after_s=180, busy_count=20)
+    judge.connected("binance", 0, 1_800)
+    judge.connected("okx", 0, 1_800)
+    return judge
 
 
 def test_silence_beside_busy_venues_is_implausible() -> None:

@@ -75,16 +75,21 @@ class Wave:
 def waves_of(data: PairPast, settings: Settings) -> list[Wave]:
     change, noise = trend_inputs(data.close, settings.trend_candles)
     rules = Rules.of(settings)
-    found = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
-    gross = data.forward(60) * found.sign
+    decisions = decide(data.close_ms, data.rows, CandleTrend(change, noise), (), rules, "matrix")
+    gross = data.forward(60) * decisions.sign
     rows: dict[tuple[int, int], list[int]] = {}
-    for row in np.flatnonzero(found.wave_ms):
-        rows.setdefault((int(found.wave_ms[row]), int(found.sign[row])), []).append(int(row))
+    for row in np.flatnonzero(decisions.wave_ms):
+        rows.setdefault((int(decisions.wave_ms[row]), int(decisions.sign[row])), []).append(
+            int(row)
+        )
     waves = []
     for (wave_ms, sign), candles in rows.items():
-        closes_ms = [int(found.close_ms[row]) for row in candles]
+        closes_ms = [int(decisions.close_ms[row]) for row in candles]
         states = [
-            (Strength(int(found.strength[row])), {0: False, 1: True}.get(int(found.aligned[row])))
+            (
+                Strength(int(decisions.strength[row])),
+                {0: False, 1: True}.get(int(decisions.aligned[row])),
+            )
             for row in candles
         ]
         facts = Facts(

@@ -44,9 +44,9 @@ def test_the_hold_out_is_opened_once_and_that_is_remembered(
     assert main(["study"]) == 0
     said = capsys.readouterr().out
     assert "2026-01-09 00:00 to 2026-01-13 00:00 UTC was not looked at by a study" in said
-    found = report_of(planted)
-    assert found["holdout"] is None
-    assert found["study"]["to_ms"] <= 1_767_916_800_000, "2026-01-09"
+    report = report_of(planted)
+    assert report["holdout"] is None
+    assert report["study"]["to_ms"] <= 1_767_916_800_000, "2026-01-09"
     assert main(["study", "--open-holdout"]) == 0
     said = capsys.readouterr().out
     assert "opened now, for the first time" in said
@@ -109,10 +109,10 @@ def test_a_hundred_days_of_hourly_bars_are_not_enough_either(
     said = capsys.readouterr().out
     assert "NOT ENOUGH DATA" in said
     assert "returns are unknown" not in said
-    found = report_of(tmp_path)
-    assert found["study"]["horizon_min"] == 60
-    assert found["study"]["events"] > 20
-    assert pd.notna(found["study"]["hypotheses"][0]["mean"]["mean"])
+    report = report_of(tmp_path)
+    assert report["study"]["horizon_min"] == 60
+    assert report["study"]["events"] > 20
+    assert pd.notna(report["study"]["hypotheses"][0]["mean"]["mean"])
 
 
 DAY_MS = 86_400_000
@@ -148,10 +148,10 @@ def test_pairs_of_which_nothing_is_known_are_named_and_left_out(
     said = capsys.readouterr().out
     assert "nothing is known of them: ETH/USDT:USDT, XRP/USDT:USDT." in said
     assert "2 pair(s)" in said
-    found = report_of(bars)
-    assert found["unknown"] == ["ETH/USDT:USDT", "XRP/USDT:USDT"]
-    assert [pair["pair"] for pair in found["study"]["pairs"]] == [BTC, SOL]
-    assert found["study"]["known_days"] == pytest.approx(84, abs=0.1), "days of SOL's 120"
+    report = report_of(bars)
+    assert report["unknown"] == ["ETH/USDT:USDT", "XRP/USDT:USDT"]
+    assert [pair["pair"] for pair in report["study"]["pairs"]] == [BTC, SOL]
+    assert report["study"]["known_days"] == pytest.approx(84, abs=0.1), "days of SOL's 120"
 
 
 def test_what_another_study_looked_at_is_no_hold_out(

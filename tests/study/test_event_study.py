@@ -39,12 +39,12 @@ def find_none():
 def test_what_happens_later_changes_no_event() -> None:
     """Waves are found with what was known at their close; returns alone look ahead."""
     whole = pair_data(market(4, 12, 0.005))
-    found = find_waves(whole, SETTINGS, follow_rules(SETTINGS)).events
+    waves = find_waves(whole, SETTINGS, follow_rules(SETTINGS)).events
     cut_ms = START_MS + 8 * DAY_MS
     part = whole.between(START_MS, cut_ms)
     before = find_waves(part, SETTINGS, follow_rules(SETTINGS)).events
     columns = ["close_ms", "sign", "strength", "trend", "z"]
-    expected = found.loc[found["close_ms"] < cut_ms, columns].reset_index(drop=True)
+    expected = waves.loc[waves["close_ms"] < cut_ms, columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(before[columns], expected)
     assert len(before) > 10
 
@@ -57,8 +57,8 @@ def test_waves_of_several_pairs_at_one_time_are_one_event() -> None:
             "pair": [f"P{m}" for m in minutes],
         }
     )
-    found = clustered(events.sample(frac=1, random_state=1), 5)
-    assert found["cluster"].tolist() == [0, 0, 0, 1, 2, 3]
+    clusters = clustered(events.sample(frac=1, random_state=1), 5)
+    assert clusters["cluster"].tolist() == [0, 0, 0, 1, 2, 3]
 
 
 def test_the_interval_is_wider_where_days_stand_together() -> None:
@@ -76,19 +76,19 @@ def test_the_difference_of_two_means() -> None:
     rng = np.random.default_rng(0)
     days = np.repeat(np.arange(40), 5)
     left, right = rng.normal(0.5, 1, 200), rng.normal(0, 1, 200)
-    found = stats.difference_of((left, days), (right, days), 0.95, rng)
-    assert found.mean == pytest.approx(left.mean() - right.mean())
-    assert found.high - found.low == pytest.approx(2 * 1.96 * (2 / 200) ** 0.5, rel=0.25)
-    assert found.p < 0.001
+    difference = stats.difference_of((left, days), (right, days), 0.95, rng)
+    assert difference.mean == pytest.approx(left.mean() - right.mean())
+    assert difference.high - difference.low == pytest.approx(2 * 1.96 * (2 / 200) ** 0.5, rel=0.25)
+    assert difference.p < 0.001
     turned = stats.difference_of((right, days), (left, days), 0.95, rng)
-    assert turned.mean == -found.mean
+    assert turned.mean == -difference.mean
     assert turned.p < 0.001, "p looks to the side where the difference is"
     none = np.array([]), np.array([], dtype=np.int64)
     assert np.isnan(stats.difference_of(none, (left, days), 0.95, rng).low)
     # What whole days have in common cancels where both have events of each day.
     common = np.repeat(rng.normal(0, 5, 40), 5)
     shared = stats.difference_of((left + common, days), (right + common, days), 0.95, rng)
-    assert shared.high - shared.low == pytest.approx(found.high - found.low, rel=0.3)
+    assert shared.high - shared.low == pytest.approx(difference.high - difference.low, rel=0.3)
 
 
 def test_coin_tosses_are_rarely_taken_for_more() -> None:
@@ -99,10 +99,10 @@ def test_coin_tosses_are_rarely_taken_for_more() -> None:
     for _ in range(200):
         values = rng.standard_t(3, len(days)) + rng.normal(0, 1, 25)[days]
         kept = rng.random(len(days)) < 0.5
-        found = stats.difference_of(
+        difference = stats.difference_of(
             (values[kept], days[kept]), (values[~kept], days[~kept]), 0.99, rng
         )
-        more += found.p <= 0.005 and not found.low <= 0 <= found.high
+        more += difference.p <= 0.005 and not difference.low <= 0 <= difference.high
     assert more <= 5
 
 
@@ -132,12 +132,12 @@ def test_the_specified_numbers_of_events(
 
 def test_the_report_says_how_long_to_record_for_edges_of_three_sizes() -> None:
     free = Options(fee=0.0, slippage=0.0)
-    found = run_study([pair_data(market(7, 40, 0.0))], SETTINGS, free)
-    hypothesis = found.hypotheses[0]
+    study = run_study([pair_data(market(7, 40, 0.0))], SETTINGS, free)
+    hypothesis = study.hypotheses[0]
     assert list(hypothesis.needed_events) == [0.0005, 0.001, 0.002]
-    assert found.known_days == 40
+    assert study.known_days == 40
     rate = hypothesis.mean.n / 40
-    said = " ".join(sentences(found, free))
+    said = " ".join(sentences(study, free))
     for edge, events in hypothesis.needed_events.items():
         assert events == stats.needed(hypothesis.mean.spread, edge, 0.99)
         assert f"{10_000 * edge:.0f} bp {events / rate:,.0f} days" in said
@@ -205,10 +205,10 @@ def test_the_placebo_is_the_same_pair_and_day_and_no_wave() -> None:
     flat = PairPast(
         data.pair, data.timeframe_ms, data.open_ms, *two(data.open_ms), data.rows, data.venues
     )
-    found = find_waves(flat, SETTINGS, follow_rules(SETTINGS))
+    none_there = find_waves(flat, SETTINGS, follow_rules(SETTINGS))
     one = events.iloc[[5]].assign(cluster=0)
     rng = np.random.default_rng(0)
-    means = placebo_means(one, {data.pair: found}, 5, np.ones(1), rng)
+    means = placebo_means(one, {data.pair: none_there}, 5, np.ones(1), rng)
     day = int(one["close_ms"].iloc[0] // DAY_MS)
     assert np.allclose(means, (day - START_MS // DAY_MS + 1) / 1000)
 
@@ -255,10 +255,10 @@ def test_unknown_prices_are_not_enough_data() -> None:
         data.rows,
         data.venues,
     )
-    found = run_study([bare], SETTINGS, Options())
-    assert found.events > 100, "they are counted"
-    assert headline(found).startswith("NOT ENOUGH DATA")
-    assert not any("nan" in line for line in sentences(found, Options()))
+    study = run_study([bare], SETTINGS, Options())
+    assert study.events > 100, "they are counted"
+    assert headline(study).startswith("NOT ENOUGH DATA")
+    assert not any("nan" in line for line in sentences(study, Options()))
 
 
 def test_declared_trials_make_it_harder() -> None:

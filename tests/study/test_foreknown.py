@@ -17,9 +17,9 @@ from tests.study.recorded_waves import DETAILS, MODEL, RecordedMarket, Wave
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[RecordedMarket]:
     data = pair_data(market(1, 12, 0.0))
-    found = RecordedMarket(tmp_path / "store.sqlite", [data], load_settings({}, {}))
-    yield found
-    found.store.close()
+    recorded = RecordedMarket(tmp_path / "store.sqlite", [data], load_settings({}, {}))
+    yield recorded
+    recorded.store.close()
 
 
 def day_of(wave: Wave, days: int = 0) -> str:

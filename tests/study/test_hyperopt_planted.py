@@ -30,8 +30,8 @@ DIGITS = {"BTC": 1, "ETH": 2}
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with simulator() as found:
-        yield found
+    with simulator() as sim:
+        yield sim
 
 
 def write(base: Path, seed: int, edge: float) -> None:

@@ -60,18 +60,26 @@ def said(judges: Judges) -> str:
 def test_refusals_that_are_right_help(record: RecordedMarket) -> None:
     plant(record, 0.85)
     judges = record.judges()
-    (found,) = judges.comparisons
-    assert found.answer == "helped"
+    (comparison,) = judges.comparisons
+    assert comparison.answer == "helped"
     entries = [gross for gross in (wave.entry() for wave in record.waves) if gross is not None]
-    assert found.kept.gross.n + found.refused.gross.n == found.by_matrix.gross.n == len(entries)
-    assert found.by_matrix.gross.mean == pytest.approx(np.mean(entries))
-    expected = found.kept.gross.mean - found.refused.gross.mean
-    assert found.difference.mean == pytest.approx(expected)
-    assert 0 < found.difference.low < found.difference.mean < found.difference.high
-    assert found.own.gross.n == found.kept.gross.n, "it enters nothing else"
-    assert found.gain.mean == pytest.approx(found.kept.gross.mean - found.by_matrix.gross.mean)
-    assert found.kept.net == pytest.approx(found.kept.gross.mean - record.options.cost)
-    assert found.kept.net_2x == pytest.approx(found.kept.gross.mean - 2 * record.options.cost)
+    assert (
+        comparison.kept.gross.n + comparison.refused.gross.n
+        == comparison.by_matrix.gross.n
+        == len(entries)
+    )
+    assert comparison.by_matrix.gross.mean == pytest.approx(np.mean(entries))
+    expected = comparison.kept.gross.mean - comparison.refused.gross.mean
+    assert comparison.difference.mean == pytest.approx(expected)
+    assert 0 < comparison.difference.low < comparison.difference.mean < comparison.difference.high
+    assert comparison.own.gross.n == comparison.kept.gross.n, "it enters nothing else"
+    assert comparison.gain.mean == pytest.approx(
+        comparison.kept.gross.mean - comparison.by_matrix.gross.mean
+    )
+    assert comparison.kept.net == pytest.approx(comparison.kept.gross.mean - record.options.cost)
+    assert comparison.kept.net_2x == pytest.approx(
+        comparison.kept.gross.mean - 2 * record.options.cost
+    )
     assert f"{MODEL}: HELPED, what it refused did worse." in said(judges)
     assert "the same waves at the same candle, and only those that were judged live" in said(judges)
 
@@ -91,9 +99,9 @@ def test_help_that_gave_money_away_is_said(tmp_path: Path) -> None:
 def test_refusals_that_are_wrong_hurt(record: RecordedMarket) -> None:
     plant(record, 0.15)
     judges = record.judges()
-    (found,) = judges.comparisons
-    assert found.answer == "hurt"
-    assert found.difference.high < 0
+    (comparison,) = judges.comparisons
+    assert comparison.answer == "hurt"
+    assert comparison.difference.high < 0
     assert f"{MODEL}: HURT, what it refused did better." in said(judges)
 
 
@@ -101,8 +109,8 @@ def test_refusals_that_are_wrong_hurt(record: RecordedMarket) -> None:
 def test_a_coin_toss_makes_no_difference(record: RecordedMarket, seed: int) -> None:
     plant(record, 0.5, seed)
     judges = record.judges()
-    (found,) = judges.comparisons
-    assert found.answer == "no difference"
+    (comparison,) = judges.comparisons
+    assert comparison.answer == "no difference"
     assert f"{MODEL}: NO DIFFERENCE that can be told from chance." in said(judges)
 
 
@@ -111,9 +119,9 @@ def test_too_few_are_not_enough_data(record: RecordedMarket) -> None:
     for number, wave in enumerate(traded[:40]):
         record.model(wave, Action.ENTER if number % 4 else Action.SKIP)
     judges = record.judges()
-    (found,) = judges.comparisons
-    assert (found.kept.gross.n, found.refused.gross.n) == (30, 10)
-    assert found.answer == "not enough data"
+    (comparison,) = judges.comparisons
+    assert (comparison.kept.gross.n, comparison.refused.gross.n) == (30, 10)
+    assert comparison.answer == "not enough data"
     assert "NOT ENOUGH DATA. It kept 30 event(s) on" in said(judges)
     assert "it refused 10 event(s) on" in said(judges)
     days = (traded[39].facts.close_ms - traded[0].facts.close_ms) / DAY_MS
@@ -129,10 +137,10 @@ def test_many_events_on_few_days_are_not_enough_either(tmp_path: Path) -> None:
         SETTINGS,
     )
     plant(made, 0.9)
-    (found,) = made.judges().comparisons
-    assert min(found.kept.gross.n, found.refused.gross.n) >= 30
-    assert found.kept.gross.days < 20
-    assert found.answer == "not enough data"
+    (comparison,) = made.judges().comparisons
+    assert min(comparison.kept.gross.n, comparison.refused.gross.n) >= 30
+    assert comparison.kept.gross.days < 20
+    assert comparison.answer == "not enough data"
 
 
 def test_without_a_model_one_sentence_says_so(record: RecordedMarket) -> None:
@@ -181,9 +189,9 @@ def test_min_confidence_says_what_is_entered(record: RecordedMarket) -> None:
         record.model(wave, Action.ENTER if number % 2 else Action.SKIP)
     usual = {wave.facts.close_ms for wave in medium}
     assert len(usual) > 20
-    (found,) = record.judges().comparisons
+    (comparison,) = record.judges().comparisons
     low = record.judges(EAGER).comparisons[0]
-    assert low.by_matrix.gross.n >= len(usual) > found.by_matrix.gross.n
+    assert low.by_matrix.gross.n >= len(usual) > comparison.by_matrix.gross.n
 
 
 def test_waves_that_only_the_model_enters_are_shown_apart(record: RecordedMarket) -> None:
@@ -197,11 +205,11 @@ def test_waves_that_only_the_model_enters_are_shown_apart(record: RecordedMarket
     for wave in medium:
         record.model(wave, news=News.SUPPORTS)
     judges = record.judges()
-    (found,) = judges.comparisons
+    (comparison,) = judges.comparisons
     assert len(medium) >= 3
-    assert found.alone.gross.n == found.own.gross.n == len(medium)
-    assert found.alone.gross.mean == pytest.approx(np.mean([wave.gross for wave in medium]))
-    assert found.by_matrix.gross.n == 0
+    assert comparison.alone.gross.n == comparison.own.gross.n == len(medium)
+    assert comparison.alone.gross.mean == pytest.approx(np.mean([wave.gross for wave in medium]))
+    assert comparison.by_matrix.gross.n == 0
     assert "entered where the matrix alone would not have" in said(judges)
     assert "nan" not in said(judges)
 
@@ -216,18 +224,18 @@ def test_unavailable_is_a_judge_of_its_own(record: RecordedMarket) -> None:
     assert [table.judge for table in judges.tables] == [MODEL, "unavailable"]
     (cell,) = judges.tables[1].cells
     assert (cell.name, cell.gross.n) == ("skipped, low", 20)
-    (found,) = judges.comparisons
-    assert (found.waves, found.kept.gross.n, found.refused.gross.n) == (30, 30, 0)
+    (comparison,) = judges.comparisons
+    assert (comparison.waves, comparison.kept.gross.n, comparison.refused.gross.n) == (30, 30, 0)
 
 
 def test_with_fade_returns_are_those_of_the_trade(tmp_path: Path) -> None:
     made = RecordedMarket(tmp_path / "store.sqlite", [pair_data(market(1, 60, 0.0))], FADE)
     plant(made, 0.85)
     judges = made.judges()
-    (found,) = judges.comparisons
+    (comparison,) = judges.comparisons
     entries = [gross for gross in (wave.entry() for wave in made.waves) if gross is not None]
-    assert found.by_matrix.gross.mean == pytest.approx(np.mean(entries))
-    assert found.answer == "helped"
+    assert comparison.by_matrix.gross.mean == pytest.approx(np.mean(entries))
+    assert comparison.answer == "helped"
     assert (judges.late, judges.unseen) == (0, 0)
     # With the other mode the bot trades the other way; nobody asked the model about that.
     other = made.judges(SETTINGS)
@@ -262,11 +270,15 @@ def test_a_later_word_does_not_undo_a_refusal(record: RecordedMarket) -> None:
     wave = long_waves(record)[0]
     record.model(wave, Action.SKIP)
     record.model(wave, available_ms=wave.closes_ms[1], news_key="other news")
-    (found,) = record.judges(EAGER).comparisons
-    assert (found.kept.gross.n, found.refused.gross.n, found.own.gross.n) == (0, 1, 1)
-    assert found.refused.gross.mean == pytest.approx(wave.gross)
-    assert found.own.gross.mean == pytest.approx(wave.returns[1]), "from its own candle on"
-    assert found.alone.gross.n == 0, "the matrix was in already"
+    (comparison,) = record.judges(EAGER).comparisons
+    assert (comparison.kept.gross.n, comparison.refused.gross.n, comparison.own.gross.n) == (
+        0,
+        1,
+        1,
+    )
+    assert comparison.refused.gross.mean == pytest.approx(wave.gross)
+    assert comparison.own.gross.mean == pytest.approx(wave.returns[1]), "from its own candle on"
+    assert comparison.alone.gross.n == 0, "the matrix was in already"
 
 
 def test_waves_at_one_time_are_one_event(tmp_path: Path) -> None:
@@ -290,9 +302,9 @@ def test_a_pair_that_nobody_judged_changes_nothing(tmp_path: Path, data: PairPas
     for wave in both.waves:
         if wave.facts.base_asset == "BTC":
             both.model(wave, Action.ENTER if wave.gross > 0 else Action.SKIP)
-    found = both.judges()
+    judges = both.judges()
     both.data = [data]
-    assert found.comparisons[0].difference == both.judges().comparisons[0].difference
+    assert judges.comparisons[0].difference == both.judges().comparisons[0].difference
 
 
 def test_trials_and_models_make_it_harder(record: RecordedMarket) -> None:
@@ -363,10 +375,10 @@ def test_the_page_escapes_the_names_of_judges(record: RecordedMarket) -> None:
     assert "<h2>Did the AI help? x&quot; onload=&quot;1&quot; &amp; alert(1)" in page
     assert "kept minus refused (the question)" in page
     assert "What the judge unavailable said of" in page
-    found = json.loads(report.as_json())
-    assert found["judges"]["comparisons"][0]["judge"] == name
-    assert found["judges"]["comparisons"][0]["difference"]["mean"] is None, "it refused nothing"
-    assert any(line.startswith("Did the AI help?") for line in found["sentences"])
+    told = json.loads(report.as_json())
+    assert told["judges"]["comparisons"][0]["judge"] == name
+    assert told["judges"]["comparisons"][0]["difference"]["mean"] is None, "it refused nothing"
+    assert any(line.startswith("Did the AI help?") for line in told["sentences"])
 
 
 def test_the_hold_out_is_not_looked_at(
@@ -416,8 +428,8 @@ def test_what_is_recorded_later_changes_no_judgement(
         enter = sure[wave.facts.close_ms] == (rng.random() < 0.7)
         alone.model(wave, Action.ENTER if enter else Action.SKIP)
     record.data = [part]
-    found, expected = record.judges(), alone.judges()
-    assert found.said == expected.said == len(alone.waves) < len(record.waves)
-    for one, other in zip(found.comparisons, expected.comparisons, strict=True):
+    before, expected = record.judges(), alone.judges()
+    assert before.said == expected.said == len(alone.waves) < len(record.waves)
+    for one, other in zip(before.comparisons, expected.comparisons, strict=True):
         assert (one.kept, one.refused) == (other.kept, other.refused)
         assert (one.difference, one.gain) == (other.difference, other.gain)

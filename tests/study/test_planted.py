@@ -21,25 +21,25 @@ def study(seed: int, edge: float, days: int = DAYS):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_continuation_is_found(seed: int) -> None:
-    found = study(seed, 0.006)
-    follow, fade = found.hypotheses
+    result = study(seed, 0.006)
+    follow, fade = result.hypotheses
     assert (follow.finding, fade.finding) == ("qualified", "not qualified")
-    assert "RUNS ON" in headline(found)
+    assert "RUNS ON" in headline(result)
     assert 0.004 < follow.mean.mean < 0.007, "of 0.6 %, less what passed before the close"
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_reversal_makes_fade_win(seed: int) -> None:
-    found = study(seed, -0.006)
-    follow, fade = found.hypotheses
+    result = study(seed, -0.006)
+    follow, fade = result.hypotheses
     assert (follow.finding, fade.finding) == ("not qualified", "qualified")
-    assert "REVERTS" in headline(found)
+    assert "REVERTS" in headline(result)
 
 
 def test_an_edge_below_its_costs_does_not_qualify() -> None:
-    found = study(1, 0.0012)
-    assert found.hypotheses[0].mean.low > 0, "it is there"
-    assert found.hypotheses[0].finding == "not qualified", "but it does not pay"
+    result = study(1, 0.0012)
+    assert result.hypotheses[0].mean.low > 0, "it is there"
+    assert result.hypotheses[0].finding == "not qualified", "but it does not pay"
 
 
 @pytest.mark.timeout(600)
@@ -56,6 +56,6 @@ def test_without_an_edge_nothing_qualifies_in_95_of_100_seeds() -> None:
 
 
 def test_a_short_recording_is_not_enough_data() -> None:
-    found = study(1, 0.006, days=5)
-    assert headline(found).startswith("NOT ENOUGH DATA")
-    assert {hypothesis.finding for hypothesis in found.hypotheses} == {"not enough data"}
+    result = study(1, 0.006, days=5)
+    assert headline(result).startswith("NOT ENOUGH DATA")
+    assert {hypothesis.finding for hypothesis in result.hypotheses} == {"not enough data"}

@@ -35,13 +35,13 @@ def markets() -> MarketTable:
 
 def event(**changes: Any) -> dict[str, Any]:
     """The live event with other fields in the order; None removes one."""
-    found = deepcopy(orjson.loads(LIVE)["data"])
+    live = deepcopy(orjson.loads(LIVE)["data"])
     for key, value in changes.items():
         if value is None:
-            found["o"].pop(key, None)
+            live["o"].pop(key, None)
         else:
-            found["o"][key] = value
-    return found
+            live["o"][key] = value
+    return live
 
 
 def parse(message: Any, markets: MarketTable) -> Any:

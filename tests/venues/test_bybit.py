@@ -62,13 +62,13 @@ def test_live_frame(markets: MarketTable) -> None:
 
 def test_side_is_that_of_the_position(markets: MarketTable) -> None:
     said = parse(frame_of(item(S="Buy"), item(S="Sell")), markets)
-    assert [found.position_side for found in said.liquidations] == ["long", "short"]
+    assert [order.position_side for order in said.liquidations] == ["long", "short"]
 
 
 def test_inverse_quantities_are_dollars(markets: MarketTable) -> None:
-    (found,) = parse(frame_of(item(s="BTCUSD", v="5000", p="50000")), markets).liquidations
-    assert found.notional_usd == 5000
-    assert found.quantity == pytest.approx(0.1)
+    (order,) = parse(frame_of(item(s="BTCUSD", v="5000", p="50000")), markets).liquidations
+    assert order.notional_usd == 5000
+    assert order.quantity == pytest.approx(0.1)
 
 
 def test_several_items_good_and_bad(markets: MarketTable) -> None:
@@ -87,7 +87,7 @@ def test_several_items_good_and_bad(markets: MarketTable) -> None:
         ),
         markets,
     )
-    assert [(found.quantity, found.ordinal) for found in said.liquidations] == [
+    assert [(order.quantity, order.ordinal) for order in said.liquidations] == [
         (19.7, 0),
         (19.7, 1),
         (1.0, 0),

@@ -64,8 +64,8 @@ def test_a_venue_of_another_package_is_found_by_its_entry_point(tmp_path: Path) 
     code = (
         "from liq_provider.config.settings import load_settings\n"
         "from liq_provider.venues import VENUES\n"
-        "found = load_settings({'liq_provider': {'venues': {'example': {'enabled': True}}}}, {})\n"
-        "print(sorted(VENUES), found.venues.enabled)\n"
+        "read = load_settings({'liq_provider': {'venues': {'example': {'enabled': True}}}}, {})\n"
+        "print(sorted(VENUES), read.venues.enabled)\n"
     )
     said = python(code, tmp_path)
     assert said.stdout.split() == [

@@ -56,19 +56,19 @@ def test_a_sale_liquidates_a_long_in_contracts(markets: MarketTable) -> None:
     ("size", "side"), [(-20, "long"), (20, "short"), ("20", "short"), ("-0.5", "long")]
 )
 def test_the_sign_is_that_of_the_order(markets: MarketTable, size: Any, side: str) -> None:
-    (found,) = parse(markets, item(size=size)).liquidations
-    assert found.position_side == side
+    (order,) = parse(markets, item(size=size)).liquidations
+    assert order.position_side == side
 
 
 @pytest.mark.parametrize("time", [EVENT_MS, str(EVENT_MS), 1_789_669_898, 1_789_669_898.0])
 def test_times_are_told_apart_by_their_size(markets: MarketTable, time: Any) -> None:
-    (found,) = parse(markets, item(time=time)).liquidations
-    assert found.event_ms // 1000 == EVENT_MS // 1000
+    (order,) = parse(markets, item(time=time)).liquidations
+    assert order.event_ms // 1000 == EVENT_MS // 1000
 
 
 def test_equal_orders_of_a_batch_count_twice(markets: MarketTable) -> None:
-    found = parse(markets, item(), item(), item(size=5)).liquidations
-    assert [order.ordinal for order in found] == [0, 1, 0]
+    orders = parse(markets, item(), item(), item(size=5)).liquidations
+    assert [order.ordinal for order in orders] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_it_asks_for_all_contracts_at_once(markets: MarketTable) -> None:
 def test_sizes_below_one_contract_are_asked_for_and_read(markets: MarketTable) -> None:
     """Without the header at the handshake they come as 0, and others are cut."""
     assert GATE.endpoint.headers == {"X-Gate-Size-Decimal": "1"}
-    found = parse(markets, item(size="-0.5"), item(size="-124.5")).liquidations
-    assert [order.quantity for order in found] == [0.5 * 0.0001, 124.5 * 0.0001]
+    orders = parse(markets, item(size="-0.5"), item(size="-124.5")).liquidations
+    assert [order.quantity for order in orders] == [0.5 * 0.0001, 124.5 * 0.0001]
 
 
 # Rows as Gate's REST history has them: the position as ``size``, the order as ``order_size``.
@@ -142,10 +142,10 @@ def test_the_history_is_of_the_order_and_not_of_the_position(
     markets: MarketTable, changes: dict[str, Any], side: str, contracts: float
 ) -> None:
     (market,) = markets
-    found = record_of_row(ROW | changes, market, RECEIVED_MS)
-    assert isinstance(found, Liquidation)
-    assert (found.position_side, found.price) == (side, 50_000.0)
-    assert found.quantity == pytest.approx(contracts * 0.0001)
+    record = record_of_row(ROW | changes, market, RECEIVED_MS)
+    assert isinstance(record, Liquidation)
+    assert (record.position_side, record.price) == (side, 50_000.0)
+    assert record.quantity == pytest.approx(contracts * 0.0001)
 
 
 def test_what_was_not_executed_was_not_liquidated(markets: MarketTable) -> None:
@@ -167,8 +167,8 @@ def test_rows_that_say_too_little_are_refused(
     markets: MarketTable, changes: dict[str, Any], reason: str
 ) -> None:
     (market,) = markets
-    found = record_of_row(ROW | changes, market, RECEIVED_MS)
-    assert isinstance(found, Refused) and found.reason == reason
+    record = record_of_row(ROW | changes, market, RECEIVED_MS)
+    assert isinstance(record, Refused) and record.reason == reason
 
 
 def test_an_order_a_frame_as_they_were_sent_before_2026_08_20_is_read(markets: MarketTable) -> None:

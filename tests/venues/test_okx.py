@@ -71,9 +71,9 @@ def test_live_frame_is_in_contracts(markets: MarketTable) -> None:
 
 def test_inverse_contracts_are_worth_dollars(markets: MarketTable) -> None:
     message = frame_of(contract(detail(bkPx="50000", sz="30"), market_id="BTC-USD-SWAP"))
-    (found,) = parse(message, markets).liquidations
-    assert found.notional_usd == 3_000
-    assert found.quantity == pytest.approx(0.06)
+    (order,) = parse(message, markets).liquidations
+    assert order.notional_usd == 3_000
+    assert order.quantity == pytest.approx(0.06)
 
 
 @pytest.mark.parametrize(

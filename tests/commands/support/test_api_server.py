@@ -55,6 +55,6 @@ def test_doctor_asks_for_a_key_where_the_example_is_just_turned_on(tmp_path: Pat
     config = load_config_file(str(Path(__file__).parents[3] / "config.json.example"))
     config["api_server"] |= {"enabled": True, "password": "correct horse"}
     config.pop("exchange")
-    found = Context(config, Settings(), f"sqlite:///{tmp_path / 's.sqlite'}", tmp_path)
-    findings = (one for one in examine(found) if one.what == "api_server.jwt_secret_key")
+    context = Context(config, Settings(), f"sqlite:///{tmp_path / 's.sqlite'}", tmp_path)
+    findings = (one for one in examine(context) if one.what == "api_server.jwt_secret_key")
     assert next(findings).level == "warning"

@@ -18,13 +18,13 @@ NOW = T0 + MINUTE + 3_000
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A sidecar that heard one minute after forty imported ones."""
-    found = Store(tmp_path)
-    found.past(40)
-    found.put(0, 50.0)
-    found.settle(1, (0, 1))
-    speaks(found)
-    yield found
-    found.writer.close()
+    store = Store(tmp_path)
+    store.past(40)
+    store.put(0, 50.0)
+    store.settle(1, (0, 1))
+    speaks(store)
+    yield store
+    store.writer.close()
 
 
 def speaks(store: Store, now_ms: int = NOW, state: str = "live", **status: Any) -> None:
@@ -52,16 +52,16 @@ def test_an_entry_is_possible_only_if_nothing_at_all_speaks_against_it(store: St
 
 def test_while_baselines_are_short_it_says_until_when(store: Store) -> None:
     longer = SETTINGS.model_copy(update={"baseline_hours": 2.0, "min_baseline_segments": 60})
-    found = whole(store, settings=longer)
-    assert (found.condition, found.from_ms) == ("warming_up", T0 + 21 * MINUTE)
-    assert "warming up: 40 of 60 baseline segments of 1 min are known" in found.words(NOW)
+    readiness = whole(store, settings=longer)
+    assert (readiness.condition, readiness.from_ms) == ("warming_up", T0 + 21 * MINUTE)
+    assert "warming up: 40 of 60 baseline segments of 1 min are known" in readiness.words(NOW)
 
 
 def test_a_minute_that_nobody_heard_says_until_when(store: Store) -> None:
     store.settle(2)
     speaks(store, NOW + MINUTE)
-    found = whole(store, NOW + MINUTE)
-    assert (found.condition, found.from_ms) == ("unknown", T0 + 3 * MINUTE)
+    readiness = whole(store, NOW + MINUTE)
+    assert (readiness.condition, readiness.from_ms) == ("unknown", T0 + 3 * MINUTE)
 
 
 def test_before_the_first_minute_is_settled_it_says_when_that_is(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_before_the_first_minute_is_settled_it_says_when_that_is(tmp_path: Path)
     # Also a moment after its close, when nobody has settled it yet.
     for now_ms in (T0 + 20_000, T0 + MINUTE + 1_000):
         speaks(store, now_ms)
-        found = whole(store, now_ms)
-        assert found.reason == "the sidecar has not settled a minute yet"
-        assert found.from_ms == T0 + MINUTE
+        readiness = whole(store, now_ms)
+        assert readiness.reason == "the sidecar has not settled a minute yet"
+        assert readiness.from_ms == T0 + MINUTE
     store.writer.close()
 
 
