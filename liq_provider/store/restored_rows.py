@@ -1,11 +1,14 @@
-"""Rows that a store exported, back into a store. What it has already stands."""
+"""
+Rows that a store exported, back into a store. What it has already stands; but news that was against
+a wave does so in either of them.
+"""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Engine, Table
 
 from liq_provider.core.coverage import Interval
-from liq_provider.store import schema
+from liq_provider.store import schema, verdicts
 from liq_provider.store.claims import cover, grow
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete
@@ -21,6 +24,8 @@ def put_missing(engine: Engine, table: Table, rows: Sequence[Row]) -> int:
     if not rows:
         return 0
     with store_errors(f"Restoring {table.name}"), engine.begin() as connection:
+        if table is schema.verdicts:
+            return verdicts.restore(connection, rows)
         statement = insert_into(connection, table).on_conflict_do_nothing()
         new = connection.execute(statement.returning(*table.primary_key), list(rows))
         return len(new.all())

@@ -2,7 +2,8 @@
 Verdicts, and the minutes that confirm them.
 
 Two sidecars may judge two states of one wave at a time. What news was against stays out, whichever
-answer comes last, so that is looked up in the transaction that writes (``vetoes``).
+answer comes last, so that is looked up in the transaction that writes (``vetoes``). What was said
+before of the same state, by the same judge, stands; only news against the wave takes its place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, bindparam, select, tuple_, update
 from liq_provider.store import schema
 from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.shared_questions import one_at_a_time
-from liq_provider.store.statements import insert_into
+from liq_provider.store.statements import insert_into, replace
 from liq_provider.store.verdict_minutes import Confirmed, prolonged
 from liq_provider.store.vetoes import news_against, refuses
 
@@ -26,8 +27,9 @@ Wave = tuple[str, str, int]
 
 def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     """
-    :return: of each row whether it is new; what was said before about the same state stands.
-        None: not written, because news was against its wave
+    :return: of each row whether it is new; what was said before about the same state stands,
+        unless it is overruled by news against the wave. None: not written, because news was
+        against its wave
     """
     if not rows:
         return []
@@ -37,27 +39,53 @@ def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
     vetoed = {wave for wave, said in known.items() if any(map(news_against, said))}
     vetoed.update(_wave(row) for row in rows if news_against(row))
     kept = [row for row in rows if _wave(row) not in vetoed or refuses(row)]
-    new_keys = set()
-    if kept:
-        statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
-        # In the order of the key: two writers that lock rows in the same order never deadlock.
-        ordered = sorted((_last_word(row, known) for row in kept), key=_key)
-        new_keys = {tuple(new) for new in connection.execute(statement.returning(*_KEY), ordered)}
+    new_keys = _written(connection, [_last_word(row, known) for row in kept], known)
     return [
         _key(row) in new_keys if _wave(row) not in vetoed or refuses(row) else None for row in rows
     ]
 
 
+def restore(connection: Connection, rows: Sequence[Row]) -> int:
+    """
+    Write verdicts as they were exported.
+
+    :return: how many of them are new
+    """
+    one_at_a_time(connection)
+    return len(_written(connection, rows, _known(connection, {_wave(row) for row in rows})))
+
+
+def _written(
+    connection: Connection, rows: Sequence[Row], known: Mapping[Wave, Sequence[Row]]
+) -> set[tuple[Any, ...]]:
+    """:return: the keys of the rows that are on record now and were not before"""
+    # In the order of the key: two writers that lock rows in the same order never deadlock. Of two
+    # rows with one key the first is kept, so a veto is first.
+    ordered = sorted(rows, key=lambda row: (_key(row), not news_against(row)))
+    if not ordered:
+        return set()
+    passing = {_key(said) for of in known.values() for said in of if not news_against(said)}
+    vetoes = {
+        _key(row): {"confirmed": None} | row
+        for row in ordered
+        if news_against(row) and _key(row) in passing
+    }
+    replace(connection, schema.verdicts, list(vetoes.values()))
+    statement = insert_into(connection, schema.verdicts).on_conflict_do_nothing()
+    inserted = connection.execute(statement.returning(*_KEY), ordered)
+    return {tuple(row) for row in inserted} | set(vetoes)
+
+
 def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
     """:return: what was said so far of each of these waves"""
     table = schema.verdicts.c
-    columns = (table.news, table.judge, table.inputs, table.available_at)
+    columns = (*_KEY, table.news, table.inputs, table.available_at)
     said_of: dict[Wave, list[Row]] = {}
     ordered = sorted(waves)
     for first in range(0, len(ordered), _AT_ONCE):
         some = ordered[first : first + _AT_ONCE]
         query = (
-            select(table.base_asset, table.direction, table.wave_start_ms, *columns)
+            select(*columns)
             .where(table.base_asset.in_({wave[0] for wave in some}))
             .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(some))
         )

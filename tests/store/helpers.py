@@ -70,3 +70,23 @@ def headline(available_at: int = T0, item_id: str | None = None, **changes: Any)
         "available_at": available_at,
     }
     return values | changes
+
+
+def verdict(**changes: Any) -> dict[str, Any]:
+    """A row of ``verdicts`` whose words mean nothing."""
+    texts = ("judge", "symbol", "news", "action", "confidence", "liq_note", "trend_note")
+    return {
+        **dict.fromkeys((*texts, "news_note", "action_reason"), "x"),
+        "inputs": "{}",
+        "guard": "[]",
+        "base_asset": "BTC",
+        "direction": "SHORT",
+        "wave_start_ms": T0,
+        "strength": "strong",
+        "aligned": "yes",
+        "news_key": "some-news",
+        "downgrade": 0,
+        "close_ms": T0,
+        "available_at": T0 + 3_000,
+        "expires_at": T0 + 32_000,
+    } | changes
