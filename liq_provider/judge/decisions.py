@@ -8,7 +8,7 @@ T + ``max_entry_delay_s`` (design: decision time).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ from liq_provider.judge.matrix_judge import JUDGE
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
-from liq_provider.measure.waves import Strength, Thresholds, score, waves_of
+from liq_provider.measure.waves import Passes, Strength, Thresholds, score, waves_of
 from liq_provider.store.verdict_minutes import spans_of
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
@@ -85,6 +85,7 @@ class Decisions:
 
     :param measured: there are features of the candle's minute
     :param z: the score that is thresholded, see ``zscore``
+    :param passes: which thresholds the minute passes
     :param sign: +1 LONG, -1 SHORT, 0 no direction
     :param wave_ms: close of the wave's first minute, 0 if the candle's minute is not anomalous
     :param seen: the wave's beginning was, see ``wave``; False if there is no wave
@@ -110,6 +111,7 @@ class Decisions:
     count: IntArray
     z: FloatArray
     purity: FloatArray
+    passes: Passes
     strength: IntArray
     sign: IntArray
     wave_ms: IntArray
@@ -172,7 +174,7 @@ def decide(
     level = np.where(judged, entry_levels(strength, aligned, news) - downgrade, 0)
     level = np.maximum(level, 0)
     wave_ms, seen = pick(waves.start_ms, 0), pick(waves.seen, False)
-    sure = level >= rules.min_confidence
+    sure = _sure(level, rules)
     candidate = sure & seen
     long_usd, short_usd = pick(rows.long_usd, 0.0), pick(rows.short_usd, 0.0)
     return Decisions(
@@ -186,6 +188,7 @@ def decide(
         count=pick(rows.count, 0),
         z=pick(score(rows, thresholds), np.nan),
         purity=purity(long_usd, short_usd),
+        passes=Passes(*(pick(getattr(waves.passes, one.name), False) for one in fields(Passes))),
         strength=strength,
         sign=sign,
         wave_ms=wave_ms,
@@ -205,6 +208,16 @@ def decide(
         zscore=thresholds.zscore,
         has_counts=rows.has_counts,
     )
+
+
+def sure_by_matrix(decisions: Decisions, rules: Rules) -> BoolArray:
+    """:return: where the matrix, without news and verdict, would be sure enough of the wave"""
+    news = np.full(len(decisions.close_ms), NEWS_CODES.index(News.NOT_ASKED))
+    return _sure(entry_levels(decisions.strength, decisions.aligned, news), rules)
+
+
+def _sure(level: IntArray, rules: Rules) -> BoolArray:
+    return level >= rules.min_confidence
 
 
 def _rows_at(minute_close_ms: IntArray, close_ms: IntArray) -> tuple[IntArray, BoolArray]:

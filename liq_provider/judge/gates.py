@@ -122,6 +122,7 @@ class _Teller:
         """Is there anything to measure, and enough of it?"""
         windows, own = self.in_force.windows, self.in_force.rules.thresholds
         state, known = self._state, self._state > State.UNCOVERED
+        passes, row = self.decisions.passes, self.row
         baseline = int(self.decisions.baseline_n[self.row])
         active = int(self.decisions.active_n[self.row])
         count = int(self.decisions.count[self.row])
@@ -161,7 +162,7 @@ class _Teller:
             ),
             _gate(
                 "count",
-                count >= own.min_count if known and has_counts else None,
+                passes.count[row] if known and has_counts else None,
                 (f"{count} liquidations" if has_counts else "bars without counts")
                 if known
                 else "unknown",
@@ -170,7 +171,7 @@ class _Teller:
             ),
             _gate(
                 "size",
-                self._usd >= own.min_segment_usd if known else None,
+                passes.size[row] if known else None,
                 self._money() if known else "unknown",
                 f"min_segment_usd {own.min_segment_usd:,.0f}",
                 f"${self._usd:,.0f} is less than min_segment_usd {own.min_segment_usd:,.0f}",
@@ -179,8 +180,8 @@ class _Teller:
 
     def of_wave(self) -> tuple[DecisionGate, ...]:
         """Does it stand out, on one side, and was it there when it began?"""
-        own = self.in_force.rules.thresholds
-        z, pure = float(self.decisions.z[self.row]), float(self.decisions.purity[self.row])
+        own, row = self.in_force.rules.thresholds, self.row
+        z, pure = float(self.decisions.z[row]), float(self.decisions.purity[row])
         known, has_z = self._state > State.UNCOVERED, z == z
         sign = int(self.decisions.sign[self.row])
         side = direction_word(sign) if sign else "no direction"
@@ -188,7 +189,7 @@ class _Teller:
         return (
             _gate(
                 "z",
-                z >= own.z_threshold if has_z else None,
+                self.decisions.passes.z[row] if has_z else None,
                 self._score(z) if has_z else f"no {_NAMES[own.zscore]}",
                 f"z_threshold {own.z_threshold:g}, strong from {own.z_strong:g}",
                 f"{_below(own.zscore, z, own.z_threshold)} is below z_threshold "
@@ -196,7 +197,7 @@ class _Teller:
             ),
             _gate(
                 "purity",
-                pure > own.purity_threshold if known else None,
+                self.decisions.passes.purity[row] if known else None,
                 f"{pure:.1%} on one side ({side})" if known else "unknown",
                 f"above {own.purity_threshold:.0%}, strong from {own.purity_strong:.0%}",
                 f"purity {pure:.0%} is not above {own.purity_threshold:.0%}",
@@ -256,7 +257,7 @@ class _Teller:
             ),
             _gate(
                 "confidence",
-                level >= rules.min_confidence if level else None,
+                decisions.sure[row] if level else None,
                 sure,
                 f"min_confidence {rules.min_confidence.word}",
                 f"confidence {sure} is below min_confidence {rules.min_confidence.word}",

@@ -20,7 +20,7 @@ from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import NOT_KEPT, tell
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.wave_evidence import evidence_of
-from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State
+from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State, states
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Span, spans_of
@@ -118,11 +118,8 @@ def _trend(
 
 def _held_to(rows: FeatureRows, windows: FeatureParams) -> FeatureRows:
     """A bot that asks for more of a baseline than the sidecar has no score where that has one."""
-    thin = rows.active_n < windows.min_active_segments
-    short = rows.baseline_n < windows.min_baseline_segments
     known = rows.state > State.UNCOVERED
-    state = np.where(known & thin, np.minimum(rows.state, State.TOO_THIN), rows.state)
-    state = np.where(known & short, int(State.WARMING_UP), state)
+    state = np.minimum(rows.state, states(known, rows.baseline_n, rows.active_n, windows))
     scores: Any = {
         name: np.where(state == State.READY, getattr(rows, name), np.nan)
         for name in ("z", "robust_z", "percentile")

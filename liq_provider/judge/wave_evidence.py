@@ -9,7 +9,7 @@ from liq_provider.judge.decisions import Decisions, Rules
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.features import Features
 from liq_provider.measure.scales import score_words
-from liq_provider.measure.waves import begins_seen, score, signs
+from liq_provider.measure.waves import score
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def evidence_of(
     :param rows: features by minute
     :param features: as they were computed, and the position of the candle in them
     """
-    began = _began(int(decisions.wave_ms[row]), rows, rules)
+    began = _began(decisions, row, rows, rules)
     if features is None:
         return WaveEvidence(began=began)
     return WaveEvidence(_covered(*features), _baseline(*features), began)
@@ -55,8 +55,9 @@ def _baseline(features: Features, row: int) -> str:
     return f"baseline mean ${features.mean_usd[row]:,.0f}, std ${features.std_usd[row]:,.0f}{rank}"
 
 
-def _began(wave_ms: int, rows: FeatureRows, rules: Rules) -> str:
+def _began(decisions: Decisions, row: int, rows: FeatureRows, rules: Rules) -> str:
     """A wave may be entered only if nobody missed how it began."""
+    wave_ms = int(decisions.wave_ms[row])
     if not wave_ms:
         return ""
     first = int(np.searchsorted(rows.close_ms, wave_ms))
@@ -65,17 +66,16 @@ def _began(wave_ms: int, rows: FeatureRows, rules: Rules) -> str:
         return f"{began} one that was known and quiet"
     return (
         f"{began} minutes that were not known for the same venues, and without its newest "
-        f"minute the segment {_before(rows, first, rules)}"
+        f"minute the segment {_before(rows, first, rules, quiet=bool(decisions.seen[row]))}"
     )
 
 
-def _before(rows: FeatureRows, row: int, rules: Rules) -> str:
+def _before(rows: FeatureRows, row: int, rules: Rules, *, quiet: bool) -> str:
     before, own = rows.before, rules.thresholds
     usd = float(before.long_usd[row] + before.short_usd[row])
     if not usd > 0:
         return "is empty"
     measured = f"({score_words(own.zscore, score(before, own)[row], 2)}, ${usd:,.0f})"
-    quiet = begins_seen(rows, own, signs(rows, own))[row]
     return f"does not stand out {measured}" if quiet else f"already stands out {measured}"
 
 

@@ -27,9 +27,9 @@ from liq_provider.judge.decisions import CandleTrend, decide
 from liq_provider.judge.gates import tell
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
-from liq_provider.measure.feature_rows import FeatureRows, State
+from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.scales import score_words
-from liq_provider.measure.waves import Strength, qualifies, score, strengths
+from liq_provider.measure.waves import Strength, passes, score
 from liq_provider.store.reader import Reader
 
 _TRADES = text(
@@ -176,12 +176,12 @@ class Narrator:
         own = in_force.rules.thresholds
         for base, rows in features.items():
             measured = score(rows, own)
-            high = (rows.state == State.READY) & (measured >= own.z_threshold)
-            turned_away = high & (strengths(rows, floor) == Strength.NONE)
+            passed = passes(rows, own)
+            turned_away = passed.z & (passes(rows, floor).strength == Strength.NONE)
             for row in turned_away.nonzero()[0]:
                 usd = rows.long_usd[row] + rows.short_usd[row]
                 why = _unjudged(rows, int(row), in_force)
-                rich = bool(qualifies(rows, own)[row])
+                rich = bool(passed.qualifies[row])
                 # Each reason once in ten minutes: a segment that is too small hides no mixed one.
                 close_ms = int(rows.close_ms[row])
                 reason = (base, rich, close_ms // _REPEAT_MS)

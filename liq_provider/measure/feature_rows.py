@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
+from liq_provider.core.arrays import BoolArray, CountArray, FloatArray, IntArray
 
 
 class State(IntEnum):
@@ -16,6 +16,15 @@ class State(IntEnum):
     WARMING_UP = 1
     TOO_THIN = 2
     READY = 3
+
+
+class Minimums(Protocol):
+    """How much of a baseline a score takes."""
+
+    @property
+    def min_baseline_segments(self) -> int: ...
+    @property
+    def min_active_segments(self) -> int: ...
 
 
 class Measured(Protocol):
@@ -134,6 +143,25 @@ COLUMNS: dict[str, type[np.generic]] = {
     for name in FeatureRows.__dataclass_fields__
     if name != "has_counts"
 }
+
+
+def states(
+    covered: BoolArray,
+    baseline_n: IntArray | CountArray,
+    active_n: IntArray | CountArray,
+    minimums: Minimums,
+) -> IntArray:
+    """
+    :param covered: whether a venue was known for the whole segment
+    :param baseline_n: segments of the baseline that are known
+    :param active_n: those of them with liquidations
+    :return: a ``State`` for each segment
+    """
+    state = np.full(len(covered), int(State.READY), dtype=np.int64)
+    state[active_n < minimums.min_active_segments] = State.TOO_THIN
+    state[baseline_n < minimums.min_baseline_segments] = State.WARMING_UP
+    state[~covered] = State.UNCOVERED
+    return state
 
 
 def long_ratio(long_usd: FloatArray, short_usd: FloatArray) -> FloatArray:

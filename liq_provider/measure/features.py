@@ -31,7 +31,7 @@ from liq_provider.core.arrays import (
     SmallIntArray,
 )
 from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, mask_type, masks_in
-from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
+from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity, states
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
@@ -290,7 +290,7 @@ def _compute_piece(
         uncovered = chosen[lead:] == 0
         for name, missing in _SCORED.items():
             getattr(result, name)[rows][uncovered] = missing
-    state = _states(chosen, baseline_n, active_n, params)
+    state = states(chosen != 0, baseline_n, active_n, params)
     steady = np.zeros(len(chosen), dtype=bool)
     steady[1:] = (state[:-1] == State.READY) & (chosen[1:] == chosen[:-1])
     if first:
@@ -303,16 +303,6 @@ def _compute_piece(
     result.active_n[rows] = active_n[lead:]
     result.z[rows][state[lead:] != State.READY] = np.nan
     _measure_before(result, piece, params, rows, first - skipped - lead)
-
-
-def _states(
-    chosen: MaskArray, baseline_n: CountArray, active_n: CountArray, params: FeatureParams
-) -> SmallIntArray:
-    state = np.full(len(chosen), State.READY, dtype=np.int8)
-    state[active_n < params.min_active_segments] = State.TOO_THIN
-    state[baseline_n < params.min_baseline_segments] = State.WARMING_UP
-    state[chosen == 0] = State.UNCOVERED
-    return state
 
 
 def _measure_before(

@@ -18,7 +18,7 @@ import numpy as np
 from liq_provider.core.arrays import BoolArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.moments import duration, moment
-from liq_provider.measure.feature_rows import State
+from liq_provider.measure.feature_rows import State, states
 from liq_provider.measure.window_sums import strided_count, trailing_count
 
 Condition = Literal["ready", "warming_up", "too_thin", "unknown", "blocked"]
@@ -327,11 +327,8 @@ def venues_now(
 
 def state_of(covered: bool, baseline_n: int, active_n: int, windows: Windows) -> State:
     """:return: the state of a coin, as ``features`` would have it"""
-    if not covered:
-        return State.UNCOVERED
-    if baseline_n < windows.min_baseline_segments:
-        return State.WARMING_UP
-    return State.TOO_THIN if active_n < windows.min_active_segments else State.READY
+    one = np.array([covered]), np.array([baseline_n]), np.array([active_n])
+    return State(int(states(*one, windows)[0]))
 
 
 def warming_up_words(baseline_n: int, needed: int, segment_min: int) -> str:

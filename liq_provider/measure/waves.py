@@ -60,38 +60,69 @@ def score(rows: Measured, thresholds: Thresholds) -> FloatArray:
     return rows.robust_z if thresholds.zscore == "robust" else rows.z
 
 
-def qualifies(rows: Measured, thresholds: Thresholds) -> BoolArray:
-    """Enough orders and enough money to be more than one accident."""
-    rich: BoolArray = rows.long_usd + rows.short_usd >= thresholds.min_segment_usd
-    if rows.has_counts:
-        rich &= rows.count >= thresholds.min_count
-    return rich
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """
+    Which thresholds each segment passes. This alone decides; whoever tells why a segment is no
+    wave words it.
+
+    :param count: enough orders (``min_count``); bars without counts pass
+    :param size: enough money (``min_segment_usd``)
+    :param z: its score reaches ``z_threshold``; one that is missing does not
+    :param purity: it lies strictly above ``purity_threshold``
+    :param strong: score and purity reach ``z_strong`` and ``purity_strong``
+    """
+
+    count: BoolArray
+    size: BoolArray
+    z: BoolArray
+    purity: BoolArray
+    strong: BoolArray
+
+    @property
+    def qualifies(self) -> BoolArray:
+        """Enough orders and enough money to be more than one accident."""
+        return self.count & self.size
+
+    @property
+    def strength(self) -> IntArray:
+        """A ``Strength`` per segment: medium passes all but the last, strong that as well."""
+        medium = self.qualifies & self.z & self.purity
+        return medium.astype(np.int64) + (medium & self.strong)
 
 
-def strengths(rows: Measured, thresholds: Thresholds) -> IntArray:
-    """
-    :return: a ``Strength`` per segment: medium needs z >= z_threshold and purity strictly above
-        purity_threshold, strong z >= z_strong and purity >= purity_strong as well
-    """
-    pure = purity(rows.long_usd, rows.short_usd)
-    z = score(rows, thresholds)
+def passes(rows: Measured, thresholds: Thresholds) -> Passes:
+    """:return: which of the thresholds each segment passes"""
+    pure, z = purity(rows.long_usd, rows.short_usd), score(rows, thresholds)
+    every = np.ones(len(pure), dtype=bool)
     with np.errstate(invalid="ignore"):
-        medium = (
-            qualifies(rows, thresholds)
-            & (z >= thresholds.z_threshold)
-            & (pure > thresholds.purity_threshold)
+        return Passes(
+            count=enough_orders(rows.count, thresholds) if rows.has_counts else every,
+            size=enough_money(rows.long_usd + rows.short_usd, thresholds),
+            z=z >= thresholds.z_threshold,
+            purity=pure > thresholds.purity_threshold,
+            strong=(z >= thresholds.z_strong) & (pure >= thresholds.purity_strong),
         )
-        strong = medium & (z >= thresholds.z_strong) & (pure >= thresholds.purity_strong)
-    return medium.astype(np.int64) + strong
 
 
-def signs(rows: Measured, thresholds: Thresholds) -> IntArray:
+def enough_orders(count: IntArray, thresholds: Thresholds) -> BoolArray:
+    """:return: whether so many liquidations may be a wave"""
+    return count >= thresholds.min_count
+
+
+def enough_money(usd: FloatArray, thresholds: Thresholds) -> BoolArray:
+    """:return: whether so much may be a wave"""
+    return usd >= thresholds.min_segment_usd
+
+
+def signs(rows: Measured, thresholds: Thresholds, passed: Passes) -> IntArray:
     """
     Direction of the trade: long liquidations -> -1 (SHORT), short ones -> +1 (LONG), ``fade``
     the other way round, 0 where no side is pure enough.
+
+    :param passed: what the same segments pass
     """
-    pure = purity(rows.long_usd, rows.short_usd) > thresholds.purity_threshold
-    sign = np.where(rows.short_usd > rows.long_usd, 1, -1) * pure
+    sign = np.where(rows.short_usd > rows.long_usd, 1, -1) * passed.purity
     return -sign if thresholds.direction_mode == "fade" else sign
 
 
@@ -143,19 +174,22 @@ class Waves:
     :param sign: direction; also of minutes that are not anomalous
     :param start_ms: close of the first minute of the wave, 0 where a minute is not anomalous
     :param seen: the beginning of that wave was seen
+    :param passes: which thresholds each minute passes; the strength follows from it
     """
 
     strength: IntArray
     sign: IntArray
     start_ms: IntArray
     seen: BoolArray
+    passes: Passes
 
 
 def waves_of(rows: FeatureRows, thresholds: Thresholds, segment_min: int) -> Waves:
     """
     :param rows: ascending; minutes that are left out were not anomalous
     """
-    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
+    passed = passes(rows, thresholds)
+    strength, sign = passed.strength, signs(rows, thresholds, passed)
     starts = wave_starts(rows.close_ms, strength, sign, segment_min)
     # All minutes of a wave say what its first one does, and only that is asked: of a year of
     # minutes few begin a wave.
@@ -165,7 +199,7 @@ def waves_of(rows: FeatureRows, thresholds: Thresholds, segment_min: int) -> Wav
     )
     seen = np.zeros(len(rows), dtype=bool)
     seen[within] = begins_seen(rows.picked(firsts), thresholds, sign[firsts])[first_of]
-    return Waves(strength, sign, starts, seen)
+    return Waves(strength, sign, starts, seen, passed)
 
 
 def begins_seen(rows: FeatureRows, thresholds: Thresholds, sign: IntArray) -> BoolArray:
@@ -176,8 +210,9 @@ def begins_seen(rows: FeatureRows, thresholds: Thresholds, sign: IntArray) -> Bo
     before = rows.before
     # Rows that have neither, of older stores, say nothing.
     measured = np.isfinite(before.long_usd)
-    stood_out = strengths(before, thresholds) > Strength.NONE
-    part = stood_out & (signs(before, thresholds) == sign)
+    passed = passes(before, thresholds)
+    stood_out = passed.strength > Strength.NONE
+    part = stood_out & (signs(before, thresholds, passed) == sign)
     seen: BoolArray = rows.steady | (measured & ~part)
     return seen
 

@@ -23,6 +23,7 @@ from liq_provider.errors import StoreError
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
+from liq_provider.measure.waves import enough_money, enough_orders
 from liq_provider.sidecar.pair_of_coin import pair_of
 from liq_provider.sidecar.settling_schedule import SettlingSchedule, next_close
 from liq_provider.sidecar.venue_feeds import VenueFeed
@@ -83,14 +84,14 @@ class RunningMinute:
         """
         if (settled_ms, close_ms) != self._bounds:
             self._bounds, self._past, self._seen = (settled_ms, close_ms), {}, {}
-        settings, start_ms = self._settings, close_ms - self._params.segment_min * MINUTE_MS
+        start_ms = close_ms - self._params.segment_min * MINUTE_MS
         totals = self._reader.totals(start_ms, close_ms)
+        usd, count = np.array(list(totals.values())).reshape(-1, 2).T
+        large = enough_money(usd, self._floor) & enough_orders(count, self._floor)
         coins = [
             base
-            for base, (usd, count) in totals.items()
-            if usd >= settings.min_segment_usd
-            and count >= settings.min_count
-            and self._seen.get(base) != (usd, count)
+            for base, may_be_wave in zip(totals, large, strict=True)
+            if may_be_wave and self._seen.get(base) != totals[base]
         ]
         if not coins:
             return Running(close_ms, settled_ms)

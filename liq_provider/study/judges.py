@@ -28,9 +28,16 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.judge import matrix
-from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
+from liq_provider.judge.decisions import (
+    CandleTrend,
+    Decisions,
+    Rules,
+    VerdictMode,
+    decide,
+    sure_by_matrix,
+)
 from liq_provider.judge.gates import tell
-from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence, News
+from liq_provider.judge.matrix import NEWS_CODES, Action, Confidence
 from liq_provider.judge.matrix_judge import is_model
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.trend import trend_inputs
@@ -236,10 +243,7 @@ def _judged(
             "said": pd.Series([said for said, _ in answers], dtype=object),
             "confidence": np.array([int(sure) for _, sure in answers], dtype=np.int64),
             "enters": decisions.candidate[rows],
-            "matrix_enters": np.array(
-                [_matrix_enters(decisions, int(row), in_force.rules) for row in rows],
-                dtype=np.bool_,
-            ),
+            "matrix_enters": sure_by_matrix(decisions, in_force.rules)[rows],
             "gross": past.forward(horizon)[rows] * decisions.sign[rows],
         }
     )
@@ -257,11 +261,6 @@ def _answer(
         # It was about a stronger state of the wave, so the matrix says what is left of it.
         _, confidence = matrix.decide(*_facts(decisions, row), NEWS_CODES[decisions.news[row]])
     return "held" if story.verb == Action.HOLD.value else "skipped", confidence
-
-
-def _matrix_enters(decisions: Decisions, row: int, rules: Rules) -> bool:
-    action, confidence = matrix.decide(*_facts(decisions, row), News.NOT_ASKED)
-    return action is Action.ENTER and confidence >= rules.min_confidence
 
 
 def _facts(decisions: Decisions, row: int) -> tuple[Strength, bool]:

@@ -167,6 +167,27 @@ def test_gates_are_told_in_one_order_with_words_only_where_they_failed() -> None
         assert not any("nan" in gate.measured for gate in story.gates)
 
 
+@pytest.mark.parametrize("name", ["count", "size", "z", "purity"])
+def test_a_gate_of_the_wave_words_what_was_decided_and_measures_nothing_itself(name: str) -> None:
+    rules = in_force("as the sidecar")
+    passed = {gate.name: gate.passed for gate in told(Combination(), rules)[0].gates}
+    assert passed[name] is True
+    _, decisions = told(Combination(), rules)
+    otherwise = replace(decisions.passes, **{name: np.array([False])})
+    story = tell(
+        replace(decisions, passes=otherwise), 0, rules, "live", Combination().verdicts()[0]
+    )
+    assert story.failed is not None and story.failed.name == name
+
+
+def test_the_gate_of_confidence_says_whether_the_decision_is_sure() -> None:
+    rules = in_force("as the sidecar")
+    _, decisions = told(Combination(), rules)
+    unsure = replace(decisions, sure=np.array([False]))
+    story = tell(unsure, 0, rules, "live", Combination().verdicts()[0])
+    assert story.failed is not None and story.failed.name == "confidence"
+
+
 FIELDS = [name for name in Standing.__dataclass_fields__ if name != "troubles"]
 
 

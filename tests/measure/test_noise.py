@@ -13,7 +13,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Settled
-from liq_provider.measure.waves import Strength, Thresholds, signs, strengths, wave_starts
+from liq_provider.measure.waves import Strength, Thresholds, waves_of
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
@@ -71,10 +71,9 @@ def strong_waves(grid: MinuteGrid, thresholds: Thresholds) -> int:
     """Waves that are strong at some time, after the first day, which is the baseline's."""
     features = compute_features(grid, FeatureParams())
     rows = features.at(np.arange(DAY_MIN, len(features)))
-    strength, sign = strengths(rows, thresholds), signs(rows, thresholds)
-    starts = wave_starts(rows.close_ms, strength, sign, 5)
-    strong = strength == Strength.STRONG
-    return len(set(zip(sign[strong], starts[strong], strict=True)))
+    waves = waves_of(rows, thresholds, 5)
+    strong = waves.strength == Strength.STRONG
+    return len(set(zip(waves.sign[strong], waves.start_ms[strong], strict=True)))
 
 
 def a_day(seed: int, sizes: np.ndarray | None = None, **thresholds: float) -> float:
@@ -118,11 +117,10 @@ def test_a_planted_cascade_is_found_at_the_close_of_its_first_minute(seed: int, 
         grid.count[0, minute] += 12
         features = compute_features(grid, FeatureParams())
         rows = features.at(np.arange(len(features)))
-        assert strengths(rows, Thresholds())[minute] == Strength.STRONG
-        assert signs(rows, Thresholds())[minute] == (-1 if side == "long" else 1)
-        starts = wave_starts(
-            rows.close_ms, strengths(rows, Thresholds()), signs(rows, Thresholds()), 5
-        )
+        waves = waves_of(rows, Thresholds(), 5)
+        assert waves.strength[minute] == Strength.STRONG
+        assert waves.sign[minute] == (-1 if side == "long" else 1)
+        starts = waves.start_ms
         assert starts[minute] == rows.close_ms[minute] or starts[minute - 1] == starts[minute]
 
 

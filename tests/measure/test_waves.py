@@ -16,10 +16,8 @@ from liq_provider.measure.waves import (
     Strength,
     Thresholds,
     direction_word,
-    qualifies,
+    passes,
     score,
-    signs,
-    strengths,
     wave_starts,
     waves_of,
 )
@@ -49,9 +47,14 @@ def rows(*segments: tuple[float, float, float], count: int = 5, **changes: Any) 
     return FeatureRows(**values | changes)
 
 
+def signs(segments: FeatureRows, thresholds: Thresholds) -> Any:
+    """:return: the direction of each segment"""
+    return waves_of(segments, thresholds, 5).sign
+
+
 def strength_of(long_usd: float, short_usd: float, z: float, **thresholds: Any) -> Strength:
     """:return: the strength of one segment"""
-    strength = strengths(rows((long_usd, short_usd, z)), Thresholds(**thresholds))
+    strength = passes(rows((long_usd, short_usd, z)), Thresholds(**thresholds)).strength
     return Strength(int(strength[0]))
 
 
@@ -96,7 +99,7 @@ def test_a_strong_z_with_medium_purity_is_medium() -> None:
 
 @pytest.mark.parametrize(("count", "expected"), [(0, NONE), (2, NONE), (3, STRONG)])
 def test_a_segment_needs_min_count_orders(count: int, expected: Strength) -> None:
-    strength = strengths(rows((1e6, 0, 9.0), count=count), Thresholds())
+    strength = passes(rows((1e6, 0, 9.0), count=count), Thresholds()).strength
     assert strength.tolist() == [expected]
 
 
@@ -108,33 +111,33 @@ def test_a_segment_needs_min_segment_usd(usd: float, expected: Strength) -> None
 
 def test_bars_without_counts_skip_only_min_count() -> None:
     bars = rows((1e6, 0, 9.0), (1e4, 0, 9.0), count=0, has_counts=False)
-    assert strengths(bars, Thresholds()).tolist() == [STRONG, NONE]
-    assert qualifies(bars, Thresholds()).tolist() == [True, False]
+    assert passes(bars, Thresholds()).strength.tolist() == [STRONG, NONE]
+    assert passes(bars, Thresholds()).qualifies.tolist() == [True, False]
 
 
 def test_the_chosen_z_is_thresholded() -> None:
     features = rows((1e6, 0, 9.0), robust_z=np.array([1.0]))
     assert score(features, Thresholds()).tolist() == [9.0]
     assert score(features, Thresholds(zscore="robust")).tolist() == [1.0]
-    assert strengths(features, Thresholds(zscore="robust")).tolist() == [NONE]
+    assert passes(features, Thresholds(zscore="robust")).strength.tolist() == [NONE]
     high = rows((1e6, 0, 0.5), (1e6, 0, 0.5), percentile=np.array([0.981, 0.995]))
     own = Thresholds(z_threshold=0.98, z_strong=0.99, zscore="percentile")
-    assert strengths(high, own).tolist() == [MEDIUM, STRONG]
+    assert passes(high, own).strength.tolist() == [MEDIUM, STRONG]
 
 
 def test_longs_wiped_out_is_short_and_fade_turns_it_round() -> None:
     features = rows((1e6, 0, 9.0), (0, 1e6, 9.0), (7.5e5, 2.5e5, 9.0), (0, 0, np.nan))
     assert signs(features, Thresholds()).tolist() == [-1, 1, 0, 0]
     assert signs(features, Thresholds(direction_mode="fade")).tolist() == [1, -1, 0, 0]
-    fade = strengths(features, Thresholds(direction_mode="fade"))
-    assert (strengths(features, Thresholds()) == fade).all()
+    fade = passes(features, Thresholds(direction_mode="fade")).strength
+    assert (passes(features, Thresholds()).strength == fade).all()
 
 
 def test_both_sides_equal_is_no_direction_even_at_the_lowest_threshold() -> None:
     lowest = Thresholds(purity_threshold=0.5, purity_strong=0.5)
     equal = rows((5e5, 5e5, 9.0))
     assert signs(equal, lowest).tolist() == [0]
-    assert strengths(equal, lowest).tolist() == [NONE]
+    assert passes(equal, lowest).strength.tolist() == [NONE]
 
 
 def test_settings_and_floor_become_thresholds() -> None:

@@ -19,7 +19,7 @@ from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.measure.trend import trend_inputs
-from liq_provider.measure.waves import direction_word, score, signs, strengths, waves_of
+from liq_provider.measure.waves import direction_word, score, waves_of
 from liq_provider.simulator.market import TapeRow
 from liq_provider.store.booking import Incoming
 from liq_provider.store.database import open_engine
@@ -82,9 +82,8 @@ def assert_same_waves(reader: Reader, hour: LiveHour, rows: Mapping[str, Feature
     floor = floor_of(hour.settings)
     expected = {}
     for base, of in rows.items():
-        strength, sign = strengths(of, floor), signs(of, floor)
         waves = waves_of(of, floor, hour.settings.segment_min)
-        starts = waves.start_ms
+        strength, sign, starts = waves.strength, waves.sign, waves.start_ms
         for wave_sign, start_ms in set(zip(sign[starts > 0], starts[starts > 0], strict=True)):
             own = (starts == start_ms) & (sign == wave_sign)
             expected[base, direction_word(wave_sign), int(start_ms)] = (
