@@ -35,7 +35,13 @@ from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, pu
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
-from liq_provider.measure.zscore import covered_segments, score_venues, segments, without_newest
+from liq_provider.measure.zscore import (
+    covered_segments,
+    divide_by_std,
+    score_venues,
+    segments,
+    without_newest,
+)
 
 _PIECE_MIN = 32_768  # minutes computed at once
 # What depends on the chosen venues, and what it says where none cover the segment.
@@ -321,5 +327,6 @@ def _measure_before(
         long_usd, short_usd, count = without_newest(piece, params.segment_min, mask, of - begin)
         result.before_long_usd[of], result.before_short_usd[of] = long_usd, short_usd
         result.before_count[of] = count
-        excess, std = long_usd + short_usd - result.mean_usd[of], result.std_usd[of]
-        result.before_z[of] = np.divide(excess, std, out=np.zeros(len(of)), where=std > 0)
+        z = long_usd + short_usd - result.mean_usd[of]
+        divide_by_std(z, result.std_usd[of])
+        result.before_z[of] = z

@@ -94,7 +94,7 @@ def score_venues(
     if len(flat):
         mean[flat], std[flat] = _two_pass(notional, covered, flat + skipped, stride, width)
     z = np.subtract(notional[skipped:], mean, out=square)
-    _divide(z, std)
+    divide_by_std(z, std)
     active_n = strided_sum((notional > 0).astype(np.int32), stride, width, skipped)
     return Scored(long_usd[skipped:], short_usd[skipped:], count[skipped:], z, mean, std, active_n)
 
@@ -118,8 +118,12 @@ def without_newest(
     return long_usd, short_usd, count
 
 
-def _divide(excess: FloatArray, std: FloatArray) -> None:
-    """Divide in place; 0 where std is 0."""
+def divide_by_std(excess: FloatArray, std: FloatArray) -> None:
+    """
+    Make a z of how far a segment lies above its baseline's mean, in place.
+
+    :param std: of the baseline; the z is 0 where it is
+    """
     if std.all():
         excess /= std
         return
