@@ -14,9 +14,6 @@ from liq_provider.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 600.0
-# Of the store's time at most a third.
-_PAUSE_S = 0.05
-_PAUSE = 2.0
 
 
 class Retention:
@@ -109,7 +106,7 @@ class Retention:
             left = True
             while left:
                 left = await loop.run_in_executor(self._writing, pruning.step)
-                await asyncio.sleep(max(_PAUSE_S, _PAUSE * pruning.last_s))
+                await asyncio.sleep(pruning.pause_s)
         finally:
             gone = sum(pruning.deleted.values())
             self._deleted += gone

@@ -21,7 +21,10 @@ _FIRST_ROWS = 200
 _MOST_ROWS = 5_000
 # A step that took longer is followed by a smaller one, a quicker one by a larger one.
 _WANTED_S = 0.03
+# Between two steps at least so long, and so many times as long as the last one took: of the
+# store's time a cut takes a third at most.
 _PAUSE_S = 0.05
+_PAUSE = 2.0
 
 # By age; each of them has an index that begins with it.
 _AGES: dict[str, Column[Any]] = {
@@ -67,6 +70,11 @@ class Pruning:
         """
         return next(self._steps, False)
 
+    @property
+    def pause_s(self) -> float:
+        """For how long others are to have the store to themselves before the next step."""
+        return max(_PAUSE_S, _PAUSE * self.last_s)
+
     def run(self, *, alone: bool = False) -> dict[str, int]:
         """
         All of it.
@@ -76,7 +84,7 @@ class Pruning:
         """
         while self.step():
             if not alone:
-                time.sleep(max(_PAUSE_S, self.last_s))
+                time.sleep(self.pause_s)
         return self.deleted
 
     def _all(self) -> Iterator[bool]:

@@ -165,6 +165,25 @@ def test_files_are_forgotten_only_if_something_of_an_import_went(writer: Writer)
     assert find(writer.engine, FILE) is None
 
 
+def test_others_have_the_store_for_two_thirds_of_the_time_whoever_cuts(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(writer)
+    paused_s: list[float] = []
+    monkeypatch.setattr(pruning.time, "sleep", paused_s.append)
+    cut, took_s = writer.pruning(T0), [0.2, 0.001]
+    step = cut.step
+
+    def slow_or_quick() -> bool:
+        more = step()
+        cut.last_s = took_s[len(paused_s) % 2]
+        return more
+
+    monkeypatch.setattr(cut, "step", slow_or_quick)
+    cut.run()
+    assert paused_s[:2] == [0.4, 0.05] and cut.deleted["liquidations"] == 40
+
+
 def test_a_step_that_took_long_is_followed_by_a_smaller_one(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
