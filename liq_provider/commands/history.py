@@ -26,7 +26,7 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.errors import ImportRefused, UsageError
-from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
+from liq_provider.exchange.venue_rest import fetch_of
 from liq_provider.history.archive import is_export
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bar_formats import BAR_FORMATS
@@ -257,8 +257,7 @@ def fill(arguments: argparse.Namespace) -> int:
         with writer_of(context) as writer, requests.Session() as session:
             if venue in simulated_marks.fed_from_here(context.settings):
                 note_simulated(writer.engine, venue, span, now_ms)
-            base_url = rest_url_of(VENUES[venue], context.settings.venues.of(venue))
-            fetch = http_fetch(base_url, session)
+            fetch = fetch_of(VENUES[venue], context.settings.venues.of(venue), session)
             wanted = coins or sorted(reader.active(from_ms - DAY_MS, to_ms))
             if not reader.markets(venue):
                 print(f"{venue}: no market list in the store yet; start the sidecar once")

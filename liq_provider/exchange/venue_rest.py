@@ -43,7 +43,7 @@ def load_venue_markets(name: str, settings: VenueSettings) -> list[Market]:
     venue = VENUES[name]
     if venue.markets.listing is not None:
         with requests.Session() as session:
-            return venue.markets.listing(http_fetch(rest_url_of(venue, settings), session))
+            return venue.markets.listing(fetch_of(venue, settings, session))
     exchange = getattr(ccxt, venue.markets.ccxt_id)(ccxt_options(venue.markets.fetch_types))
     # Some would ask for every coin's networks first.
     exchange.has["fetchCurrencies"] = False
@@ -52,9 +52,9 @@ def load_venue_markets(name: str, settings: VenueSettings) -> list[Market]:
     return markets_from_ccxt(name, exchange.load_markets(), venue.markets.rules)
 
 
-def rest_url_of(venue: Venue, settings: VenueSettings) -> str:
-    """:return: the base of its REST API, without a slash at the end"""
-    return (settings.rest_url or venue.addresses.rest_url).rstrip("/")
+def fetch_of(venue: Venue, settings: VenueSettings, session: requests.Session) -> Fetch:
+    """:return: asks the venue's REST API, wherever the settings say that it is"""
+    return http_fetch((settings.rest_url or venue.addresses.rest_url).rstrip("/"), session)
 
 
 def http_fetch(base_url: str, session: requests.Session) -> Fetch:

@@ -46,17 +46,55 @@ def gaps(reader: Reader, venue: str, base_asset: str, span: Interval) -> list[In
     return without([Interval(first, end)], reader.known_spans(venue, base_asset, span))
 
 
-def ask_gap(
-    markets: Sequence[Market], gap: Interval, now_ms: int, fetch: Fetch
-) -> tuple[Interval, list[Liquidation]]:
+@dataclass(frozen=True, slots=True)
+class GapAnswer:
     """
-    What the venue's history says about a coin's gap.
+    What a venue's history says about one coin's gap.
 
-    :param markets: the coin's, on that venue
-    :param fetch: asks the venue, see ``http_fetch``
-    :return: the whole minutes that are proven, perhaps none, and their liquidations
+    :param proven: the whole minutes of it that are, perhaps none
+    :param orders: liquidations of these minutes
+    :param asked_ms: when the venue was asked
+    """
+
+    venue: str
+    base_asset: str
+    gap: Interval
+    proven: Interval
+    orders: Sequence[Liquidation]
+    asked_ms: int
+
+    def store(self, writer: Writer) -> GapReport:
+        """
+        Write what is proven.
+
+        :raises StoreError: the store does not take it
+        """
+        filled = None
+        if self.proven.start_ms < self.proven.end_ms:
+            filled = writer.fill(
+                self.venue, self.base_asset, self.proven, self.orders, self.asked_ms
+            )
+        return GapReport(self.venue, self.base_asset, self.gap, filled)
+
+
+def ask_gap(
+    reader: Reader, venue: str, base_asset: str, gap: Interval, now_ms: int, fetch: Fetch
+) -> GapAnswer:
+    """
+    The first half of filling a gap; the other is ``GapAnswer.store``. A sidecar does each in the
+    thread that it belongs to.
+
+    :param fetch: asks the venue, see ``venue_rest.fetch_of``
     :raises FeedError: the venue does not answer, or not as documented
     """
+    markets = [market for market in reader.markets(venue) if market.base_asset == base_asset]
+    proven, orders = _proven(markets, gap, now_ms, fetch)
+    return GapAnswer(venue, base_asset, gap, proven, orders, now_ms)
+
+
+def _proven(
+    markets: Sequence[Market], gap: Interval, now_ms: int, fetch: Fetch
+) -> tuple[Interval, list[Liquidation]]:
     heard: list[Liquidation] = []
     proven_ms = gap.start_ms if markets else gap.end_ms
     for market in markets:
@@ -85,12 +123,7 @@ def fill_gap(
 
     :raises FeedError: the venue does not answer, or not as documented
     """
-    markets = [m for m in reader.markets(venue) if m.base_asset == base_asset]
-    proven, orders = ask_gap(markets, gap, now_ms, fetch)
-    filled = None
-    if proven.start_ms < proven.end_ms:
-        filled = writer.fill(venue, base_asset, proven, orders, now_ms)
-    return GapReport(venue, base_asset, gap, filled)
+    return ask_gap(reader, venue, base_asset, gap, now_ms, fetch).store(writer)
 
 
 def fill_coins(

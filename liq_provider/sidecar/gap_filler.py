@@ -12,11 +12,11 @@ import requests
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
-from liq_provider.core.liquidation import Liquidation
 from liq_provider.errors import FeedError, StoreError
-from liq_provider.exchange.venue_rest import http_fetch, rest_url_of
+from liq_provider.exchange.venue_rest import fetch_of
 from liq_provider.history.fill import (
     SETTLED_MS,
+    GapAnswer,
     GapReport,
     ask_gap,
     gaps,
@@ -91,31 +91,22 @@ class GapFiller:
         try:
             due = await loop.run_in_executor(self._asking, self._due, venue, span)
             for base, gap in due:
-                proven, orders = await loop.run_in_executor(
+                answer = await loop.run_in_executor(
                     self._asking, self._ask, venue, base, gap, now_ms
                 )
-                filled = None
-                if proven.start_ms < proven.end_ms:
-                    filled = await loop.run_in_executor(
-                        self._store_executor,
-                        self._writer.fill,
-                        *(venue, base, proven, orders, now_ms),
-                    )
-                self._note(GapReport(venue, base, gap, filled))
+                self._note(
+                    await loop.run_in_executor(self._store_executor, answer.store, self._writer)
+                )
                 self._tried.add((venue, base, gap))
         except (FeedError, StoreError) as error:
             self.stats.failures += 1
             self.stats.error = str(error)
             logger.warning("Filling gaps of %s: %s", venue, error)
 
-    def _ask(
-        self, venue: str, base: str, gap: Interval, now_ms: int
-    ) -> tuple[Interval, list[Liquidation]]:
-        markets = [m for m in self._reader.markets(venue) if m.base_asset == base]
+    def _ask(self, venue: str, base: str, gap: Interval, now_ms: int) -> GapAnswer:
         with requests.Session() as session:
-            base_url = rest_url_of(VENUES[venue], self._settings.venues.of(venue))
-            fetch = http_fetch(base_url, session)
-            return ask_gap(markets, gap, now_ms, fetch)
+            fetch = fetch_of(VENUES[venue], self._settings.venues.of(venue), session)
+            return ask_gap(self._reader, venue, base, gap, now_ms, fetch)
 
     def _due(self, venue: str, span: Interval) -> list[tuple[str, Interval]]:
         """Gaps that have ended; a venue without any costs one look at the store."""

@@ -1,6 +1,7 @@
 """Gaps are filled from a venue's own history, as far back as it proves anything."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -175,6 +176,42 @@ async def test_the_sidecar_fills_by_itself_and_counts_it(place: StoreWithGap) ->
         await asyncio.gather(task, return_exceptions=True)
     assert (filler.stats.minutes, filler.stats.failures) == (40, 0)
     assert filler.stats.orders > 20
+
+
+async def test_the_sidecar_asks_and_writes_each_in_its_thread_and_only_what_is_proven(
+    place: StoreWithGap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the Bitcoin gap the history proves nothing, of the Ether gap all."""
+    settings = load_settings({"liq_provider": {"venues": {"okx": {"rest_url": place.sim.url}}}}, {})
+    asked_in, written = [], []
+    markets, fill = place.reader.markets, place.writer.fill
+
+    def watched_markets(venue: str) -> Any:
+        asked_in.append(threading.current_thread().name)
+        return [market for market in markets(venue) if market.base_asset != "BTC"]
+
+    def watched_fill(venue: str, base: str, *of_it: Any) -> Any:
+        written.append((threading.current_thread().name, base))
+        return fill(venue, base, *of_it)
+
+    monkeypatch.setattr(place.reader, "markets", watched_markets)
+    monkeypatch.setattr(place.writer, "fill", watched_fill)
+    with (
+        ThreadPoolExecutor(1, "writing") as writing,
+        ThreadPoolExecutor(1, "asking") as asking,
+    ):
+        filler = GapFiller(
+            *(place.writer, place.reader, settings, place.begin_ms, lambda: place.now_ms),
+            *(writing, asking, 0.05),
+        )
+        task = asyncio.create_task(filler.run())
+        async with asyncio.timeout(60):
+            while not (filler.stats.minutes and filler.stats.unproven):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert set(asked_in) == {"asking_0"} and written == [("writing_0", "ETH")]
+    assert (filler.stats.minutes, filler.stats.unproven, filler.stats.failures) == (20, 1, 0)
 
 
 async def test_a_dead_history_is_counted_and_tried_again(place: StoreWithGap) -> None:
