@@ -20,6 +20,7 @@ import psutil
 
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.page_server import Dashboard
 from liq_provider.exchange.bot_exchange import BotExchange
@@ -34,7 +35,6 @@ from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
 
 PAIRS, PER_SECOND, VIEWERS, SECONDS = 600, 500, 10, 20
-MINUTE_MS = 60_000
 VENUES = ("binance", "bybit", "okx")
 
 # In a process of their own, as browsers are: read the stream, count updates and bytes.

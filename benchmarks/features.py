@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import DAY_MIN, DAY_MS, MINUTE_MS
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 
@@ -40,7 +40,7 @@ def pandas_rolling(grid: MinuteGrid) -> pd.Series:
     """:return: z by pandas"""
     minute = pd.Series((grid.long_usd + grid.short_usd).sum(axis=0))
     segment = minute.rolling(5).sum()
-    baseline = segment.shift(5).rolling(1_440, min_periods=360)
+    baseline = segment.shift(5).rolling(DAY_MIN, min_periods=360)
     return (segment - baseline.mean()) / baseline.std(ddof=0)
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     print(
         f"segment {params.segment_min} min, baseline {params.baseline_segments} segments,", end=" "
     )
-    print(f"span {YEAR_MIN * MINUTE_MS / 86_400_000:.0f} days")
+    print(f"span {YEAR_MIN * MINUTE_MS / DAY_MS:.0f} days")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from liq_provider.config.settings import load_settings
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
@@ -44,7 +45,6 @@ from liq_provider.store.writer import Writer
 WAVES = 100
 MODEL_S = 3.0
 PAIR = "BTC/USDT:USDT"
-MINUTE_MS = 60_000
 
 
 async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:

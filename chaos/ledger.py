@@ -8,6 +8,7 @@ missing, too, if its minute is called known.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chaos.books import Books, Cell
 from chaos.records import Delivery, Order, Row, Span, Truth
@@ -265,8 +266,7 @@ def clock_text(ms: int | None) -> str:
     """:return: the time of day in UTC"""
     if ms is None:
         return "no minute"
-    second = ms // 1000 % 86_400
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%H:%M:%S")
 
 
 def _told(order: Order) -> str:

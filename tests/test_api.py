@@ -39,6 +39,7 @@ def test_what_is_not_listed_is_not_there() -> None:
         _ = api.Engine
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("names", "without"),
     [

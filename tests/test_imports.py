@@ -58,26 +58,26 @@ def imported(*folders: str) -> Iterator[tuple[str, str]]:
 
 def distributions(*folders: str) -> dict[str, str]:
     """:return: the packages of others that the folders import, each with one file that does"""
-    declared = {}
+    importers = {}
     for module, path in imported(*folders):
         if module in (*SHIPPED, *BESIDE) or module in sys.stdlib_module_names:
             continue
         names = {canonicalize_name(name) for name in KNOWN.get(module, [module])}
         # Several packages may share a name, such as that of their stubs.
         named = sorted(names & NEEDED) or sorted(names & FOR_WORK) or sorted(names)
-        declared[named[0]] = path
-    return declared
+        importers[named[0]] = path
+    return importers
 
 
 def test_what_liqtrend_imports_is_declared() -> None:
-    declared = distributions(*SHIPPED)
-    assert len(declared) > 15
-    assert {name: path for name, path in declared.items() if name not in NEEDED} == {}
+    importers = distributions(*SHIPPED)
+    assert len(importers) > 15
+    assert {name: path for name, path in importers.items() if name not in NEEDED} == {}
 
 
 def test_what_tests_import_is_declared() -> None:
-    declared = distributions(*BESIDE)
-    assert {n: path for n, path in declared.items() if n not in NEEDED | FOR_WORK} == {}
+    importers = distributions(*BESIDE)
+    assert {n: path for n, path in importers.items() if n not in NEEDED | FOR_WORK} == {}
 
 
 def test_what_is_declared_is_imported() -> None:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _HISTORY_MS = 48 * HOUR_MS
 _OWN_HISTORY_MS = 2 * HOUR_MS
-_AHEAD_MS = 60_000  # verdicts are written by another clock than the watermark
+_AHEAD_MS = MINUTE_MS  # verdicts are written by another clock than the watermark
 _STATE_KEYS = ("watermark_ms", "computed_ms", "verdict_ms", "sidecar", "readiness")
 
 # A long read is made in pieces, so that it shows that the store answers.

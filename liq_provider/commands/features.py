@@ -16,7 +16,7 @@ from liq_provider.commands.support.context import (
 )
 from liq_provider.config.measuring import thresholds_of
 from liq_provider.config.simulated_marks import within
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.measure.feature_rows import State
@@ -44,7 +44,7 @@ def features(arguments: argparse.Namespace) -> int:
     from_ms = minute_of(
         parse_time(arguments.from_time, "--from")
         if arguments.from_time
-        else max(first_ms + MINUTE_MS, to_ms - 1_440 * MINUTE_MS)
+        else max(first_ms + MINUTE_MS, to_ms - DAY_MS)
     )
     if from_ms > to_ms:
         raise UsageError("--from must be before --to")

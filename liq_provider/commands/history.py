@@ -24,7 +24,7 @@ from liq_provider.config import simulated_marks
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
-from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
+from liq_provider.core.durations import DAY_MIN, DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.exchange.venue_rest import fetch_of
 from liq_provider.history.archive import is_export
@@ -152,8 +152,8 @@ def _import_bars(
 
 def _minutes(text: str) -> int:
     length = re.fullmatch(r"(\d+)(m|h|d)", text)
-    minutes = int(length[1]) * {"m": 1, "h": 60, "d": 1440}[length[2]] if length else 0
-    if not minutes or 1440 % minutes:
+    minutes = int(length[1]) * {"m": 1, "h": 60, "d": DAY_MIN}[length[2]] if length else 0
+    if not minutes or DAY_MIN % minutes:
         raise UsageError(f"--bar {text!r}: write the length of a bar, such as 5m, 1h or 1d")
     return minutes
 

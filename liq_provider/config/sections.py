@@ -17,6 +17,7 @@ from pydantic import (
 
 from liq_provider.config.address import check_url, refuse_secrets
 from liq_provider.core import plugins
+from liq_provider.core.durations import HOUR_S
 from liq_provider.errors import SettingsError
 from liq_provider.venues import NO_PUBLIC_FEED, VENUES, Venue
 
@@ -184,7 +185,7 @@ class NewsSettings(Section):
     max_age_hours: float = Field(24, gt=0, le=168)
     max_items: int = Field(8, ge=1, le=20)
     min_sources: int = Field(2, ge=1, le=20)
-    cache_s: float = Field(300, ge=10, le=3_600)
+    cache_s: float = Field(300, ge=10, le=HOUR_S)
     timeout_s: float = Field(5, gt=0, le=30)
     calls_per_minute: int = Field(30, ge=1, le=1_000)
     budget: NewsBudgetSettings = NewsBudgetSettings()
@@ -259,7 +260,7 @@ class LlmSettings(Section):
     price_out_usd: float | None = Field(None, ge=0)
     budget: BudgetSettings = BudgetSettings()
     breaker_failures: int = Field(5, ge=1, le=1_000)
-    breaker_s: float = Field(60, ge=1, le=3_600)
+    breaker_s: float = Field(60, ge=1, le=HOUR_S)
 
     @field_validator("base_url")
     @classmethod

@@ -32,7 +32,7 @@ from liq_provider.config.sections import (
     Share,
     Venues,
 )
-from liq_provider.core.durations import HOUR_MS
+from liq_provider.core.durations import DAY_MIN, HOUR_MS, HOUR_S
 from liq_provider.errors import SettingsError
 from liq_provider.measure.scales import SCALES, Score, threshold_problem
 
@@ -58,12 +58,12 @@ class Settings(Section):
     settle_s: float = Field(2.0, ge=0.5, le=30)
     max_late_s: float = Field(60, ge=5, le=600)
     max_skew_ms: float = Field(500, gt=0, le=5_000)
-    max_staleness_s: float = Field(90, ge=65, le=3_600)
-    max_entry_delay_s: float = Field(30, ge=5, le=3_600)
+    max_staleness_s: float = Field(90, ge=65, le=HOUR_S)
+    max_entry_delay_s: float = Field(30, ge=5, le=HOUR_S)
 
     # Features
     min_event_usd: float = Field(0, ge=0)
-    segment_min: int = Field(5, ge=1, le=1_440)
+    segment_min: int = Field(5, ge=1, le=DAY_MIN)
     baseline_hours: float = Field(24, gt=0, le=24 * 60)
     min_baseline_segments: int = Field(72, ge=2)
     min_active_segments: int = Field(20, ge=0)

@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Stre
 from fastapi.staticfiles import StaticFiles
 
 from liq_provider import __version__
+from liq_provider.core.durations import DAY_S
 from liq_provider.dashboard.aside import Aside
 from liq_provider.dashboard.auth import COOKIE, DAYS, Door
 from liq_provider.dashboard.board import Board
@@ -81,7 +82,7 @@ def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
     @app.get("/plotly.js")
     def plotly() -> Response:
         # The library is the same for months; the page is not.
-        headers = {"Cache-Control": "private, max-age=86400"}
+        headers = {"Cache-Control": f"private, max-age={DAY_S}"}
         return Response(library(), media_type="text/javascript", headers=headers)
 
     @app.get("/login", response_model=None)
@@ -106,7 +107,7 @@ def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
         answer.set_cookie(
             COOKIE,
             door.pass_for(),
-            max_age=DAYS * 86_400,
+            max_age=DAYS * DAY_S,
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import time
 
+from liq_provider.core.durations import DAY_S
+
 COOKIE = "liqtrend"
 DAYS = 30
 
@@ -32,7 +34,7 @@ class Door:
         :return: a cookie's value: until when it is good, signed with the token, so that it
             survives a restart and ends when the token is changed
         """
-        until = int((time.time() if now_s is None else now_s) + DAYS * 86_400)
+        until = int((time.time() if now_s is None else now_s) + DAYS * DAY_S)
         return f"{until}.{self._sign(str(until))}"
 
     def admits(self, cookie: str | None, bearer: str | None, now_s: float | None = None) -> bool:

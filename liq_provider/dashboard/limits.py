@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.rate import Rate
 
 # A token of 16 characters outlasts any number of guesses; this only keeps them cheap.
 _GUESSES = 30
-_GUESSES_MS = 60_000
+_GUESSES_MS = MINUTE_MS
 _REMEMBERED = 2_048
 
 _IPV6_PREFIX = 64

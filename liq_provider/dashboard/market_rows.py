@@ -5,14 +5,14 @@ from typing import Any
 
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import DAY_MIN, MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums
 from liq_provider.measure.feature_rows import State
 from liq_provider.sidecar.pair_of_coin import pair_of
 from liq_provider.sidecar.running_minute import Running
 
-WINDOWS_MIN = (10, 60, 240, 1_440)
+WINDOWS_MIN = (10, 60, 240, DAY_MIN)
 SEGMENT = 0  # stands for the running segment among the windows
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.lines import csv_rows, json_of
@@ -133,7 +133,7 @@ def _length(path: Path, bars: Mapping[int, Bar]) -> int:
     if not steps:
         raise ImportRefused(f"{path}: one bar alone does not tell its length; say --bar")
     step_ms, _ = steps.most_common(1)[0]
-    if step_ms % MINUTE_MS or (24 * 60 * MINUTE_MS) % step_ms:
+    if step_ms % MINUTE_MS or DAY_MS % step_ms:
         raise ImportRefused(
             f"{path}: its rows are {step_ms / 1000:g} s apart, which is no length of a bar; "
             "say --bar"

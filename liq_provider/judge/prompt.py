@@ -13,6 +13,7 @@ from typing import Any
 
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle_columns import COLUMNS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.verdict import Facts, aligned_word
 from liq_provider.news.desk import NewsSet
 
@@ -84,7 +85,7 @@ def _news(news: NewsSet, now_ms: int) -> str | Sequence[Mapping[str, Any]]:
         {
             "title": item.title,
             "source": item.source,
-            "age_min": max(0, (now_ms - item.published_ms) // 60_000),
+            "age_min": max(0, (now_ms - item.published_ms) // MINUTE_MS),
             "summary": item.summary,
         }
         for item in news.items

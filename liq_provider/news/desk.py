@@ -28,7 +28,7 @@ from liq_provider.news.spelling import Spelling, spelling_of
 logger = logging.getLogger(__name__)
 
 # A publisher's clock may be a little ahead; what is dated later is not believed.
-_AHEAD_MS = 60_000
+_AHEAD_MS = MINUTE_MS
 _FAILED_S = 30.0
 _END_S = 1.0
 

@@ -5,10 +5,10 @@ import textwrap
 import unicodedata
 from datetime import UTC, datetime
 
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import DAY_MIN, MINUTE_MS
 
 _LONGEST, _WIDTH = 400, 70
-_MINUTES = ((1_440, "d"), (60, "h"), (1, "m"))
+_MINUTES = ((DAY_MIN, "d"), (60, "h"), (1, "m"))
 
 
 def safe(text: str, width: int = _WIDTH) -> str:

@@ -18,7 +18,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.coverage import Interval
-from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.durations import DAY_MIN, DAY_MS, MINUTE_MS
 from liq_provider.errors import UsageError
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
@@ -33,7 +33,7 @@ from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
 
-MOST_STEPS = 14 * 1_440  # minutes, or a vendor's candles, that one picture can hold
+MOST_STEPS = 14 * DAY_MIN  # minutes, or a vendor's candles, that one picture can hold
 # Waves that began this many segments before the span are still seen from their beginning.
 _WAVE_SEGMENTS = 24
 _SIMULATED_CANDLES = "SIMULATED candles: they are of an exchange that is simulated on this machine"

@@ -10,6 +10,7 @@ from typing import Any
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.durations import HOUR_S
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreError
 from liq_provider.exchange.asking import ask
@@ -20,7 +21,7 @@ from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-MARKETS_S = 3_600.0
+MARKETS_S = HOUR_S
 MARKETS_RETRY_S = 60.0
 _MARKETS_REFUSED_S = 300.0
 _KEEP_RETRY_S = 5.0

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from liq_provider.core.durations import HOUR_S
+
 Floats = npt.NDArray[np.float64]
 
-CHUNK_S = 3_600
+CHUNK_S = HOUR_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Binance's order book, tickers and mark price at one moment."""
 
-from liq_provider.core.durations import DAY_MS, HOUR_MS
+from liq_provider.core.durations import DAY_MS, DAY_S, HOUR_MS
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.symbols import SymbolSpec
 from liq_provider.venues.dialect import plain
@@ -55,7 +55,7 @@ class Quotes:
             "closeTime": now,
             "firstId": 1,
             "lastId": now,
-            "count": 86_400,
+            "count": DAY_S,
         }
 
     def book_ticker(self, spec: SymbolSpec, now: int) -> Answer:

@@ -33,7 +33,7 @@ class BookingRules:
     """
 
     settle_ms: int = 2_000
-    max_late_ms: int = 60_000
+    max_late_ms: int = MINUTE_MS
 
     def book(self, incoming: Incoming, watermark_ms: int) -> tuple[int | None, Booked]:
         """

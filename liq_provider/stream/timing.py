@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from liq_provider.core.durations import HOUR_S
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -35,7 +37,7 @@ class Timing:
     backoff_cap_s: float = 60.0
     lived_s: float = 60.0
     refused_s: float = 300.0
-    refused_cap_s: float = 6 * 3600.0
+    refused_cap_s: float = 6 * HOUR_S
     rollover_margin_s: float = 1800.0
     rollover_retry_s: float = 60.0
     check_s: float = 1.0

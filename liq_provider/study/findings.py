@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from liq_provider.core.durations import DAY_MIN
 from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,
@@ -97,7 +98,7 @@ def _missing(tested: Hypothesis, study: Study) -> str:
 def _wanted(tested: Hypothesis, study: Study) -> str:
     """How long to record for an edge of each size, by the spread and the rate that were seen."""
     # Days that something was known on, not those that the candles span.
-    rate = tested.mean.n / max(study.known_days, 1 / 1_440)
+    rate = tested.mean.n / max(study.known_days, 1 / DAY_MIN)
     said = ""
     if tested.finding == "not enough data":
         said = f"At least {MIN_EVENTS} events on {MIN_DAYS} days are needed"

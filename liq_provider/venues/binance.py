@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from liq_provider.core.coins import base_asset_of
+from liq_provider.core.durations import DAY_S
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues.base import Endpoint, MarketSpec, Parsed, Stateless, Venue
@@ -382,7 +383,7 @@ VENUE = Venue(
     sampled="one liquidation per symbol and second, the largest",
     price_kind="fill",
     latency_ms=1_100,
-    max_age_s=24 * 3600.0,
+    max_age_s=DAY_S,
     endpoint=Endpoint(f"wss://fstream.binance.com/market/ws/{_STREAM}"),
     session=Stateless(parse),
     markets=MarketSpec("binance", ("linear",), rule=_by_name),
