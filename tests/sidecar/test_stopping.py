@@ -78,14 +78,19 @@ def place(
 @asynccontextmanager
 async def sidecar(directory: ConfiguredDirectory, *before: str) -> AsyncIterator[Process]:
     """One that records; ``before`` is what its command stands behind."""
-    process = Process(directory.config, directory.config.parent / "log")
+    log, pid = directory.config.parent / "log", directory.files.pid
+    process = Process(directory.config, log)
     process._command = [*before, *process._command]
+    # One of before may have left both; what this one writes is waited for.
+    said, left = log.stat().st_size, pid.read_text() if pid.exists() else None
     process.start()
     try:
-        await until(lambda: directory.files.holder() is not None, "it holds the lock", 60)
         await until(
-            lambda: "venues" in (directory.config.parent / "log").read_text(), "it runs", 60
+            lambda: directory.files.holder() is not None and pid.read_text() != left,
+            "it holds the lock",
+            60,
         )
+        await until(lambda: b"venues" in log.read_bytes()[said:], "it runs", 60)
         yield process
     finally:
         process.close()

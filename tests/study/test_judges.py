@@ -26,6 +26,7 @@ from tests.study.test_hyperopt_planted import BTC, DAYS, write
 SETTINGS = load_settings({}, {})
 EAGER = settings(min_confidence="low")
 FADE = settings(direction_mode="fade")
+ASKED = {"venues": ["binance"]}
 CUT_MS = START_MS + 8 * DAY_MS  # of 12 days, where the hold-out begins
 
 
@@ -369,7 +370,7 @@ def test_the_page_escapes_the_names_of_judges(record: RecordedMarket) -> None:
     judges = record.judges()
     assert "\x1b" not in said(judges)
     study = run_study(record.data, SETTINGS, Options())
-    report = StudyReport(Part(study, judges), None, "No hold-out.", Options(), {}, START_MS)
+    report = StudyReport(Part(study, judges), None, "No hold-out.", Options(), ASKED, START_MS)
     page = report.as_html()
     assert "<script>alert" not in page
     assert "<h2>Did the AI help? x&quot; onload=&quot;1&quot; &amp; alert(1)" in page
