@@ -75,7 +75,7 @@ class ModelFailure(JudgeError):
     """
     A language model gave no usable answer.
 
-    :param kind: one of ``judge.failures.Kind``, for counting
+    :param kind: in words that are counted, see ``judge.failures`` and who raises it
     :param call_id: of the question in ``model_calls``, once it is on record there
     """
 

@@ -4,8 +4,11 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+import pytest
 from freqtrade.configuration.load_config import load_config_file
 from pydantic import BaseModel
 
@@ -116,9 +119,14 @@ def test_every_package_has_its_line_in_the_architecture() -> None:
     assert sorted(named, key=order.index) == order
 
 
-def threads() -> set[str]:
-    """What the threads, loops and pools of the program are called."""
+def threads() -> tuple[set[str], set[str]]:
+    """
+    What the threads, loops and pools of the program are called.
+
+    :return: names, and beginnings of those that are made of parts
+    """
     names: set[str] = set()
+    beginnings: set[str] = set()
     for path in (ROOT / "liq_provider").rglob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
             if not isinstance(call, ast.Call):
@@ -133,16 +141,34 @@ def threads() -> set[str]:
             if isinstance(name, ast.Constant):
                 names.add(str(name.value))
             elif isinstance(name, ast.JoinedStr):
-                names.add(str(ast.literal_eval(name.values[0])).strip())
-    return names
+                beginnings.add(str(ast.literal_eval(name.values[0])))
+    return names, beginnings
 
 
-def test_every_thread_loop_and_pool_is_in_the_architecture() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    for name in threads():
-        assert re.search(rf"`{name}\b", text), name
+# What is made by others has no name of ours.
+UNNAMED = {"the main loop", "Freqtrade's thread"}
 
 
+def threads_of_the_table() -> set[str]:
+    """What the second column of the architecture's table of threads names."""
+    table = (ROOT / "docs" / "architecture.md").read_text()
+    table = table.partition("## Threads, loops and pools")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?:sidecar|bot|`make \w+`) \| (.*?) \|", table, re.MULTILINE)
+    cells = [row for row in rows if row not in UNNAMED]
+    assert len(rows) == len(cells) + len(UNNAMED)
+    return {name for cell in cells for name in re.findall(r"`([\w -]+)`", cell) or [cell]}
+
+
+def test_the_architecture_names_each_thread_loop_and_pool_and_no_other() -> None:
+    names, beginnings = threads()
+    told = threads_of_the_table()
+    of_parts = {name for name in told if any(name.startswith(begin) for begin in beginnings)}
+    assert told - of_parts == names - of_parts
+    for begin in beginnings:
+        assert any(name.startswith(begin) for name in of_parts), begin
+
+
+@cache
 def names_in_the_program() -> tuple[set[str], dict[str, set[str]]]:
     """
     :return: names of anything in it, and what each module defines, by its base name
@@ -172,9 +198,52 @@ def names_in_the_program() -> tuple[set[str], dict[str, set[str]]]:
 FOREIGN = ("exchange", "futures", "params", "liqtrend", "a")
 
 
+def packages() -> dict[str, set[str]]:
+    """The modules of each package."""
+    inside: dict[str, set[str]] = {}
+    for path in (ROOT / "liq_provider").rglob("*.py"):
+        inside.setdefault(path.parent.name, set()).add(path.stem)
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("judge.model", True),
+        ("model.ModelJudge", True),
+        ("judge.model.ModelJudge", True),
+        ("book.LastTrade.entered", True),
+        ("judge.features", False),
+        ("model.Features", False),
+        ("judge.model.Features", False),
+        ("measured.history", False),
+    ],
+)
+def test_a_reference_is_good_if_each_part_is_in_the_one_before(name: str, there: bool) -> None:
+    names, modules = names_in_the_program()
+    assert is_there(name.split("."), names, modules, packages()) == there
+
+
+def is_there(
+    parts: Sequence[str],
+    names: Collection[str],
+    modules: Mapping[str, Collection[str]],
+    inside: Mapping[str, Collection[str]],
+) -> bool:
+    """
+    :param parts: of a reference: a package and its module, or a module and what it defines, with
+        what that has; or all of them
+    """
+    if parts[1] in inside.get(parts[0], ()):
+        parts = parts[1:]
+    if len(parts) == 1:
+        return True
+    return parts[1] in modules.get(parts[0], ()) and set(parts[2:]) <= set(names)
+
+
 def test_docstrings_name_what_exists() -> None:
     names, modules = names_in_the_program()
-    packages = {path.parent.name for path in (ROOT / "liq_provider").rglob("__init__.py")}
+    inside = packages()
     settings = {key.replace("<name>.", "") for key in keys()}
     for path in (ROOT / "liq_provider").rglob("*.py"):
         text = path.read_text()
@@ -182,9 +251,12 @@ def test_docstrings_name_what_exists() -> None:
         assert not bare, f"{path}: write what is to be seen as ``module.name``: {bare}"
         for name in re.findall(r"[Ss]ee ``(\w+)``", text):
             assert name in names or name in modules, (path, name)
-        for first, then in re.findall(r"``([a-z_]+)\.(\w+)(?:\.\w+)*``", text):
-            known = then in modules.get(first, ()) or (first in packages and then in modules)
-            assert known or f"{first}.{then}" in settings or first in FOREIGN, (path, first, then)
+        for name in re.findall(r"``([a-z_]+(?:\.\w+)+)``", text):
+            parts = name.split(".")
+            there = (
+                name in settings or parts[0] in FOREIGN or is_there(parts, names, modules, inside)
+            )
+            assert there, (path, name)
 
 
 def test_the_version_is_written_in_one_place() -> None:

@@ -90,7 +90,7 @@ def _run_alone(config: SidecarConfig) -> int:
 def _leave(code: int) -> NoReturn:
     """Everything is written and closed; whatever thread still hangs must not hold us."""
     # The log may lie on the disk that hangs.
-    closing = threading.Thread(target=logging.shutdown, daemon=True)
+    closing = threading.Thread(target=logging.shutdown, daemon=True, name="log")
     closing.start()
     closing.join(_LOG_S)
     os._exit(code)

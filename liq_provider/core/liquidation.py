@@ -13,7 +13,7 @@ class Liquidation:
     """
     One forced order.
 
-    :param venue: name of the exchange feed, as in ``liq_provider.venues.VENUES``
+    :param venue: name of the exchange feed, as in ``registry.VENUES``
     :param market_id: the exchange's own symbol, such as ``1000PEPEUSDT``
     :param pair: Freqtrade's pair, such as ``1000PEPE/USDT:USDT``
     :param base_asset: the coin itself, such as ``PEPE``; what is summed over venues

@@ -223,7 +223,8 @@ class Demo:
         hours = (live_ms - first_ms) / HOUR_MS
         console.print(f"Imported {kept:,} synthetic liquidations of {hours:.0f} hours.")
         rest = Interval(minute_of(live_ms), minute_of(live_ms) + MINUTE_MS)
-        thread = Thread(target=self._import_rest, args=(reader, store_url, rest), daemon=True)
+        arguments = (reader, store_url, rest)
+        thread = Thread(target=self._import_rest, args=arguments, daemon=True, name="history")
         thread.start()
         # Where a day took long, a minute may take longer than it waits to be settled. Then the
         # waves must not come in it.
