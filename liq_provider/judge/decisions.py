@@ -31,14 +31,12 @@ from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
 from liq_provider.measure.waves import Passes, Strength, Thresholds, score, waves_of
 from liq_provider.store.verdict_minutes import spans_of
+from liq_provider.store.vetoes import UNKNOWN
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
 UNKNOWN_ALIGNMENT = 2
 SKIP, ENTER = ACTIONS.index(Action.SKIP), ACTIONS.index(Action.ENTER)
-
-# Of a verdict that was made without candles, and so is no judgement.
-_UNJUDGED = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +241,8 @@ def _verdict_of(
     for position, verdict in sorted(
         enumerate(verdicts), key=lambda numbered: not _stands_in(numbered[1])
     ):
-        if verdict["aligned"] == _UNJUDGED:
+        # It was made without candles, and so is no judgement.
+        if verdict["aligned"] == UNKNOWN:
             continue
         known_ms = verdict["available_at"] - rules.delay_ms
         for first_ms, last_ms in spans_of(verdict, rules.settle_ms + rules.delay_ms):

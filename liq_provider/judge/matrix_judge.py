@@ -7,9 +7,9 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.judge.wave_facts import REASONS, liq_note, trend_note
-from liq_provider.store.vetoes import VETOED
+from liq_provider.store.vetoes import MATRIX, VETOED
 
-JUDGE = "matrix"
+JUDGE = MATRIX
 UNJUDGED = "unavailable"
 
 
@@ -36,7 +36,7 @@ def judge_by_matrix(
         reason += "; news was not asked"
     if instead_of is not None:
         reason += f" (the matrix instead of the model: {instead_of.kind})"
-        facts = _with_failure(facts, instead_of)
+        facts = with_failure(facts, instead_of)
     return Verdict(
         facts=facts,
         judge=JUDGE,
@@ -68,7 +68,7 @@ def unjudged(
     :return: the verdict to skip; a strategy with other thresholds reads it as a veto, too
     """
     return Verdict(
-        facts=_with_failure(facts, why),
+        facts=with_failure(facts, why),
         judge=UNJUDGED if veto is None else VETOED,
         news=News.NOT_ASKED,
         action=Action.SKIP,
@@ -92,7 +92,7 @@ def is_model(judge: str) -> bool:
     return judge not in (JUDGE, UNJUDGED, VETOED)
 
 
-def _with_failure(facts: Facts, why: ModelFailure) -> Facts:
-    """For the record: what went wrong, and the question that it was."""
+def with_failure(facts: Facts, why: ModelFailure) -> Facts:
+    """:return: with what went wrong, and the question that it was, for the record"""
     call = {"call_id": why.call_id} if why.call_id else {}
     return replace(facts, details={**facts.details, "failure": why.kind, **call})

@@ -8,6 +8,7 @@ from typing import Any
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.measure.waves import Direction, Strength
 from liq_provider.store.verdict_minutes import first_span
+from liq_provider.store.vetoes import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Verdict:
 
 def aligned_word(aligned: bool | None) -> str:
     """:return: yes, no or unknown"""
-    return "unknown" if aligned is None else "yes" if aligned else "no"
+    return UNKNOWN if aligned is None else "yes" if aligned else "no"
 
 
 def aligned_of(word: str) -> bool | None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from liq_provider.judge.verdict import Verdict
+from liq_provider.judge.wave_records import doubts
 from liq_provider.store.verdict_minutes import Confirmed
+from liq_provider.store.verdicts import Written
 from liq_provider.store.writer import Writer
 
 
@@ -21,18 +23,17 @@ class VerdictLog:
         self._writer = writer
         self._executor = executor
         self._now_ms = now_ms
-        self._waiting: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool | None]]] = []
+        self._waiting: list[tuple[Verdict | None, Confirmed, asyncio.Future[Written]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, verdict: Verdict | None, confirmed: Confirmed) -> bool | None:
+    async def put(self, verdict: Verdict | None, confirmed: Confirmed) -> Written:
         """
         :param verdict: None if the state was judged before
         :param confirmed: what was judged of this state lives longer
-        :return: whether the verdict is a new one; None: news was against its wave meanwhile, so
-            it was not written
+        :return: what became of the verdict
         :raises StoreError: nothing of it was written
         """
-        done: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append((verdict, confirmed, done))
         if self._task is None:
             self._task = asyncio.create_task(self._write())
@@ -49,24 +50,25 @@ class VerdictLog:
                 batch, self._waiting = self._waiting, []
                 verdicts = [verdict for verdict, _, _ in batch if verdict is not None]
                 try:
-                    new = await asyncio.get_running_loop().run_in_executor(
+                    written = await asyncio.get_running_loop().run_in_executor(
                         self._executor,
                         self._writer.put_verdicts,
                         [verdict.row() for verdict in verdicts],
                         [confirmed for _, confirmed, _ in batch],
                         self._now_ms(),
+                        doubts,
                     )
                 except Exception as error:
                     self._tell(batch, error)
                 else:
-                    self._tell(batch, dict(zip(map(id, verdicts), new, strict=True)))
+                    self._tell(batch, dict(zip(map(id, verdicts), written, strict=True)))
         finally:
             self._task = None
 
     def _tell(
         self,
-        batch: list[tuple[Verdict | None, Confirmed, asyncio.Future[bool | None]]],
-        outcome: Exception | dict[int, bool | None],
+        batch: list[tuple[Verdict | None, Confirmed, asyncio.Future[Written]]],
+        outcome: Exception | dict[int, Written],
     ) -> None:
         for verdict, _, done in batch:
             if done.done():
@@ -74,4 +76,4 @@ class VerdictLog:
             if isinstance(outcome, Exception):
                 done.set_exception(outcome)
             else:
-                done.set_result(False if verdict is None else outcome[id(verdict)])
+                done.set_result(Written.KNOWN if verdict is None else outcome[id(verdict)])

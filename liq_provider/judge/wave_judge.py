@@ -10,7 +10,7 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.early_look import EarlyLook
-from liq_provider.judge.matrix_judge import JUDGE, judge_by_matrix, unjudged
+from liq_provider.judge.matrix_judge import JUDGE, judge_by_matrix, unjudged, with_failure
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
@@ -25,11 +25,13 @@ from liq_provider.judge.wave_records import (
 from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.news.desk import NewsSet
 from liq_provider.store.verdict_minutes import Confirmed
+from liq_provider.store.verdicts import Written
 from liq_provider.store.vetoes import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 
 logger = logging.getLogger(__name__)
 
 _REFUSED = "the wave was refused before"
+_HEARD_ELSEWHERE = {Written.AGAINST: Veto.NEWS, Written.DOUBTED: Veto.DOUBT}
 
 
 @dataclass(slots=True)
@@ -153,16 +155,16 @@ class WaveJudge:
             expires_at=expires_at,
         )
         try:
-            new = await self._log.put(verdict, confirmed)
-            if new is None:
-                record.heard_elsewhere()
-                verdict = self._refused(record, facts, expires_at, news_key)
-                new = await self._log.put(verdict, replace(confirmed, judge=verdict.judge))
+            written = await self._log.put(verdict, confirmed)
+            if verdict is not None and written in _HEARD_ELSEWHERE:
+                record.heard_elsewhere(_HEARD_ELSEWHERE[written])
+                verdict = self._refused(record, verdict.facts, expires_at, news_key)
+                written = await self._log.put(verdict, replace(confirmed, judge=verdict.judge))
         except BaseException:
             if verdict is not None:
                 record.give_up(state)
             raise
-        if verdict is None or not new:
+        if verdict is None or written is not Written.NEW:
             return None
         self._note(facts, verdict)
         return verdict
@@ -196,8 +198,12 @@ class WaveJudge:
         return verdict
 
     def _refused(self, record: WaveRecord, facts: Facts, expires_at: int, news_key: str) -> Verdict:
-        why = ModelFailure(AGAINST_BEFORE if record.veto is Veto.NEWS else DOUBTED, "")
-        return unjudged(facts, why, self._now_ms, expires_at, news_key, _REFUSED)
+        """
+        :param facts: with what failed, if a model was to be heard
+        """
+        against = record.veto is Veto.NEWS
+        kind = AGAINST_BEFORE if against else facts.details.get("failure", DOUBTED)
+        return unjudged(facts, ModelFailure(kind, ""), self._now_ms, expires_at, news_key, _REFUSED)
 
     def _without_model(
         self,
@@ -207,16 +213,18 @@ class WaveJudge:
         expires_at: int,
         news_key: str,
     ) -> Verdict:
-        vetoed = None
+        if failure.kind == AGAINST_BEFORE:
+            record.heard_elsewhere(Veto.NEWS)
         if failure.kind == CONTRADICTORY:
-            vetoed = "what contradicts itself may hold a veto"
-        elif failure.kind == AGAINST_BEFORE or record.veto:
-            vetoed = _REFUSED
-        if self._settings.on_llm_unavailable == "matrix" and vetoed is None:
+            torn = "what contradicts itself may hold a veto"
+            verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, torn)
+            record.heard(verdict.row())
+            return verdict
+        if record.veto:
+            return self._refused(record, with_failure(facts, failure), expires_at, news_key)
+        if self._settings.on_llm_unavailable == "matrix":
             return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
-        verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, vetoed)
-        record.heard(verdict.row())
-        return verdict
+        return unjudged(facts, failure, self._now_ms, expires_at, news_key)
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1

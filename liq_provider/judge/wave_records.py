@@ -12,15 +12,17 @@ What is known of a wave, in one record, and the rules that hold a verdict. They 
 - **An answer whose state has gone** by the time it comes is a verdict of the minute that asked. No
   later minute confirms it, unless the wave comes back to that state.
 - **A doubt** (a model, which reads news, said less than the matrix allows): the matrix, which reads
-  none, does not stand in for the model any more. A model may be asked again, as the wave's state or
-  the news changes, also after a failure; the guard keeps it within the matrix.
+  none, does not stand in for the model any more, and what it said before is not confirmed. A model
+  may be asked again, as the wave's state or the news changes, also after a failure; the guard keeps
+  it within the matrix.
 - **A veto by news** (news was against it, or a model contradicted itself, which may be that):
   nobody lets the wave pass any more, in no state and whatever the news is next, for headlines come
   and go in searches and what they said does not. Nobody is asked. An answer that was on its way is
   overruled. What was said against the state itself stands, and is confirmed like any other; each
   other state is refused anew.
 - **A second sidecar** asks nothing that is being asked or was answered (``shared_asking``). What it
-  hears against a wave holds here, too: the store refuses whoever would let it pass, and says so.
+  hears against a wave holds here, too, a veto as well as a doubt: the store refuses whoever must
+  not let it pass, and says so.
 - **After a restart** the verdicts of the last day say the same again: which states this judge has
   judged, and what was said against a wave, by whomever.
 - A record is forgotten a day after its wave began, all of it at once.
@@ -151,12 +153,14 @@ class WaveRecord:
             self.veto = Veto.NEWS
             if verdict["news"] == News.CONTRADICTS:
                 self.against.add(_state_of_row(verdict))
-        elif verdict["judge"] == VETOED or _says_less(verdict):
+        elif doubts(verdict):
             self.veto = max(self.veto, Veto.DOUBT)
 
-    def heard_elsewhere(self) -> None:
-        """Another sidecar heard that news was against it."""
-        self.veto = Veto.NEWS
+    def heard_elsewhere(self, veto: Veto) -> None:
+        """
+        :param veto: what another sidecar heard against it
+        """
+        self.veto = max(self.veto, veto)
 
     def look(self, anomaly: Anomaly, now_ms: int) -> bool:
         """
@@ -239,6 +243,14 @@ def state_of(facts: Facts, news: NewsSet | None = None) -> State:
 def may_veto(failure: BaseException) -> bool:
     """What contradicts itself may hold a veto, which another question could lose."""
     return isinstance(failure, ModelFailure) and failure.kind == CONTRADICTORY
+
+
+def doubts(row: Mapping[str, Any]) -> bool:
+    """
+    :param row: of the table ``verdicts``
+    :return: whether it keeps the matrix from letting the wave pass
+    """
+    return row["judge"] == VETOED or _says_less(row)
 
 
 def _state_of_row(row: Mapping[str, Any]) -> State:

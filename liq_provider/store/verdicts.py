@@ -6,7 +6,9 @@ answer comes last, so that is looked up in the transaction that writes (``vetoes
 before of the same state, by the same judge, stands; only news against the wave takes its place.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
@@ -16,33 +18,67 @@ from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import insert_into, replace
 from liq_provider.store.verdict_minutes import Confirmed, prolonged
-from liq_provider.store.vetoes import news_against, refuses
+from liq_provider.store.vetoes import by_matrix, news_against, refuses
 
 _KEY = tuple(schema.verdicts.primary_key)
+_WORDS = tuple(schema.verdicts.c[name] for name in ("news", "action", "confidence", "inputs"))
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
 
-
 Wave = tuple[str, str, int]
+Doubts = Callable[[Mapping[str, Any]], bool]
 
 
-def put(connection: Connection, rows: Sequence[Row]) -> list[bool | None]:
+class Written(Enum):
+    """What became of a verdict."""
+
+    NEW = "it is on record"
+    KNOWN = "what was said of this state before stands"
+    AGAINST = "not written: news was against its wave"
+    DOUBTED = "not written: its wave was doubted, so the matrix may not judge it"
+
+
+def put(connection: Connection, rows: Sequence[Row], doubts: Doubts = refuses) -> list[Written]:
     """
-    :return: of each row whether it is new; what was said before about the same state stands,
-        unless it is overruled by news against the wave. None: not written, because news was
-        against its wave
+    What was said before of the same state stands, unless it is overruled by news against the wave.
+
+    :param doubts: whether what is on record doubts its wave; the decision matrix, which tells it of
+        a model's words, is not the store's
     """
     if not rows:
         return []
-    # Whoever says yes must see a veto that is being written.
+    # Whoever says yes must see a veto, or a doubt, that is being written.
     one_at_a_time(connection)
     known = _known(connection, {_wave(row) for row in rows})
-    vetoed = {wave for wave, said in known.items() if any(map(news_against, said))}
-    vetoed.update(_wave(row) for row in rows if news_against(row))
-    kept = [row for row in rows if _wave(row) not in vetoed or refuses(row)]
+    said = _Said([*itertools.chain(*known.values()), *rows], doubts)
+    kept = [row for row in rows if said.refusal(row) is None]
     new_keys = _written(connection, [_last_word(row, known) for row in kept], known)
     return [
-        _key(row) in new_keys if _wave(row) not in vetoed or refuses(row) else None for row in rows
+        said.refusal(row) or (Written.NEW if _key(row) in new_keys else Written.KNOWN)
+        for row in rows
     ]
+
+
+class _Said:
+    """
+    What holds against some waves.
+
+    :param rows: all that was said of them
+    """
+
+    def __init__(self, rows: Iterable[Row], doubts: Doubts) -> None:
+        self._against: set[Wave] = set()
+        self._doubted: set[Wave] = set()
+        for row in rows:
+            if news_against(row):
+                self._against.add(_wave(row))
+            elif doubts(row):
+                self._doubted.add(_wave(row))
+
+    def refusal(self, row: Row) -> Written | None:
+        """:return: why what a row says of its wave must not count, None if it may"""
+        if _wave(row) in self._against and not refuses(row):
+            return Written.AGAINST
+        return Written.DOUBTED if _wave(row) in self._doubted and by_matrix(row) else None
 
 
 def restore(connection: Connection, rows: Sequence[Row]) -> int:
@@ -79,13 +115,12 @@ def _written(
 def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
     """:return: what was said so far of each of these waves"""
     table = schema.verdicts.c
-    columns = (*_KEY, table.news, table.inputs, table.available_at)
     said_of: dict[Wave, list[Row]] = {}
     ordered = sorted(waves)
     for first in range(0, len(ordered), _AT_ONCE):
         some = ordered[first : first + _AT_ONCE]
         query = (
-            select(*columns)
+            select(*_KEY, *_WORDS, table.available_at)
             .where(table.base_asset.in_({wave[0] for wave in some}))
             .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(some))
         )
@@ -107,18 +142,21 @@ def _wave(row: Mapping[str, Any]) -> Wave:
     return row["base_asset"], row["direction"], row["wave_start_ms"]
 
 
-def extend(connection: Connection, confirmed: Sequence[Confirmed], now_ms: int) -> bool:
+def extend(
+    connection: Connection, confirmed: Sequence[Confirmed], now_ms: int, doubts: Doubts = refuses
+) -> bool:
     """
     What was judged of the states that were confirmed lives longer, and nothing that was judged
-    of another, nor what let a wave pass that news was against. Nothing changes for a minute that
-    nobody can act upon any more.
+    of another, nor what must not count any more. Nothing changes for a minute that nobody can
+    act upon any more.
 
+    :param doubts: see ``put``
     :return: whether anything changed
     """
     usable = [confirmation for confirmation in confirmed if confirmation.expires_at >= now_ms]
     changes: list[dict[str, Any]] = []
     for first in range(0, len(usable), _AT_ONCE):
-        changes += _changes(connection, usable[first : first + _AT_ONCE])
+        changes += _changes(connection, usable[first : first + _AT_ONCE], doubts)
     if changes:
         table = schema.verdicts
         statement = update(table).values(
@@ -130,24 +168,24 @@ def extend(connection: Connection, confirmed: Sequence[Confirmed], now_ms: int) 
     return bool(changes)
 
 
-def _changes(connection: Connection, confirmed: Sequence[Confirmed]) -> list[dict[str, Any]]:
+def _changes(
+    connection: Connection, confirmed: Sequence[Confirmed], doubts: Doubts
+) -> list[dict[str, Any]]:
     table = schema.verdicts.c
     by_wave: dict[tuple[str, str, int], list[Confirmed]] = {}
     for confirmation in sorted(confirmed, key=lambda confirmation: confirmation.close_ms):
         wave = (confirmation.base_asset, confirmation.direction, confirmation.wave_start_ms)
         by_wave.setdefault(wave, []).append(confirmation)
     query = (
-        select(*_KEY, table.news, table.inputs, table.close_ms, table.confirmed)
+        select(*_KEY, *_WORDS, table.close_ms, table.confirmed)
         .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(sorted(by_wave)))
         .order_by(*_KEY)
         .with_for_update()
     )
     changes = []
     rows = connection.execute(query).all()
-    said = [row._asdict() for row in rows]
-    vetoed = {_wave(row) for row in said if news_against(row)}
-    alive = [_wave(row) not in vetoed or refuses(row) for row in said]
-    for row in (row for row, stands in zip(rows, alive, strict=True) if stands):
+    said = _Said([row._asdict() for row in rows], doubts)
+    for row in (row for row in rows if said.refusal(row._asdict()) is None):
         spans, expires_at = row.confirmed, None
         for confirmation in by_wave[row.base_asset, row.direction, row.wave_start_ms]:
             state = (

@@ -13,6 +13,10 @@ from typing import Any, Final
 CONTRADICTS: Final = "contradicts"
 # Who judges in the place of a judge that must not, because of what was said before.
 VETOED: Final = "vetoed"
+# Who judges without reading any news.
+MATRIX: Final = "matrix"
+# The word where no candles could be compared with, so that nobody may enter anyway.
+UNKNOWN: Final = "unknown"
 
 # Why no judge was heard, where that is a word on the news: one who says both "enter" and "the news
 # is against it" has read news, too; and news was against it before.
@@ -35,6 +39,15 @@ def news_against(row: Mapping[str, Any]) -> bool:
 def refuses(row: Mapping[str, Any]) -> bool:
     """:return: whether it lets the wave pass for nobody, so that it may be said after a veto"""
     return bool(row["news"] == CONTRADICTS or row["judge"] == VETOED)
+
+
+def by_matrix(row: Mapping[str, Any]) -> bool:
+    """
+    :param row: of the table ``verdicts``
+    :return: whether the matrix may let the wave pass, which it must not once somebody who reads
+        news has doubted the wave
+    """
+    return bool(row["judge"] == MATRIX and row["aligned"] != UNKNOWN)
 
 
 def failure_of(row: Mapping[str, Any]) -> str | None:

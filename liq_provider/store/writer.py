@@ -22,6 +22,8 @@ from liq_provider.store.other_minutes import other_minutes_words
 from liq_provider.store.pruning import Pruning
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 from liq_provider.store.verdict_minutes import Confirmed
+from liq_provider.store.verdicts import Doubts, Written
+from liq_provider.store.vetoes import refuses
 
 _Spans = Mapping[str, Sequence[Interval]]
 
@@ -254,21 +256,26 @@ class Writer:
             write_state(connection, "readiness", report, now_ms)
 
     def put_verdicts(
-        self, rows: Sequence[Row], confirmed: Sequence[Confirmed] = (), now_ms: int = 0
-    ) -> list[bool | None]:
+        self,
+        rows: Sequence[Row],
+        confirmed: Sequence[Confirmed] = (),
+        now_ms: int = 0,
+        doubts: Doubts = refuses,
+    ) -> list[Written]:
         """
         Write verdicts, and how long they and older ones live, in one transaction.
 
         :param rows: of ``verdicts``
         :param confirmed: states of waves that settled minutes show
-        :return: of each row whether it is new; what was said of a state before stands. None:
-            not written, because news was against its wave
+        :param doubts: whether what is on record doubts its wave
+        :return: what became of each row
         """
         with store_errors("Writing verdicts"), self.engine.begin() as connection:
-            new = verdicts.put(connection, rows)
-            if verdicts.extend(connection, confirmed, now_ms) or any(new):
+            written = verdicts.put(connection, rows, doubts)
+            longer = verdicts.extend(connection, confirmed, now_ms, doubts)
+            if longer or Written.NEW in written:
                 write_state(connection, "verdict_ms", now_ms, now_ms)
-        return new
+        return written
 
     def put_model_call(self, row: Row) -> None:
         """Write one question to a model, with what became of it."""

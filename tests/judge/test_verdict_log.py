@@ -15,6 +15,8 @@ from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Confirmed
+from liq_provider.store.verdicts import Doubts, Written
+from liq_provider.store.vetoes import refuses
 from liq_provider.store.writer import Writer
 from tests.judge.facts import facts
 
@@ -26,12 +28,16 @@ class Counting(Writer):
     fails = False
 
     def put_verdicts(
-        self, rows: Sequence[Any], confirmed: Sequence[Confirmed] = (), now_ms: int = 0
-    ) -> list[bool]:
+        self,
+        rows: Sequence[Any],
+        confirmed: Sequence[Confirmed] = (),
+        now_ms: int = 0,
+        doubts: Doubts = refuses,
+    ) -> list[Written]:
         self.batches.append(len(rows))
         if self.fails:
             raise StoreBusy("Writing verdicts: the store is locked by another process")
-        return super().put_verdicts(rows, confirmed, now_ms)
+        return super().put_verdicts(rows, confirmed, now_ms, doubts)
 
 
 def made(coin: str) -> tuple[Verdict, Confirmed]:
@@ -53,10 +59,10 @@ async def test_what_comes_during_a_write_shares_the_next(writer: Counting, tmp_p
     with ThreadPoolExecutor(1) as store:
         log = VerdictLog(writer, store, lambda: T + 2_600)
         new = await asyncio.gather(*(log.put(*made(f"C{n}")) for n in range(300)))
-        assert new == [True] * 300
+        assert new == [Written.NEW] * 300
         assert sum(writer.batches) == 300 and len(writer.batches) <= 2
-        assert await log.put(*made("C7")) is False
-        assert await log.put(None, made("C7")[1]) is False
+        assert await log.put(*made("C7")) is Written.KNOWN
+        assert await log.put(None, made("C7")[1]) is Written.KNOWN
         await log.close()
     assert len(Reader(f"sqlite:///{tmp_path}/store.sqlite").verdicts(T, T + 60_000)) == 300
     writer.close()
@@ -71,7 +77,7 @@ async def test_a_failure_is_told_to_each_and_the_next_is_tried_again(writer: Cou
         )
         assert [type(result) for result in results] == [StoreBusy] * 3
         writer.fails = False
-        assert await log.put(*made("C0")) is True
+        assert await log.put(*made("C0")) is Written.NEW
     writer.close()
 
 
@@ -81,6 +87,6 @@ async def test_one_that_is_given_up_takes_no_other_with_it(writer: Counting) -> 
         first, second = (asyncio.create_task(log.put(*made(f"C{n}"))) for n in range(2))
         await asyncio.sleep(0)
         first.cancel()
-        assert await second is True
+        assert await second is Written.NEW
         await log.close()
     writer.close()

@@ -1,6 +1,7 @@
-"""Verdicts on record: none is restated, but what news was against stays out."""
+"""Verdicts on record: none is restated, and what was said against a wave holds."""
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,9 +10,13 @@ from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 from liq_provider.store.restored_rows import put_missing
 from liq_provider.store.verdict_minutes import Confirmed, first_span, spans_of
+from liq_provider.store.verdicts import Written
+from liq_provider.store.vetoes import refuses
 from liq_provider.store.writer import Writer
 from tests.store.conftest import MakeWriter
 from tests.store.helpers import MINUTE, T0, verdict
+
+NEW, KNOWN, DOUBTED = Written.NEW, Written.KNOWN, Written.DOUBTED
 
 
 def confirmed(minute: int, **changes: Any) -> Confirmed:
@@ -72,8 +77,8 @@ def test_a_minute_that_nobody_can_act_upon_any_more_confirms_nothing(
 def test_hundreds_of_waves_are_confirmed_at_once(writer: Writer, reader: Reader) -> None:
     coins = [f"C{number}" for number in range(250)]
     rows = [verdict(base_asset=coin) for coin in coins]
-    assert writer.put_verdicts([*rows, verdict()], now_ms=1) == [True] * 251
-    assert writer.put_verdicts([verdict(), verdict(base_asset="NEW")]) == [False, True]
+    assert writer.put_verdicts([*rows, verdict()], now_ms=1) == [NEW] * 251
+    assert writer.put_verdicts([verdict(), verdict(base_asset="NEW")]) == [KNOWN, NEW]
     writer.put_verdicts([], [confirmed(1, base_asset=coin) for coin in coins], T0 + 62_000)
     expiries = {row["base_asset"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
     assert {expiries[coin] for coin in coins} == {T0 + 92_000}
@@ -105,17 +110,17 @@ def test_who_lets_a_wave_pass_that_news_is_against_comes_too_late(
 ) -> None:
     passes, other = verdict(available_at=T0 + 9_000), verdict(base_asset="ETH")
     if together:
-        assert writer.put_verdicts([passes, verdict(**veto), other]) == [None, True, True]
+        assert writer.put_verdicts([passes, verdict(**veto), other]) == [Written.AGAINST, NEW, NEW]
     else:
-        assert writer.put_verdicts([verdict(**veto)]) == [True]
-        assert writer.put_verdicts([passes, other]) == [None, True]
+        assert writer.put_verdicts([verdict(**veto)]) == [NEW]
+        assert writer.put_verdicts([passes, other]) == [Written.AGAINST, NEW]
     rows = reader.verdicts(T0, T0 + MINUTE)
     assert {(row["base_asset"], row["news_key"]) for row in rows} == {
         ("BTC", "other-news"),
         ("ETH", "some-news"),
     }
     # What refuses the wave as well may be said.
-    assert writer.put_verdicts([verdict(judge="vetoed")]) == [True]
+    assert writer.put_verdicts([verdict(judge="vetoed")]) == [NEW]
 
 
 @pytest.mark.parametrize("veto", [AGAINST, TORN])
@@ -145,7 +150,7 @@ def test_a_wave_that_only_the_matrix_may_not_judge_may_be_judged_by_a_model(
     writer: Writer,
 ) -> None:
     writer.put_verdicts([verdict(judge="vetoed", inputs='{"failure": "malformed"}')])
-    assert writer.put_verdicts([verdict(news_key="newer")]) == [True]
+    assert writer.put_verdicts([verdict(news_key="newer")]) == [NEW]
 
 
 def said(judge: str, **changes: Any) -> dict[str, Any]:
@@ -179,16 +184,16 @@ def test_news_against_a_wave_takes_the_place_of_what_was_said_of_the_same_state(
     other = said("x", base_asset="ETH")
     if together:
         told = first.put_verdicts([other, said(judge, **before), said(judge, **veto)])
-        assert told[0] is True and told[2] is True
+        assert told[0] is NEW and told[2] is NEW
     else:
-        assert first.put_verdicts([said(judge, **before)]) == [True]
-        assert second.put_verdicts([said(judge, **veto), other]) == [True, True]
+        assert first.put_verdicts([said(judge, **before)]) == [NEW]
+        assert second.put_verdicts([said(judge, **veto), other]) == [NEW, NEW]
     rows = {row["base_asset"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
     assert {name: rows["BTC"][name] for name in veto} == veto
     # Nobody lets it pass now, the first one least of all; nor is it said twice.
-    assert first.put_verdicts([said("m@v1", news_key="newer", **YES)]) == [None]
+    assert first.put_verdicts([said("m@v1", news_key="newer", **YES)]) == [Written.AGAINST]
     confirm(first, 1, judge=judge, news_key="other-news")
-    assert second.put_verdicts([said(judge, **veto)]) == [False]
+    assert second.put_verdicts([said(judge, **veto)]) == [KNOWN]
     (row,) = (row for row in reader.verdicts(T0, T0 + 2 * MINUTE) if row["base_asset"] == "BTC")
     assert {name: row[name] for name in veto} == veto
     assert row["expires_at"] == T0 + MINUTE + 32_000
@@ -208,8 +213,8 @@ def test_a_veto_that_takes_the_place_of_a_yes_is_newer_and_holds_for_its_own_min
 
 def test_what_lets_a_wave_pass_takes_no_vetos_place(writer: Writer, reader: Reader) -> None:
     writer.put_verdicts([said("m@v1", **CONTRADICTS), said("vetoed", **TWICE)])
-    assert writer.put_verdicts([said("m@v1", **YES)]) == [None]
-    assert writer.put_verdicts([said("vetoed", **DOUBT)]) == [False]
+    assert writer.put_verdicts([said("m@v1", **YES)]) == [Written.AGAINST]
+    assert writer.put_verdicts([said("vetoed", **DOUBT)]) == [KNOWN]
     rows = {row["judge"]: row for row in reader.verdicts(T0, T0 + MINUTE)}
     assert rows["m@v1"]["news"] == "contradicts"
     assert rows["vetoed"]["inputs"] == TWICE["inputs"]
@@ -227,3 +232,48 @@ def test_a_veto_that_is_imported_takes_the_place_of_a_yes_and_a_yes_that_of_none
     assert put_missing(writer.engine, schema.verdicts, imported) == 2
     rows = {row["judge"]: row["news"] for row in reader.verdicts(T0, T0 + MINUTE)}
     assert rows == {"m@v1": "contradicts", "other@v1": "contradicts", "old@v1": "none"}
+
+
+# -- a doubt about a wave
+
+
+def doubts(row: Mapping[str, Any]) -> bool:
+    """Whoever says less than high, in the words of these tests."""
+    return refuses(row) or row["confidence"] == "less"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    "doubt", [{"judge": "m@v1", "confidence": "less"}, {"judge": "vetoed", **DOUBT}]
+)
+def test_the_matrix_may_not_judge_a_wave_that_another_sidecar_heard_a_doubt_about(
+    open_writer: MakeWriter, reader: Reader, doubt: dict[str, str], together: bool
+) -> None:
+    first, second = open_writer(), open_writer()
+    said_of = [said(**doubt), said("matrix", **YES), said("matrix", aligned="unknown", **DOUBT)]
+    if together:
+        assert first.put_verdicts(said_of, doubts=doubts) == [NEW, DOUBTED, NEW]
+    else:
+        assert first.put_verdicts(said_of[:1], doubts=doubts) == [NEW]
+        assert second.put_verdicts(said_of[1:], doubts=doubts) == [DOUBTED, NEW]
+    assert second.put_verdicts([said("m@v1", news_key="newer", **YES)], doubts=doubts) == [NEW]
+    assert second.put_verdicts([said("matrix", base_asset="ETH", **YES)], doubts=doubts) == [NEW]
+    judges = {
+        (row["base_asset"], row["judge"], row["aligned"])
+        for row in reader.verdicts(T0, T0 + MINUTE)
+    }
+    assert ("BTC", "matrix", "yes") not in judges
+    assert {("BTC", "matrix", "unknown"), ("ETH", "matrix", "yes")} < judges
+
+
+def test_what_the_matrix_said_before_a_doubt_is_not_confirmed_after_it(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.put_verdicts([said("matrix", **YES), said("m@v1", news_key="newer", **YES)])
+    writer.put_verdicts([said("m@v1", confidence="less", news_key="newest")])
+    minutes = [confirmed(1, judge="matrix", news_key="other-news")]
+    minutes.append(confirmed(1, judge="m@v1", news_key="newer"))
+    writer.put_verdicts([], minutes, T0 + MINUTE, doubts)
+    ends = {row["news_key"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
+    assert ends["other-news"] == T0 + 32_000
+    assert ends["newer"] == T0 + MINUTE + 32_000, "a model may judge it in spite of a doubt"
