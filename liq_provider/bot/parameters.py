@@ -4,7 +4,7 @@ from typing import Any
 
 from freqtrade.strategy import DecimalParameter
 
-from liq_provider.bot.rules_of_bots import rules_from
+from liq_provider.bot.rules_of_bots import OF_RULES, rules_from
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
@@ -12,11 +12,7 @@ from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.scales import SCALES, Score
 
-NAMES = (
-    *("z_threshold", "z_strong", "purity_threshold", "purity_strong"),
-    *("trend_k", "min_confidence", "direction_mode"),
-    *("trailing_pct", "trailing_arm_pct", "fallback_pct"),
-)
+NAMES = (*OF_RULES, "trailing_pct", "trailing_arm_pct", "fallback_pct")
 
 
 class ExactDecimal(DecimalParameter):  # type: ignore[misc]  # Freqtrade has no types

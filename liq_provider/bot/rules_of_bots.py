@@ -9,14 +9,18 @@ from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
-from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.rules_in_force import RulesInForce
-from liq_provider.measure.waves import Thresholds
 
 # In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates
 # kept it from an entry.
 TOLD = "rules"
 REFUSALS = "refusals"
+
+# Parameters of a strategy that turn features into entries, each named as its setting is.
+OF_RULES = (
+    *("z_threshold", "z_strong", "purity_threshold", "purity_strong"),
+    *("trend_k", "min_confidence", "direction_mode"),
+)
 
 Refusal = tuple[str, str]
 """Name of a gate, and its words."""
@@ -29,27 +33,12 @@ def rules_from(values: Mapping[str, Any], settings: Settings) -> Rules:
     :return: the decision rules in force; hyperopt may put strong below medium
     """
     settings = settings_with(settings, values.get("windows", CONFIGURED))
-
-    def value(name: str) -> Any:
-        return values.get(name, getattr(settings, name))
-
-    return Rules(
-        Thresholds(
-            z_threshold=value("z_threshold"),
-            z_strong=max(value("z_strong"), value("z_threshold")),
-            purity_threshold=value("purity_threshold"),
-            purity_strong=max(value("purity_strong"), value("purity_threshold")),
-            min_count=settings.min_count,
-            min_segment_usd=settings.min_segment_usd,
-            zscore=settings.zscore,
-            direction_mode=value("direction_mode"),
-        ),
-        settings.segment_min,
-        value("trend_k"),
-        Confidence.of(value("min_confidence")),
-        settings.settle_ms,
-        settings.max_entry_delay_ms,
-    )
+    chosen = settings.model_copy(update={name: values[name] for name in OF_RULES if name in values})
+    strong = {
+        "z_strong": max(chosen.z_strong, chosen.z_threshold),
+        "purity_strong": max(chosen.purity_strong, chosen.purity_threshold),
+    }
+    return Rules.of(chosen.model_copy(update=strong))
 
 
 def in_force_of(

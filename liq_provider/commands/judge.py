@@ -50,9 +50,8 @@ def judge(arguments: argparse.Namespace) -> int:
         )
         sent = json.loads(asked["prompt"])
         _print(sent)
-        until_ms = close_ms + context.settings.max_entry_delay_ms
         given = {headline["title"] for headline in prompt.news_in(sent) or ()}
-        known = _on_record(context, reader, asked["base_asset"], close_ms, until_ms)
+        known = _on_record(context, reader, asked["base_asset"], close_ms)
         _print_sources(context, [headline for headline in known if headline.title in given])
         return 0
     facts, candles = _facts(context, reader, arguments.pair, close_ms)
@@ -79,10 +78,10 @@ def _print(messages: prompt.Messages) -> None:
 def _asked(context: Context, reader: Reader, pair: str, close_ms: int) -> dict[str, Any] | None:
     """The last question that was asked about the minute, while it ran or after its close."""
     base = base_asset_of_pair(pair_of(pair))
-    latest_ms = close_ms + context.settings.settle_ms + context.settings.max_entry_delay_ms
+    expires_at = close_ms + context.settings.verdict_life_ms
     calls = [
         call
-        for call in reader.model_calls(close_ms - MINUTE_MS, latest_ms)
+        for call in reader.model_calls(close_ms - MINUTE_MS, expires_at)
         if (call["base_asset"], call["close_ms"]) == (base, close_ms) and call["requests"]
     ]
     return calls[-1] if calls else None
@@ -111,15 +110,14 @@ def _news(context: Context, reader: Reader, base_asset: str, close_ms: int) -> N
     settings = context.settings.news
     if settings.provider == "none":
         return NOT_ASKED
-    until_ms = close_ms + context.settings.max_entry_delay_ms
-    items = _on_record(context, reader, base_asset, close_ms, until_ms)[: settings.max_items]
+    items = _on_record(context, reader, base_asset, close_ms)[: settings.max_items]
     return NewsSet(tuple(items), set_key(items), min_sources=settings.min_sources)
 
 
-def _on_record(
-    context: Context, reader: Reader, base_asset: str, close_ms: int, until_ms: int
-) -> list[NewsItem]:
+def _on_record(context: Context, reader: Reader, base_asset: str, close_ms: int) -> list[NewsItem]:
+    """What a verdict on that minute could be based on: it may be made until it would expire."""
     from_ms = close_ms - round(context.settings.news.max_age_hours * HOUR_MS)
+    until_ms = close_ms + context.settings.verdict_life_ms
     return [
         NewsItem(
             *(row["item_id"], row["title"], row["source"], row["summary"], row["published_ms"]),

@@ -200,6 +200,11 @@ class Settings(Section):
         """``max_entry_delay_s`` in milliseconds."""
         return round(self.max_entry_delay_s * 1000)
 
+    @property
+    def verdict_life_ms(self) -> int:
+        """How long after the close of a minute that confirms it a verdict is alive."""
+        return self.settle_ms + self.max_entry_delay_ms
+
 
 # What a running sidecar has taken from whoever started it; a bot with other values is told.
 _OF_SIDECAR = (

@@ -44,7 +44,7 @@ class Rules:
     """
     What turns features into entries; every number may come from hyperopt.
 
-    :param settle_ms: a minute is settled this long after its close
+    :param verdict_life_ms: see ``Settings``
     :param delay_ms: verdicts count that existed this long after the candle's close
     """
 
@@ -52,7 +52,7 @@ class Rules:
     segment_min: int
     trend_k: float
     min_confidence: Confidence
-    settle_ms: int
+    verdict_life_ms: int
     delay_ms: int
 
     @classmethod
@@ -63,7 +63,7 @@ class Rules:
             settings.segment_min,
             settings.trend_k,
             Confidence.of(settings.min_confidence),
-            settings.settle_ms,
+            settings.verdict_life_ms,
             settings.max_entry_delay_ms,
         )
 
@@ -245,7 +245,7 @@ def _verdict_of(
         if verdict["aligned"] == UNKNOWN:
             continue
         known_ms = verdict["available_at"] - rules.delay_ms
-        for first_ms, last_ms in spans_of(verdict, rules.settle_ms + rules.delay_ms):
+        for first_ms, last_ms in spans_of(verdict, rules.verdict_life_ms):
             first, last = np.searchsorted(close_ms, [max(first_ms, known_ms), last_ms + 1])
             span = slice(int(first), int(last))
             positions[span][anomalous[span] & (sign[span] == _sign_of(verdict))] = position

@@ -83,7 +83,7 @@ def story_of_verdict(
 
 
 def _spans(verdict: Mapping[str, Any], in_force: RulesInForce) -> list[Span]:
-    return spans_of(verdict, in_force.rules.settle_ms + in_force.rules.delay_ms)
+    return spans_of(verdict, in_force.rules.verdict_life_ms)
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -138,7 +138,7 @@ class WaveJudge:
         problem = self._cases.candles.error
         if problem is not None:
             self.stats.error = problem
-        expires_at = anomaly.close_ms + self._settings.settle_ms + self._settings.max_entry_delay_ms
+        expires_at = anomaly.close_ms + self._settings.verdict_life_ms
         verdict = None
         if ruling is Ruling.REFUSED:
             verdict = self._refused(record, facts, expires_at, state[2])

@@ -65,16 +65,16 @@ def prolonged(confirmed: str | None, made_ms: int, close_ms: int) -> str | None:
     return json.dumps(spans)
 
 
-def spans_of(verdict: Mapping[str, Any], grace_ms: int) -> list[Span]:
+def spans_of(verdict: Mapping[str, Any], life_ms: int) -> list[Span]:
     """
     :param verdict: a row of the table ``verdicts``
-    :param grace_ms: how long after a close it is alive: ``settle_s`` and ``max_entry_delay_s``
+    :param life_ms: how long after a close it is alive, see ``Settings.verdict_life_ms``
     :return: the minutes that it holds for. Versions before schema 0004 kept only the last of
         them, so their verdicts hold from the first on
     """
     if verdict["confirmed"]:
         return _SPANS.validate_json(verdict["confirmed"])
-    return [(int(verdict["wave_start_ms"]), int(verdict["expires_at"]) - grace_ms)]
+    return [(int(verdict["wave_start_ms"]), int(verdict["expires_at"]) - life_ms)]
 
 
 def is_valid(confirmed: str | None) -> bool:

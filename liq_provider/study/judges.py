@@ -269,7 +269,7 @@ def _facts(decisions: Decisions, row: int) -> tuple[Strength, bool]:
 
 def _fate(verdict: Mapping[str, Any], decisions: Decisions, rules: Rules) -> Fate:
     sign = 1 if verdict["direction"] == "LONG" else -1
-    spans = spans_of(verdict, rules.settle_ms + rules.delay_ms)
+    spans = spans_of(verdict, rules.verdict_life_ms)
     bounds = [np.searchsorted(decisions.close_ms, [first, last + 1]) for first, last in spans]
     within = np.concatenate([np.arange(first, end) for first, end in bounds])
     within = within[(decisions.wave_ms[within] > 0) & (decisions.sign[within] == sign)]
