@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from liq_provider.judge.case import Case, Judge
     from liq_provider.judge.guard import Opinion
     from liq_provider.judge.matrix import Action, Confidence, News
-    from liq_provider.measure.scales import SCALES
+    from liq_provider.measure.scales import PURITY, SCALES
     from liq_provider.measure.waves import Strength
     from liq_provider.news.headline import Entry
     from liq_provider.news.http import NewsError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLOT_CONFIG",
+    "PURITY",
     "SCALES",
     "Action",
     "Case",
@@ -61,7 +62,7 @@ _HOMES = {
     "judge.case": ("Case", "Judge"),
     "judge.guard": ("Opinion",),
     "judge.matrix": ("Action", "Confidence", "News"),
-    "measure.scales": ("SCALES",),
+    "measure.scales": ("PURITY", "SCALES"),
     "measure.waves": ("Strength",),
     "news.http": ("NewsError",),
     "news.headline": ("Entry",),

@@ -16,10 +16,18 @@ from freqtrade.persistence import Trade
 from freqtrade.strategy import CategoricalParameter, IStrategy
 from pandas import DataFrame
 
-from liq_provider.api import PLOT_CONFIG, SCALES, ExactDecimal, LiqError, Trading, refuse_spot
+from liq_provider.api import (
+    PLOT_CONFIG,
+    PURITY,
+    SCALES,
+    ExactDecimal,
+    LiqError,
+    Trading,
+    refuse_spot,
+)
 
 # What hyperopt tries of the classic score; with another ``zscore`` it tries that one's.
-Z = SCALES["classic"]
+Z, P = SCALES["classic"], PURITY
 
 
 class CannotStart(OperationalException, ValueError):
@@ -52,8 +60,10 @@ class LiqTrend(IStrategy):
 
     z_threshold = ExactDecimal(*Z.search, default=Z.medium, decimals=Z.decimals, space="buy")
     z_strong = ExactDecimal(*Z.search_strong, default=Z.strong, decimals=Z.decimals, space="buy")
-    purity_threshold = ExactDecimal(0.70, 0.95, default=0.75, decimals=2, space="buy")
-    purity_strong = ExactDecimal(0.75, 1.0, default=0.90, decimals=2, space="buy")
+    purity_threshold = ExactDecimal(*P.search, default=P.medium, decimals=P.decimals, space="buy")
+    purity_strong = ExactDecimal(
+        *P.search_strong, default=P.strong, decimals=P.decimals, space="buy"
+    )
     trend_k = ExactDecimal(0.0, 2.0, default=0.5, decimals=1, space="buy")
     min_confidence = CategoricalParameter(["low", "medium", "high"], default="medium", space="buy")
     direction_mode = CategoricalParameter(["follow", "fade"], default="follow", space="buy")

@@ -19,6 +19,7 @@ from liq_provider.config.address import check_url, refuse_secrets
 from liq_provider.core import plugins
 from liq_provider.core.durations import HOUR_S
 from liq_provider.errors import SettingsError
+from liq_provider.measure.scales import PURITY, SCALES
 from liq_provider.venues import NO_PUBLIC_FEED, VENUES, Venue
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -142,8 +143,8 @@ class JudgeSettings(Section):
         one that an installed package adds (``liqtrend.judges``)
     """
 
-    z_min: float = Field(2.5, ge=0, le=50)
-    purity_min: Purity = 0.7
+    z_min: float = Field(SCALES["classic"].floor, ge=0, le=50)
+    purity_min: Purity = PURITY.floor
     by: str = "auto"
 
     @field_validator("by")

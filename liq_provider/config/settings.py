@@ -34,12 +34,17 @@ from liq_provider.config.sections import (
 )
 from liq_provider.core.durations import DAY_MIN, HOUR_MS, HOUR_S
 from liq_provider.errors import SettingsError
-from liq_provider.measure.scales import SCALES, Score, threshold_problem
+from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.scales import PURITY, SCALES, Score, threshold_problem
+from liq_provider.measure.waves import Thresholds
 
 SECTION = "liq_provider"
 ENV_PREFIX = "LIQ_PROVIDER__"
 
 _STORES = {"sqlite", "postgresql+psycopg"}
+
+# Where the configuration sets nothing, it is as where a notebook does not.
+_WINDOWS, _THRESHOLDS = FeatureParams(), Thresholds()
 
 
 class Settings(Section):
@@ -63,20 +68,20 @@ class Settings(Section):
 
     # Features
     min_event_usd: float = Field(0, ge=0)
-    segment_min: int = Field(5, ge=1, le=DAY_MIN)
+    segment_min: int = Field(_WINDOWS.segment_min, ge=1, le=DAY_MIN)
     baseline_hours: float = Field(24, gt=0, le=24 * 60)
-    min_baseline_segments: int = Field(72, ge=2)
-    min_active_segments: int = Field(20, ge=0)
-    min_count: int = Field(3, ge=0)
-    min_segment_usd: float = Field(25_000, ge=0)
+    min_baseline_segments: int = Field(_WINDOWS.min_baseline_segments, ge=2)
+    min_active_segments: int = Field(_WINDOWS.min_active_segments, ge=0)
+    min_count: int = Field(_THRESHOLDS.min_count, ge=0)
+    min_segment_usd: float = Field(_THRESHOLDS.min_segment_usd, ge=0)
 
     # Thresholds
     zscore: Score = "classic"
     # The defaults are those of the classic score; see ``scales.SCALES`` for the others.
     z_threshold: float = Field(SCALES["classic"].medium, gt=0, le=100)
     z_strong: float = Field(SCALES["classic"].strong, gt=0, le=100)
-    purity_threshold: Purity = 0.75
-    purity_strong: Purity = 0.90
+    purity_threshold: Purity = PURITY.medium
+    purity_strong: Purity = PURITY.strong
     direction_mode: Literal["follow", "fade"] = "follow"
     trend_candles: int = Field(15, ge=2, le=500)
     trend_k: float = Field(0.5, ge=0, le=10)

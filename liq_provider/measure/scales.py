@@ -46,6 +46,29 @@ SCALES: dict[Score, Scale] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class PurityScale:
+    """
+    The same for purity, a share, whichever score is chosen.
+
+    :param medium: ``purity_threshold``, where the configuration sets none
+    :param strong: ``purity_strong``, likewise
+    :param floor: ``judge.purity_min``, likewise
+    :param search: what hyperopt tries for ``purity_threshold``; so is ``search_strong``
+    :param decimals: of what hyperopt tries
+    """
+
+    medium: float
+    strong: float
+    floor: float
+    search: tuple[float, float]
+    search_strong: tuple[float, float]
+    decimals: int
+
+
+PURITY = PurityScale(0.75, 0.90, 0.7, (0.70, 0.95), (0.75, 1.0), 2)
+
+
 def score_words(zscore: Score, value: float, digits: int = 1, hours: float | None = None) -> str:
     """
     >>> score_words("robust", 2.41)

@@ -21,7 +21,7 @@ import numpy as np
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.feature_rows import FeatureRows, Measured, purity
-from liq_provider.measure.scales import Score
+from liq_provider.measure.scales import PURITY, SCALES, Score
 
 Direction = Literal["LONG", "SHORT"]
 
@@ -43,10 +43,10 @@ class Strength(IntEnum):
 class Thresholds:
     """What makes a segment anomalous. Purity is a share, money is in USD."""
 
-    z_threshold: float = 3.0
-    z_strong: float = 5.0
-    purity_threshold: float = 0.75
-    purity_strong: float = 0.90
+    z_threshold: float = SCALES["classic"].medium
+    z_strong: float = SCALES["classic"].strong
+    purity_threshold: float = PURITY.medium
+    purity_strong: float = PURITY.strong
     min_count: int = 3
     min_segment_usd: float = 25_000
     zscore: Score = "classic"

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from liq_provider.config.measuring import floor_of, thresholds_of
+from liq_provider.config.measuring import feature_params_of, floor_of, thresholds_of
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.errors import SettingsError
-from liq_provider.measure.scales import SCALES, Score, score_words
+from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.scales import PURITY, SCALES, Score, score_words
+from liq_provider.measure.waves import Thresholds
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,12 @@ def test_thresholds_that_are_not_set_are_those_of_the_score(
     assert (settings.z_threshold, settings.z_strong, settings.judge.z_min) == expected
     assert thresholds_of(settings).z_threshold == expected[0]
     assert floor_of(settings).z_threshold == expected[2]
+
+
+def test_an_empty_configuration_asks_for_the_windows_and_thresholds_of_a_notebook() -> None:
+    assert feature_params_of(Settings()) == FeatureParams()
+    assert thresholds_of(Settings()) == Thresholds()
+    assert Settings().judge.purity_min == PURITY.floor < PURITY.medium < PURITY.strong
 
 
 def test_thresholds_that_are_set_stay_also_beside_other_keys_of_the_judge() -> None:
