@@ -37,10 +37,9 @@ def refuse_lookalike(venue: str, key: str, host: str, parts: SplitResult) -> Non
     :param host: of the address, in small letters
     :raises SettingsError: the host is an exchange's, and something else is served there
     """
-    owner = _owner(host)
-    if venue not in VENUES or owner is None:
+    wanted, owner = VENUES.get(venue), _owner(host, venue)
+    if wanted is None or owner is None:
         return
-    wanted = VENUES[venue]
     path = unquote(parts.path).rstrip("/")
     if owner == venue and _is_right(wanted, key, host, path, parts.query):
         return
@@ -53,11 +52,12 @@ def refuse_lookalike(venue: str, key: str, host: str, parts: SplitResult) -> Non
 def right_url(venue: str, key: str) -> str:
     """:return: what is to be written there"""
     known = VENUES[venue]
-    return known.endpoint.url if key == "url" else known.addresses.rest_url
+    return known.endpoints[0].url if key == "url" else known.addresses.rest_url
 
 
-def _owner(host: str) -> str | None:
-    for venue in VENUES.values():
+def _owner(host: str, wanted: str) -> str | None:
+    """:param wanted: comes first: a company may have several venues on hosts of one name"""
+    for venue in sorted(VENUES.values(), key=lambda venue: venue.name != wanted):
         if re.fullmatch(venue.addresses.owner, host):
             return venue.name
     return next((name for name, pattern in _OTHERS.items() if re.fullmatch(pattern, host)), None)

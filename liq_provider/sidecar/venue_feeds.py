@@ -1,7 +1,7 @@
 """The feeds of the enabled venues, each with what is known of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from liq_provider.config.settings import Settings
@@ -64,6 +64,7 @@ class VenueFeed:
             "last_error": status.last_error,
             "latency_ms": status.latency_ms,
             "hole": status.hole,
+            "connections": [asdict(connection) for connection in status.connections],
             "markets": self.markets,
             "markets_error": self.markets_error,
         }
@@ -85,7 +86,7 @@ def feeds_of(
         venue = VENUES[name]
         tracker = CoverageTracker(name, settings.settle_ms)
         table = venue.table()
-        url = settings.venues.of(name).url or venue.endpoint.url
+        url = settings.venues.of(name).url or venue.endpoints[0].url
         feed = Feed(venue, url, table, now_ms, sink, tracker, doubts, silence, timing)
         feeds[name] = VenueFeed(feed, tracker, len(table))
     return feeds

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -50,6 +51,7 @@ class Client:
         self.queue: asyncio.Queue[Frame] = asyncio.Queue(QUEUE_LIMIT)
         self.transport: asyncio.BaseTransport | None = None
         self.sent = 0
+        self.heard_s = time.monotonic()
 
     @property
     def conn_id(self) -> str:

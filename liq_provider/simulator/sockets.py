@@ -1,7 +1,7 @@
 """The websockets of all venues: who comes in, and the conversation that each venue's file has."""
 
 import asyncio
-import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -12,17 +12,18 @@ from liq_provider.simulator.feeds import Client, FeedHub
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.played import Played
 from liq_provider.venues import VENUES
-from liq_provider.venues.dialect import SocketPath
+from liq_provider.venues.dialect import Ping, SocketPath
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def socket_paths_of(venue: str) -> tuple[SocketPath, ...]:
-    """:return: the websocket addresses of a venue; where it states none, the path of its own"""
+    """:return: the websocket addresses of a venue; where it states none, the paths of its own"""
     known = VENUES[venue]
     if known.dialect.socket_paths:
         return known.dialect.socket_paths
-    return (SocketPath(urlsplit(known.endpoint.url).path),)
+    paths = dict.fromkeys(urlsplit(endpoint.url).path for endpoint in known.endpoints)
+    return tuple(map(SocketPath, paths))
 
 
 class Sockets:
@@ -62,15 +63,27 @@ class Sockets:
         client.transport = request.transport
         client.topics.update(place.topics({**request.query, **request.match_info}))
         self._hub.clients.add(client)
-        sender = asyncio.create_task(client.send_queued())
+        tasks = [asyncio.create_task(client.send_queued())]
+        ping = VENUES[venue].dialect.ping
+        if ping is not None:
+            tasks.append(asyncio.create_task(_keep_asking(client, ping)))
         try:
             await _converse(client)
         finally:
             self._hub.clients.discard(client)
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         return socket
+
+
+async def _keep_asking(client: Client, ping: Ping) -> None:
+    """Ask whether a client is there; one that says nothing is cut off."""
+    while True:
+        client.put(ping.frame(client.venue.now_ms()))
+        await asyncio.sleep(ping.every_s)
+        if time.monotonic() - client.heard_s > ping.patience_s:
+            client.abort()
 
 
 async def _converse(client: Client) -> None:
@@ -87,5 +100,6 @@ async def _converse(client: Client) -> None:
             continue
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return
+        client.heard_s = time.monotonic()
         for reply in dialect.answer(client, message.data):
             client.put(reply)

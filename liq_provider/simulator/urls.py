@@ -12,9 +12,9 @@ _BOT_EXCHANGE = "binance"
 def ws_url(base_url: str, venue: str) -> str:
     """
     :param base_url: such as ``http://127.0.0.1:18900``
-    :return: address of the venue's liquidation websocket
+    :return: address of the first of the venue's liquidation websockets
     """
-    parts = urlsplit(VENUES[venue].endpoint.url)
+    parts = urlsplit(VENUES[venue].endpoints[0].url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return "ws" + base_url.removeprefix("http") + path
 

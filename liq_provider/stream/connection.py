@@ -19,7 +19,7 @@ from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.stream.handshake import describe, handshake
 from liq_provider.stream.timing import Timing
-from liq_provider.venues.base import Heartbeat, Parsed, Request, Venue
+from liq_provider.venues.base import Endpoint, Heartbeat, Parsed, Request, Venue
 from liq_provider.venues.frame import Frame
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Handlers:
 
 class Connection:
     """
+    :param url: of the endpoint, or another address that serves the same
     :param markets: what to subscribe to
     :param clock_ms: corrected time
     :ivar session: the venue's reader of this connection
@@ -57,6 +58,7 @@ class Connection:
     def __init__(
         self,
         venue: Venue,
+        endpoint: Endpoint,
         url: str,
         markets: MarketTable,
         timing: Timing,
@@ -65,6 +67,7 @@ class Connection:
     ) -> None:
         self.session = venue.session()
         self._venue = venue
+        self._endpoint = endpoint
         self._url = url
         self._markets = markets
         self._known = {market.market_id for market in markets}
@@ -98,11 +101,10 @@ class Connection:
         :raises Refusal: if the exchange does not want this client
         :raises FeedError: for everything else that went wrong
         """
-        endpoint = self._venue.endpoint
-        self._ws = await handshake(self._url, endpoint.headers, self._timing)
+        self._ws = await handshake(self._url, self._endpoint.headers, self._timing)
         self._opened_s = time.monotonic()
         self.since_ms = self._clock_ms()
-        requests = endpoint.subscribe(self._markets)
+        requests = self._endpoint.subscribe(self._markets)
         self._missing = sum(request.acks for request in requests)
         self.spawn(self._read(self._ws))
         # Subscribing may take minutes where requests are counted, and the venue wants to hear
@@ -129,10 +131,9 @@ class Connection:
         if not new or self.ended.done():
             return
         self._known.update(market.market_id for market in new)
-        endpoint = self._venue.endpoint
-        if not endpoint.by_market:
+        if not self._endpoint.by_market:
             return
-        requests = endpoint.subscribe(markets.only(new))
+        requests = self._endpoint.subscribe(markets.only(new))
         if not requests:
             return
         self._added = {market.market_id for market in new}

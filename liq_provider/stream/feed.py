@@ -1,32 +1,26 @@
 """
-One venue's feed: keeps a connection alive and says honestly what it has seen.
-
-Coverage begins when all subscriptions are acknowledged, grows with every answered ping and
-ends with the connection. After a silence that was implausible it begins again only with a
-first live liquidation, because a dead address acknowledges and never speaks.
+One venue's feed: a line for each of its addresses, and more where a connection takes only so many
+markets. What all of them heard is known; what one of them may have missed is not.
 """
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from liq_provider.config.address import check_url
 from liq_provider.core.coverage import CoverageTracker
-from liq_provider.core.doubts import ANY_COIN, Doubts
-from liq_provider.core.markets import MarketTable
-from liq_provider.errors import FeedError
-from liq_provider.stream.connection import Connection, Handlers
-from liq_provider.stream.feed_status import FeedRecord, FeedState, FeedStatus
-from liq_provider.stream.handshake import Refusal, describe
+from liq_provider.core.doubts import Doubts
+from liq_provider.core.markets import Market, MarketTable
+from liq_provider.stream.feed_status import FeedRecord, FeedState, FeedStatus, joint_state
 from liq_provider.stream.intake import Intake, Sink
-from liq_provider.stream.retry import Retry
+from liq_provider.stream.joint_coverage import JointCoverage
+from liq_provider.stream.line import Line, LineContext
 from liq_provider.stream.silence import SilenceJudge
-from liq_provider.stream.subscriptions import WantedMarkets
+from liq_provider.stream.subscriptions import needs_list, spread
 from liq_provider.stream.timing import Timing
-from liq_provider.venues.base import Parsed, Venue
-
-logger = logging.getLogger(__name__)
+from liq_provider.venues.base import Endpoint, Venue
 
 # From asking for a market to hearing it.
 _SUBSCRIBING_MS = 5_000
@@ -34,7 +28,7 @@ _SUBSCRIBING_MS = 5_000
 
 class Feed:
     """
-    :param url: the venue's own or another's; see ``check_url``
+    :param url: of the venue's first endpoint, or another's; see ``Venue.urls`` and ``check_url``
     :param clock_ms: exchange-corrected time
     :param sink: takes liquidations and the start of the unbroken connection they came by,
         in milliseconds; must not block. Orders older than that are a snapshot of the past
@@ -58,41 +52,45 @@ class Feed:
         timing: Timing | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        check_url(url, venue=venue.name)
+        self._urls = venue.urls(url)
+        for address in self._urls:
+            check_url(address, venue=venue.name)
         self._venue = venue
-        self._url = url
-        self._markets = WantedMarkets(venue, markets)
-        self._clock_ms = clock_ms
+        self._markets = markets
+        self._known = asyncio.Event()
         self._coverage = coverage
-        self._doubts = doubts
-        self._silence = silence
-        self._timing = timing or Timing()
+        self._joint = JointCoverage(coverage)
         self._record = FeedRecord(venue.name, url, clock_ms())
-        self._intake = Intake(sink, self._record, doubts, clock_ms)
-        self._handlers = Handlers(self._on_frame, self._on_proof, self._on_unheard)
-        self._current: Connection | None = None
-        self._closing: set[asyncio.Task[None]] = set()
-        self._on_trial = False
-        self._retry = Retry(self._record, self._timing, rng or random.Random())  # noqa: S311
-        self._next_rollover_s = 0.0
-
-    # ---- what the service uses
+        self._context = LineContext(
+            venue,
+            clock_ms,
+            doubts,
+            silence,
+            timing or Timing(),
+            self._record,
+            Intake(sink, self._record, doubts, clock_ms),
+            self._tell,
+            rng or random.Random(),  # noqa: S311
+        )
+        self._lines: list[list[Line]] = [[] for _ in venue.endpoints]
+        self._named: Counter[str] = Counter()
+        self._running: dict[Line, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._use(markets)
 
     async def run(self) -> None:
         """Keep the feed connected until cancelled."""
         try:
-            while True:
-                await self._wait_for_markets()
-                try:
-                    wait_s = await self._live_once()
-                except Exception as error:
-                    self._intake.fault("feed", error)
-                    wait_s = self._failed(describe(error))
-                await asyncio.sleep(wait_s)
+            if not self._known.is_set():
+                self._enter("down", "waiting for the market list")
+                await self._known.wait()
+            async with asyncio.TaskGroup() as self._group:
+                for line in self._all():
+                    self._start(line)
+                await asyncio.Event().wait()
         finally:
-            self._leave()
+            self._group = None
             self._enter("down", "stopped")
-            await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def prove(self) -> bool:
         """
@@ -100,231 +98,100 @@ class Feed:
 
         :return: whether everything up to now has surely arrived
         """
-        asked_ms = self._clock_ms()
-        if self._current is not None:
-            await self._current.prove(self._timing.prove_wait_s)
+        asked_ms = self._context.clock_ms()
+        await asyncio.gather(*(line.prove() for line in self._all()))
         return self._coverage.covering and self._coverage.proven_ms >= asked_ms
 
     def update_markets(self, markets: MarketTable) -> None:
-        """Take a newer market list; new markets are subscribed to on the live connection."""
-        known = {market.market_id for market in self._markets.table}
-        self._markets.update(markets)
+        """Take a newer market list; new markets are subscribed to on the live connections."""
+        known = {market.market_id for market in self._markets}
         new = {market.base_asset for market in markets if market.market_id not in known}
-        self._not_yet_heard(new if known else ())
-        if self._current is not None:
-            self._current.subscribe(self._markets.allowed())
+        if known:
+            now_ms = self._context.clock_ms()
+            for base_asset in new:
+                self._context.doubts.add(
+                    self._venue.name, base_asset, now_ms, now_ms + _SUBSCRIBING_MS
+                )
+        self._use(markets)
 
     def unheard(self) -> set[str]:
         """
         :return: coins with a market that the venue does not let us subscribe to, or did not
             say yet that it does
         """
-        markets = [self._markets.table.get(name) for name in self._markets.rejected]
-        refused = {market.base_asset for market in markets if market is not None}
-        return refused.union(() if self._current is None else self._current.unheard)
+        return set().union(*(line.unheard() for line in self._all()))
 
     def status(self) -> FeedStatus:
         """:return: a snapshot for the status page"""
-        return self._record.snapshot(self._coverage.proven_ms, self._markets.rejected)
+        lines = self._all()
+        rejected = tuple(sorted(name for line in lines for name in line.rejected))
+        told = tuple(line.status() for line in lines)
+        return self._record.snapshot(self._coverage.proven_ms, rejected, told)
 
-    # ---- one connection after the other
+    def _all(self) -> list[Line]:
+        return [line for lines in self._lines for line in lines]
 
-    async def _wait_for_markets(self) -> None:
-        if not self._markets.known:
-            self._enter("down", "waiting for the market list")
-            await self._markets.wait()
+    # ---- which lines there are
 
-    async def _live_once(self) -> float:
-        """:return: seconds to wait before the next attempt"""
-        if self._record.last_error is None:
-            self._enter("connecting", "connecting")
-        try:
-            connection = await self._open()
-        except Refusal as refusal:
-            return self._refused(refusal)
-        except FeedError as error:
-            return self._failed(str(error))
-        self._go_live(connection)
-        try:
-            reason = await self._watch()
-        finally:
-            lived = self._current is not None and self._current.age_s >= self._timing.lived_s
-            self._leave()
-        if lived:
-            self._retry.forget()
-        return self._failed(reason)
-
-    async def _open(self) -> Connection:
-        connection = Connection(
-            self._venue,
-            self._url,
-            self._markets.allowed(),
-            self._timing,
-            self._clock_ms,
-            self._handlers,
-        )
-        try:
-            await connection.open()
-        except BaseException:
-            self._discard(connection)
-            raise
-        return connection
-
-    def _go_live(self, connection: Connection) -> None:
-        self._current = connection
-        self._record.connections += 1
-        self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
-        self._silence.connected(self._venue.name, self._clock_ms(), self._venue.quiet_alone_s)
-        # The list may have grown while the connection was opened.
-        connection.subscribe(self._markets.allowed())
-        if self._on_trial:
-            self._enter("silent", "reconnected; not believed before a first liquidation")
-        else:
-            self._believe(connection.since_ms)
-
-    def _believe(self, from_ms: int) -> None:
-        self._retry.believed()
-        self._on_trial = False
-        self._coverage.begin(from_ms)
-        self._enter("live", "connected and subscribed")
-        logger.info("%s: feed is live", self._venue.name)
-
-    def _leave(self) -> None:
-        """The current connection, if any, is over."""
-        self._coverage.lose()
-        self._silence.lost(self._venue.name)
-        if self._current is not None:
-            self._discard(self._current)
-            self._current = None
-
-    def _discard(self, connection: Connection) -> None:
-        # A dead peer takes its time to be closed; nobody waits for it.
-        task = asyncio.create_task(connection.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    # ---- while it lives
-
-    async def _watch(self) -> str:
-        """:return: why the connection is over"""
-        while True:
-            connection = self._current
-            assert connection is not None
-            await asyncio.wait({connection.ended}, timeout=self._timing.check_s)
-            if connection.ended.done():
-                return connection.ended.result()
-            if self._silence.silent(self._venue.name, self._clock_ms()):
-                self._on_trial = True
-                self._disbelieve()
-                return "connected but silent: no liquidations while there should be some"
-            if self._venue.max_age_s and connection.age_s >= self._next_rollover_s:
-                await self._roll_over(connection)
-
-    async def _roll_over(self, old: Connection) -> None:
-        """Open, subscribe and prove a new connection before the old one is given up."""
-        try:
-            new = await self._open_proven()
-        except FeedError as error:
-            self._next_rollover_s = old.age_s + self._timing.rollover_retry_s
-            self._record.last_error = f"rollover: {error}"
-            logger.warning("%s: rollover failed (%s), trying again", self._venue.name, error)
+    def _use(self, markets: MarketTable) -> None:
+        if not len(markets) and (needs_list(self._venue) or self._known.is_set()):
             return
-        try:
-            # Covers the time until the new one was subscribed.
-            await old.ping()
-        except BaseException:
-            self._discard(new)
-            raise
-        if old.ended.done():
-            self._leave()
-            self._go_live(new)
+        self._markets = markets
+        for place, endpoint in enumerate(self._venue.endpoints):
+            served = [market for market in markets if endpoint.serves(market)]
+            self._share_out(place, endpoint, served)
+        self._known.set()
+        self._tell()
+
+    def _share_out(self, place: int, endpoint: Endpoint, served: list[Market]) -> None:
+        lines = self._lines[place]
+        shares = [served]
+        if endpoint.by_market:
+            shares = spread(served, [line.market_ids for line in lines], endpoint.most_markets)
+        for number, share in enumerate(shares):
+            table = self._markets.only(share)
+            if number < len(lines):
+                lines[number].update_markets(table)
+            else:
+                url, coverage = self._urls[place], self._joint.share()
+                line = Line(self._context, self._name(url), endpoint, url, table, coverage)
+                lines.append(line)
+                self._start(line)
+        if endpoint.by_market:
+            for line in [line for line in lines if not line.market_ids]:
+                lines.remove(line)
+                self._stop(line)
+
+    def _name(self, url: str) -> str:
+        """The venue's; what tells an address or a connection apart follows after a blank."""
+        parts = urlsplit(url)
+        place = f"{parts.netloc}{parts.path}" if len(self._urls) > 1 else ""
+        self._named[place] += 1
+        number = f"#{self._named[place]}" if self._named[place] > 1 else ""
+        return f"{self._venue.name} {place}{number}".strip()
+
+    def _start(self, line: Line) -> None:
+        if self._group is not None:
+            self._running[line] = self._group.create_task(line.run())
+
+    def _stop(self, line: Line) -> None:
+        self._joint.drop(line.coverage)
+        if line in self._running:
+            self._running.pop(line).cancel()
+
+    # ---- what is told of them
+
+    def _tell(self) -> None:
+        """A line entered another state."""
+        lines = [line for line in self._all() if line.coverage.counts]
+        if not lines:
+            self._enter("down", "lists no market that is streamed")
             return
-        new.since_ms = old.since_ms
-        self._current = new
-        self._record.rollovers += 1
-        self._next_rollover_s = self._venue.max_age_s - self._timing.rollover_margin_s
-        new.subscribe(self._markets.allowed())
-        self._discard(old)
-        logger.info("%s: connection replaced before its age limit", self._venue.name)
-
-    async def _open_proven(self) -> Connection:
-        connection = await self._open()
-        try:
-            await connection.ping()
-            if connection.ended.done():
-                raise FeedError(connection.ended.result())
-        except BaseException:
-            self._discard(connection)
-            raise
-        return connection
-
-    def _on_frame(self, connection: Connection, frame: bytes) -> Parsed:
-        now_ms = self._clock_ms()
-        said = self._intake.read(connection.session, frame, self._markets.table, now_ms)
-        if said.life:
-            self._heard(connection, now_ms, 0)
-        if said.liquidations:
-            since_ms = self._since_ms(connection)
-            if said.past:
-                since_ms = max(since_ms, max(order.event_ms for order in said.liquidations) + 1)
-            live = sum(1 for order in said.liquidations if order.event_ms >= since_ms)
-            if live:
-                self._heard(connection, now_ms, live)
-            self._intake.deliver(said.liquidations, since_ms, now_ms)
-        if said.rejected and self._markets.reject(said.rejected):
-            # It works without them, so the next attempt is a new beginning.
-            self._retry.forget()
-            connection.subscribe_again(self._markets.allowed(), str(said.error))
-        elif said.rejected:
-            # Left out already: this is an answer to something else than was thought.
-            connection.end(f"subscription refused again: {said.error}")
-        return said
-
-    def _since_ms(self, connection: Connection) -> int:
-        """While a connection is replaced, both belong to one unbroken time."""
-        if self._current is not None and not self._current.ended.done():
-            return self._current.since_ms
-        return connection.since_ms
-
-    def _heard(self, connection: Connection, now_ms: int, count: int) -> None:
-        self._silence.heard(self._venue.name, now_ms, count)
-        if self._on_trial:
-            self._on_trial = False
-            if connection is self._current:
-                self._believe(now_ms)
-
-    def _on_proof(self, connection: Connection, sent_ms: int, latency_ms: float) -> None:
-        if connection is self._current:
-            self._record.latency_ms = latency_ms
-            self._coverage.prove(sent_ms, self._clock_ms())
-
-    def _on_unheard(self, asked_ms: Mapping[str, int]) -> None:
-        now_ms = self._clock_ms()
-        for base_asset, since_ms in asked_ms.items():
-            self._doubts.add(self._venue.name, base_asset, since_ms, now_ms + 1)
-
-    # ---- when it does not
-
-    def _refused(self, refusal: Refusal) -> float:
-        wait_s = self._retry.refused_s(refusal)
-        self._enter("refused", f"{refusal}; next attempt in {wait_s:.0f} s")
-        return wait_s
-
-    def _failed(self, reason: str) -> float:
-        self._enter("silent" if self._on_trial else "down", reason)
-        return self._retry.failed_s(reason)
-
-    def _disbelieve(self) -> None:
-        """What was taken for quiet was silence, since the last liquidation at least."""
-        since_ms, now_ms = self._silence.quiet_since_ms(self._venue.name), self._clock_ms()
-        if since_ms is not None:
-            self._doubts.add(self._venue.name, ANY_COIN, since_ms, now_ms)
-
-    def _not_yet_heard(self, base_assets: Iterable[str]) -> None:
-        now_ms = self._clock_ms()
-        for base_asset in base_assets:
-            self._doubts.add(self._venue.name, base_asset, now_ms, now_ms + _SUBSCRIBING_MS)
+        states = {line.name.partition(" ")[2] or "#1": (line.state, line.detail) for line in lines}
+        self._enter(*joint_state(states))
+        since_ms = [line.connected_ms for line in lines]
+        told = [ms for ms in since_ms if ms is not None]
+        self._record.connected_ms = max(told) if len(told) == len(since_ms) else None
 
     def _enter(self, state: FeedState, detail: str) -> None:
-        self._record.enter(state, detail, self._clock_ms())
-        self._record.connected_ms = self._current.since_ms if self._current else None
+        self._record.enter(state, detail, self._context.clock_ms())

@@ -12,6 +12,23 @@ _SAMPLES = 5
 _SAMPLE_CHARS = 300
 
 
+# What is worse than what, for a venue with several lines.
+_FROM_THE_WORST: tuple[FeedState, ...] = ("refused", "silent", "down", "connecting", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatus:
+    """
+    Of one connection of a feed, see ``FeedStatus``.
+    """
+
+    url: str
+    state: FeedState
+    detail: str
+    since_ms: int
+    connected_ms: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
     """
@@ -36,6 +53,7 @@ class FeedStatus:
     :param last_error: the newest error of any kind
     :param latency_ms: how long the last ping took
     :param hole: begin and end of the newest time in which it was no longer live, and why
+    :param connections: each by itself; it is live if all of them are
     """
 
     venue: str
@@ -60,6 +78,24 @@ class FeedStatus:
     last_error: str | None
     latency_ms: float | None
     hole: tuple[int, int, str] | None = None
+    connections: tuple[LineStatus, ...] = ()
+
+
+def joint_state(states: Mapping[str, tuple[FeedState, str]]) -> tuple[FeedState, str]:
+    """
+    :param states: of each line its state, and that in words
+    :return: of all lines together, which is that of the worst, naming those that are not live
+
+    >>> joint_state({"/a": ("live", "subscribed"), "/b": ("down", "no answer")})
+    ('down', '/b: no answer')
+    """
+    worst = min((state for state, _ in states.values()), key=_FROM_THE_WORST.index)
+    words = {
+        name: said for name, (state, said) in states.items() if state == worst or state != "live"
+    }
+    if len(words) == len(states) and len(set(words.values())) == 1:
+        return worst, next(iter(words.values()))
+    return worst, "; ".join(f"{name}: {said}" for name, said in words.items())
 
 
 class FeedRecord:
@@ -81,7 +117,7 @@ class FeedRecord:
         self.samples: deque[str] = deque(maxlen=_SAMPLES)
         self.venue_errors = 0
         self.failures: Counter[str] = Counter()
-        self.connections = 0
+        self.reconnects = 0
         self.rollovers = 0
         self.last_error: str | None = None
         self.latency_ms: float | None = None
@@ -110,7 +146,9 @@ class FeedRecord:
         self.venue_errors += 1
         self.last_error = text[:_SAMPLE_CHARS]
 
-    def snapshot(self, proven_ms: int, rejected: tuple[str, ...]) -> FeedStatus:
+    def snapshot(
+        self, proven_ms: int, rejected: tuple[str, ...], connections: tuple[LineStatus, ...]
+    ) -> FeedStatus:
         """:return: an unchanging copy"""
         return FeedStatus(
             venue=self.venue,
@@ -130,9 +168,10 @@ class FeedRecord:
             venue_errors=self.venue_errors,
             failures=MappingProxyType(dict(self.failures)),
             rejected=rejected,
-            reconnects=max(0, self.connections - 1),
+            reconnects=self.reconnects,
             rollovers=self.rollovers,
             last_error=self.last_error,
             latency_ms=self.latency_ms,
             hole=self.hole,
+            connections=connections,
         )

@@ -13,14 +13,21 @@ logger = logging.getLogger(__name__)
 class Retry:
     """
     :param record: keeps the newest error
+    :param name: of what failed, for the log
     :param rng: source of the jitter
     """
 
-    def __init__(self, record: FeedRecord, timing: Timing, rng: random.Random) -> None:
+    def __init__(self, record: FeedRecord, name: str, timing: Timing, rng: random.Random) -> None:
         self._record = record
+        self._name = name
         self._timing = timing
         self._backoff = Backoff(timing, rng)
         self._complained: str | None = None
+
+    @property
+    def complaining(self) -> bool:
+        """Whether something failed since it last worked."""
+        return self._complained is not None
 
     def refused_s(self, refusal: Refusal) -> float:
         """:return: seconds to wait after the exchange said no"""
@@ -54,7 +61,7 @@ class Retry:
         logger.log(
             logging.DEBUG if repeated else level,
             "%s: %s; next attempt in %.1f s",
-            self._record.venue,
+            self._name,
             reason,
             wait_s,
         )

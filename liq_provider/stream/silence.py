@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 class _Voice:
     """
     :param heard_ms: time of the last liquidation, or of connecting if that was later
+    :param beside_after_ms: no liquidation for so long is suspicious if others are busy
     :param alone_after_ms: no liquidation for so long is implausible for a whole exchange, even
         if nobody is there to compare with, or all others are as quiet
     :param counts: (second, liquidations in it), the oldest first
     """
 
     heard_ms: int | None = None
+    beside_after_ms: int = 0
     alone_after_ms: int = 0
     counts: deque[list[int]] = field(default_factory=deque)
 
@@ -28,7 +30,11 @@ class SilenceJudge:
     """
     Shared by all feeds. Pure: time comes in with each call.
 
-    :param silent_after_s: no liquidation for so long is suspicious if others are busy
+    A venue that streams at several addresses has a name for each: its own, a blank, and what
+    tells the address apart. They do not vouch against each other, as money may be at one of them.
+
+    :param silent_after_s: no liquidation for so long is suspicious if others are busy, of venues
+        that do not say how long
     :param busy_count: liquidations of all other venues within that time
     """
 
@@ -37,15 +43,20 @@ class SilenceJudge:
         self._busy_count = busy_count
         self._voices: dict[str, _Voice] = {}
 
-    def connected(self, venue: str, now_ms: int, alone_after_s: float) -> None:
+    def connected(
+        self, venue: str, now_ms: int, alone_after_s: float, beside_after_s: float = 0.0
+    ) -> None:
         """
         A feed is connected and subscribed: its patience starts anew.
 
         :param alone_after_s: no liquidation for so long is implausible for this exchange, even if
             nobody is there to compare with, or all others are as quiet
+        :param beside_after_s: no liquidation for so long is suspicious if others are busy; 0 for
+            as long as of any
         """
         voice = self._voices.setdefault(venue, _Voice())
         voice.heard_ms, voice.alone_after_ms = now_ms, round(alone_after_s * 1000)
+        voice.beside_after_ms = round(beside_after_s * 1000) or self._silent_after_ms
 
     def lost(self, venue: str) -> None:
         """A feed is not connected, so it cannot be silent. What it said still counts."""
@@ -73,7 +84,7 @@ class SilenceJudge:
         if voice is None or voice.heard_ms is None:
             return False
         quiet_ms = now_ms - voice.heard_ms
-        if quiet_ms < self._silent_after_ms:
+        if quiet_ms < voice.beside_after_ms:
             return False
         if quiet_ms >= voice.alone_after_ms:
             return True
@@ -87,7 +98,7 @@ class SilenceJudge:
     def _others(self, venue: str, now_ms: int) -> int:
         total = 0
         for name, voice in self._voices.items():
-            if name != venue:
+            if name.partition(" ")[0] != venue.partition(" ")[0]:
                 self._forget(voice, now_ms)
                 total += sum(count for _, count in voice.counts)
         return total

@@ -1,9 +1,8 @@
-"""Which markets a feed subscribes to."""
+"""Which markets a line subscribes to, and how a venue's are spread over its lines."""
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from liq_provider.core.markets import MarketTable
+from liq_provider.core.markets import Market, MarketTable
 from liq_provider.venues.base import Venue
 
 
@@ -14,33 +13,19 @@ class WantedMarkets:
     :param table: the whole list; frames are read with it
     """
 
-    def __init__(self, venue: Venue, table: MarketTable) -> None:
-        self._venue = venue
+    def __init__(self, table: MarketTable) -> None:
         self._rejected: set[str] = set()
-        self._known = asyncio.Event()
         self.table = table
-        self.update(table)
 
     @property
     def rejected(self) -> tuple[str, ...]:
         """Market ids that the venue refused, sorted."""
         return tuple(sorted(self._rejected))
 
-    @property
-    def known(self) -> bool:
-        """False while there is no list: nothing could be booked, so nothing is covered."""
-        return self._known.is_set()
-
-    async def wait(self) -> None:
-        """Wait for a list."""
-        await self._known.wait()
-
     def update(self, table: MarketTable) -> None:
         """Take a newer list; what was refused before may be allowed by now."""
         self.table = table
         self._rejected.clear()
-        if len(table) or _needs_no_list(self._venue):
-            self._known.set()
 
     def reject(self, market_ids: Iterable[str]) -> bool:
         """:return: whether one of them was not rejected before"""
@@ -57,6 +42,31 @@ class WantedMarkets:
         )
 
 
-def _needs_no_list(venue: Venue) -> bool:
-    """Whether a venue delivers everything unasked and names its markets readably."""
-    return venue.markets.rule is not None and not venue.endpoint.by_market
+def needs_list(venue: Venue) -> bool:
+    """Whether a venue delivers only what it is asked for, or names its markets unreadably."""
+    return venue.markets.rule is None or any(endpoint.by_market for endpoint in venue.endpoints)
+
+
+def spread(
+    markets: Iterable[Market], had: Sequence[Collection[str]], most: int
+) -> list[list[Market]]:
+    """
+    Share the markets of one address out to connections: each stays where it was, new ones go
+    where there is room.
+
+    :param had: names of those that each connection has now
+    :param most: of one connection; 0 for no limit
+    :return: of each connection its markets, those that are needed beside the present ones last
+    """
+    place_of = {name: place for place, names in enumerate(had) for name in names}
+    shares: list[list[Market]] = [[] for _ in had]
+    new: list[Market] = []
+    for market in markets:
+        place = place_of.get(market.market_id)
+        (new if place is None else shares[place]).append(market)
+    for market in new:
+        share = next((share for share in shares if not most or len(share) < most), None)
+        if share is None:
+            shares.append(share := [])
+        share.append(market)
+    return shares

@@ -7,6 +7,7 @@ Everything else reads it from there, so nothing but that file knows an exchange 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import CcxtRules, Market, MarketTable, NamingRule
@@ -98,22 +99,32 @@ def _nothing(markets: MarketTable) -> list[Request]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
+def _any(market: Market) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """
-    Where liquidations are streamed.
+    An address at which liquidations are streamed. Settings and simulator ask for it before any
+    market is known, so it is stated; what depends on the markets is asked of it.
 
     :param url: the public production address
     :param subscribe: what to send after connecting, already split to the venue's limits; by
         default the address itself subscribes
     :param headers: of the handshake
     :param by_market: it delivers only the markets that its subscriptions name
+    :param serves: which markets it is about, where others are streamed elsewhere
+    :param most_markets: one connection may subscribe to so many; more have connections of their
+        own. 0 for no limit
     """
 
     url: str
     subscribe: Callable[[MarketTable], list[Request]] = _nothing
     headers: Mapping[str, str] = field(default_factory=dict)
     by_market: bool = False
+    serves: Callable[[Market], bool] = _any
+    most_markets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,8 @@ class Venue:
     :param heartbeat: None if websocket pings suffice
     :param max_age_s: it closes connections of this age; we roll over before; 0 for none
     :param quiet_alone_s: no liquidation for so long is implausible even if all venues are quiet
-    :param endpoint: where it streams
+    :param quiet_beside_s: likewise while the others are busy; 0 for as long as of any venue
+    :param endpoints: where it streams; a minute is known if it was heard at all of them
     :param session: makes the reader of a connection
     :param markets: which markets
     :param addresses: its hosts, right ones and others
@@ -187,7 +199,8 @@ class Venue:
     heartbeat: Heartbeat | None = None
     max_age_s: float = 0.0
     quiet_alone_s: float = 1_800.0
-    endpoint: Endpoint
+    quiet_beside_s: float = 0.0
+    endpoints: tuple[Endpoint, ...]
     session: Callable[[], Session]
     markets: MarketSpec
     addresses: Addresses
@@ -199,6 +212,21 @@ class Venue:
     def parse(self, frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
         """:return: what a frame says by itself, to somebody who heard none before it"""
         return self.session().parse(frame, markets, received_ms)
+
+    def urls(self, first: str | None = None) -> tuple[str, ...]:
+        """
+        :param first: the address to use instead of the first one's own; the others are looked
+            for at its host then, under their own paths
+        :return: of each endpoint its address
+        """
+        own = tuple(endpoint.url for endpoint in self.endpoints)
+        if first is None or first == own[0]:
+            return own
+        there = urlsplit(first)
+        moved = (
+            urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc) for url in own[1:]
+        )
+        return (first, *(parts.geturl() for parts in moved))
 
     def table(self, markets: Iterable[Market] = ()) -> MarketTable:
         """:return: these markets, and those that the venue's naming rule tells"""

@@ -384,7 +384,7 @@ VENUE = Venue(
     price_kind="fill",
     latency_ms=1_100,
     max_age_s=DAY_S,
-    endpoint=Endpoint(f"wss://fstream.binance.com/market/ws/{_STREAM}"),
+    endpoints=(Endpoint(url=f"wss://fstream.binance.com/market/ws/{_STREAM}"),),
     session=Stateless(parse),
     markets=MarketSpec("binance", ("linear",), rule=_by_name),
     addresses=_ADDRESSES,

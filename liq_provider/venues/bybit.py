@@ -333,7 +333,11 @@ VENUE = Venue(
     latency_ms=600,
     # It closes connections that send nothing for a while.
     heartbeat=Heartbeat(20.0, lambda: '{"op":"ping"}'),
-    endpoint=Endpoint("wss://stream.bybit.com/v5/public/linear", subscribe, by_market=True),
+    endpoints=(
+        Endpoint(
+            url="wss://stream.bybit.com/v5/public/linear", subscribe=subscribe, by_market=True
+        ),
+    ),
     session=Stateless(parse),
     markets=MarketSpec("bybit", ("linear",), rule=_by_name),
     addresses=_ADDRESSES,

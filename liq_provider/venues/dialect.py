@@ -166,6 +166,21 @@ class SocketPath:
     dead: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """
+    What a venue asks its clients by itself.
+
+    :param frame: is given the time
+    :param every_s: seconds between two
+    :param patience_s: a client that says nothing for so long is cut off
+    """
+
+    frame: Callable[[int], Frame]
+    every_s: float
+    patience_s: float
+
+
 def _one_for_all(market_id: str) -> str:
     return "all"
 
@@ -181,8 +196,9 @@ class Dialect:
     :param topic: what a client has to subscribe to for a market
     :param one_each: each order has a frame of its own, and of a market's orders in one interval
         only the largest is sent, where the simulator is told to throttle
-    :param socket_paths: websocket addresses; the path of the venue's own if empty
+    :param socket_paths: websocket addresses; the paths of the venue's own if empty
     :param answer: to what a client sends
+    :param ping: what it asks its clients by itself, if it does
     :param idle_s: a connection on which so long nothing was sent or received is closed
     :param share: of the quiet market's liquidations, in tenths of them; 0: only those that are
         ordered
@@ -199,6 +215,7 @@ class Dialect:
     topic: Callable[[str], str] = _one_for_all
     one_each: bool = False
     socket_paths: tuple[SocketPath, ...] = ()
+    ping: Ping | None = None
     idle_s: float | None = None
     share: float = 0.0
     rest: Mapping[str, Callable[[PlayedVenue, Query], Any]] = field(default_factory=dict)

@@ -383,11 +383,13 @@ VENUE = Venue(
     evidence="measured",
     price_kind="order",
     heartbeat=Heartbeat(15.0, _heartbeat),
-    endpoint=Endpoint(
-        "wss://fx-ws.gateio.ws/v4/ws/usdt",
-        subscribe,
-        # Without it sizes are cut to whole contracts.
-        headers={"X-Gate-Size-Decimal": "1"},
+    endpoints=(
+        Endpoint(
+            url="wss://fx-ws.gateio.ws/v4/ws/usdt",
+            subscribe=subscribe,
+            # Without it sizes are cut to whole contracts.
+            headers={"X-Gate-Size-Decimal": "1"},
+        ),
     ),
     session=Stateless(parse),
     markets=MarketSpec("gate", rules=CcxtRules(keep=_settled_in_usdt)),

@@ -424,7 +424,7 @@ VENUE = Venue(
     price_kind="bankruptcy",
     # It closes connections that were quiet for 30 s.
     heartbeat=Heartbeat(25.0, lambda: "ping"),
-    endpoint=Endpoint("wss://ws.okx.com:8443/ws/v5/public", subscribe),
+    endpoints=(Endpoint(url="wss://ws.okx.com:8443/ws/v5/public", subscribe=subscribe),),
     session=Stateless(parse),
     markets=MarketSpec("okx", shipped=_SHIPPED),
     addresses=_ADDRESSES,

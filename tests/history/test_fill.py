@@ -265,7 +265,7 @@ async def test_gates_history_is_read_by_its_stream_and_fills_no_order_twice(
     now = now_ms()
     heard: list[Liquidation] = []
     async with connect(sim.ws_url("gate")) as socket:
-        await socket.send(GATE.endpoint.subscribe(table)[0].text)
+        await socket.send(GATE.endpoints[0].subscribe(table)[0].text)
         assert GATE.parse(await socket.recv(), table, now).acknowledged == 1
         assert GATE.heartbeat is not None
         await socket.send(GATE.heartbeat.text())

@@ -26,7 +26,7 @@ def order(venue: str, **changes: object) -> OrderRequest:
 async def subscribed(sim: Simulator, venue: str) -> ClientConnection:
     client = await connect(sim.ws_url(venue))
     known = tables(sim.market)[venue]
-    for request in VENUES[venue].endpoint.subscribe(known):
+    for request in VENUES[venue].endpoints[0].subscribe(known):
         await client.send(request.text)
         parsed = VENUES[venue].parse(await client.recv(), known, 0)
         assert parsed.acknowledged == 1

@@ -616,8 +616,8 @@ async def test_paced_requests_take_their_time_and_each_acknowledgement_counts() 
     """Three requests with pauses take longer than their answers may."""
     text = '{"op":"subscribe","args":["allLiquidation.BTCUSDT"]}'
     requests = [Request(text, pause_s=0.25), Request(text, pause_s=0.25), Request(text)]
-    endpoint = replace(VENUES["bybit"].endpoint, subscribe=lambda markets: requests)
-    paced = replace(VENUES["bybit"], endpoint=endpoint)
+    endpoint = replace(VENUES["bybit"].endpoints[0], subscribe=lambda markets: requests)
+    paced = replace(VENUES["bybit"], endpoints=(endpoint,))
     assert FAST.subscribe_timeout_s < 0.5
     async with Exchange() as exchange, running(FeedRig(exchange.url, paced)) as rig:
         await until(lambda: len(exchange.heard) == 2)
@@ -626,7 +626,7 @@ async def test_paced_requests_take_their_time_and_each_acknowledgement_counts() 
         assert (len(exchange.heard), exchange.handshakes) == (3, 1)
     twice = replace(endpoint, subscribe=lambda markets: [Request(text, acks=2)])
     async with Exchange() as exchange:
-        async with running(FeedRig(exchange.url, replace(paced, endpoint=twice))) as rig:
+        async with running(FeedRig(exchange.url, replace(paced, endpoints=(twice,)))) as rig:
             await until(lambda: "not acknowledged" in (rig.feed.status().last_error or ""))
             assert not rig.coverage.covering
 
@@ -637,11 +637,11 @@ async def test_added_markets_that_nothing_acknowledges_are_heard_once_they_are_a
     def ask(markets: MarketTable) -> list[Request]:
         return [Request(f"listen {market.market_id}", 0.05, acks=0) for market in markets]
 
-    endpoint = replace(VENUES["bybit"].endpoint, subscribe=ask)
+    endpoint = replace(VENUES["bybit"].endpoints[0], subscribe=ask)
     async with Exchange() as exchange:
         exchange.acknowledge = False
         async with running(
-            FeedRig(exchange.url, replace(VENUES["bybit"], endpoint=endpoint))
+            FeedRig(exchange.url, replace(VENUES["bybit"], endpoints=(endpoint,)))
         ) as rig:
             await until(lambda: rig.state == "live")
             asked_ms = now_ms()
@@ -661,10 +661,10 @@ async def test_an_addition_waits_for_the_one_before_it_however_long_that_takes()
         topics = [f'"allLiquidation.{market.market_id}"' for market in markets]
         return [Request(f'{{"op":"subscribe","args":[{topic}]}}', 0.2) for topic in topics]
 
-    endpoint = replace(VENUES["bybit"].endpoint, subscribe=ask)
+    endpoint = replace(VENUES["bybit"].endpoints[0], subscribe=ask)
     async with Exchange() as exchange:
         async with running(
-            FeedRig(exchange.url, replace(VENUES["bybit"], endpoint=endpoint))
+            FeedRig(exchange.url, replace(VENUES["bybit"], endpoints=(endpoint,)))
         ) as rig:
             await until(lambda: rig.state == "live")
             rig.feed.update_markets(more_coins("A", "B"))

@@ -14,7 +14,7 @@ from liq_provider.venues import VENUES
 @pytest.mark.parametrize(
     "url",
     [
-        *(venue.endpoint.url for venue in VENUES.values()),
+        *(endpoint.url for venue in VENUES.values() for endpoint in venue.endpoints),
         "wss://stream.bytick.com/v5/public/linear",
         "wss://relay.example.org:9443/binance",
         "ws://127.0.0.1:18900/ws",
@@ -124,6 +124,26 @@ def test_each_venue_has_its_own_patience() -> None:
     assert silence.silent("binance", 1_800_000)
     assert not silence.silent("quiet", 7_199_000)
     assert silence.silent("quiet", 7_200_000)
+
+
+def test_a_venue_that_seldom_speaks_is_not_silent_beside_busy_ones() -> None:
+    silence = judge()
+    silence.connected("seldom", 0, 7_200, 1_800)
+    silence.heard("okx", 170_000, 100)
+    assert silence.silent("binance", 180_000) and not silence.silent("seldom", 180_000)
+    silence.heard("okx", 1_790_000, 100)
+    assert not silence.silent("seldom", 1_799_999)
+    assert silence.silent("seldom", 1_800_000)
+
+
+def test_addresses_of_one_venue_do_not_vouch_against_each_other() -> None:
+    silence = judge()
+    for name in ("two", "two b"):
+        silence.connected(name, 0, 1_800)
+    silence.heard("two", 170_000, 100)
+    assert not silence.silent("two b", 180_000)
+    assert silence.silent("binance", 180_000)
+    assert silence.silent("two b", 1_800_000)
 
 
 def test_what_a_dead_address_does_not_send_is_life_too() -> None:

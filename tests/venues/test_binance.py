@@ -172,7 +172,7 @@ def test_answers_are_told_apart(markets: MarketTable) -> None:
         in parse({"error": {"code": 2, "msg": "bad method"}, "id": 1}, markets).error
     )
     assert parse({"code": 3, "msg": "too fast"}, markets).error == "too fast (code 3)"
-    assert BINANCE.endpoint.subscribe(markets) == []
+    assert BINANCE.endpoints[0].subscribe(markets) == []
 
 
 @pytest.mark.recorded

@@ -105,7 +105,7 @@ def test_several_items_good_and_bad(markets: MarketTable) -> None:
 def test_subscriptions_name_every_linear_market_within_the_limit() -> None:
     ids = [f"COIN{number:04d}USDT" for number in range(2_000)]
     table = MarketTable("bybit", [Market("bybit", name, "", "") for name in ids])
-    requests = [orjson.loads(request.text) for request in BYBIT.endpoint.subscribe(table)]
+    requests = [orjson.loads(request.text) for request in BYBIT.endpoints[0].subscribe(table)]
     assert all(len(orjson.dumps(request["args"])) <= 21_000 for request in requests)
     topics = [topic for request in requests for topic in request["args"]]
     assert topics == [f"allLiquidation.{name}" for name in ids]
@@ -113,12 +113,12 @@ def test_subscriptions_name_every_linear_market_within_the_limit() -> None:
 
 
 def test_inverse_markets_are_not_on_the_linear_address(markets: MarketTable) -> None:
-    (request,) = BYBIT.endpoint.subscribe(markets)
+    (request,) = BYBIT.endpoints[0].subscribe(markets)
     assert orjson.loads(request.text) == {
         "op": "subscribe",
         "args": ["allLiquidation.BTCPERP", "allLiquidation.ICPUSDT"],
     }
-    assert BYBIT.endpoint.subscribe(BYBIT.table()) == []
+    assert BYBIT.endpoints[0].subscribe(BYBIT.table()) == []
 
 
 def test_answers_are_told_apart(markets: MarketTable) -> None:

@@ -103,8 +103,10 @@ def test_its_history_says_what_it_proves(name: str) -> None:
 @every_venue
 def test_its_own_addresses_are_right_and_its_settings_are_there(name: str) -> None:
     venue = VENUES[name]
-    assert venue.endpoint.url.startswith("wss://")
-    check_url(venue.endpoint.url, venue=name)
+    for endpoint in venue.endpoints:
+        assert endpoint.url.startswith("wss://")
+        check_url(endpoint.url, venue=name)
+    assert len(set(venue.urls("ws://127.0.0.1:1/first"))) == len(venue.endpoints)
     check_url(venue.addresses.rest_url, "rest_url", name)
     section = load_settings({"liq_provider": {"venues": {"binance": {"enabled": True}}}}, {})
     assert section.venues.of(name).enabled == (venue.default_on or name == "binance")
@@ -126,7 +128,7 @@ def test_what_it_says_of_itself_can_be(name: str) -> None:
 @every_venue
 def test_silence_is_implausible_after_its_own_patience(name: str) -> None:
     silence, patience_ms = SilenceJudge(), round(VENUES[name].quiet_alone_s * 1000)
-    assert patience_ms >= 180_000
+    assert patience_ms >= max(180_000, VENUES[name].quiet_beside_s * 1000)
     silence.connected(name, 0, VENUES[name].quiet_alone_s)
     assert not silence.silent(name, patience_ms - 1)
     assert silence.silent(name, patience_ms)
@@ -187,19 +189,39 @@ def test_the_simulator_acknowledges_each_subscription(name: str) -> None:
     venue, client = VENUES[name], guest(name)
     markets = [venue.dialect.market(spec) for spec in SYMBOLS]
     table, session = venue.table(markets), venue.session()
-    requests = venue.endpoint.subscribe(table)
-    acknowledged = 0
-    for request in requests:
-        for answer in venue.dialect.answer(client, request.text):
-            said = session.parse(answer, table, START_MS)
-            assert said.understood and said.error is None and not said.liquidations
-            acknowledged += said.acknowledged
-    assert acknowledged == sum(request.acks for request in requests)
-    if requests:
-        assert client.topics >= {venue.dialect.topic(market.market_id) for market in markets}
-        # What is not about these markets is not sent, where they are subscribed to one by one.
-        other = venue.dialect.topic("NO-SUCH-MARKET")
-        assert (other in client.topics) != venue.endpoint.by_market
+    for endpoint in venue.endpoints:
+        served = [market for market in markets if endpoint.serves(market)]
+        requests = endpoint.subscribe(table.only(served))
+        acknowledged = 0
+        for request in requests:
+            for answer in venue.dialect.answer(client, request.text):
+                said = session.parse(answer, table, START_MS)
+                assert said.understood and said.error is None and not said.liquidations
+                acknowledged += said.acknowledged
+        assert acknowledged == sum(request.acks for request in requests)
+        if requests:
+            assert client.topics >= {venue.dialect.topic(market.market_id) for market in served}
+            # What is not about these markets is not sent, where they are subscribed to one by one.
+            other = venue.dialect.topic("NO-SUCH-MARKET")
+            assert (other in client.topics) != endpoint.by_market
+
+
+@every_venue
+def test_each_market_is_streamed_at_one_address(name: str) -> None:
+    endpoints, markets = VENUES[name].endpoints, map(VENUES[name].dialect.market, SYMBOLS)
+    assert all(sum(endpoint.serves(market) for endpoint in endpoints) == 1 for market in markets)
+
+
+@every_venue
+def test_what_it_asks_by_itself_is_answered_in_time(name: str) -> None:
+    venue, client, ping = VENUES[name], guest(name), VENUES[name].dialect.ping
+    if ping is None:
+        return
+    said = venue.session().parse(ping.frame(START_MS), venue.table(), START_MS)
+    assert said.understood and said.reply is not None and ping.every_s < ping.patience_s
+    assert not (said.acknowledged or said.liquidations or said.life or said.error)
+    for answer in venue.dialect.answer(client, said.reply):
+        assert venue.parse(answer, venue.table(), START_MS).error is None
 
 
 @every_venue

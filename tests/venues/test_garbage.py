@@ -115,5 +115,5 @@ def test_any_value_in_any_place_is_survived(venue: str, value: Any) -> None:
 
 def test_the_venues_that_ship_and_the_exchanges_that_publish_nothing() -> None:
     assert set(VENUES) >= {"binance", "bybit", "gate", "okx"}
-    assert "/market/" in VENUES["binance"].endpoint.url
+    assert "/market/" in VENUES["binance"].endpoints[0].url
     assert not NO_PUBLIC_FEED & set(VENUES)

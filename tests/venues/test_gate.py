@@ -102,7 +102,7 @@ def test_answers(markets: MarketTable) -> None:
 
 
 def test_it_asks_for_all_contracts_at_once(markets: MarketTable) -> None:
-    (request,) = GATE.endpoint.subscribe(markets)
+    (request,) = GATE.endpoints[0].subscribe(markets)
     said = orjson.loads(request.text)
     assert (said["channel"], said["payload"]) == ("futures.public_liquidates", ["!all"])
     assert GATE.heartbeat is not None
@@ -111,7 +111,7 @@ def test_it_asks_for_all_contracts_at_once(markets: MarketTable) -> None:
 
 def test_sizes_below_one_contract_are_asked_for_and_read(markets: MarketTable) -> None:
     """Without the header at the handshake they come as 0, and others are cut."""
-    assert GATE.endpoint.headers == {"X-Gate-Size-Decimal": "1"}
+    assert GATE.endpoints[0].headers == {"X-Gate-Size-Decimal": "1"}
     orders = parse(markets, item(size="-0.5"), item(size="-124.5")).liquidations
     assert [order.quantity for order in orders] == [0.5 * 0.0001, 124.5 * 0.0001]
 

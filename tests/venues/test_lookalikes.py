@@ -1,17 +1,21 @@
 """Addresses at which something else is served than a venue's liquidations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from liq_provider.cli import main
+from liq_provider.config import lookalikes
 from liq_provider.config.lookalikes import right_url
 from liq_provider.config.settings import load_settings
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.stream import check_url
 from liq_provider.venues import VENUES
+from liq_provider.venues.base import Endpoint
+from liq_provider.venues.places import Addresses, Place
 
 RIGHT = {
     "binance": "wss://fstream.binance.com/market/ws/!forceOrder@arr",
@@ -85,7 +89,8 @@ def test_what_only_looks_like_the_feed_is_refused_by_name_with_the_right_one(
         load_settings({"liq_provider": {"venues": {venue: {key: url}}}}, {})
     message = str(told.value)
     assert message.startswith(f"liq_provider.venues.{venue}.{key}: ")
-    assert why in message
+    # An exchange that becomes a venue is called by the venue's name.
+    assert why.lower() in message.lower()
     if "test environment" not in why:
         assert right_url(venue, key) in message
 
@@ -118,9 +123,31 @@ def test_right_addresses_loopback_and_hosts_that_nobody_knows_are_taken(
     load_settings({"liq_provider": {"venues": {venue: {key: url}}}}, {})
 
 
+def test_two_venues_of_one_company_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    coin_m = replace(
+        VENUES["binance"],
+        name="coinm",
+        endpoints=(Endpoint(url="wss://dstream.binance.com/ws/!forceOrder@arr"),),
+        addresses=Addresses(
+            owner=r"[a-z]+\.binance\.com",
+            feeds=(Place(r"dstream\.binance\.com", "/ws/.*"),),
+            rest_url="https://dapi.binance.com",
+            apis=(Place(r"dapi\.binance\.com", ""),),
+        ),
+    )
+    monkeypatch.setattr(lookalikes, "VENUES", {**VENUES, "coinm": coin_m})
+    check_url(coin_m.endpoints[0].url, venue="coinm")
+    check_url(RIGHT["binance"], venue="binance")
+    with pytest.raises(SettingsError, match="is Binance's COIN-M"):
+        check_url(coin_m.endpoints[0].url, venue="binance")
+    with pytest.raises(SettingsError, match="is not coinm's liquidation feed"):
+        check_url(RIGHT["binance"], venue="coinm")
+
+
 def test_each_venues_own_addresses_are_right() -> None:
     for name, venue in VENUES.items():
-        check_url(venue.endpoint.url, venue=name)
+        for endpoint in venue.endpoints:
+            check_url(endpoint.url, venue=name)
         check_url(venue.addresses.rest_url, "rest_url", name)
 
 

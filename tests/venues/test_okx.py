@@ -118,7 +118,7 @@ def test_all_details_of_all_contracts_are_read(markets: MarketTable) -> None:
 
 
 def test_answers_are_told_apart(markets: MarketTable) -> None:
-    (request,) = OKX.endpoint.subscribe(markets)
+    (request,) = OKX.endpoints[0].subscribe(markets)
     arg = orjson.loads(request.text)["args"][0]
     assert parse({"event": "subscribe", "arg": arg, "connId": "x"}, markets).acknowledged == 1
     assert parse("pong", markets) == parse(b"pong", markets) == NOTHING

@@ -1,19 +1,21 @@
 """
 An exchange that does not exist, odd on purpose: everything is compressed, markets have numbers,
 amounts are in the quote, times are seconds with a fraction, and an answer says how much of what
-follows is of the past.
+follows is of the past. It asks its clients whether they are there. What is settled in the coin is
+streamed elsewhere, in contracts of ten dollars, and three markets are all that a connection takes.
 """
 
 import gzip
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from liq_provider.core.coins import base_asset_of
 from liq_provider.core.coverage import Interval
-from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.venues.base import (
@@ -30,6 +32,7 @@ from liq_provider.venues.dialect import (
     Contract,
     Dialect,
     ForcedOrder,
+    Ping,
     PlayedVenue,
     Query,
     as_dict,
@@ -42,6 +45,7 @@ from liq_provider.venues.fields import (
     NOTHING,
     UNKNOWN_MARKET,
     Refused,
+    Unit,
     build,
     collect,
     milliseconds,
@@ -53,8 +57,10 @@ from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
 from liq_provider.venues.row_readers import RecordedFrame, RowReader
 
 _NAME = "example"
-_SIDES = {"l": "long", "s": "short"}
-_IN_ONE_REQUEST = 7
+_SIDES: dict[str, PositionSide] = {"l": "long", "s": "short"}
+_IN_ONE_REQUEST = 2
+_CONTRACT_USD = 10.0
+_SETTLED_IN_COIN = ("ETH", "SOL")
 
 
 def _packed(message: Any) -> bytes:
@@ -105,12 +111,12 @@ def _record(row: Any, market: Market | None, received_ms: int) -> Liquidation | 
         return NOT_READABLE
     if market is None:
         return UNKNOWN_MARKET
-    side, price, quote, time_s = row
+    side, price, amount, time_s = row
     if side not in ("l", "s"):
         return Refused("bad_side", market.base_asset)
     event_ms = milliseconds(round(number(time_s) * 1000))
-    prices = number(price), number(quote)
-    return build(market, _SIDES[side], *prices, event_ms, received_ms, "quote")  # type: ignore[arg-type]
+    unit: Unit = "quote" if market.linear else "contracts"
+    return build(market, _SIDES[side], number(price), number(amount), event_ms, received_ms, unit)
 
 
 def _subscribe(markets: MarketTable) -> list[Request]:
@@ -123,9 +129,22 @@ def _subscribe(markets: MarketTable) -> list[Request]:
 
 def _listing(fetch: Fetch) -> list[Market]:
     return [
-        Market(_NAME, str(row["id"]), row["pair"], base_asset_of(row["base"]), listed_ms=LISTED_MS)
+        Market(
+            *(_NAME, str(row["id"]), row["pair"], base_asset_of(row["base"])),
+            contract_size=row["size"],
+            linear=row["linear"],
+            listed_ms=LISTED_MS,
+        )
         for row in fetch("/example/markets", {})
     ]
+
+
+def _settled_in_dollars(market: Market) -> bool:
+    return market.linear
+
+
+def _settled_in_coin(market: Market) -> bool:
+    return not market.linear
 
 
 def _history(
@@ -152,12 +171,20 @@ def _row(row: dict[str, str], market_id: str) -> RecordedFrame | str:
 
 
 def _market(contract: Contract) -> Market:
-    return market_in_base(_NAME, str(zlib.crc32(contract.symbol.encode())), contract)
+    market = market_in_base(_NAME, str(zlib.crc32(contract.symbol.encode())), contract)
+    if contract.coin not in _SETTLED_IN_COIN:
+        return market
+    pair = f"{contract.coin}/USD:{contract.coin}"
+    return replace(market, pair=pair, contract_size=_CONTRACT_USD, linear=False)
 
 
-def _rows(orders: Sequence[ForcedOrder]) -> list[list[Any]]:
+def _rows(contract: Contract, orders: Sequence[ForcedOrder]) -> list[list[Any]]:
+    counted = _CONTRACT_USD if contract.coin in _SETTLED_IN_COIN else 1.0
     return [
-        [order.position_side[0], order.price, order.quantity * order.price, order.event_ms / 1000]
+        [
+            *(order.position_side[0], order.price, order.quantity * order.price / counted),
+            order.event_ms / 1000,
+        ]
         for order in orders
     ]
 
@@ -165,12 +192,14 @@ def _rows(orders: Sequence[ForcedOrder]) -> list[list[Any]]:
 def _encode(
     emit_ms: int, market_id: str, contract: Contract, orders: Sequence[ForcedOrder]
 ) -> Frame:
-    return _packed({"m": int(market_id), "rows": _rows(orders)})
+    return _packed({"m": int(market_id), "rows": _rows(contract, orders)})
 
 
 def _answer(caller: Caller, frame: Frame) -> Iterable[Frame]:
     message = as_dict(orjson.dumps(_unpacked(frame)))
     wanted = message.get("sub")
+    if "pong" in message:
+        return
     if "ping" in message:
         yield _packed({"pong": message["ping"]})
     elif not isinstance(wanted, list) or not all(caller.venue.lists(str(m)) for m in wanted):
@@ -188,10 +217,22 @@ def _topic(market_id: str) -> str:
 
 
 def _markets(venue: PlayedVenue, query: Query) -> object:
-    return [
-        {"id": int(market_id), "pair": contract.pair, "base": contract.base}
-        for market_id, contract in venue.listed()
-    ]
+    return [_listed(contract) for _, contract in venue.listed()]
+
+
+def _listed(contract: Contract) -> dict[str, object]:
+    market = _market(contract)
+    return {
+        "id": int(market.market_id),
+        "pair": market.pair,
+        "base": contract.base,
+        "size": market.contract_size,
+        "linear": market.linear,
+    }
+
+
+def _ping(now_ms: int) -> Frame:
+    return _packed({"ping": now_ms})
 
 
 def _past(venue: PlayedVenue, query: Query) -> object:
@@ -210,17 +251,31 @@ VENUE = Venue(
     latency_ms=300,
     heartbeat=Heartbeat(20.0, lambda: _packed({"ping": 1})),
     quiet_alone_s=7_200.0,
-    endpoint=Endpoint(
-        "wss://stream.exchange.example/v1/forced",
-        _subscribe,
-        headers={"X-Example-Version": "2"},
-        by_market=True,
+    quiet_beside_s=1_800.0,
+    endpoints=(
+        Endpoint(
+            url="wss://stream.exchange.example/v1/forced",
+            subscribe=_subscribe,
+            headers={"X-Example-Version": "2"},
+            by_market=True,
+            serves=_settled_in_dollars,
+            most_markets=3,
+        ),
+        Endpoint(
+            url="wss://coin.exchange.example/v1/forced-coin",
+            subscribe=_subscribe,
+            by_market=True,
+            serves=_settled_in_coin,
+        ),
     ),
     session=Reader,
     markets=MarketSpec(listing=_listing),
     addresses=Addresses(
         owner=r"(.*\.)?exchange\.example",
-        feeds=(Place(r"stream\.exchange\.example", "/v1/forced"),),
+        feeds=(
+            Place(r"stream\.exchange\.example", "/v1/forced"),
+            Place(r"coin\.exchange\.example", "/v1/forced-coin"),
+        ),
         rest_url="https://api.exchange.example",
         apis=(Place(r"api\.exchange\.example", ""),),
         test_hosts=(r"play\.exchange\.example",),
@@ -242,6 +297,7 @@ VENUE = Venue(
         encode=_encode,
         answer=_answer,
         topic=_topic,
+        ping=Ping(_ping, every_s=2.0, patience_s=30.0),
         idle_s=60.0,
         rest={"/example/markets": _markets, "/example/past": _past},
         rest_prefix="/example/",

@@ -8,6 +8,7 @@ shown by ``status`` and on the page.
 import asyncio
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,17 @@ async def test_it_streams_through_the_real_feed_and_store_and_is_shown(
         try:
             feed = await until(lambda: feed_of(sidecar), "the feed is live")
             assert feed["markets"] == len(sim.market.symbols)
+            # What is settled in the coin has an address of its own, and three are all that a
+            # connection takes elsewhere.
+            places = Counter(one["url"].rpartition("/")[2] for one in feed["connections"])
+            linear = sum(spec.coin not in ("ETH", "SOL") for spec in sim.market.symbols.values())
+            assert places == {"forced": -(-linear // 3), "forced-coin": 1}
             first_ms = moment.now_ms() // MINUTE * MINUTE + MINUTE
             moment.jump_to(first_ms + 5_000)
             liquidate(sim, "example", 5, 1_000.0)
             liquidate(sim, "example", 2, 500.0, position_side="short", symbol="1000PEPEUSDT")
-            await until(lambda: kept(sidecar) >= 7, "they have arrived")
+            liquidate(sim, "example", 1, 3_000.0, symbol="ETHUSDT")
+            await until(lambda: kept(sidecar) >= 8, "they have arrived")
             moment.jump_to(first_ms + MINUTE - 200)
             await until(
                 lambda: (reader.states(["computed_ms"]).get("computed_ms") or 0) > first_ms,
@@ -76,13 +83,16 @@ async def test_it_streams_through_the_real_feed_and_store_and_is_shown(
             await asyncio.wait_for(working, 20)
         totals = dict(await tape_totals(sim))
     # The store: money in base units, by coin; the minute is known, the snapshot only stored.
-    grids = reader.grids(["BTC", "PEPE"], ["example"], first_ms - 20 * MINUTE, first_ms + MINUTE)
+    grids = reader.grids(
+        ["BTC", "ETH", "PEPE"], ["example"], first_ms - 20 * MINUTE, first_ms + MINUTE
+    )
     assert grids["BTC"].covered[0, -1]
     assert grids["BTC"].long_usd[0, -1] == pytest.approx(5_100.0, rel=0.01)
     assert grids["PEPE"].short_usd[0, -1] == pytest.approx(1_005.0, rel=0.01)
     assert grids["BTC"].long_usd[0, :-1].sum() == 0
+    assert grids["ETH"].long_usd[0, -1] == pytest.approx(3_000.0, rel=0.01)
     counted = "select minute_ms, count(*) from liquidations group by 1 order by 1"
-    assert rows_of(config, counted) == [(None, 1), (first_ms, 7)]
+    assert rows_of(config, counted) == [(None, 1), (first_ms, 8)]
     assert totals["frames"] >= 3
     # The page: a feed in the strip, its money in the market.
     assert page["status"]["sidecar"]["feeds"]["example"]["state"] == "live"
