@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.config.settings import Settings
+from liq_provider.core.clock import clock_off_words
 from liq_provider.measure.feature_rows import FeatureRows
 
 # Before the first answer; until it is late, that is no news for anybody.
@@ -71,10 +72,8 @@ class Snapshot:
         return self.error
 
     def _skew_problem(self, settings: Settings) -> str | None:
-        skew_ms = self.sidecar.get("skew_ms")
-        if skew_ms is not None and abs(skew_ms) > settings.max_skew_ms:
-            return f"the clock is {skew_ms / 1000:+.1f} s off the exchange's (max_skew_ms)"
-        return None
+        off = clock_off_words(self.sidecar.get("skew_ms"), settings.max_skew_ms)
+        return None if off is None else f"the {off}"
 
     def _age_problem(self, now_ms: int, settings: Settings) -> str | None:
         if not self.computed_ms:

@@ -26,6 +26,19 @@ def steady_clock_ms() -> int:
     return steady_ns // 1_000_000
 
 
+def clock_off_words(skew_ms: float | None, max_skew_ms: float) -> str | None:
+    """
+    >>> clock_off_words(-1_200, 500)
+    "clock is -1.2 s off the exchange's (max_skew_ms)"
+
+    :param skew_ms: see ``ExchangeClock``; None: nobody knows
+    :return: None if it is known to be off by no more than it may be, or not known at all
+    """
+    if skew_ms is None or abs(skew_ms) <= max_skew_ms:
+        return None
+    return f"clock is {skew_ms / 1000:+.1f} s off the exchange's (max_skew_ms)"
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     offset_ms: int

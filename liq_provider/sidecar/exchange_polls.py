@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Executor
 from typing import Any
 
-from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.clock import ExchangeClock, clock_off_words
 from liq_provider.exchange.asking import ask
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.market_lists import MARKETS_RETRY_S, MARKETS_S, spare_from_collection
@@ -52,13 +52,9 @@ class ExchangePolls:
         if error is not None and self._clock_error is None:
             logger.warning("The time of %s: %s", self._exchange.name, error)
         self._clock_error = error
-        skew_ms = self._clock.skew_ms
-        if skew_ms is not None and abs(skew_ms) > self._max_skew_ms:
-            logger.error(
-                "This machine's clock is %+.1f s off the exchange's; no entries until it is set "
-                "(max_skew_ms)",
-                skew_ms / 1000,
-            )
+        off = clock_off_words(self._clock.skew_ms, self._max_skew_ms)
+        if off is not None:
+            logger.error("This machine's %s; no entries until it is set", off)
 
     async def _clock_loop(self) -> None:
         while True:

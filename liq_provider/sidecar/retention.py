@@ -5,7 +5,7 @@ import logging
 from concurrent.futures import Executor
 from typing import Any
 
-from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.clock import ExchangeClock, clock_off_words
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.store.pruning import Pruning, newest_ms
@@ -95,7 +95,8 @@ class Retention:
         skew_ms = self._clock.skew_ms
         if skew_ms is None:
             return "the clock was not compared with the exchange's lately"
-        if abs(skew_ms) > self._max_skew_ms:
+        if clock_off_words(skew_ms, self._max_skew_ms) is not None:
+            # Without the figure, which is another one every time.
             return "the clock is further off the exchange's than max_skew_ms"
         return None
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from liq_provider.core.clock import ExchangeClock
+from liq_provider.core.clock import ExchangeClock, clock_off_words
 
 
 def clock_at(wall_ms: int) -> ExchangeClock:
@@ -76,3 +76,19 @@ def test_an_outdated_measurement_says_nothing_about_the_skew(later_ms: int) -> N
     assert clock.skew_ms is None
     assert clock.measured_ms == pytest.approx(5_000_300, abs=2)
     assert clock.now_ms() == pytest.approx(moment + 300, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("skew_ms", "words"),
+    [
+        (None, None),
+        (500, None),
+        (-500, None),
+        (501, "clock is +0.5 s off the exchange's (max_skew_ms)"),
+        (-60_000, "clock is -60.0 s off the exchange's (max_skew_ms)"),
+    ],
+)
+def test_a_clock_is_off_beyond_its_limit_on_either_side(
+    skew_ms: int | None, words: str | None
+) -> None:
+    assert clock_off_words(skew_ms, 500.0) == words
