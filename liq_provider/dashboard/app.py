@@ -26,6 +26,7 @@ from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN
 from liq_provider.dashboard.protocol import ENDLESS
 from liq_provider.dashboard.shield import Shield, too_many
 from liq_provider.dashboard.signals import record
+from liq_provider.dashboard.tape import KEPT
 from liq_provider.errors import LiqError, UsageError
 
 _STATIC = Path(__file__).parent / "static"
@@ -186,7 +187,7 @@ async def events(board: Board, window: int, ending: asyncio.Event) -> AsyncItera
         if board.tape.last > tape:
             items = board.tape.since(tape)
             tape = items[-1]["id"] if items else board.tape.last
-            parts.append(_event("tape", orjson.dumps(items)))
+            parts.append(_event("tape", orjson.dumps({"kept": KEPT, "rows": items})))
         if parts:
             yield b"".join(parts)
         with contextlib.suppress(TimeoutError):

@@ -26,7 +26,7 @@ from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, signal
-from liq_provider.dashboard.tape import Tape
+from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.errors import LiqError
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
@@ -49,7 +49,6 @@ _OPENING_S = 10.0  # in which a store that is not open yet is no failure
 _SIGNALS = 60
 _WAVES = 40
 _LOOKS = 200
-_TAPE = 200
 _STOPS = ("trailing_pct", "trailing_arm_pct", "fallback_pct")
 
 
@@ -247,7 +246,7 @@ class Board:
         now_ms = self._now_ms()
         close_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
         if not self._remembered:
-            self.tape.remember(self.reader.newest_liquidations(now_ms - HOUR_MS, _TAPE))
+            self.tape.remember(self.reader.newest_liquidations(now_ms - HOUR_MS, KEPT))
             self._remembered = True
         facts = self.reader.states(["computed_ms", "readiness"])
         computed_ms = int(facts.get("computed_ms") or 0)

@@ -7,14 +7,14 @@ from typing import Any
 
 from liq_provider.core.liquidation import Liquidation
 
-_KEPT = 500
+KEPT = 500
 
 
 class Tape:
     """Written by the feeds' thread, read by the web server's."""
 
     def __init__(self) -> None:
-        self._items: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._items: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._lock = Lock()
         self._last = 0
 

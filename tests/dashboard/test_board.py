@@ -12,12 +12,13 @@ from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board
+from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.store.simulated_spans import note_simulated
 from tests.bot.helpers import stored, verdict
 from tests.dashboard.test_account import Api, answers
 from tests.dashboard.test_page_server import served
 from tests.sidecars import until
-from tests.store.helpers import MINUTE, T0
+from tests.store.helpers import MINUTE, T0, incoming
 
 
 async def test_a_bot_is_left_in_peace_while_nobody_looks(
@@ -88,6 +89,15 @@ async def test_the_page_says_what_the_newest_settled_minute_says(tmp_path: Path)
             lambda: "max_skew_ms" in status()["readiness"]["whole"].get("reason", ""),
             "the clock is named",
         )
+
+
+async def test_the_tape_begins_with_as_many_of_the_store_as_it_keeps(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, _, store):
+        store.writer.append([incoming(T0 + n, price=1.0 + n) for n in range(KEPT + 100)])
+        page.board.tape, page.board._remembered = Tape(), False
+        await until(lambda: page.board.tape.last >= KEPT, "the store is remembered")
+        assert [row["id"] for row in page.board.tape.since(0)] == [*range(1, KEPT + 1)]
+        assert page.board.tape.since(0)[-1]["ms"] == T0 + KEPT + 99
 
 
 async def test_one_simulated_venue_beside_real_ones_is_marked(tmp_path: Path) -> None:

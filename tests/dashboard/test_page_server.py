@@ -16,6 +16,7 @@ import pytest
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.page_server import Dashboard
+from liq_provider.dashboard.tape import KEPT
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.running_minute import Running, RunningMinute
 from tests.sidecar.test_settle_minute import SETTINGS, Store, cascade
@@ -160,7 +161,8 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
         await until(is_read, "the window is read")
         received = await events(f"{url}/api/stream?window=10", wanted)
         assert received["account"]["error"].startswith("api_server is not enabled")
-        assert received["tape"][-1]["side"] == "long" and received["tape"][-1]["usd"] == 3.0
+        last = received["tape"]["rows"][-1]
+        assert (last["side"], last["usd"], received["tape"]["kept"]) == ("long", 3.0, KEPT)
         (row,) = received["market"]["rows"]
         known = received["market"]["known"]
         assert known["bybit"] == 1 and not known.get("okx")

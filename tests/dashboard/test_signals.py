@@ -15,7 +15,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.market_rows import MarketRows
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import record, signal
-from liq_provider.dashboard.tape import Tape
+from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.judge.prompt import messages
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
@@ -202,7 +202,7 @@ def test_a_tape_forgets_what_is_old() -> None:
     tape = Tape()
     item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
     tape.put([item] * 2_000)
-    assert tape.last == 2_000 and len(tape.since(0)) == 500
+    assert tape.last == 2_000 and len(tape.since(0)) == KEPT
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ import { h, into } from "./dom.js";
 import { clock, counted, price, sideText, usd, venueInCell } from "./format.js";
 import { Table } from "./table.js";
 
-const KEPT = 200;
+// So many lines are drawn at most, of those that are large enough.
+const SHOWN = 200;
 
 export class Tape {
   constructor() {
@@ -28,16 +29,17 @@ export class Tape {
     return `None of the latest ${counted(this.items.length, "liquidation")} is that large.`;
   }
 
-  take(items) {
+  // kept: by the sidecar, so whoever comes later is shown as many
+  take({ kept, rows }) {
     // After a restart of the sidecar its numbers begin anew.
-    if (items.length && this.items?.length && items[0].id <= this.items[0].id) this.items = [];
-    this.items = [...items.reverse(), ...(this.items ?? [])].slice(0, KEPT * 5);
+    if (rows.length && this.items?.length && rows[0].id <= this.items[0].id) this.items = [];
+    this.items = [...rows.reverse(), ...(this.items ?? [])].slice(0, kept);
     this.draw();
   }
 
   draw() {
     if (!this.items) return;
     const least = Number(this.minimum.value);
-    this.table.show(this.items.filter((item) => item.usd >= least).slice(0, KEPT));
+    this.table.show(this.items.filter((item) => item.usd >= least).slice(0, SHOWN));
   }
 }
