@@ -8,6 +8,7 @@ from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
 from liq_provider.judge.gates import tell, undecided
 from liq_provider.judge.rules_in_force import RulesInForce
+from liq_provider.judge.verdict_of_candle import verdict_of_candle
 
 
 def story_of(
@@ -22,14 +23,9 @@ def story_of(
     if decided is None:
         return undecided(in_force_of_pair(engine, pair), standing)
     decisions, row = decided
-    return tell(
-        decisions,
-        row,
-        in_force_of_pair(engine, pair),
-        engine.mode,
-        engine.verdict(pair, close_ms),
-        standing=standing,
-    )
+    in_force = in_force_of_pair(engine, pair)
+    said = verdict_of_candle(decisions, row, engine.pairs[pair].verdicts, in_force.rules)
+    return tell(decisions, row, in_force, engine.mode, said, standing=standing)
 
 
 def in_force_of_pair(engine: Engine, pair: str) -> RulesInForce:

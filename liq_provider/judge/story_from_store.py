@@ -13,6 +13,7 @@ from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import CandleTrend, VerdictMode, decide
 from liq_provider.judge.gates import tell
 from liq_provider.judge.rules_in_force import RulesInForce
+from liq_provider.judge.verdict_of_candle import verdict_of_candle
 from liq_provider.judge.wave_evidence import evidence_of
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.store.minute_features import history
@@ -51,19 +52,19 @@ def explain(
     """
     timeframe_ms, rules = in_force.timeframe_ms, in_force.rules
     settings = in_force.applied_to(settings)
-    candles = max(1, len(closes))
-    candle_ms = close_ms - timeframe_ms * np.arange(candles - 1, -1, -1, dtype=np.int64)
+    # Whatever is known of prices, how the wave began is known of its minutes.
+    unknown = np.full(max(0, HISTORY_CANDLES - len(closes)), np.nan)
+    closes = np.concatenate([unknown, closes])
+    candle_ms = close_ms - timeframe_ms * np.arange(len(closes) - 1, -1, -1, dtype=np.int64)
     from_ms = int(candle_ms[0]) - timeframe_ms + MINUTE_MS
     timeframe_min = timeframe_ms // MINUTE_MS
     computed = history(reader, base_asset, settings, timeframe_min, from_ms, close_ms)
     rows = computed.rows((rules.thresholds.zscore,))
     change, noise = trend_inputs(closes, settings.trend_candles)
-    if not len(closes):
-        change = noise = np.array([np.nan])
     verdicts = reader.verdicts(from_ms, close_ms + DAY_MS, [base_asset])
     decisions = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
-    said = verdicts[int(decisions.verdict[-1])] if decisions.verdict[-1] >= 0 else None
     last = len(candle_ms) - 1
+    said = verdict_of_candle(decisions, last, verdicts, rules)
     evidence = evidence_of(
         decisions, last, rows, rules, (computed.features, int(computed.wanted[-1]))
     )

@@ -173,6 +173,16 @@ def test_a_beginning_that_was_seen_says_how(tmp_path: Path, scene: Scene, words:
     assert words in beginning.measured
 
 
+def test_without_candles_it_is_known_all_the_same_how_a_wave_began(tmp_path: Path) -> None:
+    scene = Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6, closes=[])
+    beginning = gate(scene.explain(tmp_path), "beginning")
+    assert beginning.passed is False and "already stands out" in beginning.measured
+    earlier = Scene(earlier=(("long", 30_000.0),) * 6, orders=(), closes=[])
+    (tmp_path / "other").mkdir()
+    began = gate(earlier.explain(tmp_path / "other"), "beginning").measured
+    assert began.startswith("its first minute, 01:59 UTC, follows"), began
+
+
 def test_the_matrix_gate_fails_for_a_row_that_does_not_enter(tmp_path: Path) -> None:
     gates = Scene(closes=RISING).explain(tmp_path)
     assert gate(gates, "matrix").passed is False
