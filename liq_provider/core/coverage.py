@@ -8,7 +8,7 @@ as after a standstill of the process, may have been counted elsewhere, and the d
 minute was made without it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from liq_provider.core.durations import MINUTE_MS
@@ -135,8 +135,3 @@ def minutes_around(span: Interval) -> Interval:
     """The whole minutes that an interval touches."""
     start = span.start_ms // MINUTE_MS * MINUTE_MS
     return Interval(start, max(start + MINUTE_MS, -(-span.end_ms // MINUTE_MS) * MINUTE_MS))
-
-
-def covers(spans: Sequence[Interval], wanted: Interval) -> bool:
-    """:return: whether one of the spans holds all of an interval"""
-    return any(s.start_ms <= wanted.start_ms and s.end_ms >= wanted.end_ms for s in spans)

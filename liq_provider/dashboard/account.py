@@ -12,8 +12,6 @@ from freqtrade_client.ft_rest_client import FtRestClient
 from liq_provider.bot.stops import StopRules, Stops, stops
 from liq_provider.config.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 _TIMEOUT_S = 3.0
 _SLOW_S = 10.0
 _TRADES = 200

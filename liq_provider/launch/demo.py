@@ -126,7 +126,7 @@ class Demo:
         reader = Reader(store_url)
         self._await("the feeds", lambda: _feeds_live(reader))
         self._import_history(reader, store_url)
-        self._addresses(store_url)
+        self._addresses()
         trades_db = self._dir / "tradesv3.sqlite"
         return Narrator(reader, settings, trades_db, since_ms, config, self._root)
 
@@ -259,7 +259,7 @@ class Demo:
                 writer.cover(venue, [span], "import", now_ms)
         return report.kept
 
-    def _addresses(self, store_url: str) -> None:
+    def _addresses(self) -> None:
         console.print(f"Dashboard           [bold]{self._page}[/bold]")
         console.print(f"Simulated exchange  {self._url}/sim/state")
         console.print(f"Freqtrade's API     {self._api}/docs (user demo,")

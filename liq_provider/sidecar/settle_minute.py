@@ -1,6 +1,5 @@
 """Settling a minute: make it final, compute its features, find its waves."""
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,8 +14,6 @@ from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_of
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-logger = logging.getLogger(__name__)
 
 # Minutes that are final but were not computed, as the store was busy or another sidecar that did
 # it went away. Without their rows the bot would take a wave that goes on for one that begins.

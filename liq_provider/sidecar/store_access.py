@@ -1,15 +1,11 @@
 """A sidecar's ways into its store: one that writes, one that reads."""
 
-import logging
-
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.opening import Opening
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
-
-logger = logging.getLogger(__name__)
 
 
 class StoreAccess:

@@ -1,6 +1,5 @@
 """What ``liq-provider simulate`` does."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.recording import Recording
 from liq_provider.simulator.scenario import Scenario
 from liq_provider.simulator.world import World
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

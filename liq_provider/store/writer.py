@@ -299,7 +299,7 @@ class Writer:
         table = schema.markets
         with store_errors("Writing markets"), self.engine.begin() as connection:
             query = select(table.c.market_id, table.c.known_ms).where(table.c.venue == venue)
-            known = {market_id: known_ms for market_id, known_ms in connection.execute(query)}
+            known = {row.market_id: row.known_ms for row in connection.execute(query)}
             rows = []
             for market_id, market in sorted(by_id.items()):
                 first_ms = now_ms if known else market.listed_ms or 0

@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -261,8 +261,3 @@ def judge(store: Store, close_ms: int, base: str, direction: str, **values: Any)
         "expires_at": close_ms + 61_000,
     }
     store.judge(verdict(0, base=base, direction=direction) | made | values)
-
-
-def pairs_of(trades: Sequence[Trade]) -> set[str]:
-    """Their pairs."""
-    return {trade.pair for trade in trades}

@@ -59,12 +59,6 @@ def world() -> World:
     return demo_world(START_MS)
 
 
-@pytest.fixture(scope="module")
-def tape(world: World) -> list[Liquidation]:
-    close_ms = first_close_ms(START_MS)
-    return read_tape(world, world.tape(world.first_ms, close_ms + 1_000))
-
-
 @pytest.mark.parametrize("second", [*range(0, 60, 5), 40, 41, 59])
 def test_cascades_hit_before_the_first_close_wherever_the_demo_starts(second: int) -> None:
     start_ms = MINUTE_OPEN + second * 1000
