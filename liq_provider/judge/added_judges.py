@@ -2,33 +2,38 @@
 A judge that another package adds by an entry point of the group ``liqtrend.judges``: something that
 is called with the whole settings and gives a ``Judge``.
 
-It is asked like the model: in an event loop of its own, cut off by ``llm.timeout_s``, left alone by
-the circuit breaker when it keeps failing. It gets a copy of the case, and its opinion passes the
-guard: it may veto or say less than the matrix, never more, never of another symbol or direction.
-What it raises, and what is no opinion, is a failure like the model's (``on_llm_unavailable``).
+It is asked like the model: in its turn, once among the sidecars of a store, cut off by
+``llm.timeout_s``, left alone by the circuit breaker when it keeps failing. Its own code runs in an
+event loop of its own, which it may block; the rest is done outside of that. It gets a copy of the
+case, and its opinion passes the guard: it may veto or say less than the matrix, never more, never
+of another symbol or direction. What it raises, and what is no opinion, is a failure like the
+model's (``on_llm_unavailable``).
 """
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from liq_provider.config.settings import Settings
 from liq_provider.core import keys, plugins
 from liq_provider.core.arrays import FloatArray
+from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure, UsageError
-from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.case import Case, Judge, capped
+from liq_provider.judge.failures import NOT_LOADED
 from liq_provider.judge.guard import Guarded, Opinion
 from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News
+from liq_provider.judge.question_record import QuestionRecord
+from liq_provider.judge.shared_asking import SharedAsking, question_of
+from liq_provider.judge.turns import Turns, others
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
+from liq_provider.store.shared_questions import Claim, Question
 
 logger = logging.getLogger(__name__)
 
@@ -39,37 +44,28 @@ _MOST_REMARKS = 10
 _AHEAD_PER_MINUTE = 60
 
 
-@dataclass(slots=True)
-class AddedStats:
-    """
-    :param failures: by kind
-    :param unavailable: why the latest question went unanswered, None if it did not
-    """
-
-    asked: int = 0
-    answered: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    guard_changes: int = 0
-    unavailable: str | None = None
-
-
 class AddedJudge:
     """
-    Answers questions as ``ModelJudge`` does. Call it from any event loop.
+    Answers questions as ``ModelJudge`` does. Belongs to the event loop that calls it.
 
     :param settings: ``judge.by`` names it
+    :param shared: questions of all sidecars of the store; None: there are no others
     """
 
     ahead_per_minute = _AHEAD_PER_MINUTE
 
-    def __init__(self, settings: Settings, timeframe: str, now_ms: Callable[[], int]) -> None:
-        self.stats = AddedStats()
+    def __init__(
+        self,
+        settings: Settings,
+        timeframe: str,
+        now_ms: Callable[[], int],
+        shared: SharedAsking | None = None,
+    ) -> None:
         self.name = f"{settings.judge.by}@?"
-        self.breaker = Breaker(settings.llm.breaker_failures, settings.llm.breaker_s, now_ms)
         self._settings = settings
         self._timeframe = timeframe
         self._now_ms = now_ms
-        self._slots = asyncio.Semaphore(settings.llm.concurrency)
+        self._telling = LooseTasks()
         self._own = OwnLoop("judge")
         self._judge: Judge | None = None
         self._problem: str | None = None
@@ -80,6 +76,7 @@ class AddedJudge:
             self._problem = str(error)
         else:
             self.name = plugins.versioned(self._point)
+        self._turns = Turns(f"The judge ({self.name})", settings.llm, now_ms, shared, paid=False)
 
     def prepare(self) -> None:
         """Begin to load it; questions wait for that, no longer than for an answer."""
@@ -87,15 +84,15 @@ class AddedJudge:
 
     async def close(self) -> None:
         """Give up what is being asked; what it blocks is left to itself."""
+        telling = list(self._telling)
+        if telling:
+            await asyncio.wait(telling, timeout=_END_S)
         await self._own.finish(_END_S)
         await self._own.close()
 
     def ahead_at_once(self) -> int:
         """:return: how many may be asked early at the same time; 0 if there is no use in it"""
-        if self._problem is not None or self.breaker.state == "open":
-            return 0
-        working = self.breaker.state == "closed"
-        return max(1, self._settings.llm.concurrency // 2) if working else 1
+        return 0 if self._problem is not None else self._turns.ahead_at_once()
 
     async def judge(
         self,
@@ -111,69 +108,71 @@ class AddedJudge:
         :param early: the minute that it is about is not settled yet
         :raises ModelFailure: no usable answer
         """
-        self.stats.asked += 1
-        case = Case(facts, candles, self._timeframe, news, self._now_ms())
-        try:
-            guarded = await self._within(case, until_ms)
-        except ModelFailure as failure:
-            self.stats.failures[failure.kind] += 1
-            if self.stats.unavailable is None:
-                logger.warning("The judge (%s): %s", self.name, keys.redact(str(failure)))
-            self.stats.unavailable = failure.kind
-            raise
-        if self.stats.unavailable is not None:
-            logger.info("The judge (%s) answers again", self.name)
-        self.stats.unavailable = None
-        self.stats.answered += 1
-        self.stats.guard_changes += len(guarded.changes)
-        return GuardedAnswer(facts, guarded, news.key, call_id="")
+        question = question_of(facts, news.key, self.name, early=early)
+
+        async def ask(late: bool) -> GuardedAnswer | Claim:
+            return await self._ask(question, facts, candles, news, late)
+
+        return await self._turns.answer(question, facts, until_ms, ask)
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows; it has no budget"""
-        return {
-            "asked": self.stats.asked,
-            "answered": self.stats.answered,
-            "failures": dict(self.stats.failures),
-            "guard_changes": self.stats.guard_changes,
-            "unavailable": self.stats.unavailable,
-            "circuit": self.breaker.state,
-            "budget": {"spent": {}, "reached": []},
-        }
+        return {**self._turns.report(), "budget": {"spent": {}, "reached": []}}
 
-    async def _within(self, case: Case, until_ms: int | None) -> Guarded:
-        """In time, and with the circuit told what came of it."""
-        if until_ms is not None and case.asked_ms >= until_ms:
-            raise ModelFailure("too late", "its turn came after the verdict's last moment")
-        if self._problem is not None:
-            raise ModelFailure("not loaded", self._problem)
-        self.breaker.enter()
+    async def _ask(
+        self,
+        question: Question,
+        facts: Facts,
+        candles: FloatArray,
+        news: NewsSet,
+        late: bool,
+    ) -> GuardedAnswer | Claim:
+        case = Case(facts, candles, self._timeframe, news, self._now_ms())
+        call = QuestionRecord(facts, news.key, [], case.asked_ms)
+        problem = None if self._problem is None else ModelFailure(NOT_LOADED, self._problem)
+        try:
+            claim = others(await self._turns.take(question, call, problem, late=late))
+            if claim is not None:
+                return claim
+            guarded = await self._in_time(case)
+        except ModelFailure as failure:
+            self._turns.failed(failure, call)
+            await self._tell(question, call, None)
+            raise
+        except BaseException:
+            self._turns.cancelled(call)
+            # Who gives it up need not wait for the store.
+            self._telling.start(self._tell(question, call, None))
+            raise
+        self._turns.breaker.succeeded()
+        await self._tell(question, call, guarded)
+        return GuardedAnswer(facts, guarded, news.key, call_id="")
+
+    async def _in_time(self, case: Case) -> Guarded:
         limit_s = self._settings.llm.timeout_s
         try:
             # Here, not in its own loop, which it may block.
             async with asyncio.timeout(limit_s):
-                guarded = await self._own.call(self._answer(case))
-        except (ModelFailure, TimeoutError) as error:
-            self.breaker.failed()
-            if isinstance(error, ModelFailure):
-                raise
+                return await self._own.call(self._answer(case))
+        except TimeoutError:
             raise ModelFailure("timeout", f"no opinion within {limit_s:g} s") from None
-        except BaseException:
-            self.breaker.abandoned()
-            raise
-        self.breaker.succeeded()
-        return guarded
+
+    async def _tell(
+        self, question: Question, call: QuestionRecord, guarded: Guarded | None
+    ) -> None:
+        if call.shared:
+            await self._turns.tell(question, call, guarded)
 
     async def _answer(self, case: Case) -> Guarded:
         await self._load()
         if self._problem is not None:
-            raise ModelFailure("not loaded", self._problem)
+            raise ModelFailure(NOT_LOADED, self._problem)
 
         async def ask() -> Opinion:
             assert self._judge is not None
             return read_opinion(await self._judge.opinion(case.copy()))
 
-        async with self._slots:
-            return capped(await plugins.contained(ask, _failed), case)
+        return capped(await plugins.contained(ask, _failed), case)
 
     async def _load(self) -> None:
         if self._judge is not None or self._problem is not None:

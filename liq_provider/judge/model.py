@@ -5,16 +5,12 @@ What it says passes through the guard, so it can make a decision smaller, never 
 matrix allows.
 """
 
-import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.core.arrays import FloatArray
-from liq_provider.core.keys import redact
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
 from liq_provider.judge import invented_figures, prompt
@@ -22,43 +18,21 @@ from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
 from liq_provider.judge.case import Case, capped
 from liq_provider.judge.chat import Chat, begun
-from liq_provider.judge.failures import HEARD, NOT_ASKED
 from liq_provider.judge.guard import Guarded
-from liq_provider.judge.guarded_answer import GuardedAnswer, heard, written
+from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.model_http import ModelEndpoint
 from liq_provider.judge.question_record import QuestionRecord
 from liq_provider.judge.shared_asking import SharedAsking, question_of
+from liq_provider.judge.turns import Turns, others
 from liq_provider.judge.verdict import Facts
 from liq_provider.news.desk import NewsSet
 from liq_provider.store.shared_questions import ASKING, Claim, Question
-from liq_provider.store.vetoes import AGAINST_BEFORE
 
 logger = logging.getLogger(__name__)
 
 _RECORD_S = 5.0
 
 Keep = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class ModelStats:
-    """
-    :param requests: including those that were repeated
-    :param shared: questions that another sidecar of the store had asked
-    :param notes_replaced: that held a figure of the model's own making
-    :param failures: by kind
-    :param unavailable: why the latest question went unanswered, None if it did not
-    """
-
-    asked: int = 0
-    answered: int = 0
-    requests: int = 0
-    latency_ms: int | None = None
-    failures: Counter[str] = field(default_factory=Counter)
-    guard_changes: int = 0
-    shared: int = 0
-    notes_replaced: int = 0
-    unavailable: str | None = None
 
 
 class ModelJudge:
@@ -79,16 +53,16 @@ class ModelJudge:
         past: Sequence[Spent] | None = (),
         shared: SharedAsking | None = None,
     ) -> None:
-        self.stats = ModelStats()
         self.name = f"{settings.model}@{prompt.VERSION}"
         self.budget = Budget(settings, now_ms(), past)
-        self.breaker = Breaker(settings.breaker_failures, settings.breaker_s, now_ms)
         self._settings = settings
         self._timeframe = timeframe
         self._now_ms = now_ms
         self._keep = keep
         self._shared = shared
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._turns = Turns(f"The model ({self.name})", settings, now_ms, shared, paid=True)
+        self._requests = self._notes_replaced = 0
+        self._latency_ms: int | None = None
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
         self._endpoint: ModelEndpoint | None = None
@@ -118,15 +92,18 @@ class ModelJudge:
         """How many questions a minute may be asked early; as many are kept for those due."""
         return max(1, self._settings.budget.calls_per_minute // 2)
 
+    @property
+    def breaker(self) -> Breaker:
+        """Leaves it alone for a while when it keeps failing."""
+        return self._turns.breaker
+
     def ahead_at_once(self) -> int:
         """:return: how many may be asked early at the same time; 0 if there is no use in it"""
-        if self._endpoint is None or self.breaker.state == "open":
+        if self._endpoint is None:
             return 0
         if self.budget.this_minute(self._now_ms()) >= self.ahead_per_minute:
             return 0
-        # A single question tries whether the model works again.
-        working = self.breaker.state == "closed"
-        return max(1, self._settings.concurrency // 2) if working else 1
+        return self._turns.ahead_at_once()
 
     async def judge(
         self,
@@ -142,55 +119,13 @@ class ModelJudge:
         :param early: the minute that it is about is not settled yet
         :raises ModelFailure: no usable answer; what happened is on record
         """
-        return await self._own.call(self._judge(facts, candles, news, until_ms, early))
-
-    async def _judge(
-        self,
-        facts: Facts,
-        candles: FloatArray,
-        news: NewsSet,
-        until_ms: int | None,
-        early: bool,
-    ) -> GuardedAnswer:
-        self.stats.asked += 1
         question = question_of(facts, news.key, self.name, early=early)
-        try:
-            answer = await self._once(question, facts, candles, news, until_ms)
-        except ModelFailure as failure:
-            if failure.kind == AGAINST_BEFORE:
-                raise  # the model is well
-            self.stats.failures[failure.kind] += 1
-            if self.stats.unavailable is None:
-                logger.warning("The model (%s): %s", self.name, redact(str(failure)))
-            self.stats.unavailable = failure.kind
-            raise
-        if self.stats.unavailable is not None:
-            logger.info("The model (%s) answers again", self.name)
-        self.stats.unavailable = None
-        self.stats.answered += 1
-        self.stats.guard_changes += len(answer.guarded.changes)
-        return answer
 
-    async def _once(
-        self,
-        question: Question,
-        facts: Facts,
-        candles: FloatArray,
-        news: NewsSet,
-        until_ms: int | None,
-    ) -> GuardedAnswer:
-        """Ask, or wait for what another sidecar hears that asks the same."""
-        while True:
-            async with self._slots:
-                answer = await self._ask(question, facts, candles, news, until_ms)
-            if isinstance(answer, GuardedAnswer):
-                return answer
-            # Not in a slot: what others ask must not keep this one from asking.
-            if answer.kind != "asked" or self._shared is None:
-                self.stats.shared += 1
-                return heard(answer, facts, self._settings.knowledge_cutoff)
-            latest_ms = answer.lease_ms if until_ms is None else min(answer.lease_ms, until_ms)
-            await self._shared.wait(question, latest_ms)
+        async def ask(late: bool) -> GuardedAnswer | Claim:
+            return await self._ask(question, facts, candles, news, late)
+
+        cutoff = self._settings.knowledge_cutoff
+        return await self._own.call(self._turns.answer(question, facts, until_ms, ask, cutoff))
 
     async def _ask(
         self,
@@ -198,29 +133,24 @@ class ModelJudge:
         facts: Facts,
         candles: FloatArray,
         news: NewsSet,
-        until_ms: int | None,
+        late: bool,
     ) -> GuardedAnswer | Claim:
-        # Made here, after waiting for a slot: the news has the age that it has now.
+        # Made here, in its turn: the news has the age that it has now.
         case = Case(facts, candles, self._timeframe, news, self._now_ms())
         call, guarded = begun(case), None
         try:
-            others = await self._take(call, question, until_ms)
-            if others is not None:
-                return others
+            elsewhere = await self._take(call, question, late)
+            if elsewhere is not None:
+                return elsewhere
             assert self._chat is not None
             guarded = capped(await self._chat.opinion(case, call), case)
-            self.stats.notes_replaced += sum(
-                invented_figures.REPLACED in c for c in guarded.changes
-            )
+            self._notes_replaced += sum(invented_figures.REPLACED in c for c in guarded.changes)
         except ModelFailure as failure:
-            call.outcome, call.detail = failure.kind, failure.detail
-            self._blame(failure, call)
+            self._turns.failed(failure, call)
             await self._record(call, question, None)
             raise ModelFailure(failure.kind, failure.detail, call.call_id) from None
         except BaseException:
-            call.outcome = "cancelled"
-            if call.entered:
-                self.breaker.abandoned()
+            self._turns.cancelled(call)
             await self._record(call, question, None)
             raise
         self.breaker.succeeded()
@@ -228,51 +158,29 @@ class ModelJudge:
         cutoff = self._settings.knowledge_cutoff
         return GuardedAnswer(facts, guarded, news.key, call.call_id, cutoff)
 
-    async def _take(
-        self, call: QuestionRecord, question: Question, until_ms: int | None
-    ) -> Claim | None:
+    async def _take(self, call: QuestionRecord, question: Question, late: bool) -> Claim | None:
         """
         :return: what another sidecar asks or heard; None if this one is to ask
         :raises ModelFailure: it is to, and cannot
         """
-        problem = self._problem_now(call, until_ms)
+        problem = None
+        if self._endpoint is None:
+            problem = self._problem or ModelFailure("no key", "no endpoint")
         most = self.budget.most(call.size, call.asked_ms)
-        claim = None
-        if self._shared is not None:
-            row = None if problem is not None else self._claimed(call, most)
-            call.shared = row is not None
-            claim = await self._shared.claim(question, row)
-            call.shared = claim is not None and claim.kind == "mine"
-        if claim is not None and claim.totals is not None:
-            self.budget.told(claim.totals, self._now_ms())
-        if claim is not None and claim.kind not in ("mine", "limit", "free"):
-            if call.entered:
-                self.breaker.abandoned()
-            if claim.kind != "asked" or problem is None or problem.kind != "too late":
-                return claim
-        if problem is not None:
-            raise problem
-        if claim is not None and claim.kind == "limit":
-            raise self.budget.refusal(claim.limit)
+        claim = await self._turns.take(
+            question, call, problem, lambda: self._claimed(call, most), late=late
+        )
         if claim is None:
             call.held = self.budget.reserve(call.size, self._now_ms())
-        else:
+            return None
+        if claim.totals is not None:
+            self.budget.told(claim.totals, self._now_ms())
+        if claim.kind == "limit":
+            raise self.budget.refusal(claim.limit)
+        if claim.kind == "mine":
             self.budget.hold(most, self._now_ms())
             call.held = most
-        return None
-
-    def _problem_now(self, call: QuestionRecord, until_ms: int | None) -> ModelFailure | None:
-        """Why this sidecar cannot ask, whatever others do; else the circuit lets it in."""
-        if until_ms is not None and call.asked_ms >= until_ms:
-            return ModelFailure("too late", "its turn came after the verdict's last moment")
-        if self._endpoint is None:
-            return self._problem or ModelFailure("no key", "no endpoint")
-        try:
-            self.breaker.enter()
-        except ModelFailure as failure:
-            return failure
-        call.entered = True
-        return None
+        return others(claim)
 
     async def _reserve_more(self, call: QuestionRecord) -> Reserved:
         """For a request that repeats another one."""
@@ -288,21 +196,15 @@ class ModelJudge:
         self.budget.hold(most, self._now_ms())
         return most
 
-    def _blame(self, failure: ModelFailure, call: QuestionRecord) -> None:
-        if failure.kind not in NOT_ASKED:
-            self.breaker.failed()
-        elif call.entered:
-            self.breaker.abandoned()
-
     async def _record(
         self, call: QuestionRecord, question: Question, guarded: Guarded | None
     ) -> None:
         if call.held is not None:
             self.budget.settle(call.held, (0, 0))  # granted, and never sent
-        self.stats.requests += call.requests
+        self._requests += call.requests
         latency_ms = max(0, self._now_ms() - call.asked_ms)
         if call.requests:
-            self.stats.latency_ms = latency_ms
+            self._latency_ms = latency_ms
         row = call.row(self.name, latency_ms)
         if self._shared is None or not call.shared:
             await self._keep(row)
@@ -310,9 +212,7 @@ class ModelJudge:
                 now_ms = self._now_ms()
                 self.budget.unwritten(call.requests, call.charged, call.cost_usd, now_ms)
             return
-        answer = None if guarded is None else written(guarded, call.facts)
-        tell = guarded is not None or call.outcome in HEARD
-        totals = await self._shared.finish(question, row, answer, tell=tell)
+        totals = await self._turns.tell(question, call, guarded, row)
         if totals is None:
             logger.error("A model call is not on record: the store does not answer")
         else:
@@ -329,17 +229,10 @@ class ModelJudge:
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""
-        stats = self.stats
         return {
-            "asked": stats.asked,
-            "answered": stats.answered,
-            "requests": stats.requests,
-            "latency_ms": stats.latency_ms,
-            "failures": dict(stats.failures),
-            "guard_changes": stats.guard_changes,
-            "shared": stats.shared,
-            "notes_replaced": stats.notes_replaced,
-            "unavailable": stats.unavailable,
-            "circuit": self.breaker.state,
+            **self._turns.report(),
+            "requests": self._requests,
+            "latency_ms": self._latency_ms,
+            "notes_replaced": self._notes_replaced,
             "budget": self.budget.report(self._now_ms()),
         }

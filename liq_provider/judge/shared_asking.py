@@ -21,7 +21,7 @@ from liq_provider.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-# Beyond the model's own deadline, for the store to write down what came of it.
+# Beyond the judge's own deadline, for the store to write down what came of it.
 LEASE_BEYOND_MS = 3_000
 
 _PATIENCE_S = 5.0
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 class SharedAsking:
     """
-    Belongs to the event loop of the model.
+    Belongs to one event loop.
 
     :param executor: the store's single thread
     :param now_ms: exchange time, which all sidecars share
@@ -52,14 +52,16 @@ class SharedAsking:
         self._looking: asyncio.Task[None] | None = None
         self._away = False
 
-    async def claim(self, question: Question, call: dict[str, Any] | None) -> Claim | None:
+    async def claim(
+        self, question: Question, call: dict[str, Any] | None, *, paid: bool = True
+    ) -> Claim | None:
         """
-        :param call: see ``SharedQuestions.claim``
+        :param call: see ``SharedQuestions.claim``; so is ``paid``
         :return: None if the store cannot be reached
         """
         now_ms = self._now_ms()
         return await self._do(
-            lambda: self._store.claim(question, call, now_ms, now_ms + self._lease_ms)
+            lambda: self._store.claim(question, call, now_ms, now_ms + self._lease_ms, paid=paid)
         )
 
     async def charge(self, call_id: str, tokens: int, usd: float | None) -> str | Totals | None:
@@ -67,11 +69,19 @@ class SharedAsking:
         return await self._do(lambda: self._store.charge(call_id, tokens, usd, self._now_ms()))
 
     async def finish(
-        self, question: Question, call: dict[str, Any], answer: str | None, *, tell: bool
+        self,
+        question: Question,
+        call: dict[str, Any],
+        answer: str | None,
+        *,
+        tell: bool,
+        paid: bool = True,
     ) -> Totals | None:
         """:return: see ``SharedQuestions.finish``; None if the store cannot be reached"""
         return await self._do(
-            lambda: self._store.finish(question, call, answer, tell=tell, now_ms=self._now_ms())
+            lambda: self._store.finish(
+                question, call, answer, tell=tell, now_ms=self._now_ms(), paid=paid
+            )
         )
 
     async def wait(self, question: Question, until_ms: int) -> None:
@@ -110,11 +120,11 @@ class SharedAsking:
         except (StoreError, TimeoutError) as error:
             if not self._away:
                 why = str(error) or "the store does not answer"
-                logger.warning("Questions to the model are not shared: %s", why)
+                logger.warning("Questions to the judge are not shared: %s", why)
             self._away = True
             return None
         if self._away:
-            logger.info("Questions to the model are shared again")
+            logger.info("Questions to the judge are shared again")
         self._away = False
         return answer
 

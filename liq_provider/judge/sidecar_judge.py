@@ -65,12 +65,12 @@ class SidecarJudge:
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk: NewsDesk | None = None
         since_ms = now_ms() - DAY_MS
+        shared = SharedAsking(writer, writing, settings.llm, now_ms)
         if wants_model(settings):
             past = [Spent(*row) for row in reader.model_spending(since_ms)]
-            shared = SharedAsking(writer, writing, settings.llm, now_ms)
             self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, shared)
         elif settings.judge.by not in JUDGES:
-            self.model = AddedJudge(settings, timeframe, now_ms)
+            self.model = AddedJudge(settings, timeframe, now_ms, shared)
         if self.model is not None:
             self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
         news = None

@@ -1,9 +1,10 @@
 """
-Questions to a model that all sidecars of one store share: who asks, what came of it, what it costs.
+Questions that all sidecars of one store share: who asks, what came of it, what it costs.
 
 A question is taken, its first request is charged with the most that it can cost, and it is put on
 record, in one transaction; nobody else takes one in the meantime. So a question is asked once, and
-the budget of a day is that of the store, whoever asks and whoever dies.
+the budget of a day is that of the store, whoever asks and whoever dies. A question to a judge that
+another package adds costs nothing, and is no row of ``model_calls``.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ _ASKING_LOCK = 0x4C69_7151
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    What a model is asked once.
+    What a judge is asked once.
 
     :param close_ms: close of the minute that it is asked about; an answer serves this minute and
         those before
@@ -117,13 +118,22 @@ class SharedQuestions:
         self._asker = asker
         self._limits = limits
 
-    def claim(self, question: Question, call: Row | None, now_ms: int, lease_ms: int) -> Claim:
+    def claim(
+        self,
+        question: Question,
+        call: Row | None,
+        now_ms: int,
+        lease_ms: int,
+        *,
+        paid: bool = True,
+    ) -> Claim:
         """
         Take a question, unless it is being asked or was answered.
 
         :param call: the row of ``model_calls``, charged with the most that one request can cost;
             None: this sidecar cannot ask, and only looks
         :param lease_ms: when others may take it over
+        :param paid: False: it costs nothing; of ``call`` only the identity counts
         """
         with store_errors("Taking a question"), self._engine().begin() as connection:
             one_at_a_time(connection)
@@ -138,13 +148,15 @@ class SharedQuestions:
                 return shared
             if call is None:
                 return Claim("free", {})
-            totals = _totals(connection, now_ms)
-            limit = totals.reached(self._limits, call["charged_tokens"], call["cost_usd"] or 0.0)
-            if limit is not None:
-                return Claim("limit", {}, limit, totals)
+            if paid:
+                totals = _totals(connection, now_ms)
+                most = call["charged_tokens"], call["cost_usd"] or 0.0
+                limit = totals.reached(self._limits, *most)
+                if limit is not None:
+                    return Claim("limit", {}, limit, totals)
+                replace(connection, schema.model_calls, [call])
             if known is not None and known["outcome"] == ASKING:
                 _abandon(connection, known["call_id"])
-            replace(connection, schema.model_calls, [call])
             row = asdict(question) | {
                 "asker": self._asker,
                 "lease_ms": lease_ms,
@@ -154,7 +166,7 @@ class SharedQuestions:
                 "answer": None,
             }
             replace(connection, schema.questions, [row])
-            return Claim("mine", {}, totals=_totals(connection, now_ms))
+            return Claim("mine", {}, totals=_totals(connection, now_ms) if paid else None)
 
     def _shared(self, known: Row, question: Question, now_ms: int) -> Claim | None:
         """:return: what another one asked or heard, None if it must be asked anew"""
@@ -194,17 +206,26 @@ class SharedQuestions:
             return _totals(connection, now_ms)
 
     def finish(
-        self, question: Question, call: Row, answer: str | None, *, tell: bool, now_ms: int
+        self,
+        question: Question,
+        call: Row,
+        answer: str | None,
+        *,
+        tell: bool,
+        now_ms: int,
+        paid: bool = True,
     ) -> Totals:
         """
         Put on record what became of a question.
 
         :param answer: for the others; None: there is none
         :param tell: False: others may ask, as if nobody had
+        :param paid: see ``claim``
         """
         with store_errors("Writing a model call"), self._engine().begin() as connection:
             one_at_a_time(connection)
-            replace(connection, schema.model_calls, [call])
+            if paid:
+                replace(connection, schema.model_calls, [call])
             table = schema.questions.c
             own = table.call_id == call["call_id"]
             if tell:

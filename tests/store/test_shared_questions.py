@@ -248,6 +248,30 @@ def test_two_at_once_ask_each_question_once_and_overspend_nothing(store_url: str
     assert sum(kind == "limit" for kind, _ in kinds) == 40
 
 
+def test_a_question_that_costs_nothing_is_shared_and_charged_to_nobody(
+    open_writer: MakeWriter, reader: Reader
+) -> None:
+    """What a judge is asked that another package adds; the model's budget may be spent."""
+    limits = BudgetSettings(calls_per_minute=1)
+    first, second = sharing(open_writer, limits)
+    assert take(first, base_asset="ETH").kind == "mine"
+    free = {"call_id": "free", "outcome": "ok", "detail": ""}
+
+    def claim(who: SharedQuestions, number: int, at_ms: int = NOW) -> Any:
+        row = free | {"call_id": f"free{number}"}
+        return who.claim(ASKED, row, at_ms, at_ms + LEASE, paid=False)
+
+    assert claim(first, 0).kind == "mine"
+    assert claim(second, 1).kind == "asked"
+    assert claim(second, 1, NOW + LEASE).kind == "mine", "the first one did not come back"
+    said = free | {"call_id": "free1"}
+    second.finish(ASKED, said, '{"x": 1}', tell=True, now_ms=NOW + LEASE, paid=False)
+    heard = claim(first, 2, NOW + LEASE)
+    assert (heard.kind, heard.row["answer"]) == ("answered", '{"x": 1}')
+    assert [row["call_id"] for row in reader.model_calls(0, NOW + LEASE)] == ["call0"]
+    assert take(first, 3, base_asset="SOL").kind == "limit"
+
+
 @pytest.fixture
 def older(store_url: str) -> Iterator[str]:
     """A store as it was before questions were shared, with a call on record."""
