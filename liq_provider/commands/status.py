@@ -20,7 +20,7 @@ from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.spool import waiting_in
-from liq_provider.venues.registry import sampling_words
+from liq_provider.venues.registry import price_words, sampling_words
 
 _NAMED = 5
 _STYLES = {
@@ -110,9 +110,9 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(f"As of {show_time(sidecar['now_ms'])} UTC, when the sidecar was last heard:")
     if sidecar.get("feeds"):
         console.print(_feeds(report))
-        sampled = sampling_words(sidecar["feeds"])
-        if sampled:
-            console.print(sampled, style="dim", markup=False)
+        for said in (sampling_words(sidecar["feeds"]), price_words(sidecar["feeds"])):
+            if said:
+                console.print(said, style="dim", markup=False)
     _print_readiness(console, readiness, report["now_ms"])
     if sidecar:
         _print_sidecar(console, sidecar, report["running"])

@@ -34,6 +34,7 @@ from liq_provider.config.sections import (
 )
 from liq_provider.core.durations import DAY_MIN, HOUR_MS, HOUR_S
 from liq_provider.errors import SettingsError
+from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import PURITY, SCALES, Score, threshold_problem
 from liq_provider.measure.waves import Thresholds
@@ -178,6 +179,11 @@ class Settings(Section):
             )
         if not self.venues.enabled:
             raise ValueError("venues: enable at least one")
+        if len(self.venues.enabled) > MOST_VENUES:
+            raise ValueError(
+                f"venues: {len(self.venues.enabled)} are enabled, and at most {MOST_VENUES} can be "
+                "added up; set enabled to false for the others"
+            )
         return self
 
     @property

@@ -24,7 +24,8 @@ class Liquidation:
     :param event_ms: the exchange's trade time
     :param received_ms: when we had it, on a clock corrected to the exchange's
     :param ordinal: 0, 1, ... among otherwise equal orders of one message, so that two equal
-        orders in a message count twice and the same order in two messages counts once
+        orders in a message count twice and the same order in two messages counts once. Where the
+        venue has an id for each order, a large number that stands for it
     """
 
     venue: str

@@ -74,6 +74,19 @@ class MarketTable:
 
 CcxtMarket = Mapping[str, Any]
 
+# ccxt's option ``fetchMarkets.types``.
+FetchTypes = tuple[str, ...] | Mapping[str, bool]
+
+
+def types_asked(fetch_types: FetchTypes) -> list[str] | dict[str, bool]:
+    """
+    :return: as ccxt wants to be told
+
+    >>> types_asked(("linear",)), types_asked({"linear": True, "inverse": False})
+    (['linear'], {'linear': True, 'inverse': False})
+    """
+    return dict(fetch_types) if isinstance(fetch_types, Mapping) else list(fetch_types)
+
 
 def _own_id(raw: CcxtMarket) -> str:
     return str(raw["id"])

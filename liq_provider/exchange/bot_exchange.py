@@ -10,7 +10,7 @@ from liq_provider.config.simulated_marks import is_here
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle_columns import COLUMNS, no_candles
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.markets import markets_from_ccxt
+from liq_provider.core.markets import FetchTypes, markets_from_ccxt
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.venue_rest import ccxt_options
 from liq_provider.venues import VENUES
@@ -22,7 +22,7 @@ _MOST_PAGES = 10
 _NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
 
 
-def _fetch_types(name: str) -> tuple[str, ...]:
+def _fetch_types(name: str) -> FetchTypes:
     specs = (venue.markets for venue in VENUES.values())
     return next((spec.fetch_types for spec in specs if spec.ccxt_id == name), ("swap",))
 

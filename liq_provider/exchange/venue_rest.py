@@ -1,14 +1,14 @@
 """What is asked of the venues by REST: their market lists, and by ``history`` their past."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ccxt
 import requests
 
 from liq_provider.config.sections import VenueSettings
-from liq_provider.core.markets import Market, markets_from_ccxt
+from liq_provider.core.markets import FetchTypes, Market, markets_from_ccxt, types_asked
 from liq_provider.errors import FeedError
 from liq_provider.venues import VENUES, Venue
 from liq_provider.venues.rest_history import Fetch
@@ -17,7 +17,7 @@ _TIMEOUT_S = 10.0
 _PAUSE_S = 0.2  # a tenth of what the venues allow
 
 
-def ccxt_options(fetch_types: Sequence[str]) -> dict[str, Any]:
+def ccxt_options(fetch_types: FetchTypes) -> dict[str, Any]:
     """
     :param fetch_types: kinds of markets that are listed
     :return: what to construct a ccxt class with, to ask for public data
@@ -27,7 +27,7 @@ def ccxt_options(fetch_types: Sequence[str]) -> dict[str, Any]:
         "enableRateLimit": True,
         "options": {
             "defaultType": "swap",
-            "fetchMarkets": {"types": list(fetch_types)},
+            "fetchMarkets": {"types": types_asked(fetch_types)},
             "fetchCurrencies": False,
         },
     }

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from liq_provider.core.markets import types_asked
 from liq_provider.venues import VENUES
 
 # The demo's bot trades on this one: its REST is the only one that has all that Freqtrade asks for.
@@ -30,7 +31,7 @@ def ccxt_config(base_url: str, venue: str) -> dict[str, Any]:
     return {
         "enableRateLimit": False,
         "options": {
-            "fetchMarkets": {"types": list(VENUES[venue].markets.fetch_types)},
+            "fetchMarkets": {"types": types_asked(VENUES[venue].markets.fetch_types)},
             "fetchCurrencies": False,
             "defaultType": "swap",
         },

@@ -16,7 +16,7 @@ import orjson
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.store.booking import Incoming
 from liq_provider.venues import VENUES
-from liq_provider.venues.fields import MAX_NOTIONAL_USD, milliseconds, number
+from liq_provider.venues.fields import FIRST_OF_IDS, MAX_NOTIONAL_USD, milliseconds, number
 
 _CHECKSUM = 8  # hexadecimal digits
 _LONGEST_NAME = 64
@@ -84,4 +84,6 @@ def _is_liquidation(order: dict[str, Any]) -> bool:
         if order[name].__class__ is not int or not milliseconds(order[name]):
             return False
     ordinal = order["ordinal"]
-    return ordinal.__class__ is int and 0 <= ordinal < _MOST_REPEATS
+    return ordinal.__class__ is int and (
+        0 <= ordinal < _MOST_REPEATS or FIRST_OF_IDS <= ordinal < 2 * FIRST_OF_IDS
+    )

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.core.markets import CcxtRules, Market, MarketTable, NamingRule
+from liq_provider.core.markets import CcxtRules, FetchTypes, Market, MarketTable, NamingRule
 from liq_provider.venues.dialect import Dialect
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses
@@ -146,7 +146,8 @@ class MarketSpec:
     Which markets the stream is about, and how they are called there.
 
     :param ccxt_id: ccxt's class
-    :param fetch_types: what ccxt is to list, its option ``fetchMarkets.types``
+    :param fetch_types: what ccxt is to list, its option ``fetchMarkets.types``; some classes want a
+        word for each kind, others whether each of them is wanted
     :param rules: how ccxt's list is read
     :param listing: asks the venue itself, at ``rest_url``, where ccxt does not know it
     :param rule: see ``MarketTable``
@@ -154,7 +155,7 @@ class MarketSpec:
     """
 
     ccxt_id: str = ""
-    fetch_types: tuple[str, ...] = ("swap",)
+    fetch_types: FetchTypes = ("swap",)
     rules: CcxtRules = CcxtRules()  # noqa: RUF009 - it is frozen
     listing: Callable[[Fetch], list[Market]] | None = None
     rule: NamingRule | None = None
@@ -173,7 +174,7 @@ class Venue:
         measurement, or only an argument
     :param sampled: it publishes only so much of its liquidations, in words that continue "at
         most"; totals are a lower bound. Empty if it publishes all
-    :param price_kind: which price it states
+    :param price_kind: which price it states; users see it beside the totals
     :param latency_ms: how long after the trade a live feed has it; for files that do not say
     :param heartbeat: None if websocket pings suffice
     :param max_age_s: it closes connections of this age; we roll over before; 0 for none

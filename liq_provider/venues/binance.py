@@ -27,6 +27,7 @@ from liq_provider.venues.dialect import (
     bankruptcy_price,
     dumps,
     market_in_base,
+    one_topic,
     order_side,
     plain,
 )
@@ -322,10 +323,6 @@ def _answer_to(caller: Caller, frame: Frame) -> Iterable[Frame]:
     yield dumps({"error": {"code": 2, "msg": "Invalid request"}, "id": message.get("id")})
 
 
-def _stream(market_id: str) -> str:
-    return _STREAM
-
-
 def _in_the_path(asked: Query) -> Iterable[str]:
     return unquote(asked["streams"]).split("/")
 
@@ -360,7 +357,7 @@ _DIALECT = Dialect(
     market=_market,
     encode=_encode,
     answer=_answer_to,
-    topic=_stream,
+    topic=one_topic(_STREAM),
     one_each=True,
     socket_paths=(
         SocketPath("/market/ws/{streams}", _in_the_path),

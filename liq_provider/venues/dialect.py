@@ -181,10 +181,6 @@ class Ping:
     patience_s: float
 
 
-def _one_for_all(market_id: str) -> str:
-    return "all"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """
@@ -212,7 +208,7 @@ class Dialect:
     market: Callable[[Contract], Market]
     encode: Callable[[int, str, Contract, Sequence[ForcedOrder]], Frame]
     answer: Callable[[Caller, Frame], Iterable[Frame]]
-    topic: Callable[[str], str] = _one_for_all
+    topic: Callable[[str], str]
     one_each: bool = False
     socket_paths: tuple[SocketPath, ...] = ()
     ping: Ping | None = None
@@ -235,6 +231,11 @@ def market_in_contracts(venue: str, market_id: str, contract: Contract) -> Marke
     """:return: a market of the coin itself that counts in contracts"""
     pair = f"{contract.coin}/{contract.quote}:{contract.quote}"
     return Market(venue, market_id, pair, contract.coin, float(contract.ct_val))
+
+
+def one_topic(topic: str) -> Callable[[str], str]:
+    """:return: what a client has to subscribe to for whichever market"""
+    return lambda market_id: topic
 
 
 def order_side(order: ForcedOrder) -> str:

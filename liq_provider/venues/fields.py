@@ -8,8 +8,10 @@ format shows as a rising number instead of as wrong money.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 from typing import Any, Literal
+from zlib import crc32
 
 import orjson
 
@@ -37,6 +39,9 @@ Unit = Literal["contracts", "base", "quote"]
 # are refused rather than converted: a venue that changes its unit may have changed more.
 EARLIEST_MS = 1_483_228_800_000
 LATEST_MS = 4_102_444_800_000
+
+# Ordinals of orders with an id of their own begin here; together they fill 31 bits.
+FIRST_OF_IDS = 1 << 30
 
 # No single order is a hundred times larger than the largest that was ever liquidated.
 MAX_NOTIONAL_USD = 1e10
@@ -106,6 +111,20 @@ def milliseconds(value: Any) -> int:
     return value if EARLIEST_MS <= value <= LATEST_MS else 0
 
 
+def iso_milliseconds(value: Any) -> int:
+    """
+    :return: the time that ``value`` states with its zone, as some venues write it, else 0
+
+    >>> iso_milliseconds("2026-09-17T13:39:47.542Z"), iso_milliseconds("2026-09-17 13:39:47")
+    (1789652387542, 0)
+    """
+    try:
+        stated = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return 0
+    return 0 if stated.tzinfo is None else milliseconds(round(stated.timestamp() * 1000))
+
+
 def build(
     market: Market,
     position_side: PositionSide,
@@ -114,14 +133,18 @@ def build(
     event_ms: int,
     received_ms: int,
     unit: Unit = "contracts",
+    own_id: str | int = "",
 ) -> Liquidation | Refused:
     """
     Turn the venue's units into ours.
 
     :param price: quote units per base unit, 0 if it was unreadable
     :param amount: 0 if it was unreadable
-    :param unit: what the amount counts; contracts of size 1 are base units
+    :param unit: what the amount counts; contracts of size 1 are base units. Dollars are the quote
+        of all markets that are recorded, also of those that are settled in the coin
     :param event_ms: the venue's time, 0 if it was unreadable
+    :param own_id: of the venue for this order, if it has one: equal orders of other ids count, and
+        the same one counts once, in whichever messages they come
     :return: the record, or why there is none
     """
     if not price:
@@ -153,7 +176,13 @@ def build(
         notional_usd,
         event_ms,
         received_ms,
+        _ordinal_of(own_id),
     )
+
+
+def _ordinal_of(own_id: str | int) -> int:
+    """:return: 0 without an id; else what tells it from others of otherwise equal orders"""
+    return FIRST_OF_IDS + crc32(str(own_id).encode()) % FIRST_OF_IDS if own_id != "" else 0
 
 
 def collect(records: Sequence[Liquidation | Refused]) -> Parsed:
@@ -181,13 +210,19 @@ def collect(records: Sequence[Liquidation | Refused]) -> Parsed:
 def number_repeats(
     liquidations: Iterator[Liquidation] | Sequence[Liquidation],
 ) -> list[Liquidation]:
-    """Give otherwise equal orders of one message the ordinals 0, 1, 2, ..."""
+    """
+    Give otherwise equal orders of one message the ordinals 0, 1, 2, ...; those of one id of the
+    venue's are one order.
+    """
     seen: dict[Liquidation, int] = {}
     numbered = []
     for order in liquidations:
         count = seen.get(order, 0)
         seen[order] = count + 1
-        numbered.append(order if count == 0 else _with_ordinal(order, count))
+        if count == 0:
+            numbered.append(order)
+        elif order.ordinal < FIRST_OF_IDS:
+            numbered.append(_with_ordinal(order, count))
     return numbered
 
 

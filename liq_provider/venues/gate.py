@@ -16,7 +16,6 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import CcxtMarket, CcxtRules, Market, MarketTable
-from liq_provider.errors import FeedError
 from liq_provider.venues.base import (
     Endpoint,
     Heartbeat,
@@ -39,6 +38,7 @@ from liq_provider.venues.dialect import (
     coin_price,
     dumps,
     market_in_contracts,
+    one_topic,
     plain,
 )
 from liq_provider.venues.fields import (
@@ -58,7 +58,7 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
+from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest, refused
 
 _NAME = "gate"
 _CHANNEL = "futures.public_liquidates"
@@ -214,8 +214,7 @@ def _history_page(
         },
     )
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        said = rows.get("message") if isinstance(rows, dict) else None
-        raise FeedError(f"gate: the history of {market.market_id} is refused ({said})")
+        raise refused(market, rows, "message")
     records = [record_of_row(row, market, now_ms) for row in rows]
     page = collect([record for record in records if record is not None])
     return understood(page, market), len(rows) >= _PAGE
@@ -278,10 +277,6 @@ def _encode(
             "result": result,
         }
     )
-
-
-def _topic(market_id: str) -> str:
-    return _CHANNEL
 
 
 def _answer_to(caller: Caller, frame: Frame) -> Iterable[Frame]:
@@ -364,7 +359,7 @@ _DIALECT = Dialect(
     market=_market,
     encode=_encode,
     answer=_answer_to,
-    topic=_topic,
+    topic=one_topic(_CHANNEL),
     rest={
         "/api/v4/futures/usdt/contracts": _contracts,
         "/api/v4/futures/btc/contracts": _no_contracts,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -32,6 +32,7 @@ from liq_provider.venues.dialect import (
     coin_price,
     dumps,
     market_in_contracts,
+    one_topic,
     order_side,
     plain,
 )
@@ -52,11 +53,13 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
+from liq_provider.venues.rest_history import Fetch, RestHistory, newest_first, refused
 from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
 
 _NAME = "okx"
 _CHANNEL = "liquidation-orders"
+_ARG = {"channel": _CHANNEL, "instType": "SWAP"}
+_POSITIONS: dict[str, PositionSide] = {"long": "long", "short": "short"}
 _CLOSES: dict[str, PositionSide] = {"sell": "long", "buy": "short"}
 
 
@@ -65,9 +68,7 @@ _CLOSES: dict[str, PositionSide] = {"sell": "long", "buy": "short"}
 
 def subscribe(markets: MarketTable) -> list[Request]:
     """One request for all swaps."""
-    return [
-        Request(dumps({"op": "subscribe", "args": [{"channel": _CHANNEL, "instType": "SWAP"}]}))
-    ]
+    return [Request(dumps({"op": "subscribe", "args": [_ARG]}))]
 
 
 def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
@@ -84,34 +85,25 @@ def parse(frame: Frame, markets: MarketTable, received_ms: int) -> Parsed:
         return NOT_UNDERSTOOD
     if data.__class__ is not list:
         return DAMAGED
-    records: list[Liquidation | Refused] = []
-    for contract in data:
-        _read_contract(contract, markets, received_ms, records)
-    return collect(records)
+    return collect([row for contract in data for row in _rows_of(contract, markets, received_ms)])
 
 
-def _read_contract(
-    contract: Any, markets: MarketTable, received_ms: int, records: list[Liquidation | Refused]
-) -> None:
-    if contract.__class__ is not dict:
-        records.append(NOT_READABLE)
-        return
-    details = contract.get("details")
-    market_id = contract.get("instId")
+def _rows_of(
+    contract: Any, markets: MarketTable, received_ms: int
+) -> Sequence[Liquidation | Refused]:
+    stated = contract if contract.__class__ is dict else {}
+    details, market_id = stated.get("details"), stated.get("instId")
     if details.__class__ is not list or market_id.__class__ is not str:
-        records.append(NOT_READABLE)
-        return
+        return (NOT_READABLE,)
     market = markets.get(market_id)
-    for detail in details:
-        if market is None:
-            records.append(UNKNOWN_MARKET)
-        elif detail.__class__ is not dict:
-            records.append(NOT_READABLE)
-        else:
-            records.append(_record(detail, market, received_ms))
+    if market is None:
+        return (UNKNOWN_MARKET,) * len(details)
+    return [_record(detail, market, received_ms) for detail in details]
 
 
-def _record(detail: dict[str, Any], market: Market, received_ms: int) -> Liquidation | Refused:
+def _record(detail: Any, market: Market, received_ms: int) -> Liquidation | Refused:
+    if detail.__class__ is not dict:
+        return NOT_READABLE
     side = _position_side(detail)
     if side is None:
         return Refused("bad_side", market.base_asset)
@@ -129,12 +121,10 @@ def _position_side(detail: dict[str, Any]) -> PositionSide | None:
     position = detail.get("posSide")
     # What the order closes. Accounts in one-way mode say "net" of their position.
     closed = _CLOSES.get(str(detail.get("side")))
-    if position in ("net", "", None):
+    if position in ("net", "", None, closed):
         return closed
-    if position == closed or (closed is None and position in ("long", "short")):
-        return cast(PositionSide, position)
     # No sale closes a short: which of the two words is right is anybody's guess.
-    return None
+    return None if closed else _POSITIONS.get(str(position))
 
 
 def _text(frame: Frame) -> Parsed:
@@ -183,56 +173,41 @@ _ADDRESSES = Addresses(
 
 # -- its history and files -----------------------------------------------------------------
 
-_MOST_PAGES = 50
 _PAGE = 100
 
 
 def _history(
     market: Market, gap: Interval, now_ms: int, fetch: Fetch
 ) -> tuple[list[Liquidation], int]:
-    """Newest first, page by page, until a row at or before the gap's beginning."""
-    orders: list[Liquidation] = []
-    after_ms = gap.end_ms
-    for _ in range(_MOST_PAGES):
-        page = _history_page(market, after_ms, now_ms, fetch)
-        orders += page
-        oldest_ms = min((order.event_ms for order in page), default=after_ms)
-        if oldest_ms <= gap.start_ms:
-            return orders, gap.start_ms
-        if oldest_ms >= after_ms:
-            break
-        # Orders of one moment may stand on both sides of a page's end.
-        after_ms = oldest_ms + 1 if len(page) > 1 and oldest_ms + 1 < after_ms else oldest_ms
-    return orders, after_oldest(orders, gap)
+    return newest_first(gap, lambda before_ms: _page(market, before_ms, now_ms, fetch))
 
 
-def _history_page(market: Market, after_ms: int, now_ms: int, fetch: Fetch) -> list[Liquidation]:
+def _page(market: Market, before_ms: int, now_ms: int, fetch: Fetch) -> list[Liquidation]:
     answer = fetch(
         "/api/v5/public/liquidation-orders",
         {
             "instType": "SWAP",
             "uly": market.market_id.removesuffix("-SWAP"),
             "state": "filled",
-            "after": str(after_ms),
+            "after": str(before_ms),
             "limit": str(_PAGE),
         },
     )
     if not isinstance(answer, dict) or answer.get("code") != "0":
-        said = answer.get("msg") if isinstance(answer, dict) else None
-        raise FeedError(f"okx: the history of {market.market_id} is refused ({said})")
+        raise refused(market, answer, "msg")
     contracts = answer.get("data")
     if not isinstance(contracts, list):
         raise FeedError(f"okx: the history of {market.market_id} was not understood")
-    own = [contract for contract in contracts if isinstance(contract, dict)]
-    own = [contract for contract in own if contract.get("instId") == market.market_id]
+    own = [
+        row for row in contracts if isinstance(row, dict) and row.get("instId") == market.market_id
+    ]
     if not own:
         return []
     return understood(parse(_frame_of(*own), MarketTable(_NAME, [market]), now_ms), market)
 
 
 def _frame_of(*contracts: Any) -> bytes:
-    arg = {"channel": _CHANNEL, "instType": "SWAP"}
-    return orjson.dumps({"arg": arg, "data": list(contracts)})
+    return orjson.dumps({"arg": _ARG, "data": contracts})
 
 
 def _detail_frame(market_id: str, detail: dict[str, str]) -> bytes:
@@ -298,21 +273,12 @@ def _encode(
         }
         for order in orders
     ]
-    return dumps(
-        {
-            "arg": {"channel": _CHANNEL, "instType": "SWAP"},
-            "data": [{"details": details, **_instrument_names(market_id)}],
-        }
-    )
+    return dumps({"arg": _ARG, "data": [{"details": details, **_instrument_names(market_id)}]})
 
 
 def _instrument_names(market_id: str) -> dict[str, str]:
     family = market_id.removesuffix("-SWAP")
     return {"instFamily": family, "instId": market_id, "instType": "SWAP", "uly": family}
-
-
-def _topic(market_id: str) -> str:
-    return _CHANNEL
 
 
 def _answer_to(caller: Caller, frame: Frame) -> Iterable[Frame]:
@@ -334,9 +300,8 @@ def _answer_to(caller: Caller, frame: Frame) -> Iterable[Frame]:
             caller.topics.add(channel)
             # The first message can be an order from long before the subscription.
             now_ms = caller.venue.now_ms()
-            yield from caller.venue.frames(now_ms - _SNAPSHOT_BACK_MS, now_ms - _SNAPSHOT_AGE_MS)[
-                -1:
-            ]
+            past = caller.venue.frames(now_ms - _SNAPSHOT_BACK_MS, now_ms - _SNAPSHOT_AGE_MS)
+            yield from past[-1:]
         else:
             caller.topics.discard(channel)
 
@@ -359,8 +324,7 @@ def _liquidations(venue: PlayedVenue, query: Query) -> object:
     after_ms = int(query.get("after") or now_ms)
     limit = min(int(query.get("limit") or _PAGE), _PAGE)
     details: list[dict[str, str]] = []
-    from_ms = max(after_ms - _LOOK_BACK_MS, 0)
-    for frame in venue.frames(from_ms, min(now_ms, after_ms + 2_000)):
+    for frame in venue.frames(max(after_ms - _LOOK_BACK_MS, 0), min(now_ms, after_ms + 2_000)):
         for contract in orjson.loads(frame)["data"]:
             if contract["instFamily"] == family:
                 details += [d for d in contract["details"] if int(d["ts"]) < after_ms]
@@ -402,7 +366,7 @@ _DIALECT = Dialect(
     market=_market,
     encode=_encode,
     answer=_answer_to,
-    topic=_topic,
+    topic=one_topic(_CHANNEL),
     idle_s=30.0,
     share=0.2,
     rest={

@@ -63,3 +63,24 @@ def sampling_words(names: Iterable[str]) -> str | None:
         f"{venue.title} publishes at most {venue.sampled}" for venue in known if venue.sampled
     ]
     return f"{'; '.join(limits)}: totals are a lower bound." if limits else None
+
+
+_PRICES = {
+    "fill": "what was paid",
+    "bankruptcy": "where the position's margin was gone",
+    "order": "the order's, which may have been filled better",
+    "mark": "the mark price of that moment",
+}
+
+
+def price_words(names: Iterable[str]) -> str | None:
+    """
+    :param names: of venues
+    :return: which price their liquidations are counted at, None if there are none
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in sorted(names):
+        if name in VENUES:
+            kinds.setdefault(VENUES[name].price_kind, []).append(VENUES[name].title)
+    told = [f"{' and '.join(titles)} {_PRICES[kind]}" for kind, titles in kinds.items()]
+    return f"Prices: {'; '.join(told)}." if told else None

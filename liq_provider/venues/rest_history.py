@@ -12,6 +12,7 @@ from typing import Any
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
+from liq_provider.errors import FeedError
 
 # Asks the venue for a path with parameters; raises ``FeedError`` if it does not answer.
 Fetch = Callable[[str, Mapping[str, str]], Any]
@@ -29,6 +30,40 @@ class RestHistory:
 
     orders: Callable[[Market, Interval, int, Fetch], tuple[list[Liquidation], int]]
     by_second: bool = False
+
+
+def newest_first(
+    gap: Interval, page_before: Callable[[int], Sequence[Liquidation]], most_pages: int = 50
+) -> tuple[list[Liquidation], int]:
+    """
+    Read page by page until a row at or before the gap's beginning.
+
+    :param page_before: the newest orders before a time, as many as the venue gives at once
+    :return: as of ``RestHistory.orders``
+    """
+    orders: list[Liquidation] = []
+    before_ms = gap.end_ms
+    for _ in range(most_pages):
+        page = page_before(before_ms)
+        orders += page
+        oldest_ms = min((order.event_ms for order in page), default=before_ms)
+        if oldest_ms <= gap.start_ms:
+            return orders, gap.start_ms
+        if oldest_ms >= before_ms:
+            break
+        # Orders of one moment may stand on both sides of a page's end.
+        both = len(page) > 1 and oldest_ms + 1 < before_ms
+        before_ms = oldest_ms + 1 if both else oldest_ms
+    return orders, after_oldest(orders, gap)
+
+
+def refused(market: Market, answer: Any, key: str) -> FeedError:
+    """
+    :param answer: instead of its history
+    :param key: under which it says why
+    """
+    said = answer.get(key) if isinstance(answer, dict) else None
+    return FeedError(f"{market.venue}: the history of {market.market_id} is refused ({said})")
 
 
 def after_oldest(orders: Sequence[Liquidation], gap: Interval) -> int:

@@ -148,6 +148,7 @@ def test_a_sidecar_that_does_not_answer_is_told_of_as_of_when_it_was_last_heard(
     assert "No entries: the sidecar does not answer" in said
     assert "no sidecar listens" not in said
     assert "binance is unknown: the sidecar does not answer" in said
+    assert "Prices: Binance what was paid." in said
     header = said.index("UTC, when the sidecar was last heard:")
     assert header < said.index("live") and header < said.index("waiting in memory")
     assert " 0 s ago" not in said

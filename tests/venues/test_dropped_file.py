@@ -1,5 +1,6 @@
 """A file of a venue and its golden frames are all that a venue needs: no other file is changed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -76,6 +77,30 @@ def test_a_venue_of_another_package_is_found_by_its_entry_point(tmp_path: Path) 
     refused = python("from liq_provider.cli import main\nmain(['status'])\n", tmp_path)
     assert "venue example: what it states is no Venue of that name" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.processes
+def test_more_venues_than_can_be_added_up_are_one_clear_sentence(tmp_path: Path) -> None:
+    shutil.copy(DROPPED / "example.py", tmp_path / "another_exchange.py")
+    (tmp_path / "many.py").write_text(
+        "from dataclasses import replace\n"
+        "from another_exchange import VENUE\n"
+        "globals().update({f'v{n}': replace(VENUE, name=f'v{n}') for n in range(61)})\n"
+    )
+    info = tmp_path / "many-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: many\nVersion: 1.0\n")
+    points = "\n".join(f"v{n} = many:v{n}" for n in range(61))
+    (info / "entry_points.txt").write_text(f"[liqtrend.venues]\n{points}\n")
+    sentence = "venues: 64 are enabled, and at most 63 can be added up"
+    for count, told in ((60, "There is no store"), (61, sentence)):
+        enabled = {f"v{n}": {"enabled": True} for n in range(count)}
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps({"liq_provider": {"venues": enabled}}))
+        code = "import sys\nfrom liq_provider.cli import main\n"
+        said = python(f"{code}sys.exit(main(['status', '-c', {str(config)!r}]))\n", tmp_path)
+        assert "Traceback" not in said.stderr
+        assert told in " ".join((said.stdout + said.stderr).split())
 
 
 def python(code: str, package: Path) -> "subprocess.CompletedProcess[str]":

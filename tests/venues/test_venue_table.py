@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from liq_provider.venues import VENUES
+from liq_provider.venues.registry import price_words
 
 PAGE = Path(__file__).parents[2] / "docs" / "venues.md"
 
@@ -29,3 +30,13 @@ def test_what_the_page_says_of_a_venue_is_what_its_file_says() -> None:
         for venue in VENUES.values()
         if venue.title in told
     ]
+
+
+def test_at_which_price_a_venue_counts_is_told_in_words() -> None:
+    assert price_words(["okx", "gate", "bybit", "gone"]) == (
+        "Prices: Bybit and OKX where the position's margin was gone; "
+        "Gate the order's, which may have been filled better."
+    )
+    assert price_words(["gone"]) is None
+    for name in VENUES:
+        assert VENUES[name].title in str(price_words([name]))
