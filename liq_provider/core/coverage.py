@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_from, minute_of
 
 # An order that comes after the settling time is counted where it arrives, so a proof may be as
 # late as that and a little more without anything being missing.
@@ -72,7 +73,7 @@ class CoverageTracker:
         if self._start_ms is None or sent_ms <= self._proven_ms:
             return
         self._proven_ms = sent_ms
-        close_ms = sent_ms - sent_ms % MINUTE_MS
+        close_ms = minute_of(sent_ms)
         while handled_ms <= close_ms + self._in_time_ms and self._is_new(close_ms):
             self._heard.append(close_ms)
             close_ms -= MINUTE_MS
@@ -126,12 +127,11 @@ def without(spans: Iterable[Interval], taken: Iterable[Interval]) -> list[Interv
 
 def whole_minutes(interval: Interval) -> Interval:
     """The part of an interval that consists of whole minutes; may be empty."""
-    start = -(-interval.start_ms // MINUTE_MS) * MINUTE_MS
-    end = interval.end_ms // MINUTE_MS * MINUTE_MS
-    return Interval(start, max(start, end))
+    start = minute_from(interval.start_ms)
+    return Interval(start, max(start, minute_of(interval.end_ms)))
 
 
 def minutes_around(span: Interval) -> Interval:
     """The whole minutes that an interval touches."""
-    start = span.start_ms // MINUTE_MS * MINUTE_MS
-    return Interval(start, max(start + MINUTE_MS, -(-span.end_ms // MINUTE_MS) * MINUTE_MS))
+    start = minute_of(span.start_ms)
+    return Interval(start, max(start + MINUTE_MS, minute_from(span.end_ms)))

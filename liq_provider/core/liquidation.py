@@ -44,3 +44,8 @@ class Liquidation:
 def minute_of(ms: int) -> int:
     """Open time of the minute that holds ``ms``, in milliseconds."""
     return ms - ms % MINUTE_MS
+
+
+def minute_from(ms: int) -> int:
+    """Open time of the first minute that begins at ``ms`` or later, in milliseconds."""
+    return -minute_of(-ms)

@@ -31,6 +31,7 @@ from liq_provider.errors import LiqError
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
 from liq_provider.sidecar.running_minute import Running
+from liq_provider.sidecar.settling_schedule import next_close
 from liq_provider.store.readiness_facts import told as feeds_told
 from liq_provider.store.readiness_facts import windows_for
 from liq_provider.store.simulated_spans import simulated_spans
@@ -244,7 +245,7 @@ class Board:
 
     def _look(self) -> None:
         now_ms = self._now_ms()
-        close_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
+        close_ms = next_close(now_ms)
         if not self._remembered:
             self.tape.remember(self.reader.newest_liquidations(now_ms - HOUR_MS, KEPT))
             self._remembered = True

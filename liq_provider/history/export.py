@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, o
 from liq_provider.config import simulated_marks
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, FOREVER_MS, MINUTE_MS
-from liq_provider.core.liquidation import minute_of
+from liq_provider.core.liquidation import minute_from, minute_of
 from liq_provider.errors import UsageError
 from liq_provider.history.archive import PART, TABLES, Manifest, arrow_schema, at_once
 from liq_provider.store import schema
@@ -77,7 +77,7 @@ def export(
 
 
 def _whole_minutes(wanted: Wanted) -> Wanted:
-    first, last = minute_of(wanted.from_ms), -minute_of(-wanted.to_ms)
+    first, last = minute_of(wanted.from_ms), minute_from(wanted.to_ms)
     return Wanted(wanted.pairs, first, min(last, FOREVER_MS))
 
 

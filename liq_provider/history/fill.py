@@ -5,9 +5,9 @@ Gaps that a venue's public REST history can fill, as far back as its answers pro
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from liq_provider.core.coverage import Interval, without
+from liq_provider.core.coverage import Interval, whole_minutes, without
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation, minute_from
 from liq_provider.core.markets import Market
 from liq_provider.errors import FeedError
 from liq_provider.store.gap_fills import Filled
@@ -41,9 +41,7 @@ def is_fillable(venue: str) -> bool:
 
 def gaps(reader: Reader, venue: str, base_asset: str, span: Interval) -> list[Interval]:
     """:return: whole minutes of a span in which nothing is known of a coin on a venue"""
-    first = -(-span.start_ms // MINUTE_MS) * MINUTE_MS
-    end = max(span.end_ms // MINUTE_MS * MINUTE_MS, first)
-    return without([Interval(first, end)], reader.known_spans(venue, base_asset, span))
+    return without([whole_minutes(span)], reader.known_spans(venue, base_asset, span))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def _proven(
         orders, from_ms = history.orders(market, gap, now_ms, fetch)
         heard += orders
         proven_ms = max(proven_ms, from_ms)
-    start_ms = min(-(-proven_ms // MINUTE_MS) * MINUTE_MS, gap.end_ms)
+    start_ms = min(minute_from(proven_ms), gap.end_ms)
     inside = [order for order in heard if start_ms <= order.event_ms < gap.end_ms]
     return Interval(start_ms, gap.end_ms), inside
 

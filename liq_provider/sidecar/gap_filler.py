@@ -12,6 +12,7 @@ import requests
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import FeedError, StoreError
 from liq_provider.exchange.venue_rest import fetch_of
 from liq_provider.history.fill import (
@@ -134,4 +135,4 @@ class GapFiller:
 
 
 def _ended(missing: list[Interval], span: Interval) -> list[Interval]:
-    return [gap for gap in missing if gap.end_ms < span.end_ms // MINUTE_MS * MINUTE_MS]
+    return [gap for gap in missing if gap.end_ms < minute_of(span.end_ms)]

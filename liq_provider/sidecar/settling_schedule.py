@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt, Doubts, blind
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import StoreError
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.ingest import Ingest
@@ -165,4 +166,4 @@ def minute_before(close_ms: int) -> Interval:
 
 def next_close(ms: int) -> int:
     """:return: the first minute close after ``ms``"""
-    return ms - ms % MINUTE_MS + MINUTE_MS
+    return minute_of(ms) + MINUTE_MS

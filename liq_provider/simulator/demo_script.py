@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import PositionSide
+from liq_provider.core.liquidation import PositionSide, minute_of
 from liq_provider.simulator.scenario import Scenario, ScriptedWave, WaveKind, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 
@@ -59,7 +59,7 @@ class RandomWaves:
             gap_ms = int(self._rng.integers(*GAP_S)) * 1000
             close_ms = self._next.close_ms + gap_ms
             number = int(self._next.name) + 1
-            self._next = self._make(number, close_ms - close_ms % MINUTE_MS + MINUTE_MS)
+            self._next = self._make(number, minute_of(close_ms) + MINUTE_MS)
         return waves
 
     def _make(self, number: int, close_ms: int) -> ScriptedWave:

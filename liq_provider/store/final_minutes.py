@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from liq_provider.core.coverage import Interval, whole_minutes
+from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
-from liq_provider.store.known_minutes import Knowledge, claims_query, doubts_query, gather, together
+from liq_provider.store.known_minutes import claims_query, doubts_query, gather, of_coin
 from liq_provider.store.statements import read_state
 
 
@@ -52,7 +52,5 @@ class FinalMinutes:
     def _of(self, venue: str, base_asset: str) -> list[Interval]:
         key = venue, base_asset
         if key not in self._spans:
-            whole_venue = self._known.get((venue, ""), Knowledge())
-            known = together(whole_venue, self._known.get(key)).spans()
-            self._spans[key] = [whole_minutes(span) for span in known]
+            self._spans[key] = of_coin(self._known, venue, base_asset).minutes()
         return self._spans[key]

@@ -13,18 +13,11 @@ from sqlalchemy import Connection, Engine, or_, select
 
 from liq_provider.core.coverage import Interval, whole_minutes, without
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.core.liquidation import Liquidation, minute_of
+from liq_provider.core.liquidation import Liquidation, minute_from, minute_of
 from liq_provider.store import schema
 from liq_provider.store.claims import cover
 from liq_provider.store.database import store_errors
-from liq_provider.store.known_minutes import (
-    SCORING_SOURCES,
-    Knowledge,
-    claims_query,
-    doubts_query,
-    gather,
-    together,
-)
+from liq_provider.store.known_minutes import known_spans
 from liq_provider.store.liquidation_rows import (
     IDENTITY_COLUMNS,
     MinuteSums,
@@ -56,7 +49,7 @@ class Filled:
 
 def available_at(now_ms: int) -> int:
     """:return: the first minute close that may know of what is written now"""
-    return -(-(now_ms + _WRITING_MS) // MINUTE_MS) * MINUTE_MS
+    return minute_from(now_ms + _WRITING_MS)
 
 
 def fill(
@@ -89,7 +82,9 @@ def fill(
             statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
             ordered = [rows[key] for key in sorted(rows)]
             new = len(connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered).all())
-        spans = without([whole_minutes(span)], _known(connection, venue, base_asset, span))
+        spans = without(
+            [whole_minutes(span)], known_spans(connection.execute, venue, base_asset, span)
+        )
         cover(connection, venue, spans, "fill", usable_ms, base_asset)
         complete(connection, venue, base_asset, spans, usable_ms, min_event_usd)
     return Filled(new, len(stated) - new, tuple(spans), usable_ms)
@@ -120,18 +115,6 @@ def _not_heard(
             heard[key] -= 1
         else:
             yield order
-
-
-def _known(connection: Connection, venue: str, base_asset: str, span: Interval) -> list[Interval]:
-    """What was heard, or filled before, and is not in doubt."""
-    coins, sources = ["", base_asset], (*SCORING_SOURCES, "fill")
-    known = gather(
-        connection.execute(claims_query([venue], coins, span, sources)),
-        connection.execute(doubts_query([venue], coins, span)),
-    )
-    own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
-    # Joined before they are cut to whole minutes: two imports may share one.
-    return [whole_minutes(each) for each in own.spans()]
 
 
 def complete(

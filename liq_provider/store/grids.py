@@ -11,13 +11,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
-from liq_provider.store.known_minutes import (
-    Knowledge,
-    KnownMinutes,
-    columns_of,
-    later,
-    together,
-)
+from liq_provider.store.known_minutes import KnownMinutes, columns_of, later, of_coin
 from liq_provider.store.known_reader import KnownReader
 
 
@@ -135,12 +129,7 @@ class GridReader(KnownReader):
         size = (to_ms - from_ms) // MINUTE_MS
 
         def known(base: str) -> KnownMinutes:
-            rows = [
-                together(gathered.get((name, ""), Knowledge()), gathered.get((name, base))).known(
-                    from_ms, size
-                )
-                for name in names
-            ]
+            rows = [of_coin(gathered, name, base).known(from_ms, size) for name in names]
             return KnownMinutes(
                 np.stack([row.until_ms for row in rows]),
                 np.stack([row.learned_ms for row in rows]),

@@ -6,7 +6,7 @@ order that belongs to it counts nowhere or elsewhere. A fill is made of all orde
 wherever they were counted before, so it is in no doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,10 @@ from liq_provider.store.schema import EVERYBODY
 
 # What may take part in a scored segment; a fill serves baselines only.
 SCORING_SOURCES = ("live", "import")
+EVERY_SOURCE = (*SCORING_SOURCES, "fill")
+
+Gathered = dict[tuple[str, str], "Knowledge"]
+"""By venue and coin; the coin is empty for what concerns the whole venue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class Knowledge:
             doubted = [span for span, _ in self._against(heard_by)]
             known += without(merge(span for span, _ in heard), doubted)
         return merge(known)
+
+    def minutes(self) -> list[Interval]:
+        """:return: the whole minutes of it"""
+        # Joined before they are cut: two imports may share one.
+        return [whole_minutes(span) for span in self.spans()]
 
     def known(self, from_ms: int, minutes: int) -> KnownMinutes:
         """:return: what of a grid was known, and to which decisions"""
@@ -146,13 +155,12 @@ def doubts_query(
     return query if base_assets is None else query.where(table.base_asset.in_(base_assets))
 
 
-def gather(claims: Iterable[Any], doubts: Iterable[Any]) -> dict[tuple[str, str], Knowledge]:
+def gather(claims: Iterable[Any], doubts: Iterable[Any]) -> Gathered:
     """
     :param claims: rows of ``claims_query``
     :param doubts: rows of ``doubts_query``
-    :return: by venue and coin, empty for what concerns the whole venue
     """
-    gathered: dict[tuple[str, str], Knowledge] = {}
+    gathered: Gathered = {}
     for venue, base, source, heard_by, available_at, start_ms, end_ms in claims:
         known, span = gathered.setdefault((venue, base), Knowledge()), Interval(start_ms, end_ms)
         if source == "fill":
@@ -167,8 +175,12 @@ def gather(claims: Iterable[Any], doubts: Iterable[Any]) -> dict[tuple[str, str]
     return gathered
 
 
-def together(whole_venue: Knowledge, coin: Knowledge | None) -> Knowledge:
-    """:return: what concerns one coin: the venue's and its own"""
+def of_coin(gathered: Gathered, venue: str, base_asset: str) -> Knowledge:
+    """
+    :param base_asset: empty for the venue alone
+    :return: what concerns one coin: the venue's and its own
+    """
+    whole_venue, coin = gathered.get((venue, ""), Knowledge()), gathered.get((venue, base_asset))
     if coin is None or coin is whole_venue:
         return whole_venue
     both = Knowledge(filled=[*whole_venue.filled, *coin.filled])
@@ -178,6 +190,20 @@ def together(whole_venue: Knowledge, coin: Knowledge | None) -> Knowledge:
         for heard_by, doubts in part.doubts.items():
             both.doubts.setdefault(heard_by, []).extend(doubts)
     return both
+
+
+def known_spans(
+    ask: Callable[[Select[Any]], Iterable[Any]], venue: str, base_asset: str, span: Interval
+) -> list[Interval]:
+    """
+    :param ask: the store
+    :param base_asset: empty for the venue alone
+    :return: whole minutes in which something is known of a coin, heard or filled, and not in doubt
+    """
+    wanted = ["", base_asset] if base_asset else [""]
+    claims = ask(claims_query([venue], wanted, span, EVERY_SOURCE))
+    doubts = ask(doubts_query([venue], wanted, span))
+    return of_coin(gather(claims, doubts), venue, base_asset).minutes()
 
 
 def columns_of(span: Interval, from_ms: int) -> slice:

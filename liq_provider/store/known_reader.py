@@ -5,15 +5,16 @@ from typing import Any
 
 from sqlalchemy import select
 
-from liq_provider.core.coverage import Interval, whole_minutes
+from liq_provider.core.coverage import Interval
 from liq_provider.store import schema
 from liq_provider.store.known_minutes import (
     SCORING_SOURCES,
-    Knowledge,
+    Gathered,
     claims_query,
     doubts_query,
     gather,
-    together,
+    known_spans,
+    of_coin,
 )
 from liq_provider.store.read_access import ReadAccess
 
@@ -33,7 +34,7 @@ class KnownReader(ReadAccess):
             the whole venue; what is known of, or in doubt for, single coins only is left out
         """
         known = self._knowledge(venues, [""], Interval(from_ms, to_ms), sources)
-        return {venue: known.get((venue, ""), Knowledge()).spans() for venue in venues}
+        return {venue: of_coin(known, venue, "").spans() for venue in venues}
 
     def known_shares(self, venues: Sequence[str], from_ms: int, to_ms: int) -> dict[str, float]:
         """:return: share of ``[from_ms, to_ms)`` that is known of each venue; none of no time"""
@@ -49,23 +50,18 @@ class KnownReader(ReadAccess):
 
     def known_spans(self, venue: str, base_asset: str, span: Interval) -> list[Interval]:
         """:return: where anything is known of a coin on a venue, heard or filled, merged"""
-        sources = (*SCORING_SOURCES, "fill")
-        wanted = ["", base_asset] if base_asset else [""]
-        known = self._knowledge([venue], wanted, span, sources)
-        own = together(known.get((venue, ""), Knowledge()), known.get((venue, base_asset)))
-        return [whole_minutes(each) for each in own.spans()]
+        return known_spans(self._rows, venue, base_asset, span)
 
     def doubts(self, venues: Sequence[str], from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: what may be missing in ``[from_ms, to_ms)``, rows of ``doubts``, oldest first"""
         table = schema.doubts.c
-        rows = self._rows(
+        return self._dicts(
             select(schema.doubts)
             .where(table.venue.in_(venues))
             .where(table.end_ms > from_ms)
             .where(table.start_ms < to_ms)
             .order_by(table.start_ms)
         )
-        return [dict(row._mapping) for row in rows]
 
     def imported_spans(self) -> dict[tuple[str, str], list[Interval]]:
         """:return: what imports cover, by venue and coin (empty for the whole venue)"""
@@ -86,6 +82,6 @@ class KnownReader(ReadAccess):
         base_assets: Sequence[str],
         span: Interval,
         sources: Sequence[str] = SCORING_SOURCES,
-    ) -> dict[tuple[str, str], Knowledge]:
+    ) -> Gathered:
         claims = self._rows(claims_query(venues, base_assets, span, sources))
         return gather(claims, self._rows(doubts_query(venues, base_assets, span)))

@@ -51,3 +51,11 @@ class ReadAccess:
             # It may be another store by now.
             self._checked = False
             raise
+
+    def _dicts(self, query: Select[Any]) -> list[dict[str, Any]]:
+        """:return: rows by the names of their columns"""
+        return [dict(row._mapping) for row in self._rows(query)]
+
+    def _dict(self, query: Select[Any]) -> dict[str, Any] | None:
+        """:return: the first row, None if there is none"""
+        return next(iter(self._dicts(query)), None)

@@ -107,24 +107,22 @@ class Reader(GridReader, BarReader):
         )
         if base_assets is not None:
             query = query.where(table.base_asset.in_(base_assets))
-        return [dict(row._mapping) for row in self._rows(query)]
+        return self._dicts(query)
 
     def model_calls(self, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: questions to models that were asked in ``[from_ms, to_ms]``, in that order"""
         table = schema.model_calls.c
-        rows = self._rows(
+        return self._dicts(
             select(schema.model_calls)
             .where(table.asked_ms >= from_ms)
             .where(table.asked_ms <= to_ms)
             .order_by(table.asked_ms)
         )
-        return [dict(row._mapping) for row in rows]
 
     def model_call(self, call_id: str) -> dict[str, Any] | None:
         """:return: one question to a model"""
         table = schema.model_calls.c
-        rows = self._rows(select(schema.model_calls).where(table.call_id == call_id))
-        return dict(rows[0]._mapping) if rows else None
+        return self._dict(select(schema.model_calls).where(table.call_id == call_id))
 
     def model_spending(self, from_ms: int) -> list[tuple[int, int, int, float | None]]:
         """:return: time, requests, charged tokens and cost of every question since ``from_ms``"""
@@ -139,37 +137,34 @@ class Reader(GridReader, BarReader):
     def news(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: headlines that were known at ``to_ms``, published since ``from_ms``"""
         table = schema.news.c
-        rows = self._rows(
+        return self._dicts(
             select(schema.news)
             .where(table.base_asset == base_asset)
             .where(table.published_ms >= from_ms)
             .where(table.available_at <= to_ms)
             .order_by(table.published_ms.desc())
         )
-        return [dict(row._mapping) for row in rows]
 
     def waves(self, from_ms: int, limit: int = 1_000) -> list[dict[str, Any]]:
         """:return: waves that were alive at or after ``from_ms``, newest first"""
         table = schema.waves.c
-        rows = self._rows(
+        return self._dicts(
             select(schema.waves)
             .where(table.last_ms >= from_ms)
             .order_by(table.last_ms.desc())
             .limit(limit)
         )
-        return [dict(row._mapping) for row in rows]
 
     def wave(self, base_asset: str, direction: str) -> dict[str, Any] | None:
         """:return: the newest wave of a coin and direction"""
         table = schema.waves.c
-        rows = self._rows(
+        return self._dict(
             select(schema.waves)
             .where(table.base_asset == base_asset)
             .where(table.direction == direction)
             .order_by(table.start_ms.desc())
             .limit(1)
         )
-        return dict(rows[0]._mapping) if rows else None
 
     def markets(self, venue: str) -> list[Market]:
         """:return: a venue's market list, empty if it was never loaded"""
@@ -179,8 +174,7 @@ class Reader(GridReader, BarReader):
 
     def readiness(self) -> list[dict[str, Any]]:
         """:return: how far each coin's baseline is, by name"""
-        rows = self._rows(select(schema.readiness).order_by(schema.readiness.c.base_asset))
-        return [dict(row._mapping) for row in rows]
+        return self._dicts(select(schema.readiness).order_by(schema.readiness.c.base_asset))
 
     def count(self, table: str) -> int:
         """:return: number of rows of a table"""
@@ -233,14 +227,13 @@ class Reader(GridReader, BarReader):
     def waves_of(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: a coin's recorded waves that were alive in ``[from_ms, to_ms]``, oldest first"""
         table = schema.waves.c
-        rows = self._rows(
+        return self._dicts(
             select(schema.waves)
             .where(table.base_asset == base_asset)
             .where(table.last_ms >= from_ms)
             .where(table.start_ms <= to_ms)
             .order_by(table.start_ms)
         )
-        return [dict(row._mapping) for row in rows]
 
 
 def feature_rows(rows: Sequence[Any]) -> FeatureRows:

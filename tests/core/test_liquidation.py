@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from liq_provider.core.liquidation import Liquidation, minute_of
+from liq_provider.core.liquidation import Liquidation, minute_from, minute_of
 from liq_provider.venues.fields import number_repeats
 
 ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000, 60_100)
@@ -15,6 +15,13 @@ ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000
 )
 def test_minute_is_named_by_its_open(ms: int, minute: int) -> None:
     assert minute_of(ms) == minute
+
+
+@pytest.mark.parametrize(
+    ("ms", "minute"), [(0, 0), (1, 60_000), (60_000, 60_000), (60_001, 120_000)]
+)
+def test_what_begins_within_a_minute_is_whole_from_the_next_one_on(ms: int, minute: int) -> None:
+    assert minute_from(ms) == minute
 
 
 def test_records_cannot_change() -> None:

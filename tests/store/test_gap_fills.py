@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import select
 
 from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
+from liq_provider.history.fill import gaps
 from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -52,6 +54,23 @@ def test_they_are_read_from_their_time_on_and_never_as_covered(gap: Writer, read
     assert after.long_usd.tolist() == [[0.0, 100.0, 20.0, 9.0, 0.0, 0.0]]
     assert before.long_usd.tolist() == [[0.0, 100.0, 20.0, 0.0, 0.0, 0.0]]
     assert reader.grids(["ETH"], ["bybit"], at(0), at(6))["ETH"].fills is None
+
+
+def test_gaps_are_looked_for_where_a_fill_would_fill(writer: Writer, reader: Reader) -> None:
+    """Two imports share minute 3, of ETH alone minute 5 is known, and minute 1 is in doubt."""
+    writer.cover("bybit", [Interval(at(0), at(2))])
+    writer.cover("bybit", [Interval(at(2), at(3) + 30_000)], "import")
+    writer.cover("bybit", [Interval(at(3) + 30_000, at(4))], "import")
+    writer.cover("bybit", [Interval(at(5), at(6))], "import", base_asset="ETH")
+    writer.put_doubts([Doubt("bybit", "BTC", Interval(at(1), at(2)))], at(9))
+    span = Interval(at(0), at(8))
+    for base, missing in (
+        ("BTC", (Interval(at(1), at(2)), Interval(at(4), at(8)))),
+        ("ETH", (Interval(at(4), at(5)), Interval(at(6), at(8)))),
+    ):
+        assert gaps(reader, "bybit", base, span) == [*missing]
+        assert writer.fill("bybit", base, span, [], at(10)).spans == missing
+        assert gaps(reader, "bybit", base, span) == []
 
 
 def test_filling_again_changes_nothing(gap: Writer) -> None:
