@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from liq_provider.bot.checks import refuse_spot
     from liq_provider.bot.liquidations import Liquidations
-    from liq_provider.bot.parameters import ExactDecimal
+    from liq_provider.bot.parameters import ExactDecimal, refuse_parameters
     from liq_provider.bot.plots import PLOT_CONFIG
     from liq_provider.bot.trading import Trading
     from liq_provider.errors import JudgeError, LiqError, SettingsError, StoreError, UsageError
@@ -49,13 +49,14 @@ __all__ = [
     "Strength",
     "Trading",
     "UsageError",
+    "refuse_parameters",
     "refuse_spot",
 ]
 
 _HOMES = {
     "bot.checks": ("refuse_spot",),
     "bot.liquidations": ("Liquidations",),
-    "bot.parameters": ("ExactDecimal",),
+    "bot.parameters": ("ExactDecimal", "refuse_parameters"),
     "bot.plots": ("PLOT_CONFIG",),
     "bot.trading": ("Trading",),
     "errors": ("JudgeError", "LiqError", "SettingsError", "StoreError", "UsageError"),

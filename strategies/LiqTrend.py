@@ -23,6 +23,7 @@ from liq_provider.api import (
     ExactDecimal,
     LiqError,
     Trading,
+    refuse_parameters,
     refuse_spot,
 )
 
@@ -75,6 +76,7 @@ class LiqTrend(IStrategy):
     def __init__(self, config: dict) -> None:
         try:
             refuse_spot(config)
+            refuse_parameters(self)
         except LiqError as error:
             raise CannotStart(str(error)) from error
         super().__init__(config)

@@ -1,18 +1,20 @@
 """The numbers that may come from a parameter file or from hyperopt, and what is made of them."""
 
+from pathlib import Path
 from typing import Any
 
 from freqtrade.strategy import DecimalParameter
 
-from liq_provider.bot.rules_of_bots import OF_RULES, rules_from
+from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.bot.stops import StopRules
 from liq_provider.bot.window_choices import CONFIGURED
+from liq_provider.config.parameter_file import OF_RULES, OF_STOPS, file_of
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.scales import SCALES, Score
 
-NAMES = (*OF_RULES, "trailing_pct", "trailing_arm_pct", "fallback_pct")
+NAMES = (*OF_RULES, *OF_STOPS)
 
 
 class ExactDecimal(DecimalParameter):  # type: ignore[misc]  # Freqtrade has no types
@@ -32,6 +34,18 @@ class ExactDecimal(DecimalParameter):  # type: ignore[misc]  # Freqtrade has no 
     def param_type(self) -> str:
         """Freqtrade's API knows only its own kinds of parameters."""
         return "DecimalParameter"
+
+
+def refuse_parameters(strategy: Any) -> None:
+    """
+    Before Freqtrade reads the parameter file beside the strategy, as some of what can be wrong with
+    it ends a bot with a traceback, and some of it much later.
+
+    :raises SettingsError: names the file and the key
+    """
+    source = getattr(strategy, "__file__", None)
+    if source:
+        file_of(Path(source), type(strategy).__name__)
 
 
 def take_settings(strategy: Any, settings: Settings) -> None:

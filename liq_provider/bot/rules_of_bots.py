@@ -5,7 +5,7 @@ from typing import Any
 
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import feature_params_of
-from liq_provider.config.parameter_file import ParameterFile
+from liq_provider.config.parameter_file import OF_RULES, OF_STOPS, ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
@@ -15,12 +15,6 @@ from liq_provider.judge.rules_in_force import RulesInForce
 # kept it from an entry.
 TOLD = "rules"
 REFUSALS = "refusals"
-
-# Parameters of a strategy that turn features into entries, each named as its setting is.
-OF_RULES = (
-    *("z_threshold", "z_strong", "purity_threshold", "purity_strong"),
-    *("trend_k", "min_confidence", "direction_mode"),
-)
 
 Refusal = tuple[str, str]
 """Name of a gate, and its words."""
@@ -70,14 +64,38 @@ def in_force_now(
     :param parameters: reads those that Freqtrade would load, likewise
     :param whitelist: likewise
     """
-    told = [known for bot in bots if (known := _told(bot, settings, timeframe_ms)) is not None]
+    told = [known for _, known in _telling(bots, settings, timeframe_ms)]
     if told and all(one.alike(told[0]) for one in told):
         return _joined(told)
     why = f"{len(told)} bots with different rules are there" if told else "no bot is there"
     file = parameters()
     values: Mapping[str, Any] = {} if file is None else file.values
-    source = "the configuration" if file is None else f"the configuration and {file.path}"
+    source = "the configuration" if file is None else file.source
     return in_force_of(settings, values, timeframe_ms, whitelist, f"{source} ({why})")
+
+
+def stops_in_force(
+    bots: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    timeframe_ms: int,
+    parameters: Callable[[], ParameterFile | None] = lambda: None,
+) -> dict[str, float]:
+    """
+    :return: distances of the stops by name, by the same order of precedence as ``in_force_now``: of
+        bots that tell no rules, as they trade without LiqTrend's, nothing is taken
+    """
+    told = [
+        _stops(bot.get("parameters") or {}, settings)
+        for bot, _ in _telling(bots, settings, timeframe_ms)
+    ]
+    if told and all(one == told[0] for one in told):
+        return told[0]
+    file = parameters()
+    return _stops({} if file is None else file.values, settings)
+
+
+def _stops(values: Mapping[str, Any], settings: Settings) -> dict[str, float]:
+    return {name: values.get(name, getattr(settings, name)) for name in OF_STOPS}
 
 
 def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refusal]:
@@ -93,6 +111,14 @@ def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refu
         }
     except (TypeError, ValueError):
         return {}  # of another version
+
+
+def _telling(
+    bots: Sequence[Mapping[str, Any]], settings: Settings, timeframe_ms: int
+) -> list[tuple[Mapping[str, Any], RulesInForce]]:
+    """Those that tell their rules, with them."""
+    told = ((bot, _told(bot, settings, timeframe_ms)) for bot in bots)
+    return [(bot, known) for bot, known in told if known is not None]
 
 
 def _told(bot: Mapping[str, Any], settings: Settings, timeframe_ms: int) -> RulesInForce | None:

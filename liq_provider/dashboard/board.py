@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from liq_provider.bot.rules_of_bots import Refusal, in_force_now, refusals_of
+from liq_provider.bot.rules_of_bots import Refusal, in_force_now, refusals_of, stops_in_force
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
@@ -50,7 +50,6 @@ _OPENING_S = 10.0  # in which a store that is not open yet is no failure
 _SIGNALS = 60
 _WAVES = 40
 _LOOKS = 200
-_STOPS = ("trailing_pct", "trailing_arm_pct", "fallback_pct")
 
 
 class Board:
@@ -173,11 +172,12 @@ class Board:
     @property
     def settings_in_force(self) -> Settings:
         """With the rules in force, and with the stops of whoever they are."""
-        told = [bot.get("parameters") or {} for bot in self._sidecar.get("bots", ())]
-        alike = bool(told) and all(one == told[0] for one in told)
-        file = None if told else self._parameter_file()
-        values = told[0] if alike else {} if file is None else file.values
-        stops = {name: values[name] for name in _STOPS if name in values}
+        stops = stops_in_force(
+            self._sidecar.get("bots", ()),
+            self.settings,
+            self._timeframe_ms,
+            self._parameter_file,
+        )
         return self.in_force.applied_to(self.settings).model_copy(update=stops)
 
     def _parameter_file(self) -> ParameterFile | None:

@@ -11,7 +11,7 @@ from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 
 # Of Freqtrade's configuration: what says where a strategy and its parameters are.
-STRATEGY_KEYS = ("strategy", "strategy_path", "user_data_dir")
+STRATEGY_KEYS = ("strategy", "strategy_path", "user_data_dir", "recursive_strategy_search")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,15 @@ def test_else_the_configuration_decides_with_the_file_that_freqtrade_would_load(
     assert known.rules.min_confidence is Confidence.LOW
 
 
+def test_a_file_that_freqtrade_leaves_out_is_said_with_the_rules() -> None:
+    file = ParameterFile(Path("LiqTrend.json"), left_out="is no JSON")
+    known = now(file=file)
+    assert known.rules == now().rules
+    assert known.owner == (
+        "the configuration without LiqTrend.json, which is no JSON (no bot is there)"
+    )
+
+
 def test_a_bot_of_an_older_version_tells_its_parameters_alone() -> None:
     known = now({"name": "A", "parameters": {"z_strong": 4.0, "windows": "configured"}})
     assert (known.rules.thresholds.z_strong, known.owner) == (4.0, "the bot A")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import aiohttp
 import pytest
 
 from liq_provider.bot.rules_of_bots import in_force_of
+from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.dashboard import board
@@ -42,17 +44,29 @@ async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
     def bot(**parameters: float | str) -> dict[str, object]:
         return {"dry_run": True, "parameters": {"windows": "configured", **parameters}}
 
+    of_strategy = {"dry_run": True, "name": "of another strategy"}
+    mine, yours = {"z_threshold": 4.5, "trailing_pct": 0.02}, {"z_threshold": 6.0}
+    written = ParameterFile(Path("LiqTrend.json"), {"z_threshold": 5.0, "fallback_pct": 0.03})
+    own, told, file = (3.0, 0.01, 0.02), (4.5, 0.02, 0.02), (5.0, 0.01, 0.03)
     async with served(tmp_path) as (page, _, _store):
-        board = page.board
-        for bots, z_threshold in (
-            ([], 3.0),
-            ([{}], 3.0),
-            ([bot(z_threshold=4.5)], 4.5),
-            ([bot(z_threshold=4.5), bot(z_threshold=4.5)], 4.5),
-            ([bot(z_threshold=4.5), bot(z_threshold=6.0)], 3.0),
+        shown = page.board
+        for bots, without_file, with_file in (
+            ([], own, file),
+            ([{}], own, file),
+            ([of_strategy], own, file),
+            ([bot(**mine)], told, told),
+            ([bot(**mine), of_strategy], told, told),
+            ([bot(**mine), bot(**mine)], told, told),
+            ([bot(**mine), bot(**yours)], own, file),
+            # They decide alike, and their stops differ.
+            ([bot(trailing_pct=0.02), bot(trailing_pct=0.03)], own, (3.0, 0.01, 0.03)),
         ):
             page.take_status({"feeds": {}, "bots": bots})
-            assert board.settings_in_force.z_threshold == z_threshold
+            for known, values in ((None, without_file), (written, with_file)):
+                shown._file, shown._file_s = known, math.inf
+                found = shown.settings_in_force
+                seen = (found.z_threshold, found.trailing_pct, found.fallback_pct)
+                assert seen == values, (bots, known)
 
 
 FEED = {"state": "live", "detail": "", "since_ms": 0, "url": "wss://fstream.binance.com/ws"}

@@ -144,6 +144,40 @@ def test_a_parameter_file_wins_over_the_configuration_and_that_is_logged(
 
 
 @pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "is no parameter file"),
+        ('{"strategy_name": "LiqTrend", "params": {"buy": null}}', "params.buy must be an object"),
+        (
+            '{"strategy_name": "LiqTrend", "params": {"sell": {"fallback_pct": "wide"}}}',
+            "fallback_pct: Input should be a valid number",
+        ),
+    ],
+)
+def test_a_parameter_file_that_cannot_be_used_ends_the_bot_with_one_line(
+    sim: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, why: str
+) -> None:
+    caplog.set_level(logging.WARNING)
+    config = bot_config(sim, tmp_path)
+    (tmp_path / "strategies" / "LiqTrend.json").write_text(text)
+    with pytest.raises(FreqtradeException) as told:
+        Bot(config, tmp_path)
+    assert f"LiqTrend.json: {why}" in str(told.value) and "\n" not in str(told.value)
+    assert "Traceback" not in caplog.text
+
+
+def test_a_parameter_file_that_is_no_json_is_left_out(
+    sim: Simulator, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    config = bot_config(sim, tmp_path, z_strong=6.5)
+    (tmp_path / "strategies" / "LiqTrend.json").write_text("{")
+    with running(config, tmp_path) as bot:
+        assert bot.strategy.z_strong.value == 6.5
+    assert "Invalid parameter file format." in caplog.text
+
+
+@pytest.mark.parametrize(
     ("name", "value", "keys"),
     [
         ("z_threshold", 2.0, ("z_threshold 2.0", "liq_provider.judge.z_min")),
