@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,6 +36,7 @@ from liq_provider.judge.story_from_store import explain as explain_decision
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
+_NOT_LISTED = "The pair is not in the bot's whitelist now; whether it was then is not known."
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -54,6 +55,7 @@ def explain(arguments: argparse.Namespace) -> int:
     in_force = rules_in_force(context, reader)
     step_ms = in_force.timeframe_ms
     close_ms = _moment(arguments.at, reader, settings, base_asset, computed_ms) // step_ms * step_ms
+    listed = in_force.lists(arguments.pair)
     candles, note = candles_of(context, arguments.pair, close_ms, timeframe_word(step_ms))
     explained = explain_decision(
         reader,
@@ -64,7 +66,8 @@ def explain(arguments: argparse.Namespace) -> int:
         closes(candles),
         "live" if now else settings.backtest_verdicts,
         Standing(
-            listed=in_force.lists(arguments.pair),
+            # Today's whitelist says nothing of what a bot did before.
+            listed=listed if now else None,
             troubles=_troubles(states, computed_ms, settings) if now else None,
         ),
     )
@@ -84,13 +87,15 @@ def explain(arguments: argparse.Namespace) -> int:
             "close": show_time(close_ms),
             "entry": None if untold else story.enters,
             "words": None if untold else story.words,
+            "listed_now": listed,
             "rules": {"of": in_force.owner, **in_force.as_told()},
         }
         question = None if call is None else call | {"prompt": json.loads(call["prompt"])}
         gate_rows = [asdict(gate) for gate in story.gates]
         print(json.dumps(answer | {"gates": gate_rows, "question": question}))
     else:
-        _print(arguments.pair, close_ms, in_force, story, note, untold)
+        notes = [note, _NOT_LISTED if listed is False and not now else None]
+        _print(arguments.pair, close_ms, in_force, story, notes, untold)
         if call is not None:
             _print_call(call)
     return 0
@@ -143,7 +148,7 @@ def _print(
     close_ms: int,
     in_force: RulesInForce,
     story: DecisionStory,
-    note: str | None,
+    notes: Sequence[str | None],
     untold: bool,
 ) -> None:
     console = Console()
@@ -157,7 +162,7 @@ def _print(
         word, style = _MARKS[gate.passed]
         table.add_row(gate.name, Text(word, style), Text(gate.measured), Text(gate.needed))
     console.print(table)
-    if note:
+    for note in filter(None, notes):
         console.print(note, markup=False)
     if untold:
         console.print("Whether it was an entry cannot be told without candles.", style="yellow")

@@ -15,6 +15,7 @@ from liq_provider.commands.support.context import (
     past_minute,
     show_time,
 )
+from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.candle_columns import closes
@@ -22,6 +23,7 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.errors import UsageError
+from liq_provider.exchange.bot_exchange import last_close_ms, timeframe_ms
 from liq_provider.judge import prompt
 from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.model import ModelJudge
@@ -54,14 +56,15 @@ def judge(arguments: argparse.Namespace) -> int:
         known = _on_record(context, reader, asked["base_asset"], close_ms)
         _print_sources(context, [headline for headline in known if headline.title in given])
         return 0
-    facts, candles = _facts(context, reader, arguments.pair, close_ms)
+    timeframe = timeframe_word(rules_in_force(context, reader).timeframe_ms)
+    facts, candles = _facts(context, reader, arguments.pair, close_ms, timeframe)
     news = _news(context, reader, facts.base_asset, close_ms)
     if arguments.dry:
         print("No question about this minute is on record; this is what one would be.\n")
-        _print(prompt.messages(facts, candles, context.timeframe, news, close_ms))
+        _print(prompt.messages(facts, candles, timeframe, news, close_ms))
         _print_sources(context, news.items)
         return 0
-    call, answer = asyncio.run(_ask(context, facts, candles, news))
+    call, answer = asyncio.run(_ask(context, timeframe, facts, candles, news))
     print(json.dumps({name: call[name] for name in call if name != "prompt"}, indent=1))
     said = answer.verdict(facts, call["judge"], machine_ms(), 0)
     print(f"{said.action.value} ({said.confidence.word}), news {said.news.value}")
@@ -87,7 +90,9 @@ def _asked(context: Context, reader: Reader, pair: str, close_ms: int) -> dict[s
     return calls[-1] if calls else None
 
 
-def _facts(context: Context, reader: Reader, pair: str, close_ms: int) -> tuple[Facts, FloatArray]:
+def _facts(
+    context: Context, reader: Reader, pair: str, close_ms: int, timeframe: str
+) -> tuple[Facts, FloatArray]:
     settings = context.settings
     base = coin_of(reader, settings.venues.enabled, pair)
     params = feature_params_of(settings)
@@ -98,7 +103,9 @@ def _facts(context: Context, reader: Reader, pair: str, close_ms: int) -> tuple[
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
             "`liq-provider explain` shows why"
         )
-    candles, note = candles_of(context, pair, close_ms, context.timeframe)
+    # As the sidecar asks for them: those that ended by then, also in the middle of a candle.
+    candle_ms = last_close_ms(close_ms, timeframe_ms(timeframe))
+    candles, note = candles_of(context, pair, candle_ms, timeframe)
     if note:
         print(note)
     facts = make_facts(seen, pair, closes(candles), settings.trend_candles, settings.trend_k)
@@ -139,14 +146,14 @@ def _print_sources(context: Context, items: Sequence[NewsItem]) -> None:
 
 
 async def _ask(
-    context: Context, facts: Facts, candles: FloatArray, news: NewsSet
+    context: Context, timeframe: str, facts: Facts, candles: FloatArray, news: NewsSet
 ) -> tuple[dict[str, Any], GuardedAnswer]:
     calls: list[dict[str, Any]] = []
 
     async def keep(row: dict[str, Any]) -> None:
         calls.append(row)
 
-    model = ModelJudge(context.settings.llm, context.timeframe, machine_ms, keep)
+    model = ModelJudge(context.settings.llm, timeframe, machine_ms, keep)
     model.prepare()
     try:
         answer = await model.judge(facts, candles, news)

@@ -1,6 +1,7 @@
 """``plot``: a pair in one picture, as a page or as an image."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
+from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def plot(arguments: argparse.Namespace) -> int:
         () if database is None else read_trades(database, pair, from_ms, to_ms),
         without,
         simulated_candles=simulated,
-        in_force=rules_in_force(context, reader),
+        in_force=_in_force(arguments, context, reader),
     )
     if not view.known_share:
         raise UsageError(
@@ -62,6 +64,13 @@ def plot(arguments: argparse.Namespace) -> int:
     write(figure(view, arguments.theme), out, title(view), arguments.theme)
     print("\n".join([title(view), *notes(view), f"Written: {out}"]))
     return 0
+
+
+def _in_force(arguments: argparse.Namespace, context: Context, reader: Reader) -> RulesInForce:
+    """Today's whitelist says nothing of what a bot did before."""
+    known = rules_in_force(context, reader)
+    now = arguments.to_time is None and reader.states(["computed_ms"]).get("computed_ms")
+    return known if now else replace(known, whitelist=None)
 
 
 def candles_of(

@@ -170,8 +170,7 @@ def _settings(context: Context) -> dict[str, Any]:
 
 
 def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairPast]:
-    from freqtrade.exchange import timeframe_to_msecs
-
+    from liq_provider.exchange.bot_exchange import timeframe_ms as length_of
     from liq_provider.history.candle_files import read_candles
     from liq_provider.study.pair_past import (
         load_candles,
@@ -187,7 +186,7 @@ def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> l
     names = names or stored_pairs(reader, source)
     if arguments.candles and len(names) != 1:
         raise UsageError("--candles holds the candles of one pair; say which with --pair")
-    timeframe_ms = timeframe_to_msecs(context.timeframe)
+    timeframe_ms = length_of(context.timeframe)
     pasts: list[PairPast] = []
     bare: list[str] = []
     for pair in names:

@@ -1,6 +1,7 @@
 """``explain`` decides by the rules in force, and says whose they are."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from liq_provider.core.candle_columns import COLUMNS
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.private_files import replace_text
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.store.database import open_engine
+from liq_provider.store.writer import Writer
 from tests.config.test_parameter_file import strategy
 from tests.judge.test_story_from_store import FALLING, Scene
 
@@ -63,16 +66,37 @@ def test_an_entry_of_the_configurations_rules_is_told_as_theirs(
     assert gates["whitelist"]["passed"] is None, "nobody told a list"
 
 
-def test_a_pair_outside_the_whitelist_is_no_entry(
+def settled(scene: Scene) -> None:
+    """A sidecar computed the newest minute, so a bot would look at it now."""
+    engine = open_engine(f"sqlite:///{Path('user_data/liq_provider.sqlite').absolute()}")
+    with closing(Writer(engine)) as writer:
+        writer.put_state("computed_ms", scene.close_ms, scene.close_ms)
+
+
+def test_a_pair_outside_the_whitelist_is_no_entry_now(
     burst: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(exchange={"pair_whitelist": [ETH]}, pairlists=[{"method": "StaticPairList"}])
-    answer, gates = explained(burst, capsys)
+    settled(burst)
+    assert main(["explain", "--pair", BTC, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    gates = {gate["name"]: gate for gate in answer["gates"]}
     assert answer["entry"] is False and gates["whitelist"]["passed"] is False
-    assert answer["words"] == "not entered: not in the bot's whitelist now"
+    assert gates["whitelist"]["measured"] == "not in the bot's whitelist now"
+
+
+def test_todays_whitelist_refuses_nothing_of_the_past(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(exchange={"pair_whitelist": [ETH]}, pairlists=[{"method": "StaticPairList"}])
+    settled(burst)
+    answer, gates = explained(burst, capsys)
+    assert (answer["entry"], answer["words"]) == (True, "enter (medium)")
+    assert gates["whitelist"]["passed"] is None and answer["listed_now"] is False
     assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "No entry, not entered: not in the bot's whitelist now" in out
+    assert "The pair is not in the bot's whitelist now; whether it was then is not known." in out
+    assert "enter (medium): no gate failed that is known here." in out
 
 
 def test_the_parameter_file_beside_the_strategy_wins_over_the_configuration(
@@ -85,9 +109,22 @@ def test_the_parameter_file_beside_the_strategy_wins_over_the_configuration(
     assert answer["words"] == "skip: confidence medium is below min_confidence high"
     assert gates["confidence"]["needed"] == "min_confidence high"
     assert answer["rules"]["of"] == f"the configuration and {path} (no bot is there)"
-    path.write_text("{")
+    path.write_text("[]")
     assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 2
     assert f"{path}: is no parameter file" in capsys.readouterr().err
+
+
+def test_a_parameter_file_that_is_no_json_is_left_out_as_freqtrade_does(
+    burst: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(strategy_path="strategies")
+    path = strategy(Path("strategies").absolute())
+    path.write_text("{")
+    answer, _ = explained(burst, capsys)
+    assert (answer["entry"], answer["rules"]["of"]) == (
+        True,
+        f"the configuration without {path}, which is no JSON (no bot is there)",
+    )
 
 
 def test_a_bot_that_is_there_is_asked_for_its_own(
@@ -97,10 +134,11 @@ def test_a_bot_that_is_there_is_asked_for_its_own(
     strategy(Path("strategies").absolute(), params={"buy": {"min_confidence": "high"}})
     beat("A", z_threshold=9_000.0, z_strong=9_500.0)
     answer, gates = explained(burst, capsys)
+    assert answer["listed_now"] is True
     assert answer["words"].startswith("skip: z ")
     assert answer["words"].endswith(" is below z_threshold 9000")
     assert answer["rules"]["of"] == "the bot A"
-    assert gates["whitelist"]["passed"] is True
+    assert gates["whitelist"]["passed"] is None, "it is of the past"
 
 
 def test_the_rules_are_named_above_the_gates(

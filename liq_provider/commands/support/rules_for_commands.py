@@ -6,7 +6,7 @@ from liq_provider.bot.rules_of_bots import in_force_now
 from liq_provider.commands.support.context import Context
 from liq_provider.commands.support.entries import alive, listed_pairs
 from liq_provider.config.parameter_file import parameter_file
-from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
 
@@ -33,6 +33,9 @@ def rules_in_force(context: Context, reader: Reader) -> RulesInForce:
 
 
 def timeframe_word(timeframe_ms: int) -> str:
-    """:return: as Freqtrade writes it: ``5m``, ``1h``"""
-    hours, rest = divmod(timeframe_ms, HOUR_MS)
-    return f"{timeframe_ms // MINUTE_MS}m" if rest else f"{hours}h"
+    """:return: as Freqtrade and exchanges write it: ``5m``, ``1h``, ``1d``"""
+    for unit, length_ms in (("d", DAY_MS), ("h", HOUR_MS)):
+        count, rest = divmod(timeframe_ms, length_ms)
+        if not rest:
+            return f"{count}{unit}"
+    return f"{timeframe_ms // MINUTE_MS}m"
