@@ -202,7 +202,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        # In here, because a venue of another package may be none.
         module = import_module(f"liq_provider.commands.{arguments.module}")
         run = cast(
             Callable[[argparse.Namespace], int],

@@ -1,8 +1,9 @@
 """``doctor``: what would keep LiqTrend from trading, and what to change."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,15 +12,19 @@ from rich.text import Text
 
 from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.commands.status import collect
+from liq_provider.commands.support.added_packages import added_packages
 from liq_provider.commands.support.api_server import api_remarks
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
 from liq_provider.config.parameter_file import parameter_file
+from liq_provider.config.settings import Settings
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair
+from liq_provider.core.plugins import VENUES, is_name, words
 from liq_provider.errors import FeedError, LiqError, SettingsError
 from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.simulated_spans import mark_of
+from liq_provider.venues.registry import UNUSABLE
 
 Level = Literal["ok", "warning", "error"]
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
@@ -40,19 +45,28 @@ class Finding:
 def doctor(arguments: argparse.Namespace) -> int:
     """Exit status 2 if something must be changed, 1 if something should be looked at."""
     console = Console()
+    context, wrong = None, ""
     try:
         context = context_of(arguments)
     except LiqError as error:
-        console.print(f"error    configuration: {error}", style="bold red", markup=False)
-        return 2
+        wrong = str(error)
+    findings = chain(
+        _added(None if context is None else context.settings),
+        [] if context is None else examine(context),
+    )
     levels = []
-    for finding in examine(context):
+    for finding in findings:
         levels.append(finding.level)
         line = Text(f"{finding.level:<8} ", _STYLES[finding.level])
         line.append(f"{finding.what}: {finding.found}", "default")
         console.print(line, soft_wrap=True)
         if finding.remedy:
             console.print(f"         -> {finding.remedy}", markup=False, soft_wrap=True)
+    if context is None:
+        if not UNUSABLE:  # else it was told of already, as one of the packages
+            said = f"error    configuration: {wrong}"
+            console.print(said, style="bold red", markup=False, soft_wrap=True)
+        return 2
     return 2 if "error" in levels else 1 if "warning" in levels else 0
 
 
@@ -78,6 +92,21 @@ def examine(context: Context) -> Iterator[Finding]:
         yield from check(context)
 
 
+def _added(settings: Settings | None) -> Iterator[Finding]:
+    """What other packages bring; nobody hears of one that nothing has chosen."""
+    for one in added_packages(settings):
+        what, who = f"{one.group} {one.name}", f"of {one.packages}"
+        if one.problem is None:
+            chosen = f", {one.chosen_by}" if one.chosen_by else ", not chosen"
+            yield Finding("ok", what, f"{who}: loads{chosen}")
+            continue
+        # A venue that is none ends everything, see ``refuse_unusable``.
+        ends = one.chosen_by is not None or (one.group == VENUES and is_name(one.name))
+        yield Finding(
+            "error" if ends else "warning", what, f"{who}: {one.problem}", "mend or uninstall it"
+        )
+
+
 def _bot(context: Context) -> Iterator[Finding]:
     """Freqtrade resolves the strategy itself, so overrides in the configuration count."""
     if not context.config:
@@ -86,7 +115,7 @@ def _bot(context: Context) -> Iterator[Finding]:
     from freqtrade.exceptions import OperationalException
     from freqtrade.resolvers import StrategyResolver
 
-    from liq_provider.bot.checks import check_bot, check_served
+    from liq_provider.bot.checks import check_bot
 
     if context.config.get("trading_mode") != "futures":
         # Freqtrade would not even load a strategy that goes short.
@@ -114,21 +143,13 @@ def _bot(context: Context) -> Iterator[Finding]:
     except (OperationalException, LiqError) as error:
         yield Finding("error", "Freqtrade settings", str(error), "change the named keys")
         return
+    except Exception as error:
+        # A strategy is somebody's code, and Freqtrade catches little of what it raises.
+        said = f"{config['strategy']} cannot be loaded ({words(error)})"
+        yield Finding("error", "strategy", said, "Freqtrade ends like this, too")
+        return
     yield Finding("ok", "Freqtrade settings", "nothing overrides what LiqTrend relies on")
-    own, file = context.settings, None
-    try:
-        file = parameter_file(config, context.base_dir)
-    except SettingsError as error:
-        yield Finding("error", "parameter file", str(error), "Freqtrade does not start with it")
-    rules = rules_from({} if file is None else file.values, own).thresholds
-    unserved = check_served(
-        own, rules.z_threshold, rules.purity_threshold, rules.direction_mode, {}
-    )
-    if unserved is not None:
-        yield Finding("error", "liq_provider.judge", unserved, "no entry is made like this")
-    if file is not None:
-        named = ", ".join(f"{name} {value}" for name, value in file.values.items())
-        yield Finding("ok", "parameter file", f"{file.path} wins over the configuration: {named}")
+    yield from _parameters(config, context)
     if not config.get("dry_run", True):
         orders = config.get("order_types", {})
         if not orders.get("stoploss_on_exchange"):
@@ -150,6 +171,35 @@ def _bot(context: Context) -> Iterator[Finding]:
             "not start without an answer, whatever positions are open",
             "run the sidecar as a service (docs/operations.md) and set autostart to false",
         )
+
+
+def _parameters(config: Mapping[str, Any], context: Context) -> Iterator[Finding]:
+    """
+    :param config: with what Freqtrade would complete it by
+    """
+    from liq_provider.bot.checks import check_served
+
+    own, file = context.settings, None
+    try:
+        file = parameter_file(config, context.base_dir)
+    except SettingsError as error:
+        yield Finding("error", "parameter file", str(error), "Freqtrade does not start with it")
+    rules = rules_from({} if file is None else file.values, own).thresholds
+    unserved = check_served(
+        own, rules.z_threshold, rules.purity_threshold, rules.direction_mode, {}
+    )
+    if unserved is not None:
+        yield Finding("error", "liq_provider.judge", unserved, "no entry is made like this")
+    if file is not None and file.left_out is not None:
+        yield Finding(
+            "warning",
+            "parameter file",
+            f"{file.path} {file.left_out}: Freqtrade goes on without it",
+            "mend or remove it",
+        )
+    elif file is not None:
+        named = ", ".join(f"{name} {value}" for name, value in file.values.items())
+        yield Finding("ok", "parameter file", f"{file.path} wins over the configuration: {named}")
 
 
 def _api(context: Context) -> Iterator[Finding]:

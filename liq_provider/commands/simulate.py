@@ -15,12 +15,14 @@ from liq_provider.history.importer import bundled_markets
 from liq_provider.history.order_formats import FORMATS, read
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.serve import SimulateOptions, run
+from liq_provider.venues.registry import refuse_unusable
 
 logger = logging.getLogger(__name__)
 
 
 def simulate(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
+    refuse_unusable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     recording = None

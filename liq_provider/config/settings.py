@@ -38,6 +38,7 @@ from liq_provider.measure.baseline import MOST_VENUES
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import PURITY, SCALES, Score, threshold_problem
 from liq_provider.measure.waves import Thresholds
+from liq_provider.venues.registry import refuse_unusable
 
 SECTION = "liq_provider"
 ENV_PREFIX = "LIQ_PROVIDER__"
@@ -248,7 +249,9 @@ def load_settings(config: Mapping[str, Any], environ: Mapping[str, str] | None =
     :param config: Freqtrade's whole configuration
     :param environ: defaults to the process environment
     :raises SettingsError: one line per wrong key, each naming the key
+    :raises UsageError: a package adds a venue that cannot be used
     """
+    refuse_unusable()
     section = config.get(SECTION, {})
     if not isinstance(section, Mapping):
         raise SettingsError(f"{SECTION}: must be a section {{...}} of the configuration")

@@ -19,6 +19,9 @@ VENUES: Final = "liqtrend.venues"
 
 # Names go on record beside verdicts and headlines.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+NAME_RULE: Final = (
+    "is no name: small letters, digits, _ and -, a letter first, at most 32 characters"
+)
 
 _WORDS_LIMIT = 400
 
@@ -27,9 +30,20 @@ _T = TypeVar("_T")
 
 def names(group: str) -> tuple[str, ...]:
     """:return: what the installed packages add to a group, sorted"""
-    return tuple(
-        sorted({point.name for point in entry_points(group=group) if _NAME.fullmatch(point.name)})
-    )
+    return tuple(sorted({point.name for point in entry_points(group=group) if is_name(point.name)}))
+
+
+def is_name(name: str) -> bool:
+    """:return: whether it can be chosen at all"""
+    return _NAME.fullmatch(name) is not None
+
+
+def added() -> dict[str, list[EntryPoint]]:
+    """:return: by group all that installed packages state, by name, whatever the name"""
+    return {
+        group: sorted(entry_points(group=group), key=lambda point: (point.name, package(point)))
+        for group in (VENUES, JUDGES, NEWS)
+    }
 
 
 def refuse_unknown(group: str, name: str, ours: Collection[str]) -> None:
@@ -63,6 +77,11 @@ def versioned(point: EntryPoint) -> str:
     return f"{point.name}@{point.dist.version if point.dist else '?'}"
 
 
+def package(point: EntryPoint) -> str:
+    """:return: its package, such as ``example 1.2``"""
+    return f"{_package(point)} {point.dist.version if point.dist else '?'}"
+
+
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "?"
 
@@ -84,11 +103,12 @@ async def contained(call: Callable[[], Awaitable[_T]], fail: Callable[[str], Exc
         raise fail("CancelledError") from None
     # Also SystemExit, which would end the loop that it is raised in.
     except BaseException as error:
-        failure = fail(_words(error))
+        failure = fail(words(error))
         raise (error if isinstance(error, type(failure)) else failure) from None
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """:return: what somebody else's code raised, by kind and text"""
     kind = type(error).__name__
     try:
         return f"{kind}: {error}"[:_WORDS_LIMIT]

@@ -41,6 +41,7 @@ from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from liq_provider.venues.registry import refuse_unusable
 
 _API_PORT = 18_980
 _PAGE_PORT = 18_990
@@ -331,6 +332,7 @@ def _feeds_live(reader: Reader) -> bool:
 
 def main() -> int:
     """``DEMO_SECONDS`` in the environment limits the run."""
+    refuse_unusable()
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     root = Path.cwd()

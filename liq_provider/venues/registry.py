@@ -4,50 +4,82 @@ for each entry point ``liqtrend.venues`` of other packages.
 """
 
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
+from typing import Final
 
 from liq_provider.core import plugins
+from liq_provider.core.plaintext import plain
 from liq_provider.errors import UsageError
 from liq_provider.venues.base import Venue
 
 _PACKAGE = "liq_provider.venues"
+_WORDS_LIMIT: Final = 300
+
+_Load = Callable[[], object]
 
 
-def _of_this_package() -> Iterator[tuple[str, object]]:
+def _of_this_package() -> Iterator[tuple[str, _Load]]:
     for module in pkgutil.iter_modules(import_module(_PACKAGE).__path__):
-        stated = getattr(import_module(f"{_PACKAGE}.{module.name}"), "VENUE", None)
-        if stated is not None:
-            yield module.name, stated
+        yield module.name, partial(_stated_in, f"{_PACKAGE}.{module.name}")
 
 
-def _of_others() -> Iterator[tuple[str, object]]:
+def _stated_in(module: str) -> object:
+    return getattr(import_module(module), "VENUE", None)
+
+
+def _of_others() -> Iterator[tuple[str, _Load]]:
     for name in plugins.names(plugins.VENUES):
-        try:
-            stated = plugins.find(plugins.VENUES, name).load()
-        except Exception as error:
-            raise UsageError(
-                f"{plugins.VENUES}: {name} cannot be loaded ({error}); mend or uninstall it"
-            ) from error
-        yield name, stated
+        yield name, partial(_load, name)
 
 
-def scan() -> dict[str, Venue]:
+def _load(name: str) -> object:
+    stated = plugins.find(plugins.VENUES, name).load()
+    if stated is None:
+        raise TypeError("it states nothing")
+    return stated
+
+
+def scan() -> tuple[dict[str, Venue], dict[str, str]]:
     """
-    :return: all venues by name, in alphabetical order
-    :raises UsageError: something is stated as a venue that is none, or a name twice
+    :return: all venues by name, in alphabetical order; and what is stated as a venue and cannot be
+        used, with the reason
     """
     venues: dict[str, Venue] = {}
-    for name, stated in (*_of_this_package(), *_of_others()):
+    unusable: dict[str, str] = {}
+    for name, load in (*_of_this_package(), *_of_others()):
+        try:
+            stated = load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a package may raise anything, also to end the program
+            unusable[name] = f"cannot be loaded ({plain(plugins.words(error), _WORDS_LIMIT)})"
+            continue
+        if stated is None:
+            continue  # a file that serves the others
         if not isinstance(stated, Venue) or stated.name != name:
-            raise UsageError(f"venue {name}: what it states is no Venue of that name")
-        if name in venues:
-            raise UsageError(f"venue {name}: there is another one of that name")
-        venues[name] = stated
-    return dict(sorted(venues.items()))
+            unusable[name] = "what it states is no Venue of that name"
+        elif name in venues:
+            unusable[name] = "there is another one of that name"
+        else:
+            venues[name] = stated
+    return dict(sorted(venues.items())), unusable
 
 
-VENUES = scan()
+# Nothing is raised here: whoever imports this may be Freqtrade, which would show a traceback.
+VENUES, UNUSABLE = scan()
+
+
+def refuse_unusable() -> None:
+    """
+    :raises UsageError: something is stated as a venue that cannot be used; nothing works without
+        it, as its feed might be one that the user counts on
+    """
+    if UNUSABLE:
+        said = "; ".join(f"venue {name}: {why}" for name, why in sorted(UNUSABLE.items()))
+        raise UsageError(f"{said}; mend or uninstall what adds it ({plugins.VENUES})")
+
 
 # Asked for now and then; these exchanges publish no liquidations at all.
 NO_PUBLIC_FEED = frozenset({"hyperliquid", "kucoin", "mexc", "bingx"}) - VENUES.keys()

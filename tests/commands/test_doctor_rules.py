@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from freqtrade.configuration.load_config import load_config_file
 
-from liq_provider.commands.doctor import Finding, examine
+from liq_provider.commands.doctor import Finding, _bot
 from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import Settings
 
@@ -20,10 +21,15 @@ def findings(tmp_path: Path, text: str) -> list[Finding]:
     folder.mkdir()
     shutil.copy(ROOT / "strategies" / "LiqTrend.py", folder)
     (folder / "LiqTrend.json").write_text(text)
+    return examined(tmp_path)
+
+
+def examined(tmp_path: Path) -> list[Finding]:
+    """What is said of the strategy there."""
     config = load_config_file(str(ROOT / "config.json.example"))
     config.pop("exchange")
     context = Context(config, Settings(), f"sqlite:///{tmp_path / 's.sqlite'}", tmp_path)
-    return list(examine(context))
+    return list(_bot(context))
 
 
 def of_buy(**values: Any) -> str:
@@ -44,3 +50,39 @@ def test_a_parameter_file_is_named_with_what_it_changes(tmp_path: Path) -> None:
         f"{tmp_path / 'strategies' / 'LiqTrend.json'} wins over the configuration: z_strong 6.0",
     )
     assert not [one for one in said if one.what == "liq_provider.judge"]
+
+
+def test_a_parameter_file_that_is_no_json_is_a_warning_as_freqtrade_starts(tmp_path: Path) -> None:
+    said = findings(tmp_path, "{")
+    (file,) = [one for one in said if one.what == "parameter file"]
+    path = tmp_path / "strategies" / "LiqTrend.json"
+    assert (file.level, file.found) == (
+        "warning",
+        f"{path} is no JSON: Freqtrade goes on without it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "is no parameter file"),
+        ('{"strategy_name": "Other"}', "is of the strategy Other, not LiqTrend"),
+        ('{"strategy_name": "LiqTrend", "params": {"sell": 1}}', "params.sell must be an object"),
+        (of_buy(z_strong="high"), "z_strong: "),
+    ],
+)
+def test_a_parameter_file_that_the_bot_does_not_start_with_is_an_error(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    errors = [one for one in findings(tmp_path, text) if one.level == "error"]
+    assert len(errors) == 1 and f"LiqTrend.json: {why}" in errors[0].found
+
+
+def test_a_strategy_that_raises_whatever_is_a_finding_and_no_end(tmp_path: Path) -> None:
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    code = "class LiqTrend(None):\n    pass\n"
+    (folder / "LiqTrend.py").write_text(code)
+    said = examined(tmp_path)
+    (broken,) = [one for one in said if one.what == "strategy"]
+    assert broken.level == "error" and broken.found.startswith("LiqTrend cannot be loaded (TypeErr")
