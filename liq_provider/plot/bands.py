@@ -12,6 +12,7 @@ from liq_provider.plot.theme import Theme
 from liq_provider.plot.view import PairView
 
 _LABELLED_SHARE = 0.04  # of the span; a narrower band has no room for words
+_DASHES = ("dash", "longdashdot")  # of the lower and the upper threshold
 
 
 def bands(view: PairView, colors: Theme, layout: go.Layout) -> list[dict[str, Any]]:
@@ -71,7 +72,6 @@ def _cold(view: PairView, colors: Theme) -> list[dict[str, Any]]:
 
 
 def _thresholds(view: PairView, colors: Theme) -> list[dict[str, Any]]:
-    word = SCALES[view.zscore].name
     return [
         {
             "type": "line",
@@ -82,19 +82,36 @@ def _thresholds(view: PairView, colors: Theme) -> list[dict[str, Any]]:
             "y0": height,
             "y1": height,
             "line": {"width": 1, "color": colors.text, "dash": dash},
-            "label": {
-                "text": f"{name}: {word} {level:g}",
-                # Away from each other, as the lines may be close; newest events are at the right.
-                "textposition": "start",
-                "yanchor": anchor,
-                "font": {"size": 10, "color": colors.dim},
-            },
         }
-        for name, level, dash, anchor in (
-            ("medium", view.z_threshold, "dash", "top"),
-            ("strong", view.z_strong, "longdashdot", "bottom"),
+        for height, dash in zip(
+            z_scale(np.array([view.z_threshold, view.z_strong])), _DASHES, strict=True
         )
-        for height in z_scale(np.array([level]))
+    ]
+
+
+def threshold_labels(view: PairView, colors: Theme) -> list[dict[str, Any]]:
+    """:return: annotations beside the lines, on a ground of their own, as z runs behind them"""
+    word = SCALES[view.zscore].name
+    return [
+        {
+            "text": f"{name}: {word} {level:g}",
+            "xref": "x3 domain",
+            "yref": "y3",
+            # Away from each other, as the lines may be close; newest events are at the right.
+            "x": 0,
+            "y": float(z_scale(np.array([level]))[0]),
+            "xanchor": "left",
+            "yanchor": anchor,
+            "showarrow": False,
+            "borderpad": 0,
+            "bgcolor": colors.paper,
+            "opacity": 0.85,
+            "font": {"size": 10, "color": colors.text},
+        }
+        for name, level, anchor in (
+            ("medium", view.z_threshold, "top"),
+            ("strong", view.z_strong, "bottom"),
+        )
     ]
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from liq_provider.plot import lower, price
-from liq_provider.plot.bands import bands
+from liq_provider.plot.bands import bands, threshold_labels
 from liq_provider.plot.text import length, safe, usd, utc
 from liq_provider.plot.theme import THEMES, Theme, ThemeName
 from liq_provider.plot.view import PairView
@@ -142,6 +142,7 @@ def _layout(drawn: go.Figure, view: PairView, colors: Theme) -> None:
                 "showarrow": False,
                 "font": {"size": 11, "color": colors.dim},
             },
+            *threshold_labels(view, colors),
             *([_watermark(colors)] if view.simulated else []),
         ],
     )

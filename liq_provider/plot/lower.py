@@ -106,6 +106,8 @@ def z(view: PairView, colors: Theme) -> list[Any]:
                     x=[(wave.start_ms - MINUTE_MS + wave.last_ms) // 2 for wave in waves],
                     y=z_scale(np.array([wave.peak_z for wave in waves])),
                     mode="markers",
+                    # The newest wave is at the right edge.
+                    cliponaxis=False,
                     name=f"wave {direction}",
                     marker={
                         "symbol": symbol,

@@ -35,6 +35,7 @@ START = 1_795_350_000_000
 EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1400, "height": 900}
+TABLET = {"width": 820, "height": 1100}
 WAVES, LIMIT_S = ("BTC", "ETH", "SOL"), 2.0
 # What a busy machine adds, where all of them met one.
 SLACK_S = 4.0
@@ -44,6 +45,10 @@ USABLE = """() => [...document.querySelectorAll('a, button, input, select, [tabi
   .filter(e => e.offsetParent !== null || e.classList.contains('skip'))
   .filter(e => !e.closest('.plot'))
   .map(e => e.id || e.textContent.trim() || e.getAttribute('aria-label'))"""
+# Tables that are wider than their place, and would have to be moved sideways to be read.
+CUT_OFF = """() => [...document.querySelectorAll('main .scroll')]
+  .filter(e => e.scrollWidth > e.clientWidth)
+  .map(e => `${innerWidth}: ${e.getAttribute('aria-label')}`)"""
 FOCUSED = """() => { const e = document.activeElement;
   if (e === document.body) return ['(the browser)', 'its own'];
   return [e.id || e.textContent.trim() || e.getAttribute('aria-label'),
@@ -283,6 +288,10 @@ async def see_narrow_and_light(seen: SeenOnPage, page: Page) -> None:
         await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         seen.numbers[f"width {theme}"] = await page.evaluate("document.documentElement.scrollWidth")
         await page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    for size in (TABLET, PHONE, DESK):
+        await page.set_viewport_size(size)  # type: ignore[arg-type]
+        if size is not DESK:
+            seen.lists.setdefault("cut off", []).extend(await page.evaluate(CUT_OFF))
     await page.fill("#filter", "eth")
     seen.lists["filtered"] = await page.locator("#market tbody tr").all_inner_texts()
     await page.fill("#filter", "no such coin")
@@ -409,6 +418,10 @@ def test_what_is_not_known_is_not_said_to_be_nothing(seen: SeenOnPage) -> None:
     assert seen.texts["no match"] == "None of the 3 coins of this window matches the filter."
     assert "feeds were heard for binance (simulated) " in seen.texts["known"]
     assert seen.texts["none so large"].startswith("None of the latest")
+
+
+def test_no_table_is_cut_off_on_a_phone_or_a_tablet(seen: SeenOnPage) -> None:
+    assert seen.lists["cut off"] == []
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: SeenOnPage) -> None:

@@ -105,6 +105,19 @@ def test_sides_differ_by_more_than_colour(drawn: go.Figure, view: PairView) -> N
     assert dashes == {"solid", "dash"}
 
 
+def test_thresholds_are_named_on_a_ground_of_their_own(drawn: go.Figure) -> None:
+    named = {note.text: note for note in drawn.layout.annotations if note.yref == "y3"}
+    assert list(named) == ["medium: z 3", "strong: z 5"]
+    medium, strong = named.values()
+    # Away from each other, however close the lines are, and z runs behind them.
+    assert (medium.yanchor, strong.yanchor) == ("top", "bottom")
+    assert medium.y < strong.y and {medium.bgcolor, strong.bgcolor} == {THEMES["light"].paper}
+
+
+def test_the_marker_of_the_newest_wave_is_not_cut_off(drawn: go.Figure) -> None:
+    assert trace(drawn, "wave SHORT").cliponaxis is False
+
+
 def test_stops_and_holding_are_drawn_for_closed_and_open_trades(
     drawn: go.Figure, view: PairView
 ) -> None:

@@ -3,12 +3,18 @@ import { h, into } from "./dom.js";
 import { counted, directionText, knownShare, number, share, soon, usd, venueInCell, venueName } from "./format.js";
 import { Table } from "./table.js";
 
+// A venue and its sums are not torn apart.
+const byVenue = (row) => Object.entries(row.venues).map(([name, [long, short]], index, all) => {
+  const said = `${venueInCell(name)} ${usd(long)} / ${usd(short)}${row.left_out.includes(name) ? " (not in z)" : ""}`;
+  return [h("span", { class: "whole" }, said + (index < all.length - 1 ? "," : "")), " "];
+});
+
 export class Market {
   constructor(openPair) {
     this.largest = 1;
     this.known = {};
     this.table = new Table(into("market"), {
-      label: "Liquidations by coin", missing: (rows) => this.nothing(rows),
+      label: "Liquidations by coin", broad: true, missing: (rows) => this.nothing(rows),
       key: (row) => row.coin, sort: { name: "total", down: true },
       columns: [
         { name: "coin", title: "Coin", value: (row) => row.coin, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.coin) },
@@ -22,7 +28,7 @@ export class Market {
         { name: "purity", title: "Purity", num: true, value: (row) => row.purity, cell: (row) => (row.purity === null || !row.count ? "–" : `${share(row.purity)} of ${row.count}`) },
         { name: "wave", title: "Wave", tight: true, value: (row) => (row.wave ? row.z : null), cell: (row) => (row.wave ? h("b", {}, `${row.wave.strength} ${directionText(row.wave.direction)}${row.wave.seen ? "" : ", beginning not seen"}`) : "") },
         { name: "ready", title: "Readiness", tight: true, value: (row) => row.ready, cell: (row) => row.ready + (row.left_out.length ? `, z without ${row.left_out.map(venueInCell).join(", ")}` : "") + (row.running ? ", running" : "") },
-        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => Object.entries(row.venues).map(([name, [long, short]]) => `${venueInCell(name)} ${usd(long)} / ${usd(short)}${row.left_out.includes(name) ? " (not in z)" : ""}`).join(", ") },
+        { name: "venues", title: "By venue (longs / shorts)", wide: true, cell: (row) => byVenue(row) },
       ],
     });
     const filter = document.getElementById("filter");

@@ -50,6 +50,8 @@ export async function draw() {
     }
     plot.setAttribute("aria-label", `Chart of ${pair}, last ${hours.value} hours: candles, liquidations, z`);
     figure.layout.autosize = true;
+    // Along the side, where it covers no words of the title.
+    figure.layout.modebar = { orientation: "v" };
     delete figure.layout.width;
     if (plot.clientWidth < NARROW_PX) simplify(figure);
     plot.style.height = `${figure.layout.height ?? 760}px`;

@@ -29,7 +29,7 @@ export function wavesTable(openPair) {
 
 export function signalsTable() {
   return new Table(into("signals"), {
-    label: "Latest verdicts", missing: "No verdict of the last 24 hours is on record.",
+    label: "Latest verdicts", broad: true, missing: "No verdict of the last 24 hours is on record.",
     key: (row) => `${row.base_asset} ${row.direction} ${row.wave_start_ms} ${row.available_at}`,
     columns: [
       { name: "time", title: "Time", cell: (row) => withDate(row.available_at) },

@@ -5,8 +5,9 @@ const sortValue = (value) => (value === null || value === undefined ? -Infinity 
 
 export class Table {
   // columns: {name, title, value(row), cell(row) -> text or element, num, wide, long, tight}
+  // broad: it has no room on a tablet either, so its rows are stacked there, too
   // missing: what is said when there is no row, or a function of the rows that a filter hides
-  constructor(place, { columns, key, missing, sort = null, label, rowClass = null }) {
+  constructor(place, { columns, key, missing, sort = null, label, rowClass = null, broad = false }) {
     this.columns = columns;
     this.key = key;
     this.missing = missing;
@@ -21,7 +22,7 @@ export class Table {
     // Nothing is known before it was read, which is another thing than nothing.
     this.note = h("p", { class: "empty", "aria-live": "polite" }, "Not loaded yet.");
     this.element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-      h("table", { class: "stack" }, h("thead", {}, h("tr", {}, this.headers)), this.body), this.note);
+      h("table", { class: broad ? "stack broad" : "stack" }, h("thead", {}, h("tr", {}, this.headers)), this.body), this.note);
     place.replaceChildren(this.element);
     this.mark();
   }

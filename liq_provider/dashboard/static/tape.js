@@ -18,7 +18,7 @@ export class Tape {
         { name: "side", title: "Liquidated", tight: true, cell: (row) => h("span", { class: row.side }, sideText(row.side)) },
         { name: "usd", title: "Size", num: true, cell: (row) => usd(row.usd) },
         { name: "price", title: "Price", num: true, cell: (row) => price(row.price) },
-        { name: "venue", title: "Venue", cell: (row) => venueInCell(row.venue) },
+        { name: "venue", title: "Venue", tight: true, cell: (row) => venueInCell(row.venue) },
       ],
     });
     this.minimum.addEventListener("change", () => this.draw());
