@@ -153,7 +153,7 @@ def threads_of_the_table() -> set[str]:
     """What the second column of the architecture's table of threads names."""
     table = (ROOT / "docs" / "architecture.md").read_text()
     table = table.partition("## Threads, loops and pools")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (?:sidecar|bot|`make \w+`) \| (.*?) \|", table, re.MULTILINE)
+    rows = re.findall(r"^\| (?:sidecar|bot|`(?:make )?\w+`) \| (.*?) \|", table, re.MULTILINE)
     cells = [row for row in rows if row not in UNNAMED]
     assert len(rows) == len(cells) + len(UNNAMED)
     return {name for cell in cells for name in re.findall(r"`([\w -]+)`", cell) or [cell]}

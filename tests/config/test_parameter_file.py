@@ -61,8 +61,8 @@ def test_without_a_strategy_or_a_file_there_are_none(tmp_path: Path) -> None:
 def test_folders_within_the_strategies_are_looked_into_if_freqtrade_does(tmp_path: Path) -> None:
     own = strategy(tmp_path / "user_data" / "strategies" / "mine")
     assert parameter_file({}, tmp_path) is None
-    found = parameter_file({"recursive_strategy_search": True}, tmp_path)
-    assert found is not None and found.path == own
+    file = parameter_file({"recursive_strategy_search": True}, tmp_path)
+    assert file is not None and file.path == own
 
 
 def of_freqtrade(path: Path) -> dict[str, Any] | None:
@@ -83,9 +83,9 @@ def test_a_file_that_is_no_json_is_left_out_as_freqtrade_does(
 ) -> None:
     path = strategy(tmp_path / "user_data" / "strategies")
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = parameter_file({}, tmp_path)
-    assert found is not None and found.values == {} == of_freqtrade(path)
-    assert found.source == f"the configuration without {path}, which is no JSON"
+    file = parameter_file({}, tmp_path)
+    assert file is not None and file.values == {} == of_freqtrade(path)
+    assert file.source == f"the configuration without {path}, which is no JSON"
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_a_value_that_no_setting_could_have_is_named(
 def test_what_freqtrade_passes_over_is_passed_over(tmp_path: Path) -> None:
     buy = {"fallback_pct": 0.5, "of_mine": "x", "z_strong": 6}
     strategy(tmp_path / "user_data" / "strategies", params={"buy": buy, "mine": 7})
-    found = parameter_file({}, tmp_path)
-    assert found is not None and found.values == {"z_strong": 6.0}, "the stop is a sell parameter"
+    file = parameter_file({}, tmp_path)
+    assert file is not None and file.values == {"z_strong": 6.0}, "the stop is a sell parameter"

@@ -64,8 +64,8 @@ async def test_thresholds_and_stops_are_those_in_force(tmp_path: Path) -> None:
             page.take_status({"feeds": {}, "bots": bots})
             for known, values in ((None, without_file), (written, with_file)):
                 shown._file, shown._file_s = known, math.inf
-                found = shown.settings_in_force
-                seen = (found.z_threshold, found.trailing_pct, found.fallback_pct)
+                now = shown.settings_in_force
+                seen = (now.z_threshold, now.trailing_pct, now.fallback_pct)
                 assert seen == values, (bots, known)
 
 
