@@ -18,6 +18,7 @@ from liq_provider.bot.backtest_coverage import KnownCandles, candles_tested
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
 from liq_provider.bot.dealings import Dealings
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
+from liq_provider.bot.snapshot import not_understood
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
@@ -94,7 +95,7 @@ class Engine:
             problem = self.source.snapshot.problem(now_ms, self.settings)
         except Exception as error:
             # What the store holds is no bug of the loop; exits must go on whatever it is.
-            problem = f"the store's content was not understood ({error!r})"
+            problem = not_understood(error)
             if problem != self.problem:
                 logger.exception("What was read from the store cannot be used")
         self.problem = problem

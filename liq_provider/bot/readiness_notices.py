@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from liq_provider.bot.messages import Message, code, with_tail
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import HOUR_MS
 from liq_provider.core.moments import moment
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport, at_once
-from liq_provider.store.readiness_facts import windows_for
 
 # How often the log says that there are no entries yet, and from when.
 _REPEAT_MS = HOUR_MS
@@ -30,7 +30,7 @@ class ReadinessNotices:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._send = settings.messages.data
-        self._windows = windows_for(settings)
+        self._windows = feature_params_of(settings)
         self._parsed_for: tuple[int, frozenset[str]] | None = None
         self._report: ReadinessReport | None = None
         self._kind: str | None = None

@@ -7,12 +7,18 @@ from typing import Any
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import clock_off_words
 from liq_provider.measure.feature_rows import FeatureRows
+from liq_provider.measure.readiness import NOT_SETTLED
 
 # Before the first answer; until it is late, that is no news for anybody.
 READING = "the store is being read"
 
 # The reader asks five times a second.
 _SILENT_S = 5.0
+
+
+def not_understood(error: Exception) -> str:
+    """:return: why no entry may be based on a store whose content made something fail"""
+    return f"the store's content was not understood ({error!r})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +83,7 @@ class Snapshot:
 
     def _age_problem(self, now_ms: int, settings: Settings) -> str | None:
         if not self.computed_ms:
-            return "the sidecar has not settled a minute yet"
+            return NOT_SETTLED
         age_s = (now_ms - self.computed_ms) / 1000
         if age_s > settings.max_staleness_s:
             return f"liquidation data is {age_s:.0f} s old (max_staleness_s)"

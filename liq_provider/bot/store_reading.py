@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from liq_provider.bot.clock_watch import elapsed_s
-from liq_provider.bot.snapshot import Snapshot
+from liq_provider.bot.snapshot import Snapshot, not_understood
 from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
@@ -67,8 +67,7 @@ class StoreReading:
             if repr(error) != self._not_understood:
                 logger.exception("Reading the store failed")
             self._not_understood = repr(error)
-            text = f"the store's content was not understood ({error!r})"
-            return replace(draft, error=text, again=True)
+            return replace(draft, error=not_understood(error), again=True)
         return replace(draft, error=None)
 
     def hang_up(self) -> None:

@@ -17,6 +17,7 @@ import orjson
 
 from liq_provider.bot.rules_of_bots import Refusal, in_force_now, refusals_of, stops_in_force
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_here, mark, within
@@ -33,7 +34,6 @@ from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, 
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.sidecar.settling_schedule import next_close
 from liq_provider.store.readiness_facts import told as feeds_told
-from liq_provider.store.readiness_facts import windows_for
 from liq_provider.store.simulated_spans import simulated_spans
 from liq_provider.venues.registry import sampling_words
 
@@ -358,7 +358,7 @@ class Board:
         report = ReadinessReport.of_json(told)
         coins = {base_asset_of_pair(pair) for pair in self.whitelist}
         if coins:
-            report = report.for_coins(coins, windows_for(self.settings))
+            report = report.for_coins(coins, feature_params_of(self.settings))
         facts = feeds_told(self._sidecar)
         venues = venues_now(report.venues, {name: fact.trouble for name, fact in facts.items()})
         return {

@@ -19,6 +19,7 @@ from liq_provider.core.arrays import BoolArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.moments import duration, moment
 from liq_provider.measure.feature_rows import State, states
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.window_sums import strided_count, trailing_count
 
 Condition = Literal["ready", "warming_up", "too_thin", "unknown", "blocked"]
@@ -30,15 +31,7 @@ _OF_STATE: dict[State, Condition] = {
     State.READY: "ready",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """The windows of the features, see ``FeatureParams``."""
-
-    segment_min: int
-    baseline_segments: int
-    min_baseline_segments: int
-    min_active_segments: int
+NOT_SETTLED = "the sidecar has not settled a minute yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +171,7 @@ class ReadinessReport:
             dict(told.get("uncounted", {})),
         )
 
-    def for_coins(self, wanted: Iterable[str], windows: Windows) -> "ReadinessReport":
+    def for_coins(self, wanted: Iterable[str], windows: FeatureParams) -> "ReadinessReport":
         """:return: what it is to a bot that trades these coins only"""
         names = set(wanted)
         coins = {name: one for name, one in self.coins.items() if name in names}
@@ -188,7 +181,7 @@ class ReadinessReport:
         return ReadinessReport(self.close_ms, whole, self.venues, coins, uncounted)
 
 
-def segments_known(baseline: BoolArray, windows: Windows) -> int:
+def segments_known(baseline: BoolArray, windows: FeatureParams) -> int:
     """:return: baseline segments that are known at the newest minute's close"""
     whole = trailing_count(baseline, windows.segment_min) == windows.segment_min
     counts = strided_count(whole, windows.segment_min, windows.baseline_segments)
@@ -196,7 +189,7 @@ def segments_known(baseline: BoolArray, windows: Windows) -> int:
 
 
 def first_possible_ms(
-    known: KnownSegments, close_ms: int, heard_ms: int | None, windows: Windows
+    known: KnownSegments, close_ms: int, heard_ms: int | None, windows: FeatureParams
 ) -> int | None:
     """
     :param close_ms: close of the newest of the known minutes
@@ -221,7 +214,7 @@ def first_possible_ms(
 
 
 def venue_readiness(
-    name: str, known: KnownSegments, close_ms: int, feed: FeedFacts, windows: Windows
+    name: str, known: KnownSegments, close_ms: int, feed: FeedFacts, windows: FeatureParams
 ) -> Readiness:
     """:return: whether the venue takes part in what is decided at ``close_ms``"""
     missing = _unheard(known.scored, close_ms, windows)
@@ -240,7 +233,7 @@ def venue_readiness(
 
 
 def coin_readiness(
-    state: State, baseline_n: int, active_n: int, from_ms: int | None, windows: Windows
+    state: State, baseline_n: int, active_n: int, from_ms: int | None, windows: FeatureParams
 ) -> Readiness:
     """
     :param state: of the coin at a settled minute
@@ -259,7 +252,7 @@ def coin_readiness(
 
 
 def whole_readiness(
-    venues: Mapping[str, Readiness], coins: Mapping[str, Readiness], windows: Windows
+    venues: Mapping[str, Readiness], coins: Mapping[str, Readiness], windows: FeatureParams
 ) -> Readiness:
     """:return: whether any coin may be entered at this close"""
     if any(coin.ready for coin in coins.values()):
@@ -307,7 +300,7 @@ def before_first_minute(whole: Readiness, close_ms: int) -> Readiness:
     :return: the readiness while the sidecar has just started
     """
     from_ms = close_ms + MINUTE_MS if whole.ready else whole.from_ms
-    return Readiness("unknown", "the sidecar has not settled a minute yet", from_ms)
+    return Readiness("unknown", NOT_SETTLED, from_ms)
 
 
 def venues_now(
@@ -325,7 +318,7 @@ def venues_now(
     return now
 
 
-def state_of(covered: bool, baseline_n: int, active_n: int, windows: Windows) -> State:
+def state_of(covered: bool, baseline_n: int, active_n: int, windows: FeatureParams) -> State:
     """:return: the state of a coin, as ``features`` would have it"""
     one = np.array([covered]), np.array([baseline_n]), np.array([active_n])
     return State(int(states(*one, windows)[0]))
@@ -341,11 +334,11 @@ def too_thin_words(active_n: int, needed: int) -> str:
     return f"too thin: liquidations in {active_n} of its baseline segments, {needed} are needed"
 
 
-def _warming(baseline_n: int, windows: Windows) -> str:
+def _warming(baseline_n: int, windows: FeatureParams) -> str:
     return warming_up_words(baseline_n, windows.min_baseline_segments, windows.segment_min)
 
 
-def _unheard(scored: BoolArray, close_ms: int, windows: Windows) -> list[int]:
+def _unheard(scored: BoolArray, close_ms: int, windows: FeatureParams) -> list[int]:
     """:return: opens of the minutes of the segment that are not known"""
     flags = scored[-windows.segment_min :]
     from_ms = close_ms - windows.segment_min * MINUTE_MS

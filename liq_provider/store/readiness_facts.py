@@ -20,7 +20,6 @@ from liq_provider.measure.readiness import (
     KnownSegments,
     Readiness,
     ReadinessReport,
-    Windows,
     coin_readiness,
     first_possible_ms,
     segments_known,
@@ -34,17 +33,6 @@ from liq_provider.store.reader import Reader
 _UNHEARD = FeedFacts("not heard: no sidecar listens to it")
 # Nobody knows: it may hear the venue all the same, and only not reach the store.
 UNTOLD = FeedFacts("unknown: the sidecar does not answer")
-
-
-def windows_for(settings: Settings) -> Windows:
-    """:return: the windows that the settings ask for"""
-    params = feature_params_of(settings)
-    return Windows(
-        params.segment_min,
-        params.baseline_segments,
-        params.min_baseline_segments,
-        params.min_active_segments,
-    )
 
 
 def feed_facts(feed: Mapping[str, Any]) -> FeedFacts:
@@ -97,8 +85,8 @@ def assess(
     :param feeds: by venue; those that are left out are not heard
     :param close_ms: close of the newest settled minute
     """
-    windows, params = windows_for(settings), feature_params_of(settings)
-    segment_ms = windows.segment_min * MINUTE_MS
+    params = feature_params_of(settings)
+    segment_ms = params.segment_min * MINUTE_MS
     start_ms = close_ms - params.lookback_min * MINUTE_MS
     names = sorted(settings.venues.enabled)
     facts = [feeds.get(name, _UNHEARD) for name in names]
@@ -117,10 +105,10 @@ def assess(
         scored, baseline = known[coin]
         key = scored.tobytes() + baseline.tobytes()
         if key not in alike:
-            alike[key] = _Alike(scored, baseline, params, windows, facts, close_ms)
+            alike[key] = _Alike(scored, baseline, params, facts, close_ms)
         one = alike[key]
         states[coin] = _computed(computed.get(coin)) or one.state(busy.get(coin, 0))
-        readiness[coin] = coin_readiness(*states[coin], one.from_ms, windows)
+        readiness[coin] = coin_readiness(*states[coin], one.from_ms, params)
         for name in one.left_out(names):
             without[name].append(coin)
     spans = reader.coverage(names, start_ms, close_ms)
@@ -130,10 +118,10 @@ def assess(
         # Holes are filled coin by coin, so the coin that knows most speaks for the venue.
         usable = max(
             (heard, *(one.baseline[row] for one in alike.values())),
-            key=lambda flags: segments_known(flags, windows),
+            key=lambda flags: segments_known(flags, params),
         )
-        venues[name] = venue_readiness(name, KnownSegments(heard, usable), close_ms, feed, windows)
-    whole = whole_readiness(venues, readiness, windows)
+        venues[name] = venue_readiness(name, KnownSegments(heard, usable), close_ms, feed, params)
+    whole = whole_readiness(venues, readiness, params)
     uncounted = {name: some for name, some in without.items() if some and venues[name].ready}
     return Assessed(ReadinessReport(close_ms, whole, venues, readiness, uncounted), states)
 
@@ -146,19 +134,18 @@ class _Alike:
         scored: BoolArray,
         baseline: BoolArray,
         params: FeatureParams,
-        windows: Windows,
         feeds: Sequence[FeedFacts],
         close_ms: int,
     ) -> None:
         self.baseline = baseline
-        self._windows = windows
+        self._params = params
         covering = np.stack([covered_segments(row, params.segment_min) for row in scored])
         usable = np.stack([covered_segments(row, params.segment_min) for row in baseline])
         chosen, counted = BaselineCounts(usable, params).choose(mask_of(covering))
         self._mask, self.baseline_n = int(chosen[-1]), int(counted[-1])
         times = [
             first_possible_ms(
-                KnownSegments(scored[row], baseline[row]), close_ms, feed.heard_ms, windows
+                KnownSegments(scored[row], baseline[row]), close_ms, feed.heard_ms, params
             )
             for row, feed in enumerate(feeds)
         ]
@@ -172,7 +159,7 @@ class _Alike:
         """
         :param active_n: baseline segments of the coin that are not empty
         """
-        state = state_of(self._mask > 0, self.baseline_n, active_n, self._windows)
+        state = state_of(self._mask > 0, self.baseline_n, active_n, self._params)
         return state, self.baseline_n, active_n
 
 

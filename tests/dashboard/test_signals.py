@@ -19,7 +19,8 @@ from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.judge.prompt import messages
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
-from liq_provider.measure.readiness import Windows, coin_readiness
+from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.readiness import coin_readiness
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.database import open_engine
@@ -170,7 +171,7 @@ def test_a_bot_that_asks_for_more_of_a_baseline_is_told_what_is_missing_as_readi
     assert story_of_verdict(row(), minutes(9.0), in_force).refused_by == words
     if state is not None:
         own = in_force.windows
-        windows = Windows(
+        windows = FeatureParams(
             own.segment_min,
             own.baseline_segments,
             own.min_baseline_segments,

@@ -9,6 +9,7 @@ import pytest
 from liq_provider.core.arrays import BoolArray
 from liq_provider.core.moments import moment
 from liq_provider.measure.feature_rows import State
+from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.readiness import (
     READY,
     FeedFacts,
@@ -16,7 +17,6 @@ from liq_provider.measure.readiness import (
     KnownSegments,
     Readiness,
     ReadinessReport,
-    Windows,
     at_once,
     coin_readiness,
     first_possible_ms,
@@ -28,7 +28,7 @@ from liq_provider.measure.readiness import (
 
 MINUTE = 60_000
 CLOSE = 1_795_780_800_000 + 12 * 3_600_000  # 2026-11-28 00:00 UTC
-WINDOWS = Windows(
+WINDOWS = FeatureParams(
     segment_min=5, baseline_segments=24, min_baseline_segments=6, min_active_segments=3
 )
 SIZE = 5 * 25

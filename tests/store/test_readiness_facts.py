@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.markets import Market
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import FeedFacts, ReadinessReport
-from liq_provider.store.readiness_facts import Assessed, assess, windows_for
+from liq_provider.store.readiness_facts import Assessed, assess
 from tests.sidecar.test_settle_minute import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0
 
@@ -89,7 +90,7 @@ def test_a_venue_that_counts_says_for_which_coins_it_does_not(store: Store) -> N
     assert readiness.venues["okx"].ready and readiness.coins["BTC"].ready
     assert readiness.uncounted == {"okx": ["BTC"]}
     assert ReadinessReport.of_json(json.loads(json.dumps(readiness.as_json()))) == readiness
-    windows = windows_for(SETTINGS)
+    windows = feature_params_of(SETTINGS)
     assert readiness.for_coins(["BTC"], windows).uncounted == {"okx": ["BTC"]}
     assert readiness.for_coins(["ETH"], windows).uncounted == {}
 

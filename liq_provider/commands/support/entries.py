@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.liquidation import minute_of
 from liq_provider.measure.readiness import ReadinessReport, at_once, before_first_minute
 from liq_provider.store.other_minutes import other_minutes
 from liq_provider.store.reader import Reader
-from liq_provider.store.readiness_facts import UNTOLD, assess, told, windows_for
+from liq_provider.store.readiness_facts import UNTOLD, assess, told
 
 _ALIVE_MS = 20_000
 _COMPUTING_MS = 3_000
@@ -40,7 +41,7 @@ def entries(
     close_ms = computed_ms or minute_of(now_ms - settings.settle_ms - _COMPUTING_MS)
     report = assess(reader, settings, feeds, close_ms).report
     if coins is not None:
-        report = report.for_coins(coins, windows_for(settings))
+        report = report.for_coins(coins, feature_params_of(settings))
     if speaks and not computed_ms:
         return ReadinessReport(close_ms, before_first_minute(report.whole, close_ms), {}, {})
     problem = other_minutes(reader, settings)
