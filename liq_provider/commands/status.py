@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from liq_provider.commands.support.context import Context, context_of, show_time
-from liq_provider.commands.support.entries import alive, entries, traded_coins
+from liq_provider.commands.support.entry_possible import alive, readiness_now, traded_coins
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS
@@ -64,7 +64,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
     sidecar = states.get("sidecar") or {}
     computed_ms = int(states.get("computed_ms") or 0)
     running = context.files.running() or _elsewhere(context.store_url, sidecar, now_ms)
-    report = entries(reader, settings, now_ms, running, traded_coins(context.config))
+    report = readiness_now(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
     shares = reader.known_shares(settings.venues.enabled, now_ms - DAY_MS, now_ms)
     return {

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from liq_provider.bot.rules_of_bots import in_force_now
-from liq_provider.commands.support.entries import entries, listed_pairs
+from liq_provider.commands.support.entry_possible import listed_pairs, readiness_now
 from liq_provider.config.measuring import floor_of
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
@@ -131,7 +131,7 @@ class Narrator:
             return
         self._look_s = time.monotonic() + _LOOK_S
         now_ms = machine_ms()
-        report = entries(self._reader, self._settings, now_ms)
+        report = readiness_now(self._reader, self._settings, now_ms)
         whole = report.whole
         kind = (whole.condition, whole.from_ms is None)
         due = not whole.ready and time.monotonic() - self._said_s >= _COUNTDOWN_S

@@ -4,7 +4,7 @@ import time
 
 from liq_provider.bot.rules_of_bots import in_force_now
 from liq_provider.commands.support.context import Context
-from liq_provider.commands.support.entries import alive, listed_pairs
+from liq_provider.commands.support.entry_possible import alive, listed_pairs
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.rules_in_force import RulesInForce

@@ -20,7 +20,7 @@ _COMPUTING_MS = 3_000
 _PAIR = re.compile(r"[A-Z0-9]+/[A-Z0-9]+:[A-Z0-9]+")
 
 
-def entries(
+def readiness_now(
     reader: Reader,
     settings: Settings,
     now_ms: int,

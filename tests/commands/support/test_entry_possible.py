@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liq_provider.commands.support.entries import entries, traded_coins
+from liq_provider.commands.support.entry_possible import readiness_now, traded_coins
 from liq_provider.config.measuring import windows_of
 from liq_provider.measure.readiness import Readiness
 from tests.sidecar.test_settle_minute import SETTINGS, Store
@@ -35,7 +35,7 @@ def speaks(store: Store, now_ms: int = NOW, state: str = "live", **status: Any) 
 
 
 def whole(store: Store, now_ms: int = NOW, **changes: Any) -> Readiness:
-    return entries(store.reader, changes.pop("settings", SETTINGS), now_ms, **changes).whole
+    return readiness_now(store.reader, changes.pop("settings", SETTINGS), now_ms, **changes).whole
 
 
 def test_an_entry_is_possible_only_if_nothing_at_all_speaks_against_it(store: Store) -> None:
