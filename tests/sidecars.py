@@ -13,6 +13,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
@@ -29,7 +30,7 @@ PATIENCE = 3
 
 def running_pid(files: SidecarFiles) -> int | None:
     """:return: of the sidecar that holds the lock"""
-    mark = files.holder()
+    mark = SidecarLock(files).holder()
     return None if mark is None else mark.pid
 
 

@@ -13,6 +13,7 @@ from liq_provider.config.settings import SECTION, Settings
 from liq_provider.core import private_files
 from liq_provider.sidecar.sidecar_config import STRATEGY_KEYS
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Autostart:
         now_s = self._monotonic_s()
         if self._last_start_s is not None and now_s - self._last_start_s < self._restart_s:
             return False
-        if self._files.running():
+        if SidecarLock(self._files).running():
             return False
         self._last_start_s = now_s
         self._start()

@@ -40,6 +40,7 @@ from liq_provider.history.importer import (
 )
 from liq_provider.history.order_formats import FORMATS
 from liq_provider.history.recognise import recognise
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store.pruning import newest_ms
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import note_simulated
@@ -284,7 +285,7 @@ def _print_gap(report: GapReport) -> int:
 def rebuild(arguments: argparse.Namespace) -> int:
     """Minutes from liquidations, with the configured ``min_event_usd``."""
     context = context_of(arguments)
-    if context.files.running():
+    if SidecarLock(context.files).running():
         raise UsageError("a sidecar is running on this store; stop it first (liq-provider stop)")
     context.reader()  # refuses where there is no store
     with writer_of(context) as writer:
@@ -308,7 +309,9 @@ def prune(arguments: argparse.Namespace) -> int:
     with writer_of(context) as writer:
         if not arguments.clock_is_right:
             _refuse_if_ahead(now_ms, newest_ms(writer.engine))
-        deleted = writer.prune(before_ms, alone=is_file and not context.files.running())
+        deleted = writer.prune(
+            before_ms, alone=is_file and not SidecarLock(context.files).running()
+        )
     for table, count in deleted.items():
         print(f"{table}: {count:,} rows deleted")
     return 0

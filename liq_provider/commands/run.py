@@ -24,6 +24,7 @@ from liq_provider.sidecar.page import Page
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.sidecar.stopping import Stop, asked_to_stop
 
 _STOP_WAIT_S = 20.0
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
 def _run_alone(config: SidecarConfig) -> int:
     try:
         own_run = uuid4().hex
-        with config.files.held(own_run) as first:
+        with SidecarLock(config.files, own_run).held() as first:
             if not first:
                 logger.info("Another sidecar serves this store already; nothing to do.")
                 return 0

@@ -18,6 +18,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.spool import waiting_in
 from liq_provider.venues.registry import price_words, sampling_words
@@ -48,7 +49,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 def _meanwhile(context: Context) -> str:
     """What the store cannot tell: whether somebody records without it."""
-    running, waiting = context.files.running(), waiting_in(context.files.spool)
+    running, waiting = SidecarLock(context.files).running(), waiting_in(context.files.spool)
     said = ". A sidecar is running; " if running else ". No sidecar is running; "
     return said + _in_spool(context.files.spool, waiting) if running or waiting else ""
 
@@ -63,7 +64,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
     states = reader.states(["sidecar", "watermark_ms", "computed_ms"])
     sidecar = states.get("sidecar") or {}
     computed_ms = int(states.get("computed_ms") or 0)
-    running = context.files.running() or _elsewhere(context.store_url, sidecar, now_ms)
+    running = SidecarLock(context.files).running() or _elsewhere(context.store_url, sidecar, now_ms)
     report = readiness_now(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
     shares = reader.known_shares(settings.venues.enabled, now_ms - DAY_MS, now_ms)

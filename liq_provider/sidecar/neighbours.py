@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from liq_provider.core.one_thread import OneThread
-from liq_provider.sidecar.lock_keeper import LockKeeper
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Neighbours:
         self, files: SidecarFiles, own_run: str = "", idle_exit_min: float | None = None
     ) -> None:
         self._files = files
-        self._lock = LockKeeper(files, own_run)
+        self._lock = SidecarLock(files, own_run)
         self._idle_exit_min = idle_exit_min
         self._begun_s = time.monotonic()
         self._told = _Told([], None, True)

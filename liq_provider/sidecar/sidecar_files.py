@@ -1,26 +1,22 @@
 """The files beside the store that let one sidecar serve several bots."""
 
 import json
-import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from typing import Any
 
-from filelock import FileLock, Timeout
 from sqlalchemy.engine import make_url
 
 from liq_provider.core import private_files
 from liq_provider.core.durations import DAY_S
 from liq_provider.errors import StoreUnusable
-from liq_provider.sidecar.process_mark import ProcessMark
 
-_LOCK_WAIT_S = 0.5
 _THERE_S = 60.0
 
 
@@ -117,24 +113,6 @@ class SidecarFiles:
                 continue  # it just went, or is not ours to remove
         return min(ages) if ages else None
 
-    def running(self) -> bool:
-        """:return: True if a sidecar holds the lock"""
-        if not self.lock.exists():
-            return False
-        lock = self._new_lock()
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return True
-        except OSError:
-            return False
-        lock.release()
-        return False
-
-    def holder(self) -> ProcessMark | None:
-        """:return: who holds the lock, None if nobody does or it cannot be told"""
-        return self._said() if self.running() else None
-
     def ask_to_stop(self, run: str) -> None:
         """
         :param run: of the sidecar that is to end; empty if it is not known
@@ -158,71 +136,8 @@ class SidecarFiles:
             path for path in beside if re.fullmatch(endings, path.name[len(self.prefix.name) :])
         )
 
-    @contextmanager
-    def held(self, run: str = "") -> Iterator[bool]:
-        """
-        Be the one sidecar of this store.
-
-        :param run: which run of the sidecar this is
-        :return: False if another one is running
-        :raises StoreUnusable: the directory cannot be written
-        """
-        try:
-            self.lock.parent.mkdir(parents=True, exist_ok=True)
-            lock = self._new_lock()
-            # Not at once: others take the lock for a moment to see whether it is free.
-            lock.acquire(timeout=_LOCK_WAIT_S)
-        except Timeout:
-            yield False
-            return
-        except OSError as error:
-            raise StoreUnusable(
-                f"{self.lock}: {error.strerror}; check that the directory of "
-                "liq_provider.store exists and is writable"
-            ) from error
-        try:
-            # They were for sidecars of before.
-            self._forget_requests()
-            self._write_pid(run)
-            yield True
-        finally:
-            # Another one may have taken the lock meanwhile, if somebody removed its file.
-            if self._said() == ProcessMark.mine(run):
-                self.pid.unlink(missing_ok=True)
-                self._forget_requests()
-            lock.release()
-
-    def take_again(self, run: str, timeout_s: float) -> FileLock:
-        """
-        Hold a lock whose file was removed.
-
-        :raises Timeout: another sidecar has it
-        :raises OSError: its directory is away
-        """
-        # The lock would make it anew, and what was moved away could not be moved back.
-        self.lock.parent.stat()
-        lock = self._new_lock()
-        lock.acquire(timeout=timeout_s)
-        self._write_pid(run)
-        return lock
-
-    def _new_lock(self) -> FileLock:
-        return FileLock(self.lock, mode=private_files.mode_in(self.lock.parent))
-
-    def _said(self) -> ProcessMark | None:
-        try:
-            return ProcessMark.read(self.pid.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def _forget_requests(self) -> None:
+    def forget_requests(self) -> None:
+        """Whoever was asked to end did, or is no more."""
         for path in self.prefix.parent.glob(self.prefix.name + ".stop-*"):
             with suppress(OSError):
                 path.unlink()
-
-    def _write_pid(self, run: str) -> None:
-        try:
-            private_files.replace_text(self.pid, ProcessMark.mine(run).write())
-        except OSError as error:
-            # A disk that is full now is no reason not to record.
-            logging.getLogger(__name__).warning("%s: %s", self.pid, error.strerror)

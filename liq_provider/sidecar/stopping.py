@@ -20,6 +20,7 @@ from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreError
 from liq_provider.sidecar.process_mark import ProcessMark
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine, revision_of
 
@@ -75,6 +76,7 @@ class Stop:
         self.asked: list[Asked] = []
         self.unheard: str | None = None
         self._files = files
+        self._lock = SidecarLock(files)
         self._here: Asked | None = None
         # Where the store is a file, all its sidecars have the files beside it in common.
         is_server = make_url(url).get_backend_name() != "sqlite"
@@ -113,9 +115,9 @@ class Stop:
             self._engine.dispose()
 
     def _ask_here(self) -> None:
-        if not self._files.running():
+        if not self._lock.running():
             return
-        mark = self._files.holder()
+        mark = self._lock.holder()
         # Whoever holds the lock now is another than a pid file that was left behind says.
         run = "" if mark is None or mark.is_gone() else mark.run
         self._files.ask_to_stop(run)
@@ -146,10 +148,10 @@ class Stop:
         return all(asked.ended for asked in self.asked)
 
     def _left_the_lock(self, here: Asked) -> bool:
-        if not self._files.running():
+        if not self._lock.running():
             return True
         # A bot may have started another one at once.
-        holder = self._files.holder()
+        holder = self._lock.holder()
         return bool(here.run and holder is not None and holder.run and holder.run != here.run)
 
     def _runs_there(self) -> set[str] | None:

@@ -22,6 +22,7 @@ from liq_provider.core.moments import moment
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from tests.bot.helpers import Store, at, live_source, settings
 from tests.bot.markdown import shown
 
@@ -96,7 +97,7 @@ def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:
     (told,) = SidecarFiles(store.path).bots()
     known = in_force_now([told], settings(z_strong=9), 5 * MINUTE_MS)
     own = known.rules
-    assert (own.thresholds.z_strong, own.trend_k, own.settle_ms) == (4.0, 0.7, 4_000)
+    assert (own.thresholds.z_strong, own.trend_k, own.verdict_life_ms) == (4.0, 0.7, 34_000)
     assert own.min_confidence is Confidence.LOW
     assert (known.timeframe_ms, known.owner) == (MINUTE_MS, "the bot")
     assert known.lists("BTC/USDT:USDT") is True and known.lists("ETH/USDT:USDT") is False
@@ -275,7 +276,7 @@ def test_a_sidecar_that_is_still_starting_is_not_started_again(
 
 
 def test_nothing_is_started_beside_a_running_sidecar(files: SidecarFiles) -> None:
-    with files.held() as first:
+    with SidecarLock(files).held() as first:
         assert first
         assert not Autostart(files, {}).ensure()
 

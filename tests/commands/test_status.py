@@ -13,6 +13,7 @@ from liq_provider.commands.status import _elsewhere, _print_readiness, _print_si
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.readiness import READY, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from tests.sidecar.test_settle_minute import Store
 
 NOW = 1_795_350_000_000
@@ -142,7 +143,7 @@ def test_a_sidecar_that_does_not_answer_is_told_of_as_of_when_it_was_last_heard(
     silent: Store, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = SidecarFiles.of(f"sqlite:///{workplace / 'store.sqlite'}", workplace)
-    with files.held() as alone:
+    with SidecarLock(files).held() as alone:
         assert alone
         said = status_of(workplace, capsys)
     assert "No entries: the sidecar does not answer" in said

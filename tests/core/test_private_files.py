@@ -10,6 +10,7 @@ import pytest
 from liq_provider.bot.autostart import Autostart
 from liq_provider.core import private_files
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store.database import open_engine
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -52,7 +53,7 @@ def test_what_lies_beside_a_store_is_for_its_owner_alone(umask: int, tmp_path: P
     files = SidecarFiles(tmp_path / "store.sqlite")
     held = Writer(open_engine(f"sqlite:///{files.prefix}"))
     leave_a_log(files)
-    with held.engine.connect(), files.held():
+    with held.engine.connect(), SidecarLock(files).held():
         leave_everything(files)
         kept = {path.name.removeprefix("store.sqlite"): mode(path) for path in files.kept()}
         bots = [name for name in kept if name.startswith(".bot-")]
@@ -70,7 +71,7 @@ def test_a_directory_that_is_shared_on_purpose_shares_them_with_its_group(
     tmp_path.chmod(0o2770)
     files = SidecarFiles(tmp_path / "store.sqlite")
     leave_a_log(files)
-    with files.held():
+    with SidecarLock(files).held():
         leave_everything(files)
         assert {oct(mode(path)) for path in files.kept()} == {"0o660"}
 
@@ -101,7 +102,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     for path in (files.pid, heartbeat, heartbeat.with_name(f".{heartbeat.name}.{os.getpid()}")):
         path.symlink_to(victim)
     files.beat({"dry_run": True})
-    with files.held() as first:
+    with SidecarLock(files).held() as first:
         assert first
         assert running_pid(files) == os.getpid()
     assert victim.read_text() == "precious"
@@ -114,7 +115,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         Autostart(files, {}).ensure()
     files.lock.unlink()
     files.lock.symlink_to(victim)
-    assert not files.running()
+    assert not SidecarLock(files).running()
     assert victim.read_text() == "precious"
     assert mode(victim) == 0o644
 

@@ -21,6 +21,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.history.importer import import_files
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import venue_urls
@@ -59,7 +60,7 @@ def files(tmp_path: Path) -> Iterator[SidecarFiles]:
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        until(lambda: not files.running(), 20)
+        until(lambda: not SidecarLock(files).running(), 20)
 
 
 def section(sim: Simulator) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def test_a_killed_sidecar_stops_entries_but_not_exits_and_comes_back(
         loops(bot, time.time() + 3)
         assert bot.open == {}, "nothing is entered on what nobody computed"
         assert told() == 1
-        assert not files.running()
+        assert not SidecarLock(files).running()
 
         autostart._restart_s = 0.0
         loops(bot, time.time() + 1.5)
@@ -189,7 +190,7 @@ def test_racing_autostarts_leave_one_sidecar(
     for racer in racers:
         racer.communicate(json.dumps(own), timeout=90)
     assert [racer.returncode for racer in racers] == [0] * 4
-    until(lambda: files.running() and len(sidecars(tmp_path)) == 1, 30)
+    until(lambda: SidecarLock(files).running() and len(sidecars(tmp_path)) == 1, 30)
     time.sleep(1)
     assert [process.pid for process in sidecars(tmp_path)] == [running_pid(files)]
 
@@ -232,4 +233,4 @@ def test_ctrl_c_on_the_bot_leaves_the_sidecar_to_other_bots(
         timeout=90,
     )
     assert stopped.returncode == 0, stopped.stderr
-    assert not files.running()
+    assert not SidecarLock(files).running()

@@ -11,19 +11,20 @@ import pytest
 
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 
 
 async def test_bots_and_whether_we_are_alone_are_told(tmp_path: Path) -> None:
     files = SidecarFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
-    with files.held():
+    with SidecarLock(files).held():
         neighbours = Neighbours(files)
         assert (neighbours.bots, neighbours.alone) == ([], True)
         await neighbours.look(10)
         assert neighbours.bots == [{"name": "a bot"}]
         assert neighbours.idle_s < 60
         files.lock.unlink()
-        with SidecarFiles(files.prefix).held():
+        with SidecarLock(SidecarFiles(files.prefix)).held():
             await neighbours.look(10)
             assert not neighbours.alone
         neighbours.close()
@@ -71,14 +72,14 @@ async def test_what_was_told_stands_while_the_directory_cannot_be_read(
 
     files = SidecarFiles(tmp_path / "store.sqlite")
     files.beat({"name": "a bot"})
-    with files.held():
+    with SidecarLock(files).held():
         neighbours = Neighbours(files)
         await neighbours.look(10)
         monkeypatch.setattr(SidecarFiles, "last_beat_s", fail)
         await neighbours.look(10)
         assert (neighbours.bots, neighbours.alone) == ([{"name": "a bot"}], True)
         files.lock.unlink()
-        with SidecarFiles(files.prefix).held():
+        with SidecarLock(SidecarFiles(files.prefix)).held():
             await neighbours.look(10)
             assert not neighbours.alone, "that is looked at all the same"
         neighbours.close()
@@ -89,12 +90,12 @@ async def test_another_sidecar_or_no_bot_for_long_are_reasons_to_end(
 ) -> None:
     caplog.set_level(logging.INFO)
     files = SidecarFiles(tmp_path / "store.sqlite")
-    with files.held():
+    with SidecarLock(files).held():
         patient, hasty = Neighbours(files), Neighbours(files, idle_exit_min=0.0)
         assert (patient.is_time_to_end(), hasty.is_time_to_end()) == (False, True)
         assert "No bot for 0 minutes; ending" in caplog.text
         files.lock.unlink()
-        with SidecarFiles(files.prefix).held():
+        with SidecarLock(SidecarFiles(files.prefix)).held():
             await patient.look(10)
             assert patient.is_time_to_end()
             assert "Another sidecar serves this store now; ending" in caplog.text

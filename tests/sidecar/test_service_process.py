@@ -14,6 +14,7 @@ import pytest
 from liq_provider.core.coverage import Interval
 from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store.reader import Reader
 from tests.sidecars import MINUTE, Process, Time, freqtrade_config, liquidate, quiet_exchange, until
@@ -89,7 +90,7 @@ async def story(run: Run, process: Process, sim: Simulator, moment: Time) -> Non
     run.killed_ms = moment.now_ms()
     await process.end(signal.SIGKILL)
     run.after_kill = run.reader.count("liquidations")
-    run.lock_was_free = not run.files.running()
+    run.lock_was_free = not SidecarLock(run.files).running()
 
     moment.jump_to(START + 10 * MINUTE + STARTS_AT_MS)
     await until(lambda: not clients(), "the exchange has noticed")
@@ -133,5 +134,5 @@ def test_a_sidecar_that_is_asked_to_end_does(run: Run) -> None:
     assert run.exit_status == 0
     assert "The sidecar ended" in run.log
     assert "Traceback" not in run.log
-    assert not run.files.running()
+    assert not SidecarLock(run.files).running()
     assert not run.files.pid.exists()

@@ -1,26 +1,12 @@
-"""One sidecar per store, and who is there."""
+"""Where a sidecar's files lie, and which bots are there."""
 
 import os
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from liq_provider.errors import StoreUnusable
 from liq_provider.sidecar.sidecar_files import SidecarFiles
-from tests.sidecars import running_pid
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from liq_provider.sidecar.sidecar_files import SidecarFiles
-with SidecarFiles(Path(sys.argv[1])).held() as first:
-    print(first, flush=True)
-    time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -35,66 +21,6 @@ def test_files_lie_beside_an_sqlite_store_and_in_user_data_for_a_server(tmp_path
     served = SidecarFiles.of("postgresql+psycopg://db.local/liq", tmp_path)
     assert served.lock.parent == tmp_path / "user_data"
     assert "db.local-liq" in served.lock.name
-
-
-def test_only_one_sidecar_holds_a_store(files: SidecarFiles) -> None:
-    assert not files.running()
-    with files.held() as first:
-        assert first
-        assert files.running()
-        assert running_pid(files) == os.getpid()
-        with files.held() as second:
-            assert not second
-        assert running_pid(files) == os.getpid()
-    assert not files.running()
-    assert running_pid(files) is None
-    with files.held() as again:
-        assert again
-
-
-@pytest.mark.processes
-def test_a_killed_sidecar_leaves_the_store_free(files: SidecarFiles) -> None:
-    command = [sys.executable, "-c", HOLD, str(files.prefix)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "True\n"
-        assert running_pid(files) == process.pid
-        process.kill()
-        process.wait(60)
-    assert not files.running()
-    assert running_pid(files) is None
-    with files.held() as first:
-        assert first
-
-
-def test_looking_whether_it_runs_does_not_keep_a_sidecar_from_starting(
-    files: SidecarFiles,
-) -> None:
-    files.prefix.parent.mkdir()
-    ended = threading.Event()
-
-    def look() -> None:
-        while not ended.is_set():
-            files.running()
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        for _ in range(10):
-            with files.held() as first:
-                assert first
-    finally:
-        ended.set()
-        looking.join()
-
-
-def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(StoreUnusable, match=r"directory of liq_provider\.store"),
-        SidecarFiles(Path("/proc/liqtrend/x")).held(),
-    ):
-        pass
-    assert not SidecarFiles(Path("/proc/liqtrend/x")).running()
 
 
 def test_the_newest_heartbeat_counts_and_old_ones_are_removed(files: SidecarFiles) -> None:

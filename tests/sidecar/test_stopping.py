@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 
 from liq_provider.sidecar.process_mark import ProcessMark
 from liq_provider.sidecar.sidecar_files import SidecarFiles
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine
@@ -86,7 +87,7 @@ async def sidecar(directory: ConfiguredDirectory, *before: str) -> AsyncIterator
     process.start()
     try:
         await until(
-            lambda: directory.files.holder() is not None and pid.read_text() != left,
+            lambda: SidecarLock(directory.files).holder() is not None and pid.read_text() != left,
             "it holds the lock",
             60,
         )
@@ -151,7 +152,7 @@ async def test_a_sidecar_in_another_container_ends_and_the_own_first_process_liv
             assert "The sidecar (pid 1 on " in stopped.stdout
             await ended(process)
     assert not (tmp_path / "signalled").exists()
-    assert not directory.files.running()
+    assert not SidecarLock(directory.files).running()
     assert [path.name for path in directory.files.kept() if ".stop-" in path.name] == []
 
 
@@ -218,7 +219,7 @@ async def test_all_sidecars_of_a_server_are_asked_through_it_wherever_they_are(
         engine = open_engine(url)
         async with sidecar(first) as one, sidecar(second) as two:
             await until(lambda: len(sidecar_runs.all_runs(engine)) == 2, "both are known", 60)
-            assert not caller.files.running()
+            assert not SidecarLock(caller.files).running()
             stopped = await caller.stop()
             assert stopped.returncode == 0, stopped.stdout + stopped.stderr
             assert "2 of 2 sidecars of this store ended." in stopped.stdout
