@@ -20,7 +20,7 @@ from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core import private_files
 from liq_provider.core.keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
-from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.sidecar_files import SidecarFiles

@@ -200,7 +200,7 @@ def page_of(
     now_ms: Callable[[], int],
     names: Callable[[], Mapping[str, str]],
 ) -> Dashboard:
-    """:return: the page of a sidecar, see ``sidecar.page.MakePage``"""
+    """:return: the page of a sidecar, see ``sidecar.page_protocol.MakePage``"""
     return Dashboard(
         config.settings,
         config.store_url,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.page_protocol import Page
 
 
 class Arrivals:

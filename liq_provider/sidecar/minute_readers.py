@@ -6,7 +6,7 @@ from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.assessor import Assessor
 from liq_provider.sidecar.late_judge import LateJudge
-from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.running_minute import Running
 
 

@@ -13,7 +13,7 @@ from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.neighbours import Neighbours
-from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.running_minute import RunningLoop
 from liq_provider.sidecar.settling_schedule import SettlingSchedule

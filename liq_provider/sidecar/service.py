@@ -28,7 +28,7 @@ from liq_provider.sidecar.late_judge import LateJudge
 from liq_provider.sidecar.market_lists import MarketLists
 from liq_provider.sidecar.minute_readers import MinuteReaders
 from liq_provider.sidecar.neighbours import Neighbours
-from liq_provider.sidecar.page import MakePage, Page, Unwatched
+from liq_provider.sidecar.page_protocol import MakePage, Page, Unwatched
 from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.presence import Presence
 from liq_provider.sidecar.retention import Retention

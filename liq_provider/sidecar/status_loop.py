@@ -9,7 +9,7 @@ from typing import Any
 
 from liq_provider.errors import StoreError
 from liq_provider.sidecar.neighbours import Neighbours
-from liq_provider.sidecar.page import Page
+from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.presence import Presence
 
 logger = logging.getLogger(__name__)

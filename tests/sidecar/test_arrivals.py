@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from liq_provider.sidecar.arrivals import Arrivals
-from liq_provider.sidecar.page import Page, Unwatched
+from liq_provider.sidecar.page_protocol import Page, Unwatched
 from tests.store.helpers import order
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.minute_readers import MinuteReaders
-from liq_provider.sidecar.page import Unwatched
+from liq_provider.sidecar.page_protocol import Unwatched
 from liq_provider.sidecar.running_minute import Running
 from tests.store.helpers import MINUTE, T0
 

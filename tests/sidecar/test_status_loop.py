@@ -12,7 +12,7 @@ from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy
 from liq_provider.sidecar import status_loop
 from liq_provider.sidecar.neighbours import Neighbours
-from liq_provider.sidecar.page import Unwatched
+from liq_provider.sidecar.page_protocol import Unwatched
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.status_loop import StatusLoop
 from tests.sidecars import until
