@@ -13,7 +13,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
-from liq_provider.store import claims, rebooking, schema
+from liq_provider.store import coverage_claims, rebooking, schema
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.final_minutes import FinalMinutes
 from liq_provider.store.liquidation_rows import (
@@ -156,7 +156,7 @@ class Appending:
 
     def _doubt(self, doubts: Mapping[int, set[Doubt]], heard_by: str) -> None:
         for available_at, some in sorted(doubts.items()):
-            claims.doubt(self._connection, sorted(some), heard_by, available_at)
+            coverage_claims.doubt(self._connection, sorted(some), heard_by, available_at)
 
     def _clear(self, minutes: set[tuple[str, str, int]]) -> None:
         """What is counted now is missing nowhere; nobody had decided on these minutes."""
@@ -165,7 +165,7 @@ class Appending:
             for venue, base_asset, of_ms in sorted(minutes):
                 doubt = Doubt(venue, base_asset, _minute(minute_ms))
                 if of_ms == minute_ms and doubt not in missing:
-                    claims.undoubt(self._connection, doubt)
+                    coverage_claims.undoubt(self._connection, doubt)
 
     def _owing(
         self,

@@ -15,7 +15,7 @@ from liq_provider.core.coverage import Interval, whole_minutes, without
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_from, minute_of
 from liq_provider.store import schema
-from liq_provider.store.claims import cover
+from liq_provider.store.coverage_claims import cover
 from liq_provider.store.database import store_errors
 from liq_provider.store.known_minutes import known_spans
 from liq_provider.store.liquidation_rows import (

@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, select
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import minute_of
 from liq_provider.store import schema
-from liq_provider.store.claims import cover
+from liq_provider.store.coverage_claims import cover
 from liq_provider.store.database import store_errors
 from liq_provider.store.statements import not_ahead, read_state, write_state
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Table
 
 from liq_provider.core.coverage import Interval
 from liq_provider.store import schema, verdicts
-from liq_provider.store.claims import cover, grow
+from liq_provider.store.coverage_claims import cover, grow
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete
 from liq_provider.store.liquidation_rows import Row

@@ -12,7 +12,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.store import claims, gap_fills, rebuilding, schema, verdicts
+from liq_provider.store import coverage_claims, gap_fills, rebuilding, schema, verdicts
 from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booking import BookingRules, Incoming
 from liq_provider.store.database import migrate, store_errors
@@ -186,7 +186,9 @@ class Writer:
             # Live ones say since when their first minute is known: since its close.
             live = source == "live"
             known_ms, heard_by = (0, self.heard_by) if live else (now_ms, "")
-            claims.cover(connection, venue, intervals, source, known_ms, base_asset, heard_by)
+            coverage_claims.cover(
+                connection, venue, intervals, source, known_ms, base_asset, heard_by
+            )
 
     def settle(
         self, close_ms: int, heard: _Spans, now_ms: int, doubts: Sequence[Doubt] = ()
@@ -209,12 +211,12 @@ class Writer:
                 write_state(connection, "watermark_ms", close_ms, now_ms)
                 # Later ones are found when they are stored.
                 missing = unbooked(connection, close_ms - MINUTE_MS, self.min_event_usd)
-                claims.doubt(connection, missing, "", close_ms)
-            claims.doubt(connection, doubts, self.heard_by, known_ms)
+                coverage_claims.doubt(connection, missing, "", close_ms)
+            coverage_claims.doubt(connection, doubts, self.heard_by, known_ms)
             for venue in sorted(heard):
                 for span in _not_pruned(connection, heard[venue]):
                     delay_ms = known_ms - close_ms
-                    claims.claim(connection, venue, span, self.heard_by, delay_ms)
+                    coverage_claims.claim(connection, venue, span, self.heard_by, delay_ms)
 
     def put_doubts(self, doubts: Sequence[Doubt], now_ms: int) -> None:
         """
@@ -225,7 +227,7 @@ class Writer:
             watermark_ms = int(read_state(connection, "watermark_ms", lock="shared") or 0)
             # The next minute that anybody settles; in a store that never settled one, the next.
             newest_ms = watermark_ms or minute_of(now_ms)
-            claims.doubt(connection, doubts, self.heard_by, newest_ms + MINUTE_MS)
+            coverage_claims.doubt(connection, doubts, self.heard_by, newest_ms + MINUTE_MS)
 
     def put_results(
         self,
