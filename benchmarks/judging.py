@@ -34,7 +34,7 @@ from liq_provider.news.desk import NewsDesk
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.market_lists import spare_from_collection
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.simulator.stand_in import StandIn, well_behaved
+from liq_provider.simulator.stand_in_model import StandIn, well_behaved
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.simulator.world import World
 from liq_provider.store.database import open_engine

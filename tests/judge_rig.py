@@ -20,7 +20,7 @@ from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.measure.waves import Strength
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.simulator.stand_in import StandIn, completion
+from liq_provider.simulator.stand_in_model import StandIn, completion
 from liq_provider.simulator.urls import ccxt_config
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader

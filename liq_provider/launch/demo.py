@@ -35,7 +35,7 @@ from liq_provider.launch.narrator import Narrator, clock_text, summary_table, wr
 from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
 from liq_provider.simulator import DEFAULT_PORT
-from liq_provider.simulator.stand_in import FEED_PATH, MODEL
+from liq_provider.simulator.stand_in_model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import open_engine

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from liq_provider.errors import UsageError
-from liq_provider.simulator import HOST, stand_in, urls
+from liq_provider.simulator import HOST, stand_in_model, urls
 from liq_provider.simulator.control import OrderRequest, control_routes, foreign
 from liq_provider.simulator.faults import Fault, FaultKind, Faults
 from liq_provider.simulator.feeds import FeedHub
@@ -180,7 +180,7 @@ class Simulator:
         app.add_routes(sockets.routes())
         app.add_routes(BinanceRest(self.market, self.now_ms).routes())
         app.add_routes(venue_routes(self.market, self.now_ms))
-        app.add_routes(stand_in.routes(self.now_ms))
+        app.add_routes(stand_in_model.routes(self.now_ms))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.port)

@@ -11,7 +11,7 @@ from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import load_settings
 from liq_provider.judge import catalogue
 from liq_provider.judge.catalogue import Remark
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 
 
 def context(tmp_path: Path, **section: Any) -> Context:

@@ -21,7 +21,7 @@ from liq_provider.dashboard.page_server import page_of
 from liq_provider.sidecar.service import Sidecar
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import simulated_spans

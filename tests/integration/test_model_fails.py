@@ -14,7 +14,14 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.prices import PriceLeg
-from liq_provider.simulator.stand_in import MODEL, StandIn, asked, completion, verdict, well_behaved
+from liq_provider.simulator.stand_in_model import (
+    MODEL,
+    StandIn,
+    asked,
+    completion,
+    verdict,
+    well_behaved,
+)
 from liq_provider.simulator.urls import venue_urls
 from liq_provider.simulator.world import World
 from liq_provider.store.reader import Reader

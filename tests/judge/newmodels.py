@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from liq_provider.simulator.stand_in import completion, well_behaved
+from liq_provider.simulator.stand_in_model import completion, well_behaved
 
 THOUGHTS = 1_800  # tokens
 _KNOWN = ("none", "low", "medium", "high")

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.judge.catalogue import Remark, remarks_on
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 
 TODAY = date(2026, 11, 27)
 KEY = "sk-planted-in-the-environment"

@@ -15,7 +15,7 @@ from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.minute_results import Anomaly, Settled
 from liq_provider.measure.waves import Strength
-from liq_provider.simulator.stand_in import StandIn, asked, completion
+from liq_provider.simulator.stand_in_model import StandIn, asked, completion
 from liq_provider.simulator.urls import ccxt_config
 from tests.judge_rig import MINUTE, PAIR, JudgeRig, anomaly, confirms, no_idea, running
 from tests.sidecars import until

@@ -25,7 +25,7 @@ from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.model import ModelJudge
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 from tests.judge.facts import CANDLES, NOW, facts, news
 from tests.judge_rig import JudgeRig
 from tests.plugins import documented, install

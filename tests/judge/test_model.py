@@ -13,7 +13,7 @@ from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.model import ModelJudge
 from liq_provider.news.desk import NOT_ASKED
-from liq_provider.simulator.stand_in import Handler, StandIn, asked, completion, well_behaved
+from liq_provider.simulator.stand_in_model import Handler, StandIn, asked, completion, well_behaved
 from tests.judge.facts import CANDLES, NOW, facts, news
 
 KEY = "sk-planted-in-the-environment"

@@ -10,7 +10,7 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.budget import Budget
 from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.news.desk import NOT_ASKED
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
 from tests.judge.newmodels import THOUGHTS, knows_no_effort, must_think, reasoning, refused
 from tests.judge.test_model import ModelRig, answer, ask, says

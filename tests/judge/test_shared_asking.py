@@ -20,7 +20,7 @@ from liq_provider.judge.matrix import Action
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.news.desk import NOT_ASKED
-from liq_provider.simulator.stand_in import StandIn, well_behaved
+from liq_provider.simulator.stand_in_model import StandIn, well_behaved
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from liq_provider.judge.matrix import Action
 from liq_provider.measure.waves import Strength
-from liq_provider.simulator.stand_in import StandIn, completion
+from liq_provider.simulator.stand_in_model import StandIn, completion
 from liq_provider.store.verdict_minutes import spans_of
 from tests.judge_rig import MINUTE, PAIR, JudgeRig, anomaly, confirms, no_idea
 from tests.sidecars import until

@@ -26,7 +26,7 @@ from liq_provider.judge.wave_records import (
 )
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet
-from liq_provider.simulator.stand_in import StandIn, asked, completion, verdict
+from liq_provider.simulator.stand_in_model import StandIn, asked, completion, verdict
 from tests.judge.facts import CANDLES, NOW
 from tests.judge.facts import news as news_set
 from tests.judge_rig import MINUTE, PAIR, JudgeRig, anomaly, no_idea

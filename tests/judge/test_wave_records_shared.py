@@ -9,7 +9,7 @@ from aiohttp import web
 
 from liq_provider.judge.matrix import Action
 from liq_provider.judge.wave_judge import WaveJudge
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 from tests.judge.facts import news
 from tests.judge.test_wave_records import (
     AGAINST,

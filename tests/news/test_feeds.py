@@ -21,7 +21,7 @@ from liq_provider.judge.matrix import Action, News
 from liq_provider.judge.model import ModelJudge
 from liq_provider.news.desk import NewsDesk, NewsSet
 from liq_provider.news.feed_process import read_feed
-from liq_provider.simulator.stand_in import StandIn
+from liq_provider.simulator.stand_in_model import StandIn
 from tests.judge.facts import CANDLES, NOW, facts
 from tests.sidecars import until
 

@@ -28,7 +28,7 @@ from aiohttp import web
 from liq_provider.errors import StoreUnusable
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.prices import PriceLeg
-from liq_provider.simulator.stand_in import MODEL, StandIn, asked, completion, verdict
+from liq_provider.simulator.stand_in_model import MODEL, StandIn, asked, completion, verdict
 from liq_provider.store.reader import Reader
 from tests.sidecars import (
     MINUTE,

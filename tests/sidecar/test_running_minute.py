@@ -15,7 +15,7 @@ from liq_provider.dashboard.page_server import page_of
 from liq_provider.measure.waves import Strength
 from liq_provider.sidecar.running_minute import Running, RunningMinute
 from liq_provider.sidecar.service import Sidecar
-from liq_provider.simulator.stand_in import StandIn, well_behaved
+from liq_provider.simulator.stand_in_model import StandIn, well_behaved
 from liq_provider.store.reader import Reader
 from tests.sidecar.test_settle_minute import SETTINGS, Store, cascade
 from tests.sidecars import Time, liquidate, quiet_exchange, remember, sidecar_config, until

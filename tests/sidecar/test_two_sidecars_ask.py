@@ -15,7 +15,7 @@ from aiohttp import web
 from sqlalchemy import create_engine, text
 
 from liq_provider.errors import StoreError
-from liq_provider.simulator.stand_in import StandIn, asked, well_behaved
+from liq_provider.simulator.stand_in_model import StandIn, asked, well_behaved
 from liq_provider.store.reader import Reader
 from tests.sidecars import (
     MINUTE,
