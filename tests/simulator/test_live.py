@@ -8,6 +8,7 @@ from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.scenario import Scenario, make_wave
 from liq_provider.simulator.world import World
 from liq_provider.venues import VENUES
+from liq_provider.venues.frame import Frame
 from tests.sidecars import until
 from tests.simulator.helpers import START_MS
 from tests.simulator.test_sockets import subscribed
@@ -25,7 +26,7 @@ async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:
         # Time stands still until everybody listens.
         return from_ms / 1000 + (0.0 if begin is None else loop.time() - begin)
 
-    got: dict[str, list[str]] = {venue: [] for venue in VENUES}
+    got: dict[str, list[Frame]] = {venue: [] for venue in VENUES}
     rows = world.tape(from_ms + 1_000, from_ms + 4_500)
     assert len(rows) > 10
     async with Simulator(world, clock=clock) as sim:
@@ -33,7 +34,7 @@ async def test_what_was_sent_live_is_what_the_tape_says_later() -> None:
         async def listen(venue: str, client: ClientConnection) -> None:
             async with client:
                 async for frame in client:
-                    got[venue].append(str(frame))
+                    got[venue].append(frame)
 
         def arrived() -> bool:
             # Half a second more than the rows take, for what would come twice.

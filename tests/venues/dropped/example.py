@@ -15,6 +15,7 @@ import orjson
 
 from liq_provider.core.coins import base_asset_of
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.errors import FeedError
@@ -74,7 +75,7 @@ def _unpacked(frame: Frame) -> Any:
         return None
 
 
-class Reader:
+class PastCounter:
     """Counts down what is of the past."""
 
     def __init__(self) -> None:
@@ -207,7 +208,7 @@ def _answer(caller: Caller, frame: Frame) -> Iterable[Frame]:
     else:
         caller.topics.update(map(str, wanted))
         now_ms = caller.venue.now_ms()
-        past = caller.venue.frames(now_ms - 3_600_000, now_ms - 60_000)[-1:]
+        past = caller.venue.frames(now_ms - HOUR_MS, now_ms - MINUTE_MS)[-1:]
         yield _packed({"ok": len(wanted), "past": len(past)})
         yield from past
 
@@ -236,7 +237,7 @@ def _ping(now_ms: int) -> Frame:
 
 
 def _past(venue: PlayedVenue, query: Query) -> object:
-    frames = map(_unpacked, venue.frames(venue.now_ms() - 6 * 3_600_000, venue.now_ms()))
+    frames = map(_unpacked, venue.frames(venue.now_ms() - 6 * HOUR_MS, venue.now_ms()))
     return [
         row for frame in frames if str(frame["m"]) == query.get("market") for row in frame["rows"]
     ]
@@ -268,7 +269,7 @@ VENUE = Venue(
             serves=_settled_in_coin,
         ),
     ),
-    session=Reader,
+    session=PastCounter,
     markets=MarketSpec(listing=_listing),
     addresses=Addresses(
         owner=r"(.*\.)?exchange\.example",
