@@ -13,7 +13,7 @@ from liq_provider.commands.support.context import (
     parse_time,
     show_time,
 )
-from liq_provider.commands.support.rules_for_commands import rules_in_force
+from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import minute_of
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 def plot(arguments: argparse.Namespace) -> int:
     """Draw a span of a pair; its default is the last 24 h that the store tells of."""
-    from liq_provider.exchange.bot_exchange import timeframe_ms
     from liq_provider.plot.figure import figure, notes, title
     from liq_provider.plot.figure_file import browser, write_page, write_picture
     from liq_provider.plot.trades import read_trades, trade_database
@@ -35,25 +34,27 @@ def plot(arguments: argparse.Namespace) -> int:
 
     context = context_of(arguments)
     pair = pair_of(arguments.pair)
-    out = _out(arguments.out, context, pair)
+    reader = context.minutes(context.settings.backtest_source)
+    in_force = _in_force(arguments, context, reader)
+    timeframe = timeframe_word(in_force.timeframe_ms)
+    out = _out(arguments.out, context, pair, timeframe)
     if out.suffix == ".png":
         browser()
-    reader = context.minutes(context.settings.backtest_source)
     from_ms, to_ms = _span(arguments, context, reader, pair)
-    candles, without, simulated = candles_of(context, pair, from_ms, to_ms)
+    candles, without, simulated = candles_of(context, pair, from_ms, to_ms, timeframe)
     database = trade_database(context.config, context.base_dir)
     view = pair_view(
         reader,
         context.settings,
         pair,
         candles,
-        timeframe_ms(context.timeframe),
+        in_force.timeframe_ms,
         from_ms,
         to_ms,
         () if database is None else read_trades(database, pair, from_ms, to_ms),
         without,
         simulated_candles=simulated,
-        in_force=_in_force(arguments, context, reader),
+        in_force=in_force,
     )
     if not view.known_share:
         raise UsageError(
@@ -74,7 +75,7 @@ def _in_force(arguments: argparse.Namespace, context: Context, reader: Reader) -
 
 
 def candles_of(
-    context: Context, pair: str, from_ms: int, to_ms: int
+    context: Context, pair: str, from_ms: int, to_ms: int, timeframe: str
 ) -> tuple["Candles", str, bool]:
     """
     Those that Freqtrade downloaded; if they are not all of the span, what the bot's exchange has.
@@ -87,10 +88,8 @@ def candles_of(
     from liq_provider.plot.records import Candles
     from liq_provider.study.pair_past import load_candles
 
-    step_ms = timeframe_ms(context.timeframe)
-    stored = Candles.of_frame(
-        load_candles(context.config, context.datadir, pair, context.timeframe)
-    )
+    step_ms = timeframe_ms(timeframe)
+    stored = Candles.of_frame(load_candles(context.config, context.datadir, pair, timeframe))
     stored = stored.between(from_ms // step_ms * step_ms, to_ms)
     if len(stored) >= (to_ms - from_ms) // step_ms:
         return stored, "", False
@@ -100,7 +99,7 @@ def candles_of(
         return stored, f"no configuration names an exchange, see --config; {remedy}", False
     try:
         asked = BotExchange(exchange["name"], exchange.get("ccxt_config"))
-        rows = asked.ohlcv(pair, context.timeframe, from_ms // step_ms * step_ms)
+        rows = asked.ohlcv(pair, timeframe, from_ms // step_ms * step_ms)
     except BaseError as error:
         return stored, f"{exchange['name']}: {type(error).__name__}; {remedy}", False
     told = Candles.of_rows([row for row in rows if row[0] < to_ms])
@@ -109,10 +108,10 @@ def candles_of(
     return told, f"{exchange['name']} has no more; {remedy}", asked.simulated
 
 
-def _out(given: str | None, context: Context, pair: str) -> Path:
+def _out(given: str | None, context: Context, pair: str, timeframe: str) -> Path:
     if given is None:
         name = pair.replace("/", "_").replace(":", "_")
-        return context.base_dir / "user_data" / "plot" / f"liqtrend-{name}-{context.timeframe}.html"
+        return context.base_dir / "user_data" / "plot" / f"liqtrend-{name}-{timeframe}.html"
     if Path(given).suffix not in (".html", ".png"):
         raise UsageError(f"--out {given}: must end in .html or .png")
     return Path(given)

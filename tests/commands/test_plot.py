@@ -7,7 +7,11 @@ import pytest
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
+from liq_provider.bot.rules_of_bots import TOLD, in_force_of
 from liq_provider.cli import main
+from liq_provider.config.settings import Settings
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.plot.helpers import PAIR, at, fill, frame
@@ -54,6 +58,34 @@ def test_a_page_with_candles_and_trades(
     text = out.read_text()
     for part in ('"candlestick"', "entry long", "verdict: enter", "wave SHORT", "#14171b"):
         assert part in text, part
+
+
+def test_todays_whitelist_refuses_nothing_of_the_past(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads((base / "config.json").read_text())
+    config["exchange"]["pair_whitelist"] = ["ETH/USDT:USDT"]
+    other, out = tmp_path / "other.json", tmp_path / "view.html"
+    other.write_text(json.dumps(config))
+    assert main(["plot", "-c", str(other), "--pair", PAIR, *HOUR, "--out", str(out)]) == 0
+    text = out.read_text()
+    assert "verdict: enter" in text and "whitelist" not in text
+
+
+def test_the_candles_are_those_of_the_bot_that_is_there(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings.model_validate(SECTION)
+    known = in_force_of(settings, {}, 5 * MINUTE_MS, [PAIR], "")
+    files = SidecarFiles(base / "store.sqlite")
+    files.beat({"name": "A", TOLD: known.as_told()})
+    try:
+        out = tmp_path / "view.html"
+        assert main(["plot", "--pair", PAIR, *HOUR, "--out", str(out)]) == 0
+    finally:
+        files.heartbeat().unlink()
+    assert ", NO candles, " in capsys.readouterr().out, "there are none of 5m"
+    assert "longs \u2193" in out.read_text() and "USD per 5m" in out.read_text()
 
 
 def test_the_last_day_by_default_and_without_candles(
