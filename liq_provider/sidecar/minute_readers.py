@@ -5,7 +5,7 @@ from collections.abc import Callable
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.measure.minute_results import Settled
 from liq_provider.sidecar.assessor import Assessor
-from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.running_minute import Running
 
@@ -18,7 +18,7 @@ class MinuteReaders:
     def __init__(
         self,
         assessor: Assessor,
-        judge: LateJudge,
+        judge: JudgeOnceStoreOpens,
         page: Page,
         now_ms: Callable[[], int],
         tasks: LooseTasks,

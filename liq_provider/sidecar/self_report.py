@@ -11,7 +11,7 @@ from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.retention import Retention
@@ -40,7 +40,7 @@ class SelfReport:
     neighbours: Neighbours
     retention: Retention
     running: RunningLoop
-    judge: LateJudge
+    judge: JudgeOnceStoreOpens
 
     def __call__(self) -> dict[str, Any]:
         """:return: the status"""

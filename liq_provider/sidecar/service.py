@@ -24,7 +24,7 @@ from liq_provider.sidecar.assessor import Assessor
 from liq_provider.sidecar.exchange_polls import ExchangePolls
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
-from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.market_lists import MarketLists
 from liq_provider.sidecar.minute_readers import MinuteReaders
 from liq_provider.sidecar.neighbours import Neighbours
@@ -104,7 +104,7 @@ class Sidecar:
     def _build_minutes(self) -> None:
         settings, now_ms, names = self._config.settings, self._clock.now_ms, self._names
         writer, reader, threads = self._store.writer, self._store.reader, self._threads
-        self._judge = LateJudge(
+        self._judge = JudgeOnceStoreOpens(
             *(self._config, self._exchange, self._store, threads, self._ingest.serving, now_ms)
         )
         assessor = Assessor(

@@ -7,8 +7,7 @@ import pytest
 
 from liq_provider.errors import StoreBusy
 from liq_provider.measure.minute_results import Settled
-from liq_provider.sidecar import late_judge
-from liq_provider.sidecar.late_judge import LateJudge
+from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 from liq_provider.sidecar.store_access import StoreAccess
@@ -62,7 +61,7 @@ class LateJudgeRig:
     def __init__(self) -> None:
         self.threads, self.serving = Threads(), asyncio.Event()
         nothing = cast(Any, _Anything())
-        self.judge = LateJudge(
+        self.judge = JudgeOnceStoreOpens(
             cast(SidecarConfig, nothing),
             nothing,
             cast(StoreAccess, nothing),

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _RETRY_S = 1.0
 
 
-class LateJudge:
+class JudgeOnceStoreOpens:
     """
     Until it is open it judges nothing, and says so.
 
