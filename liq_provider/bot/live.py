@@ -7,7 +7,7 @@ from typing import Any
 from liq_provider.bot.book import Book
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.guards import announced
+from liq_provider.bot.last_look import announced
 from liq_provider.bot.messages import LIMIT, Message, code
 from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled

@@ -12,7 +12,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from liq_provider.bot import guards, position
+from liq_provider.bot import last_look, position
 from liq_provider.bot.book import Book
 from liq_provider.bot.columns import UPGRADE, by_hand, level_of_tag
 from liq_provider.bot.messages import Message
@@ -88,7 +88,7 @@ class Trading:
             return
         close_ms = max(newest.values())
         pairs = self._strategy.dp.current_whitelist()
-        blocked = guards.blocked(self.engine, self.book, pairs, close_ms, close_ms)
+        blocked = last_look.blocked(self.engine, self.book, pairs, close_ms, close_ms)
         changed = self.engine.choose(close_ms, pairs, self.book.free_slots(), blocked)
         changed = [pair for pair in changed if pair in newest]
         populate(changed)
@@ -172,8 +172,8 @@ class Trading:
 
     def _deny(self, pair: str, is_short: bool, now_ms: int) -> str | None:
         if self.live is not None:
-            return guards.deny_live(self.engine, self.book, pair, is_short, now_ms)
-        return guards.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
+            return last_look.deny_live(self.engine, self.book, pair, is_short, now_ms)
+        return last_look.deny_backtest(self.engine, self.book, pair, is_short, now_ms)
 
     def entry_price(self, pair: str, proposed_rate: float, side: str, tag: str | None) -> float:
         """:return: for limit orders, at most ``max_slippage_pct`` worse than the book"""

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from liq_provider.bot import guards
+from liq_provider.bot import last_look
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.notices import Notices
@@ -34,7 +34,7 @@ from liq_provider.study.judges import _judged
 from tests.bot.helpers import Store, live_source, settings, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles
-from tests.bot.test_guards import FakeBook, last_trade
+from tests.bot.test_last_look import FakeBook, last_trade
 from tests.bot.test_live import WatchNow
 from tests.judge.test_gates import RULES, Combination, combinations
 
@@ -93,13 +93,13 @@ class Live:
     @property
     def story(self) -> DecisionStory:
         """As it is announced."""
-        return guards.announced(self.engine, FakeBook(), BTC, CLOSE, NOW)  # type: ignore[arg-type]
+        return last_look.announced(self.engine, FakeBook(), BTC, CLOSE, NOW)  # type: ignore[arg-type]
 
     def confirm(self) -> str | None:
         """What the last look before an order says."""
         decisions, row = self.engine.decision(BTC, CLOSE) or (None, 0)
         is_short = decisions is None or bool(decisions.sign[row] <= 0)
-        return guards.deny_live(self.engine, FakeBook(), BTC, is_short, NOW)  # type: ignore[arg-type]
+        return last_look.deny_live(self.engine, FakeBook(), BTC, is_short, NOW)  # type: ignore[arg-type]
 
     def message(self) -> str | None:
         """What is said of the wave, None if it is none or not judged."""

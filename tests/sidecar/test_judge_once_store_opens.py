@@ -7,6 +7,7 @@ import pytest
 
 from liq_provider.errors import StoreBusy
 from liq_provider.measure.minute_results import Settled
+from liq_provider.sidecar import judge_once_store_opens
 from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.sidecar.sidecar_config import SidecarConfig
@@ -52,12 +53,12 @@ class FakeSidecarJudge:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Any:
     own = type("Own", (FakeSidecarJudge,), {"made": []})
-    monkeypatch.setattr(late_judge, "SidecarJudge", own)
-    monkeypatch.setattr(late_judge, "_RETRY_S", 0.01)
+    monkeypatch.setattr(judge_once_store_opens, "SidecarJudge", own)
+    monkeypatch.setattr(judge_once_store_opens, "_RETRY_S", 0.01)
     return own
 
 
-class LateJudgeRig:
+class OpeningRig:
     def __init__(self) -> None:
         self.threads, self.serving = Threads(), asyncio.Event()
         nothing = cast(Any, _Anything())
@@ -78,13 +79,13 @@ class _Anything:
 
 @pytest.fixture
 async def parts() -> Any:
-    made = LateJudgeRig()
+    made = OpeningRig()
     yield made
     made.threads.close()
 
 
 async def test_it_judges_nothing_before_the_store_was_read_and_asks_again_if_it_fails(
-    parts: LateJudgeRig, stand: Any, caplog: pytest.LogCaptureFixture
+    parts: OpeningRig, stand: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     stand.fails = 2
     judge = parts.judge
@@ -103,7 +104,7 @@ async def test_it_judges_nothing_before_the_store_was_read_and_asks_again_if_it_
     assert made.closed
 
 
-async def test_only_a_model_is_worth_asking_before_a_close(parts: LateJudgeRig, stand: Any) -> None:
+async def test_only_a_model_is_worth_asking_before_a_close(parts: OpeningRig, stand: Any) -> None:
     parts.serving.set()
     assert not parts.judge.asks_a_model
     await parts.judge.open()
@@ -113,7 +114,7 @@ async def test_only_a_model_is_worth_asking_before_a_close(parts: LateJudgeRig, 
 
 
 async def test_a_running_minute_is_foreseen_only_when_the_one_before_is_settled(
-    parts: LateJudgeRig, stand: Any
+    parts: OpeningRig, stand: Any
 ) -> None:
     parts.serving.set()
     await parts.judge.foresee(Running(T0 + MINUTE, T0))
@@ -125,8 +126,6 @@ async def test_a_running_minute_is_foreseen_only_when_the_one_before_is_settled(
     assert made.foreseen == 1
 
 
-async def test_one_that_never_opened_is_closed_all_the_same(
-    parts: LateJudgeRig, stand: Any
-) -> None:
+async def test_one_that_never_opened_is_closed_all_the_same(parts: OpeningRig, stand: Any) -> None:
     await parts.judge.close()
     assert stand.made == []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from freqtrade.exceptions import FreqtradeException
 
-from liq_provider.bot import guards, position
+from liq_provider.bot import last_look, position
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.store_reading import StoreReading
@@ -178,7 +178,7 @@ def test_confirm_trade_entry_denies(
     bot: Bot, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wave(store, fresh_minute(), {"BTC": ("SHORT", 9)})
-    monkeypatch.setattr(guards, "deny_live", broken)
+    monkeypatch.setattr(last_look, "deny_live", broken)
     bot.loop()
     assert bot.open == {}
 

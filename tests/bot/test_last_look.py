@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot import guards, position
+from liq_provider.bot import last_look, position
 from liq_provider.bot.book import LastTrade
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
@@ -69,12 +69,12 @@ def bot(store: Store) -> Bot:
 
 
 def test_a_fresh_signal_may_enter(bot: Bot) -> None:
-    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) is None
+    assert last_look.deny_live(bot.engine, FakeBook(), BTC, True, NOW) is None
 
 
 def test_the_last_moment_is_the_delays_end(bot: Bot) -> None:
-    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_000) is None
-    reason = guards.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_001)
+    assert last_look.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_000) is None
+    reason = last_look.deny_live(bot.engine, FakeBook(), BTC, True, CLOSE + 30_001)
     assert "max_entry_delay_s" in str(reason)
 
 
@@ -88,27 +88,28 @@ def test_the_last_moment_is_the_delays_end(bot: Bot) -> None:
     ],
 )
 def test_denied_live(bot: Bot, pair: str, is_short: bool, now_ms: int, reason: str) -> None:
-    assert reason in str(guards.deny_live(bot.engine, FakeBook(), pair, is_short, now_ms))
+    assert reason in str(last_look.deny_live(bot.engine, FakeBook(), pair, is_short, now_ms))
 
 
 def test_a_problem_denies(bot: Bot) -> None:
     bot.engine.problem = "z_threshold is below the floor"
     assert (
-        guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "z_threshold is below the floor"
+        last_look.deny_live(bot.engine, FakeBook(), BTC, True, NOW)
+        == "z_threshold is below the floor"
     )
 
 
 def test_a_verdict_that_is_gone_or_expired_denies(bot: Bot) -> None:
     known = bot.engine.pairs[BTC]
     known.verdicts = [dict(known.verdicts[0]) | {"expires_at": NOW - 1}]
-    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "the verdict has expired"
+    assert last_look.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "the verdict has expired"
     assert known.decisions is not None
     known.decisions.verdict[-1] = -1
-    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "no verdict in time"
+    assert last_look.deny_live(bot.engine, FakeBook(), BTC, True, NOW) == "no verdict in time"
 
 
 def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
-    reason = guards.deny_live(bot.engine, FakeBook(), "SOL/USDT:USDT", True, NOW)
+    reason = last_look.deny_live(bot.engine, FakeBook(), "SOL/USDT:USDT", True, NOW)
     assert reason == "there is no decision for this candle"
 
 
@@ -116,7 +117,7 @@ def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
 
 
 def refused(bot: Bot, book: FakeBook, now_ms: int = NOW) -> str | None:
-    return guards.announced(bot.engine, book, BTC, CLOSE, now_ms).refused_by
+    return last_look.announced(bot.engine, book, BTC, CLOSE, now_ms).refused_by
 
 
 def test_a_wave_that_may_enter_has_no_reason_not_to(bot: Bot) -> None:
@@ -135,7 +136,7 @@ def test_what_keeps_an_order_back_is_what_is_told(
 ) -> None:
     bot.engine.problem = problem
     assert refused(bot, FakeBook(), now_ms) == reason
-    assert guards.deny_live(bot.engine, FakeBook(), BTC, True, now_ms) == reason
+    assert last_look.deny_live(bot.engine, FakeBook(), BTC, True, now_ms) == reason
 
 
 def test_a_lock_a_lack_of_slots_and_an_order_that_failed_are_told(store: Store) -> None:
@@ -147,7 +148,7 @@ def test_a_lock_a_lack_of_slots_and_an_order_that_failed_are_told(store: Store) 
     book.locks = {BTC}
     assert "locked" in str(refused(made, book))
     made.loop([BTC, ETH], slots=1)
-    reason = guards.announced(made.engine, book, ETH, CLOSE, NOW).refused_by
+    reason = last_look.announced(made.engine, book, ETH, CLOSE, NOW).refused_by
     assert reason == "no order came of its signal"
 
 
@@ -198,7 +199,7 @@ def test_a_wave_that_was_traded_is_not_told_as_refused(bot: Bot) -> None:
     ],
 )
 def test_a_wave_is_traded_once_but_for_an_upgrade(bot: Bot, trade: LastTrade, denied: bool) -> None:
-    reason = guards.deny_live(bot.engine, FakeBook(BTC=trade), BTC, True, NOW)
+    reason = last_look.deny_live(bot.engine, FakeBook(BTC=trade), BTC, True, NOW)
     assert (reason == "this wave was already traded") is denied
 
 
@@ -209,7 +210,7 @@ def test_who_cannot_enter_takes_no_slot(store: Store) -> None:
     made.loop(pairs, slots=0)
     book = FakeBook(ETH=last_trade(40))
     book.opened, book.locks = {pairs[0], "ADA/USDT:USDT"}, {pairs[2]}
-    assert guards.blocked(made.engine, book, pairs, CLOSE, CLOSE) == set(pairs[:3])
+    assert last_look.blocked(made.engine, book, pairs, CLOSE, CLOSE) == set(pairs[:3])
 
 
 # -- backtests ----------------------------------------------------------------------------
@@ -232,12 +233,12 @@ def past(store: Store, *bases: str, **section: Any) -> Engine:
 def test_a_backtest_ranks_all_pairs_of_the_candle(store: Store) -> None:
     engine = past(store, "BTC", "ETH")
     one = FakeBook(slots=1)
-    assert "surer" in str(guards.deny_backtest(engine, one, BTC, True, CLOSE))
-    assert guards.deny_backtest(engine, one, ETH, True, CLOSE) is None
-    assert guards.deny_backtest(engine, FakeBook(-1), BTC, True, CLOSE) is None
-    reason = guards.deny_backtest(engine, FakeBook(), BTC, False, CLOSE)
+    assert "surer" in str(last_look.deny_backtest(engine, one, BTC, True, CLOSE))
+    assert last_look.deny_backtest(engine, one, ETH, True, CLOSE) is None
+    assert last_look.deny_backtest(engine, FakeBook(-1), BTC, True, CLOSE) is None
+    reason = last_look.deny_backtest(engine, FakeBook(), BTC, False, CLOSE)
     assert reason == "the wave no longer supports this direction"
-    assert guards.deny_backtest(engine, FakeBook(), BTC, True, CLOSE + MINUTE_MS) is not None
+    assert last_look.deny_backtest(engine, FakeBook(), BTC, True, CLOSE + MINUTE_MS) is not None
 
 
 @pytest.mark.parametrize("why", ["open", "locked", "closed in this candle", "traded"])
@@ -252,7 +253,7 @@ def test_a_backtest_gives_the_slot_to_one_who_can_take_it(store: Store, why: str
         book.traded = {ETH: last_trade(40, closed_ms=at(40) - 1)}
     else:
         book.traded = {ETH: last_trade(30, closed_ms=CLOSE, is_short=False)}
-    assert guards.deny_backtest(engine, book, BTC, True, CLOSE) is None
+    assert last_look.deny_backtest(engine, book, BTC, True, CLOSE) is None
 
 
 # -- positions ----------------------------------------------------------------------------
