@@ -24,8 +24,10 @@ _MIDNIGHT_MS = 600_000
 _TARDIS = re.compile(
     r"^(?P<exchange>[a-z0-9-]+)_liquidations_(?P<day>\d{4}-\d{2}-\d{2})_(?P<market>[^.]+)\.csv(\.gz)?$"
 )
-# Tardis' names of our venues, and its names for all markets together.
-TARDIS_VENUES = {venue.tardis.exchange: venue for venue in VENUES.values() if venue.tardis}
+# Tardis' names of our venues, of which some have several, and its names for all markets together.
+TARDIS_VENUES = {
+    rows.exchange: (venue.name, rows) for venue in VENUES.values() for rows in venue.tardis
+}
 _GROUPS = {"PERPETUALS", "FUTURES"}
 
 
@@ -79,14 +81,13 @@ def tardis_of(path: Path, markets: Mapping[str, MarketTable]) -> DayFile | None:
     named = _TARDIS.match(path.name)
     if named is None:
         return None
-    venue = TARDIS_VENUES.get(named["exchange"])
-    if venue is None:
+    known = TARDIS_VENUES.get(named["exchange"])
+    if known is None:
         raise ImportRefused(
             f"{path}: {named['exchange']} is no venue of LiqTrend; it reads "
             f"{', '.join(TARDIS_VENUES)}"
         )
-    name = venue.name
-    span = _day(path, named["day"])
+    name, span = known[0], _day(path, named["day"])
     if named["market"].upper() in _GROUPS:
         return DayFile(name, "", "", span)
     return DayFile(name, named["market"], _coin(path, name, named["market"], markets), span)

@@ -184,13 +184,13 @@ def _tardis(path: Path, markets: _Markets) -> _Lines:
         if isinstance(row, str):
             yield line, row
             continue
-        venue, side = TARDIS_VENUES.get(row["exchange"]), row["side"]
-        if venue is None or venue.tardis is None:
+        known, side = TARDIS_VENUES.get(row["exchange"]), row["side"]
+        if known is None:
             yield line, f"{row['exchange']} is no venue of LiqTrend"
         elif side not in ("buy", "sell"):
             yield line, f"side {side!r} is neither buy nor sell"
         else:
-            yield line, _from_tardis(venue.name, venue.tardis, row)
+            yield line, _from_tardis(*known, row)
 
 
 def _from_tardis(venue: str, rows: TardisRows, row: Mapping[str, str]) -> _Frame | str:

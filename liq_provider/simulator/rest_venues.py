@@ -26,7 +26,7 @@ def _answered(answer: Callable[[PlayedVenue, Query], object], played: Played) ->
     async def handler(request: web.Request) -> web.StreamResponse:
         status = 200
         try:
-            value = answer(played, request.query)
+            value = answer(played, {**request.query, **request.match_info})
         except RefusedQuery as refused:
             status, value = refused.status, refused.body
         return web.Response(

@@ -171,10 +171,10 @@ class Venue:
     :param title: as people write it
     :param default_on: listened to unless the settings say otherwise
     :param evidence: what vouches for its side and amount: its documentation, somebody's
-        measurement, or only an argument
+        measurement, or only an argument; ``status`` tells of the latter two
     :param sampled: it publishes only so much of its liquidations, in words that continue "at
         most"; totals are a lower bound. Empty if it publishes all
-    :param price_kind: which price it states; users see it beside the totals
+    :param price_kind: which price it states; ``status`` tells it
     :param latency_ms: how long after the trade a live feed has it; for files that do not say
     :param heartbeat: None if websocket pings suffice
     :param max_age_s: it closes connections of this age; we roll over before; 0 for none
@@ -185,7 +185,7 @@ class Venue:
     :param markets: which markets
     :param addresses: its hosts, right ones and others
     :param history: its public REST history, None if it publishes none
-    :param tardis: how Tardis' files name it, None if they are not read
+    :param tardis: how Tardis' files name it, once for each kind of market it has there
     :param readers: kinds of files that hold its liquidations alone
     :param dialect: how the simulator plays it
     """
@@ -206,7 +206,7 @@ class Venue:
     markets: MarketSpec
     addresses: Addresses
     history: RestHistory | None = None
-    tardis: TardisRows | None = None
+    tardis: tuple[TardisRows, ...] = ()
     readers: tuple[RowReader, ...] = ()
     dialect: Dialect
 

@@ -385,7 +385,7 @@ VENUE = Venue(
     session=Stateless(parse),
     markets=MarketSpec("binance", ("linear",), rule=_by_name),
     addresses=_ADDRESSES,
-    tardis=TardisRows("binance-futures", _tardis),
+    tardis=(TardisRows("binance-futures", _tardis),),
     readers=(_ORDERS, _SNAPSHOT),
     dialect=_DIALECT,
 )

@@ -198,7 +198,8 @@ class Dialect:
     :param idle_s: a connection on which so long nothing was sent or received is closed
     :param share: of the quiet market's liquidations, in tenths of them; 0: only those that are
         ordered
-    :param rest: answers by path, as far as anybody here asks
+    :param rest: answers by path, as far as anybody here asks; ``{name}`` in a path stands for
+        anything without a slash, and is found in the query
     :param rest_prefix: of its REST paths, by which faults know them; empty if it has none
     :param ccxt_paths: ccxt's names of the venue's addresses, with their paths
     """

@@ -393,7 +393,7 @@ VENUE = Venue(
     markets=MarketSpec("okx", shipped=_SHIPPED),
     addresses=_ADDRESSES,
     history=RestHistory(_history),
-    tardis=TardisRows("okex-swap", _tardis),
+    tardis=(TardisRows("okex-swap", _tardis),),
     readers=(_REST_ROWS,),
     dialect=_DIALECT,
 )

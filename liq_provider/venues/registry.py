@@ -105,14 +105,30 @@ _PRICES = {
 }
 
 
+_DOUBTS = {
+    "measured": "measured by others, not documented",
+    "argued": "not documented, only argued",
+}
+
+
 def price_words(names: Iterable[str]) -> str | None:
     """
     :param names: of venues
-    :return: which price their liquidations are counted at, None if there are none
+    :return: which price their liquidations are counted at, and whose side and amount are not
+        documented; None if there are none
     """
-    kinds: dict[str, list[str]] = {}
-    for name in sorted(names):
-        if name in VENUES:
-            kinds.setdefault(VENUES[name].price_kind, []).append(VENUES[name].title)
-    told = [f"{' and '.join(titles)} {_PRICES[kind]}" for kind, titles in kinds.items()]
-    return f"Prices: {'; '.join(told)}." if told else None
+    known = [VENUES[name] for name in sorted(names) if name in VENUES]
+    prices = _by_words((_PRICES[venue.price_kind], venue) for venue in known)
+    doubts = _by_words(
+        (_DOUBTS[venue.evidence], venue) for venue in known if venue.evidence in _DOUBTS
+    )
+    if not known:
+        return None
+    return f"Prices: {prices}." + (f" Side and amount: {doubts}." if doubts else "")
+
+
+def _by_words(said: Iterable[tuple[str, Venue]]) -> str:
+    titles: dict[str, list[str]] = {}
+    for words, venue in said:
+        titles.setdefault(words, []).append(venue.title)
+    return "; ".join(f"{' and '.join(names)} {words}" for words, names in titles.items())

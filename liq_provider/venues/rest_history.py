@@ -24,11 +24,13 @@ class RestHistory:
     :param orders: a market's orders in a gap and perhaps before it, and since when they are all
         there; is given the market, the gap, the time now, and what to ask the venue with.
         Raises ``FeedError`` if it does not answer as documented
+    :param pause_s: before each question, where the venue allows fewer than most
     :param by_second: its rows state whole seconds or another price than the stream; an order is
         the same if market, side, quantity and second are
     """
 
     orders: Callable[[Market, Interval, int, Fetch], tuple[list[Liquidation], int]]
+    pause_s: float = 0.0
     by_second: bool = False
 
 

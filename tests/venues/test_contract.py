@@ -14,6 +14,7 @@ from liq_provider.config.address import check_url
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
+from liq_provider.history import days
 from liq_provider.history.order_formats import FORMATS
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.played import Played
@@ -22,6 +23,7 @@ from liq_provider.simulator.world import World
 from liq_provider.stream import SilenceJudge
 from liq_provider.venues import VENUES, registry
 from liq_provider.venues.frame import Frame
+from liq_provider.venues.row_readers import TardisRow
 from tests.venues import golden
 
 START_MS = 1_795_350_017_000
@@ -98,6 +100,30 @@ def test_its_history_says_what_it_proves(name: str) -> None:
     orders, proven_ms = history.orders(market, gap, gap.end_ms, fetch)
     assert [golden.order(order) for order in orders] == answers["orders"]
     assert proven_ms == answers["proven_ms"]
+
+
+@every_venue
+@pytest.mark.parametrize(("order_side", "position_side"), [("sell", "long"), ("buy", "short")])
+def test_rows_of_tardis_become_its_own_frames(
+    name: str, order_side: str, position_side: str
+) -> None:
+    venue, table = VENUES[name], golden.table(name)
+    for rows in venue.tardis:
+        assert days.TARDIS_VENUES[rows.exchange] == (name, rows)
+        names = [market.market_id for market in table]
+        read = [
+            order
+            for market_id in names
+            for order in venue.parse(
+                rows.frame(TardisRow(market_id, order_side, "250.5", "40", str(START_MS))),
+                table,
+                START_MS,
+            ).liquidations
+        ]
+        assert read and {order.market_id for order in read} <= set(names)
+        assert {(order.position_side, order.price, order.event_ms) for order in read} == {
+            (position_side, 250.5, START_MS)
+        }
 
 
 @every_venue

@@ -1,6 +1,7 @@
 """What the contract carries that no venue of today needs, with made-up ones that do."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from liq_provider.venues.fields import (
     number,
 )
 from liq_provider.venues.frame import Frame
-from tests.stream.test_feeds import Exchange, FeedRig, now_ms, running, until
+from tests.stream.test_feeds import Exchange, FeedRig, running, until
 
 AT_MS = 1_795_350_016_000
 LINEAR = Market("odd", "BTC-USDT", "BTC/USDT:USDT", "BTC", contract_size=0.001)
@@ -100,7 +101,7 @@ class Channels:
         if message is None:
             return DAMAGED
         if isinstance(message, dict):
-            return self._answer(message)
+            return self._answer(message, markets, received_ms)
         if not isinstance(message, list) or len(message) != 2:
             return NOT_UNDERSTOOD
         channel, rows = message
@@ -127,7 +128,7 @@ class Channels:
         side = "long" if row["side"] == "sell" else "short"
         return build(market, side, price, amount, at_ms, received_ms, "quote", own_id=row["trade"])
 
-    def _answer(self, message: dict[str, Any]) -> Parsed:
+    def _answer(self, message: dict[str, Any], markets: MarketTable, received_ms: int) -> Parsed:
         if message.get("method") == "heartbeat":
             reply = orjson.dumps({"id": 0, "method": "public/test"})
             return Parsed(reply=reply) if message["type"] == "test_request" else NOTHING
@@ -135,7 +136,12 @@ class Channels:
         if not isinstance(subscribed, dict):
             return NOTHING
         self._markets |= {channel: market for market, channel in subscribed.items()}
-        return Parsed(acknowledged=len(subscribed))
+        told = self.parse(orjson.dumps(message.get("past", [0, "hb"])), markets, received_ms)
+        return replace(told, acknowledged=len(subscribed))
+
+
+def iso_now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def row(trade: int, position: str, **changes: Any) -> dict[str, Any]:
@@ -201,8 +207,10 @@ async def test_such_a_venue_is_streamed_proven_and_answered() -> None:
     class Odd(Exchange):
         async def _answer(self, connection: Any, text: str) -> None:
             if "list" in text:
-                await connection.send('{"result":{"BTC-USDT":7,"ETH-USDT":8}}')
-                await connection.send(orjson.dumps([7, {"snapshot": [row(1, "old")]}]))
+                # The answer itself tells the past.
+                past = [7, {"snapshot": [row(1, "old", at=iso_now())]}]
+                answer = {"result": {"BTC-USDT": 7, "ETH-USDT": 8}, "past": past}
+                await connection.send(orjson.dumps(answer))
 
     async with Odd(greet) as exchange:
         markets = MarketTable("odd", [LINEAR])
@@ -212,7 +220,9 @@ async def test_such_a_venue_is_streamed_proven_and_answered() -> None:
             assert any("public/test" in text for text in exchange.heard)
             snapshot, since_ms = rig.taken[0]
             assert snapshot.event_ms < since_ms
-            at = str(now_ms())
-            await exchange.connections[-1].send(orjson.dumps([7, [row(2, at), {"side": "buy"}]]))
+            live = [7, [row(2, "new", at=iso_now()), {"side": "buy"}]]
+            await exchange.connections[-1].send(orjson.dumps(live))
             await until(lambda: len(rig.taken) == 2)
+            order, since_ms = rig.taken[1]
+            assert order.event_ms >= since_ms
             assert not rig.feed.status().dropped and not rig.feed.status().not_understood

@@ -35,7 +35,8 @@ def test_what_the_page_says_of_a_venue_is_what_its_file_says() -> None:
 def test_at_which_price_a_venue_counts_is_told_in_words() -> None:
     assert price_words(["okx", "gate", "bybit", "gone"]) == (
         "Prices: Bybit and OKX where the position's margin was gone; "
-        "Gate the order's, which may have been filled better."
+        "Gate the order's, which may have been filled better. "
+        "Side and amount: Gate measured by others, not documented."
     )
     assert price_words(["gone"]) is None
     for name in VENUES:

@@ -55,7 +55,7 @@ from liq_provider.venues.fields import (
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
 from liq_provider.venues.rest_history import Fetch, RestHistory, after_oldest
-from liq_provider.venues.row_readers import RecordedFrame, RowReader
+from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
 
 _NAME = "example"
 _SIDES: dict[str, PositionSide] = {"l": "long", "s": "short"}
@@ -151,7 +151,7 @@ def _settled_in_coin(market: Market) -> bool:
 def _history(
     market: Market, gap: Interval, now_ms: int, fetch: Fetch
 ) -> tuple[list[Liquidation], int]:
-    answer = fetch("/example/past", {"market": market.market_id})
+    answer = fetch(f"/example/past/{market.market_id}", {})
     if not isinstance(answer, list):
         raise FeedError(f"{_NAME}: the history of {market.market_id} is refused")
     said = collect([_record(row, market, now_ms) for row in answer])
@@ -166,6 +166,12 @@ def _row(row: dict[str, str], market_id: str) -> RecordedFrame | str:
         return "market is no number"
     values = [row["side"], row["price"], row["usd"], row["time"]]
     return RecordedFrame(_packed({"m": int(row["market"]), "rows": [values]}), row["market"])
+
+
+def _tardis(row: TardisRow) -> Frame:
+    side = "l" if row.order_side == "sell" else "s"
+    values = [side, row.price, row.amount, int(row.event_ms) / 1000]
+    return _packed({"m": int(row.market_id), "rows": [values]})
 
 
 # -- how the simulator plays it
@@ -281,7 +287,8 @@ VENUE = Venue(
         apis=(Place(r"api\.exchange\.example", ""),),
         test_hosts=(r"play\.exchange\.example",),
     ),
-    history=RestHistory(_history),
+    history=RestHistory(_history, pause_s=0.25),
+    tardis=(TardisRows("example-dollars", _tardis), TardisRows("example-coins", _tardis)),
     readers=(
         RowReader(
             name="example-csv",
@@ -300,7 +307,7 @@ VENUE = Venue(
         topic=_topic,
         ping=Ping(_ping, every_s=2.0, patience_s=30.0),
         idle_s=60.0,
-        rest={"/example/markets": _markets, "/example/past": _past},
+        rest={"/example/markets": _markets, "/example/past/{market}": _past},
         rest_prefix="/example/",
     ),
 )

@@ -1,0 +1,40 @@
+"""What is asked of the venues by REST."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+
+from liq_provider.config.settings import load_settings
+from liq_provider.exchange import venue_rest
+from liq_provider.exchange.venue_rest import fetch_of
+from liq_provider.venues import VENUES
+
+
+class Told(requests.Session):
+    """Answers everything, and asks nobody."""
+
+    def get(self, url: Any, **more: Any) -> Any:
+        return self
+
+    def raise_for_status(self) -> None:
+        return None
+
+    def json(self) -> Any:
+        return []
+
+
+@pytest.mark.parametrize(("stated_s", "waited_s"), [(0.0, 0.2), (20.0, 20.0)])
+def test_a_history_that_allows_few_questions_is_asked_at_its_own_pace(
+    stated_s: float, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(venue_rest.time, "sleep", waits.append)
+    okx = VENUES["okx"]
+    assert okx.history is not None
+    slow = replace(okx, history=replace(okx.history, pause_s=stated_s))
+    settings = load_settings({}, {}).venues.of("okx")
+    with Told() as session:
+        assert fetch_of(slow, settings, session)("/path", {}) == []
+    assert waits == [waited_s]
