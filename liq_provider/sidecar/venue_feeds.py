@@ -10,7 +10,7 @@ from liq_provider.core.doubts import Doubts
 from liq_provider.core.markets import Market
 from liq_provider.measure.readiness import FeedFacts
 from liq_provider.store.readiness_facts import feed_facts
-from liq_provider.stream import Feed, SilenceJudge, Sink, Timing
+from liq_provider.stream import Feed, SilenceJudge, Sink, TimeLimits
 from liq_provider.venues import VENUES
 
 # Of the time between a minute's close and its settling.
@@ -80,14 +80,14 @@ def feeds_of(
     :return: by venue; none of them runs yet
     """
     silence = SilenceJudge()
-    timing = Timing(prove_wait_s=_PROVE_SHARE * settings.settle_s)
+    limits = TimeLimits(prove_wait_s=_PROVE_SHARE * settings.settle_s)
     feeds = {}
     for name in settings.venues.enabled:
         venue = VENUES[name]
         tracker = CoverageTracker(name, settings.settle_ms)
         table = venue.table()
         url = settings.venues.of(name).url or venue.endpoints[0].url
-        feed = Feed(venue, url, table, now_ms, sink, tracker, doubts, silence, timing)
+        feed = Feed(venue, url, table, now_ms, sink, tracker, doubts, silence, limits)
         feeds[name] = VenueFeed(feed, tracker, len(table))
     return feeds
 

@@ -4,7 +4,17 @@ from liq_provider.config.address import check_url
 from liq_provider.stream.feed import Feed
 from liq_provider.stream.feed_status import FeedState, FeedStatus
 from liq_provider.stream.intake import Sink
+from liq_provider.stream.retry import RetryWaits
 from liq_provider.stream.silence import SilenceJudge
-from liq_provider.stream.timing import Timing
+from liq_provider.stream.time_limits import TimeLimits
 
-__all__ = ["Feed", "FeedState", "FeedStatus", "SilenceJudge", "Sink", "Timing", "check_url"]
+__all__ = [
+    "Feed",
+    "FeedState",
+    "FeedStatus",
+    "RetryWaits",
+    "SilenceJudge",
+    "Sink",
+    "TimeLimits",
+    "check_url",
+]

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from liq_provider.core.markets import MarketTable
 from liq_provider.errors import FeedError
 from liq_provider.stream.handshake import describe, handshake
-from liq_provider.stream.timing import Timing
+from liq_provider.stream.time_limits import TimeLimits
 from liq_provider.venues.base import Endpoint, Heartbeat, Parsed, Request, Venue
 from liq_provider.venues.frame import Frame
 
@@ -61,7 +61,7 @@ class Connection:
         endpoint: Endpoint,
         url: str,
         markets: MarketTable,
-        timing: Timing,
+        limits: TimeLimits,
         clock_ms: Callable[[], int],
         handlers: Handlers,
     ) -> None:
@@ -74,7 +74,7 @@ class Connection:
         self._added: set[str] = set()
         self._asked_ms: dict[str, int] = {}
         self._open = False
-        self._timing = timing
+        self._limits = limits
         self._clock_ms = clock_ms
         self._handlers = handlers
         self._ws: ClientConnection | None = None
@@ -101,7 +101,8 @@ class Connection:
         :raises Refusal: if the exchange does not want this client
         :raises FeedError: for everything else that went wrong
         """
-        self._ws = await handshake(self._url, self._endpoint.headers, self._timing)
+        waits_s = self._limits.open_timeout_s, self._limits.close_timeout_s
+        self._ws = await handshake(self._url, self._endpoint.headers, *waits_s)
         self._opened_s = time.monotonic()
         self.since_ms = self._clock_ms()
         requests = self._endpoint.subscribe(self._markets)
@@ -115,7 +116,7 @@ class Connection:
         if self._missing == 0:
             self._acknowledged.set()
         if requests:
-            await self._until(self._acknowledged.wait(), self._timing.subscribe_timeout_s)
+            await self._until(self._acknowledged.wait(), self._limits.subscribe_timeout_s)
             self.since_ms = self._clock_ms()
         self._open = True
         self.spawn(self._keep_pinging())
@@ -196,7 +197,7 @@ class Connection:
         self._count_answers(0)
         if self._unsent:
             return  # whoever asks last waits for all
-        timeout_s = self._timing.subscribe_timeout_s
+        timeout_s = self._limits.subscribe_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self._acknowledged.wait()
@@ -239,7 +240,7 @@ class Connection:
         if self._ws is None or self.ended.done():
             return
         try:
-            async with asyncio.timeout(self._timing.ping_timeout_s):
+            async with asyncio.timeout(self._limits.ping_timeout_s):
                 await self._ws.send(frame)
         except TimeoutError:
             self.end("the connection takes no more data")
@@ -252,10 +253,10 @@ class Connection:
             return
         sent_ms, sent_s = self._clock_ms(), time.monotonic()
         try:
-            async with asyncio.timeout(self._timing.ping_timeout_s):
+            async with asyncio.timeout(self._limits.ping_timeout_s):
                 await (await self._ws.ping())
         except TimeoutError:
-            self.end(f"no answer to a ping within {self._timing.ping_timeout_s:g} s")
+            self.end(f"no answer to a ping within {self._limits.ping_timeout_s:g} s")
             return
         except ConnectionClosed as error:
             self.end(describe(error))
@@ -277,7 +278,7 @@ class Connection:
     async def _keep_pinging(self) -> None:
         while True:
             await self.ping()
-            await asyncio.sleep(self._timing.ping_interval_s)
+            await asyncio.sleep(self._limits.ping_interval_s)
 
     async def _keep_beating(self, heartbeat: Heartbeat) -> None:
         while True:

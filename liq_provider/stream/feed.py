@@ -19,7 +19,7 @@ from liq_provider.stream.joint_coverage import JointCoverage
 from liq_provider.stream.line import Line, LineContext
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.subscriptions import needs_list, spread
-from liq_provider.stream.timing import Timing
+from liq_provider.stream.time_limits import TimeLimits
 from liq_provider.venues.base import Endpoint, Venue
 
 # From asking for a market to hearing it.
@@ -49,7 +49,7 @@ class Feed:
         coverage: CoverageTracker,
         doubts: Doubts,
         silence: SilenceJudge,
-        timing: Timing | None = None,
+        limits: TimeLimits | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._urls = venue.urls(url)
@@ -66,7 +66,7 @@ class Feed:
             clock_ms,
             doubts,
             silence,
-            timing or Timing(),
+            limits or TimeLimits(),
             self._record,
             Intake(sink, self._record, doubts, clock_ms),
             self._tell,

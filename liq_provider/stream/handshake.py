@@ -8,7 +8,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from liq_provider.errors import FeedError, FeedRefused
-from liq_provider.stream.timing import Timing
 
 # A frame of a crash second has some hundred kilobytes; a bound keeps a bad peer from filling
 # the memory.
@@ -32,9 +31,13 @@ class Refusal(FeedRefused):
         self.retry_after_s = retry_after_s
 
 
-async def handshake(url: str, headers: Mapping[str, str], timing: Timing) -> ClientConnection:
+async def handshake(
+    url: str, headers: Mapping[str, str], open_timeout_s: float, close_timeout_s: float
+) -> ClientConnection:
     """
     :param headers: that the exchange wants beside the usual ones
+    :param open_timeout_s: connecting, TLS and websocket handshake together
+    :param close_timeout_s: for a closing handshake
     :raises Refusal: if the exchange does not want this client
     :raises FeedError: for everything else that went wrong
     """
@@ -42,8 +45,8 @@ async def handshake(url: str, headers: Mapping[str, str], timing: Timing) -> Cli
         return await connect(
             url,
             additional_headers=headers,
-            open_timeout=timing.open_timeout_s,
-            close_timeout=timing.close_timeout_s,
+            open_timeout=open_timeout_s,
+            close_timeout=close_timeout_s,
             ping_interval=None,  # our own pings prove coverage as well
             max_size=_MAX_FRAME_BYTES,
             max_queue=_MAX_QUEUE_FRAMES,

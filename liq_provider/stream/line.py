@@ -23,7 +23,7 @@ from liq_provider.stream.joint_coverage import LineCoverage
 from liq_provider.stream.retry import Retry
 from liq_provider.stream.silence import SilenceJudge
 from liq_provider.stream.subscriptions import WantedMarkets
-from liq_provider.stream.timing import Timing
+from liq_provider.stream.time_limits import TimeLimits
 from liq_provider.venues.base import Endpoint, Parsed, Venue
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class LineContext:
     clock_ms: Callable[[], int]
     doubts: Doubts
     silence: SilenceJudge
-    timing: Timing
+    limits: TimeLimits
     record: FeedRecord
     intake: Intake
     changed: Callable[[], None]
@@ -87,7 +87,7 @@ class Line:
         self._closing: set[asyncio.Task[None]] = set()
         self._on_trial = False
         self._lived = False
-        self._retry = Retry(context.record, name, context.timing, context.rng)
+        self._retry = Retry(context.record, name, context.limits.retry, context.rng)
         self._next_rollover_s = 0.0
 
     # ---- what the feed uses
@@ -110,7 +110,7 @@ class Line:
     async def prove(self) -> None:
         """Ping now, so that the minute that just closed is proven before it is settled."""
         if self._current is not None:
-            await self._current.prove(self._context.timing.prove_wait_s)
+            await self._current.prove(self._context.limits.prove_wait_s)
 
     @property
     def market_ids(self) -> set[str]:
@@ -167,7 +167,7 @@ class Line:
             reason = await self._watch()
         finally:
             lived = (
-                self._current is not None and self._current.age_s >= self._context.timing.lived_s
+                self._current is not None and self._current.age_s >= self._context.limits.lived_s
             )
             self._leave()
         if lived:
@@ -180,7 +180,7 @@ class Line:
             self._endpoint,
             self._url,
             self._markets.allowed(),
-            self._context.timing,
+            self._context.limits,
             self._clock_ms,
             self._handlers,
         )
@@ -196,7 +196,7 @@ class Line:
         if self._lived:
             self._context.record.reconnects += 1
         self._lived = True
-        self._next_rollover_s = self._venue.max_age_s - self._context.timing.rollover_margin_s
+        self._next_rollover_s = self._venue.max_age_s - self._context.limits.rollover_margin_s
         self._context.silence.connected(
             self.name, self._clock_ms(), self._venue.quiet_alone_s, self._venue.quiet_beside_s
         )
@@ -239,7 +239,7 @@ class Line:
         while True:
             connection = self._current
             assert connection is not None
-            await asyncio.wait({connection.ended}, timeout=self._context.timing.check_s)
+            await asyncio.wait({connection.ended}, timeout=self._context.limits.check_s)
             if connection.ended.done():
                 return connection.ended.result()
             if self._context.silence.silent(self.name, self._clock_ms()):
@@ -254,7 +254,7 @@ class Line:
         try:
             new = await self._open_proven()
         except FeedError as error:
-            self._next_rollover_s = old.age_s + self._context.timing.rollover_retry_s
+            self._next_rollover_s = old.age_s + self._context.limits.rollover_retry_s
             self._context.record.last_error = f"rollover: {error}"
             logger.warning("%s: rollover failed (%s), trying again", self.name, error)
             return
@@ -271,7 +271,7 @@ class Line:
         new.since_ms = old.since_ms
         self._current = new
         self._context.record.rollovers += 1
-        self._next_rollover_s = self._venue.max_age_s - self._context.timing.rollover_margin_s
+        self._next_rollover_s = self._venue.max_age_s - self._context.limits.rollover_margin_s
         new.subscribe(self._markets.allowed())
         self._discard(old)
         logger.info("%s: connection replaced before its age limit", self.name)

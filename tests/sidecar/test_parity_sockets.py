@@ -26,7 +26,7 @@ from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
-from liq_provider.stream import Feed, SilenceJudge, Timing
+from liq_provider.stream import Feed, SilenceJudge, TimeLimits
 from liq_provider.venues import VENUES
 from tests.simulator.helpers import tables
 
@@ -71,7 +71,7 @@ class Sidecar:
             venue: CoverageTracker(venue, self.settings.settle_ms) for venue in VENUES
         }
         silence, markets = SilenceJudge(), tables(sim.market)
-        timing = Timing(prove_wait_s=0.05)
+        limits = TimeLimits(prove_wait_s=0.05)
         self.feeds = {
             name: Feed(
                 VENUES[name],
@@ -82,7 +82,7 @@ class Sidecar:
                 self._trackers[name],
                 doubts,
                 silence,
-                timing,
+                limits,
             )
             for name in VENUES
         }

@@ -21,23 +21,21 @@ from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import ANY_COIN, Doubt, Doubts
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market, MarketTable
-from liq_provider.stream import Feed, SilenceJudge, Timing
+from liq_provider.stream import Feed, RetryWaits, SilenceJudge, TimeLimits
 from liq_provider.venues import VENUES, Parsed, Venue
 from liq_provider.venues.base import Request, Stateless
 
-FAST = Timing(
+FAST = TimeLimits(
     open_timeout_s=2.0,
     close_timeout_s=0.2,
     subscribe_timeout_s=0.3,
     ping_interval_s=0.05,
     ping_timeout_s=5.0,
     prove_wait_s=0.5,
-    backoff_base_s=0.01,
-    backoff_cap_s=0.05,
-    refused_s=0.2,
     rollover_margin_s=0.0,
     rollover_retry_s=0.05,
     check_s=0.01,
+    retry=RetryWaits(backoff_base_s=0.01, backoff_cap_s=0.05, refused_s=0.2),
 )
 _NUMBERS = itertools.count(1)
 
@@ -154,7 +152,7 @@ class FeedRig:
         self,
         url: str,
         venue: Venue | None = None,
-        timing: Timing = FAST,
+        limits: TimeLimits = FAST,
         markets: MarketTable | None = None,
         silence: SilenceJudge | None = None,
         coverage: CoverageTracker | None = None,
@@ -174,7 +172,7 @@ class FeedRig:
             self.coverage,
             self.doubts,
             self.silence,
-            timing,
+            limits,
         )
 
     def sink(self, liquidations: Sequence[Liquidation], connected_ms: int) -> None:
@@ -259,9 +257,9 @@ async def test_nothing_is_proven_before_the_frames_ahead_of_the_pong_are_handled
 
 
 async def test_prove_is_false_without_an_answer_in_time() -> None:
-    timing = Timing(prove_wait_s=0.05, ping_interval_s=60, ping_timeout_s=5, check_s=0.01)
+    limits = TimeLimits(prove_wait_s=0.05, ping_interval_s=60, ping_timeout_s=5, check_s=0.01)
 
-    async with Exchange() as exchange, running(FeedRig(exchange.url, timing=timing)) as rig:
+    async with Exchange() as exchange, running(FeedRig(exchange.url, limits=limits)) as rig:
         await until(lambda: rig.feed.status().latency_ms is not None)
         # What the first ping proved is over.
         await until(lambda: now_ms() > rig.coverage.proven_ms)
@@ -275,14 +273,14 @@ async def test_prove_is_false_without_an_answer_in_time() -> None:
 
 
 async def test_unanswered_pings_end_the_connection() -> None:
-    timing = Timing(ping_interval_s=0.02, ping_timeout_s=0.1, close_timeout_s=0.1, check_s=0.01)
+    limits = TimeLimits(ping_interval_s=0.02, ping_timeout_s=0.1, close_timeout_s=0.1, check_s=0.01)
 
     async def deaf(connection: ServerConnection, number: int) -> None:
         if number == 0:
             connection.transport.pause_reading()
             await asyncio.sleep(1)
 
-    async with Exchange(deaf) as exchange, running(FeedRig(exchange.url, timing=timing)) as rig:
+    async with Exchange(deaf) as exchange, running(FeedRig(exchange.url, limits=limits)) as rig:
         await until(lambda: rig.feed.status().reconnects == 1 and rig.state == "live")
         assert "no answer to a ping" in (rig.feed.status().last_error or "")
 
@@ -548,9 +546,9 @@ async def test_cancelling_closes_the_connection() -> None:
 
 async def test_silent_feed_is_believed_again_only_when_it_speaks() -> None:
     silence = SilenceJudge(silent_after_s=1.0, busy_count=20)
-    timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
+    limits = TimeLimits(retry=RetryWaits(backoff_base_s=0.01), ping_interval_s=0.02, check_s=0.01)
     async with Exchange() as exchange:
-        rig = FeedRig(exchange.url, timing=timing, silence=silence)
+        rig = FeedRig(exchange.url, limits=limits, silence=silence)
         async with running(rig):
             await until(lambda: rig.state == "live")
 
@@ -579,10 +577,10 @@ async def test_life_that_is_no_liquidation_ends_a_silence() -> None:
         return Parsed(life=True) if frame == b"trade" else Parsed()
 
     trades = replace(VENUES["binance"], session=Stateless(parse), quiet_alone_s=0.3)
-    timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
+    limits = TimeLimits(retry=RetryWaits(backoff_base_s=0.01), ping_interval_s=0.02, check_s=0.01)
     silence = SilenceJudge(silent_after_s=0.1, busy_count=1_000)
     async with Exchange() as exchange:
-        rig = FeedRig(exchange.url, trades, timing, silence=silence)
+        rig = FeedRig(exchange.url, trades, limits, silence=silence)
         async with running(rig):
             await until(lambda: rig.state == "silent" and len(exchange.connections) >= 2)
             await exchange.say("pong")
@@ -735,10 +733,10 @@ def more_coins(*coins: str) -> MarketTable:
 
 
 async def test_an_added_coin_is_unheard_until_its_request_is_acknowledged() -> None:
-    timing = replace(FAST, subscribe_timeout_s=30.0)
+    limits = replace(FAST, subscribe_timeout_s=30.0)
     async with (
         Exchange() as exchange,
-        running(FeedRig(exchange.url, VENUES["bybit"], timing)) as rig,
+        running(FeedRig(exchange.url, VENUES["bybit"], limits)) as rig,
     ):
         await until(lambda: rig.state == "live")
         exchange.acknowledge = False

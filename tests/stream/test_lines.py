@@ -12,7 +12,7 @@ from websockets.http11 import Request as Asked
 from websockets.http11 import Response
 
 from liq_provider.core.markets import Market, MarketTable
-from liq_provider.stream import SilenceJudge, Timing
+from liq_provider.stream import RetryWaits, SilenceJudge, TimeLimits
 from liq_provider.venues import VENUES, Venue
 from liq_provider.venues.base import Endpoint
 from tests.stream.test_feeds import (
@@ -87,9 +87,9 @@ async def test_a_venue_is_heard_only_while_all_its_addresses_are() -> None:
 async def test_an_address_that_is_dead_is_told_apart_from_one_that_speaks() -> None:
     quiet = two_addresses(quiet_alone_s=0.4)
     silence = SilenceJudge(silent_after_s=0.1, busy_count=1)
-    timing = Timing(backoff_base_s=0.01, ping_interval_s=0.02, check_s=0.01)
+    limits = TimeLimits(retry=RetryWaits(backoff_base_s=0.01), ping_interval_s=0.02, check_s=0.01)
     async with TwoDoors() as exchange:
-        rig = FeedRig(exchange.url + "a", quiet, timing, silence=silence)
+        rig = FeedRig(exchange.url + "a", quiet, limits, silence=silence)
         async with running(rig):
 
             async def speak(path: str) -> None:

@@ -1,13 +1,10 @@
-"""The feed's pure parts: addresses, silence, backoff, Retry-After."""
-
-import random
+"""The feed's pure parts: addresses, silence, Retry-After."""
 
 import pytest
 
 from liq_provider.errors import SettingsError
-from liq_provider.stream import SilenceJudge, Timing, check_url
+from liq_provider.stream import SilenceJudge, check_url
 from liq_provider.stream.handshake import retry_after_s
-from liq_provider.stream.timing import Backoff
 from liq_provider.venues import VENUES
 
 
@@ -168,20 +165,6 @@ def test_reconnecting_gives_a_feed_its_time_again() -> None:
     silence.lost("binance")
     silence.connected("binance", 181_000, 1_800)
     assert not silence.silent("binance", 182_000)
-
-
-def test_waits_grow_are_spread_and_bounded() -> None:
-    class Longest(random.Random):
-        def uniform(self, a: float, b: float) -> float:
-            assert a == 0.0  # full jitter
-            return b
-
-    backoff = Backoff(Timing(backoff_base_s=0.5, backoff_cap_s=60), Longest())
-    assert [backoff.next_s() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
-    for _ in range(2_000):
-        assert backoff.next_s() == 60
-    backoff.reset()
-    assert backoff.next_s() == 0.5
 
 
 @pytest.mark.parametrize(
