@@ -20,27 +20,11 @@ from tests.integration.harness import (
     bot_config,
     fresh_minute,
     judge,
-    open_store,
     running,
-    simulator,
     wave,
 )
 
 LONG, SHORT = SignalDirection.LONG, SignalDirection.SHORT
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """One for each test: the candles of the next would hold the prices that this one moved."""
-    with simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 def config_of(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from tests.integration.harness import (
     fresh_minute,
     open_store,
     running,
-    simulator,
     until,
     wave,
 )
@@ -29,12 +28,6 @@ from tests.store import faults, postgres
 MAY_TAKE_LONGER_S = 0.05
 # One that closes a position, on a busy machine.
 SLOWEST_S = 5.0
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with simulator() as sim:
-        yield sim
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The real Freqtrade, in dry-run, on a simulated exchange."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,24 +15,9 @@ from tests.integration.harness import (
     judge,
     late_minute,
     next_minute,
-    open_store,
     running,
-    simulator,
     wave,
 )
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("leverage", [1, 10])

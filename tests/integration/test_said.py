@@ -1,6 +1,5 @@
 """What the real bot adds to Freqtrade's own messages when a trade begins and ends."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,9 @@ from tests.integration.harness import (
     bot_config,
     fresh_minute,
     judge,
-    open_store,
     running,
-    simulator,
     wave,
 )
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """One for each test: the candles of the next would hold the prices that this one moved."""
-    with simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 def enter(bot: Bot, store: Store) -> int:

@@ -23,9 +23,7 @@ from tests.integration.harness import (
     Bot,
     bot_config,
     fresh_minute,
-    open_store,
     running,
-    simulator,
     wave,
 )
 
@@ -36,20 +34,6 @@ class Planted(Exception):
 
 def broken(*_: Any, **__: Any) -> Any:
     raise Planted("planted")
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """One for each test: the candles of the next would hold the prices that this one moved."""
-    with simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

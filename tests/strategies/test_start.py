@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,9 @@ from tests.integration.harness import (
     Bot,
     bot_config,
     fresh_minute,
-    open_store,
     running,
-    simulator,
     wave,
 )
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with simulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(
