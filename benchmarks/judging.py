@@ -25,7 +25,6 @@ from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.measure.minute_results import Anomaly, Settled
@@ -157,7 +156,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     candles = WaveCandles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
     cases = CaseSource(candles, desk, settings)
-    judge = WaveJudge(log, cases, settings, now_ms, Questions(model, now_ms))
+    judge = WaveJudge(model, log, cases, settings, now_ms)
     delays: list[float] = []
     waits: list[float] = []
     ingest = Ingest(writer, store, Spool(folder / "spool"))

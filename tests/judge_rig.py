@@ -10,10 +10,10 @@ from aiohttp import web
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
-from liq_provider.judge.added_judges import AddedJudge
+from liq_provider.judge.asked_judge import AskedJudge
 from liq_provider.judge.case_source import CaseSource
+from liq_provider.judge.matrix_judge import MatrixJudge
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judge.questions import Questions
 from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
@@ -55,19 +55,20 @@ class JudgeRig:
         self.writer = Writer(open_engine(self.reader.url, busy_timeout_s=seconds))
         self.judge = self.new()
 
-    def new(
-        self, settings: Settings | None = None, model: ModelJudge | AddedJudge | None = None
-    ) -> WaveJudge:
+    def new(self, settings: Settings | None = None, asked: AskedJudge | None = None) -> WaveJudge:
+        """
+        :param asked: who judges; None: the matrix
+        """
         settings = settings or Settings()
         store, asking = self.executors
         exchange = BotExchange("binance", ccxt_config(self.sim.url, "binance"))
         candles = WaveCandles(exchange, "1m", MINUTE, settings.trend_candles + 1, asking, asking)
         return WaveJudge(
+            asked or MatrixJudge(),
             VerdictLog(self.writer, store, self.now_ms),
             CaseSource(candles, None, settings),
             settings,
             self.now_ms,
-            None if model is None else Questions(model, self.now_ms),
             self.reader.verdicts(0, self.now_ms()),
         )
 

@@ -52,6 +52,7 @@ class AddedJudge:
     :param shared: questions of all sidecars of the store; None: there are no others
     """
 
+    reads_news = True
     ahead_per_minute = _AHEAD_PER_MINUTE
 
     def __init__(
@@ -77,6 +78,11 @@ class AddedJudge:
         else:
             self.name = plugins.versioned(self._point)
         self._turns = Turns(f"The judge ({self.name})", settings.llm, now_ms, shared, paid=False)
+
+    @property
+    def called(self) -> str:
+        """It, in words."""
+        return self.name
 
     def prepare(self) -> None:
         """Begin to load it; questions wait for that, no longer than for an answer."""

@@ -1,8 +1,9 @@
 """
 What any judge is told, and what is left of what it says.
 
-The matrix, the model and the judges that other packages add are all asked for an opinion about a
-case; whoever it is, the guard caps it by the matrix, and its words hold measured figures only.
+A model, and a judge that another package adds, are asked for an opinion about a case; whoever it
+is, the guard caps it by the matrix, and its words hold measured figures only. How they are asked is
+told in ``asked_judge``.
 """
 
 from dataclasses import dataclass, replace
@@ -11,9 +12,7 @@ from typing import Protocol
 from liq_provider.core.arrays import FloatArray
 from liq_provider.judge import invented_figures, prompt
 from liq_provider.judge.guard import Guarded, Opinion, guard
-from liq_provider.judge.matrix import News, decide
 from liq_provider.judge.verdict import Facts
-from liq_provider.judge.wave_facts import liq_note, news_note, reason_note, trend_note
 from liq_provider.news.desk import NewsSet
 
 
@@ -52,17 +51,6 @@ class Judge(Protocol):
         :raises JudgeError: there is none
         """
         ...
-
-
-class MatrixJudge:
-    """Says what the matrix allows where nobody reads the news."""
-
-    async def opinion(self, case: Case) -> Opinion:
-        """:return: one cell of the matrix"""
-        facts, news = case.facts, News.NOT_ASKED
-        action, confidence = decide(facts.strength, facts.aligned, news)
-        notes = (liq_note(facts), trend_note(facts), news_note(None), reason_note(facts, news))
-        return Opinion(facts.symbol, facts.direction, news, action, confidence, notes)
 
 
 def capped(opinion: Opinion, case: Case) -> Guarded:

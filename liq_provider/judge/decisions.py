@@ -25,13 +25,12 @@ from liq_provider.judge.matrix import (
     actions,
     entry_levels,
 )
-from liq_provider.judge.matrix_judge import JUDGE
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
 from liq_provider.measure.waves import Passes, Strength, Thresholds, score, waves_of
 from liq_provider.store.verdict_minutes import spans_of
-from liq_provider.store.vetoes import UNKNOWN
+from liq_provider.store.vetoes import MATRIX, UNKNOWN
 
 VerdictMode = Literal["live", "recorded", "matrix", "both"]
 
@@ -253,7 +252,7 @@ def _verdict_of(
 
 
 def _stands_in(verdict: Mapping[str, Any]) -> bool:
-    return verdict["judge"] == JUDGE and "failure" in json.loads(verdict["inputs"])
+    return verdict["judge"] == MATRIX and "failure" in json.loads(verdict["inputs"])
 
 
 def _recorded(

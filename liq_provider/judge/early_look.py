@@ -1,9 +1,9 @@
 """
-Asking early: while a minute runs, news, candles and the model are asked about the waves that it
+Asking early: while a minute runs, news, candles and the judge are asked about the waves that it
 shows so far, so that the answer is there when the minute is settled.
 
-Nothing said here is a verdict. It takes at most half of what the model may be asked, so that
-waves that show only at the close find room.
+Nothing said here is a verdict. It takes at most half of what the judge may be asked, so that
+waves that show only at the close find room; the matrix is not asked early at all.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 class EarlyLook:
     """
-    :param questions: to the model
+    :param questions: to the judge
     :param records: of the waves; they tell what need not be asked any more
     """
 
@@ -74,5 +74,5 @@ class EarlyLook:
         if anomaly.close_ms <= self._settled_ms or facts.aligned is None:
             return
         record = self._records.of(wave_of(facts))
-        if record.ruling(state_of(facts, news), by_model=True) is Ruling.OPEN:
+        if record.ruling(state_of(facts, news), reads_news=True) is Ruling.OPEN:
             self._questions.begin(record, facts, candles, news)

@@ -1,4 +1,4 @@
-"""What is left of a model's answer, whether this sidecar asked or another one of its store."""
+"""What is left of a judge's answer, whether this sidecar asked or another one of its store."""
 
 import json
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ class GuardedAnswer:
             liq_note=liq or liq_note(facts),
             trend_note=trend or trend_note(facts),
             news_note=on_news,
-            action_reason=reason or "the model gave no reason",
+            action_reason=reason or "no reason was given",
             available_at=available_at,
             expires_at=expires_at,
             news_key=self.news_key,

@@ -3,8 +3,6 @@
 from typing import Any
 
 from liq_provider.config.simulated_marks import is_stand_in
-from liq_provider.judge.added_judges import AddedJudge
-from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.news.desk import NewsDesk
 
@@ -17,11 +15,9 @@ def nobody_judges() -> dict[str, Any]:
     return report | dict.fromkeys(names, 0) | dict.fromkeys(missing)
 
 
-def judge_report(
-    waves: WaveJudge, model: ModelJudge | AddedJudge | None = None, desk: NewsDesk | None = None
-) -> dict[str, Any]:
+def judge_report(waves: WaveJudge, desk: NewsDesk | None = None) -> dict[str, Any]:
     """:return: what the judge did, what it cost, and where its news comes from"""
-    stats, questions = waves.stats, waves.questions
+    stats, asks_ahead = waves.stats, waves.asked.ahead_per_minute > 0
     return {
         "name": stats.name,
         "stand_in": is_stand_in(stats.name),
@@ -30,8 +26,8 @@ def judge_report(
         "failed": stats.failed,
         "last": stats.last,
         "error": stats.error,
-        "model": None if model is None else model.report(),
-        "early": None if questions is None else questions.early.report(),
+        "model": waves.asked.report(),
+        "early": waves.questions.early.report() if asks_ahead else None,
         "news": None if desk is None else news_report(desk),
     }
 

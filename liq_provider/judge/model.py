@@ -44,6 +44,9 @@ class ModelJudge:
     :param shared: questions of all sidecars of the store; None: there are no others
     """
 
+    called = "the model"
+    reads_news = True
+
     def __init__(
         self,
         settings: LlmSettings,

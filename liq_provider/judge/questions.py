@@ -1,5 +1,5 @@
 """
-Questions to the model: one for each state of a wave, whoever needs the answer first.
+Questions to the judge: one for each state of a wave, whoever needs the answer first.
 
 Each is kept in the record of its wave. It may be asked while the wave's minute is still running;
 what comes back is an opinion on a state, not a verdict. Only the settled minute makes it one.
@@ -14,9 +14,8 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.rate import Rate
 from liq_provider.errors import ModelFailure
-from liq_provider.judge.added_judges import AddedJudge
+from liq_provider.judge.asked_judge import AskedJudge
 from liq_provider.judge.guarded_answer import GuardedAnswer
-from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
 from liq_provider.judge.wave_records import AskedQuestion, WaveRecord, may_veto, state_of
 from liq_provider.news.desk import NewsSet
@@ -43,21 +42,22 @@ class EarlyStats:
 
 class Questions:
     """
-    :param model: who answers: it, or a judge that another package adds
+    :param life_ms: how long after a minute's close an answer can be used
     """
 
-    def __init__(self, model: ModelJudge | AddedJudge, now_ms: Callable[[], int]) -> None:
-        self.model = model
+    def __init__(self, judge: AskedJudge, now_ms: Callable[[], int], life_ms: int) -> None:
         self.early = EarlyStats()
+        self._judge = judge
         self._now_ms = now_ms
+        self._life_ms = life_ms
         self._running: set[asyncio.Task[GuardedAnswer]] = set()
-        self._rate = Rate(model.ahead_per_minute, MINUTE_MS)
+        self._rate = Rate(judge.ahead_per_minute, MINUTE_MS)
 
     def room(self) -> int:
         """:return: how many more questions may be asked ahead now"""
         running = sum(not task.cancelling() for task in self._running)
         unused = self._rate.limit - self._rate.used(self._now_ms())
-        return min(unused, self.model.ahead_at_once() - running)
+        return min(unused, self._judge.ahead_at_once() - running)
 
     def begin(self, record: WaveRecord, facts: Facts, candles: FloatArray, news: NewsSet) -> None:
         """
@@ -78,11 +78,9 @@ class Questions:
         facts: Facts,
         candles: FloatArray,
         news: NewsSet,
-        until_ms: int | None = None,
     ) -> GuardedAnswer:
         """
         :param facts: of a settled minute
-        :param until_ms: later than this nobody can use the answer
         :return: the answer to a question that was asked ahead in this minute, or to one asked
             now
         :raises ModelFailure: no usable answer
@@ -98,7 +96,7 @@ class Questions:
             else:
                 self.early.used += 1
                 return answer
-        return await asyncio.shield(self._ask(record, facts, candles, news, until_ms).answer)
+        return await asyncio.shield(self._ask(record, facts, candles, news).answer)
 
     async def close(self) -> None:
         """Give up what is still being asked."""
@@ -113,11 +111,11 @@ class Questions:
         facts: Facts,
         candles: FloatArray,
         news: NewsSet,
-        until_ms: int | None = None,
         *,
         early: bool = False,
     ) -> AskedQuestion:
-        task = asyncio.create_task(self.model.judge(facts, candles, news, until_ms, early=early))
+        until_ms = facts.close_ms + self._life_ms
+        task = asyncio.create_task(self._judge.judge(facts, candles, news, until_ms, early=early))
         self._running.add(task)
         task.add_done_callback(self._ended)
         asked = AskedQuestion(facts.close_ms, task)
@@ -126,6 +124,6 @@ class Questions:
 
     def _ended(self, task: "asyncio.Task[GuardedAnswer]") -> None:
         self._running.discard(task)
-        # Nobody may be waiting for it; the failure is counted by the model judge.
+        # Nobody may be waiting for it; the failure is counted by the judge.
         if not task.cancelled():
             task.exception()

@@ -1,4 +1,4 @@
-"""The judge of a sidecar: candles, news desk and model, wired to the store that keeps its words."""
+"""The judge of a sidecar: who is asked, candles and news, wired to the store that keeps it all."""
 
 import asyncio
 import logging
@@ -15,11 +15,12 @@ from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.added_judges import AddedJudge
+from liq_provider.judge.asked_judge import AskedJudge
 from liq_provider.judge.budget import Spent
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.judge_report import judge_report
+from liq_provider.judge.matrix_judge import MatrixJudge
 from liq_provider.judge.model import ModelJudge
-from liq_provider.judge.questions import Questions
 from liq_provider.judge.shared_asking import SharedAsking
 from liq_provider.judge.shared_news import SharedNews
 from liq_provider.judge.verdict import Verdict
@@ -56,7 +57,6 @@ class SidecarJudge:
         asking: Executor,
         now_ms: Callable[[], int],
     ) -> None:
-        self.model: ModelJudge | AddedJudge | None = None
         self._settings = settings
         self._writer = writer
         self._writing = writing
@@ -65,13 +65,8 @@ class SidecarJudge:
         self._tasks: set[asyncio.Task[None]] = set()
         self._desk: NewsDesk | None = None
         since_ms = now_ms() - DAY_MS
-        shared = SharedAsking(writer, writing, settings.llm, now_ms)
-        if wants_model(settings):
-            past = [Spent(*row) for row in reader.model_spending(since_ms)]
-            self.model = ModelJudge(settings.llm, timeframe, now_ms, self._keep_call, past, shared)
-        elif settings.judge.by not in JUDGES:
-            self.model = AddedJudge(settings, timeframe, now_ms, shared)
-        if self.model is not None:
+        self._asked = self._judge_by(settings, timeframe, reader, since_ms)
+        if self._asked.reads_news:
             self._desk = NewsDesk(settings.news, now_ms, self._keep_news, self._allowance())
         news = None
         if self._desk is not None:
@@ -85,18 +80,35 @@ class SidecarJudge:
             self._ahead,
         )
         self._waves = WaveJudge(
+            self._asked,
             VerdictLog(writer, writing, now_ms),
             CaseSource(candles, news, settings),
             settings,
             now_ms,
-            None if self.model is None else Questions(self.model, now_ms),
             reader.verdicts(since_ms, now_ms()),
         )
 
+    def _judge_by(
+        self, settings: Settings, timeframe: str, reader: Reader, since_ms: int
+    ) -> AskedJudge:
+        """:return: whom ``judge.by`` chooses"""
+        shared = SharedAsking(self._writer, self._writing, settings.llm, self._now_ms)
+        if wants_model(settings):
+            past = [Spent(*row) for row in reader.model_spending(since_ms)]
+            llm, keep = settings.llm, self._keep_call
+            return ModelJudge(llm, timeframe, self._now_ms, keep, past, shared)
+        if settings.judge.by in JUDGES:
+            return MatrixJudge()
+        return AddedJudge(settings, timeframe, self._now_ms, shared)
+
+    @property
+    def asks_ahead(self) -> bool:
+        """Whether it is worth asking before a minute closes."""
+        return self._asked.ahead_per_minute > 0
+
     def prepare(self) -> None:
         """Load the model, or begin to load an added judge. Blocks; run it in a thread."""
-        if self.model is not None:
-            self.model.prepare()
+        self._asked.prepare()
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """See ``WaveJudge.foresee``."""
@@ -109,8 +121,7 @@ class SidecarJudge:
     async def close(self) -> None:
         """Give up what is being asked, and put on record what was."""
         await self._waves.close()
-        if self.model is not None:
-            await self.model.close()
+        await self._asked.close()
         if self._desk is not None:
             await self._desk.close()
         await asyncio.gather(*self._tasks)
@@ -118,7 +129,7 @@ class SidecarJudge:
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""
-        return judge_report(self._waves, self.model, self._desk)
+        return judge_report(self._waves, self._desk)
 
     def _allowance(self) -> Allowance | None:
         """Feeds cost nothing; of any other source, the store counts every request."""

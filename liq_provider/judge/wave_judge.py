@@ -1,4 +1,4 @@
-"""Judges the waves of a settled minute, by model or matrix, each state of each wave once."""
+"""Judges the waves of a settled minute, whoever the judge is, each state of each wave once."""
 
 import asyncio
 import logging
@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.errors import ModelFailure
+from liq_provider.judge.asked_judge import AskedJudge
 from liq_provider.judge.case_source import CaseSource
 from liq_provider.judge.early_look import EarlyLook
-from liq_provider.judge.matrix_judge import JUDGE, judge_by_matrix, unjudged, with_failure
+from liq_provider.judge.matrix_judge import MatrixJudge, matrix_instead, unjudged, with_failure
 from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
@@ -23,7 +24,7 @@ from liq_provider.judge.wave_records import (
     wave_of,
 )
 from liq_provider.measure.minute_results import Anomaly, Settled
-from liq_provider.news.desk import NewsSet
+from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.verdicts import Written
 from liq_provider.store.vetoes import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
@@ -45,7 +46,7 @@ class JudgeStats:
     :param error: the latest, of whatever kind
     """
 
-    name: str = JUDGE
+    name: str
     judged: int = 0
     without_candles: int = 0
     failed: int = 0
@@ -55,30 +56,30 @@ class JudgeStats:
 
 class WaveJudge:
     """
+    :param asked: who judges
     :param log: where verdicts go
-    :param questions: to the model; None: the matrix judges
     :param recorded: verdicts of the last day, so that a restart asks nothing again
     """
 
     def __init__(
         self,
+        asked: AskedJudge,
         log: VerdictLog,
         cases: CaseSource,
         settings: Settings,
         now_ms: Callable[[], int],
-        questions: Questions | None = None,
         recorded: Sequence[Mapping[str, object]] = (),
     ) -> None:
-        self.stats = JudgeStats(JUDGE if questions is None else questions.model.name)
-        self.questions = questions
+        self.stats = JudgeStats(asked.name)
+        self.asked = asked
+        self.questions = Questions(asked, now_ms, settings.verdict_life_ms)
+        self._matrix = MatrixJudge()
         self._log = log
         self._cases = cases
         self._settings = settings
         self._now_ms = now_ms
         self._records = WaveRecords(self.stats.name, recorded)
-        self._ahead: EarlyLook | None = None
-        if questions is not None:
-            self._ahead = EarlyLook(questions, cases, self._records, now_ms)
+        self._ahead = EarlyLook(self.questions, cases, self._records, now_ms)
 
     async def foresee(self, running: Sequence[Anomaly], pairs: Mapping[str, str]) -> None:
         """
@@ -87,9 +88,8 @@ class WaveJudge:
         :param running: what the minute shows so far, with the close that it will have
         :param pairs: the pair that stands for each coin
         """
-        if self._ahead is not None:
-            await self._ahead.look(_strongest_first(running), pairs)
-            self.stats.error = self._ahead.error or self.stats.error
+        await self._ahead.look(_strongest_first(running), pairs)
+        self.stats.error = self._ahead.error or self.stats.error
 
     async def judge(self, settled: Settled) -> list[Verdict]:
         """:return: the new verdicts; a failure is logged and leaves that wave unjudged"""
@@ -112,29 +112,28 @@ class WaveJudge:
 
     async def close(self) -> None:
         """Give up what is still being asked, and finish writing."""
-        if self.questions is not None:
-            await self.questions.close()
+        await self.questions.close()
         await self._log.close()
 
     def _begin(self, close_ms: int, anomalies: Sequence[Anomaly]) -> None:
         given_up = self._records.settled(close_ms, {wave_of(anomaly) for anomaly in anomalies})
         self._cases.candles.forget(close_ms)
-        if self._ahead is not None:
-            self._ahead.settled(close_ms)
-        if self.questions is not None:
-            self.questions.early.unconfirmed += given_up
+        self._ahead.settled(close_ms)
+        self.questions.early.unconfirmed += given_up
 
     async def _judge_one(self, anomaly: Anomaly, pair: str) -> Verdict | None:
         record = self._records.of(wave_of(anomaly))
         with record.state_sought():
             facts, candles = await self._cases.settled(anomaly, pair)
-            # Without candles no entry is possible, so no model is asked.
-            by_model = self.questions is not None and facts.aligned is not None
-            news = await self._cases.news(facts.base_asset) if by_model else None
+            # Without candles no entry is possible, so nobody else need be asked.
+            judge = self._matrix if facts.aligned is None else self.asked
+            news = NOT_ASKED
+            if judge.reads_news:
+                news = await self._cases.news(facts.base_asset)
             state = state_of(facts, news)
-            ruling = record.ruling(state, by_model=by_model)
+            ruling = record.ruling(state, reads_news=judge.reads_news)
             if ruling is Ruling.OPEN:
-                record.begin(state, self.stats.name if by_model else JUDGE)
+                record.begin(state, judge.name)
         problem = self._cases.candles.error
         if problem is not None:
             self.stats.error = problem
@@ -143,14 +142,14 @@ class WaveJudge:
         if ruling is Ruling.REFUSED:
             verdict = self._refused(record, facts, expires_at, state[2])
         elif ruling is Ruling.OPEN:
-            verdict = await self._verdict(record, facts, candles, news, expires_at)
+            verdict = await self._verdict(judge, record, facts, candles, news, expires_at)
         # Only of the state that was confirmed, and by who judges it now: what was said of
         # another, or by another, must not outlive it.
         strength, aligned, news_key = state
-        judge = record.judges[state] if verdict is None else verdict.judge
+        said_by = record.judges[state] if verdict is None else verdict.judge
         confirmed = Confirmed(
             *wave_of(facts),
-            *(strength, aligned_word(aligned), news_key, judge),
+            *(strength, aligned_word(aligned), news_key, said_by),
             close_ms=anomaly.close_ms,
             expires_at=expires_at,
         )
@@ -171,27 +170,26 @@ class WaveJudge:
 
     async def _verdict(
         self,
+        judge: AskedJudge,
         record: WaveRecord,
         facts: Facts,
         candles: FloatArray,
-        news: NewsSet | None,
+        news: NewsSet,
         expires_at: int,
     ) -> Verdict:
-        """
-        :param news: that a model is to read; None: the matrix judges
-        """
-        if self.questions is None or news is None:
-            return judge_by_matrix(facts, self._now_ms, expires_at)
         state = state_of(facts, news)
         try:
-            answer = await self.questions.answer(record, facts, candles, news, expires_at)
+            if judge is self._matrix:
+                answer = await judge.judge(facts, candles, news)
+            else:
+                answer = await self.questions.answer(record, facts, candles, news)
         except ModelFailure as failure:
             record.give_up(state)
-            return self._without_model(record, facts, failure, expires_at, news.key)
+            return self._unheard(record, facts, failure, expires_at, news.key)
         except BaseException:
             record.give_up(state)
             raise
-        verdict = answer.verdict(facts, self.stats.name, self._now_ms(), expires_at)
+        verdict = answer.verdict(facts, judge.name, self._now_ms(), expires_at)
         if record.overrules(verdict):
             return self._refused(record, facts, expires_at, news.key)
         record.heard(verdict.row())
@@ -199,13 +197,13 @@ class WaveJudge:
 
     def _refused(self, record: WaveRecord, facts: Facts, expires_at: int, news_key: str) -> Verdict:
         """
-        :param facts: with what failed, if a model was to be heard
+        :param facts: with what failed, if the judge was to be heard
         """
         against = record.veto is Veto.NEWS
         kind = AGAINST_BEFORE if against else facts.details.get("failure", DOUBTED)
-        return unjudged(facts, ModelFailure(kind, ""), self._now_ms, expires_at, news_key, _REFUSED)
+        return self._unjudged(facts, ModelFailure(kind, ""), expires_at, news_key, _REFUSED)
 
-    def _without_model(
+    def _unheard(
         self,
         record: WaveRecord,
         facts: Facts,
@@ -217,14 +215,26 @@ class WaveJudge:
             record.heard_elsewhere(Veto.NEWS)
         if failure.kind == CONTRADICTORY:
             torn = "what contradicts itself may hold a veto"
-            verdict = unjudged(facts, failure, self._now_ms, expires_at, news_key, torn)
+            verdict = self._unjudged(facts, failure, expires_at, news_key, torn)
             record.heard(verdict.row())
             return verdict
         if record.veto:
             return self._refused(record, with_failure(facts, failure), expires_at, news_key)
         if self._settings.on_llm_unavailable == "matrix":
-            return judge_by_matrix(facts, self._now_ms, expires_at, failure, news_key)
-        return unjudged(facts, failure, self._now_ms, expires_at, news_key)
+            called = self.asked.called
+            return matrix_instead(facts, failure, self._now_ms, expires_at, news_key, called)
+        return self._unjudged(facts, failure, expires_at, news_key)
+
+    def _unjudged(
+        self,
+        facts: Facts,
+        why: ModelFailure,
+        expires_at: int,
+        news_key: str,
+        veto: str | None = None,
+    ) -> Verdict:
+        called = self.asked.called
+        return unjudged(facts, why, self._now_ms, expires_at, news_key, called, veto)
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1

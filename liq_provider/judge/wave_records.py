@@ -11,11 +11,11 @@ What is known of a wave, in one record, and the rules that hold a verdict. They 
   candles and news of a settled minute are waited for, nothing is asked about the next one.
 - **An answer whose state has gone** by the time it comes is a verdict of the minute that asked. No
   later minute confirms it, unless the wave comes back to that state.
-- **A doubt** (a model, which reads news, said less than the matrix allows): the matrix, which reads
-  none, does not stand in for the model any more, and what it said before is not confirmed. A model
-  may be asked again, as the wave's state or the news changes, also after a failure; the guard keeps
-  it within the matrix.
-- **A veto by news** (news was against it, or a model contradicted itself, which may be that):
+- **A doubt** (a judge who reads news, a model or one that a package adds, said less than the matrix
+  allows): the matrix, which reads none, does not stand in for him any more, and what it said before
+  is not confirmed. He may be asked again, as the wave's state or the news changes, also after a
+  failure; the guard keeps him within the matrix.
+- **A veto by news** (news was against it, or a judge contradicted himself, which may be that):
   nobody lets the wave pass any more, in no state and whatever the news is next, for headlines come
   and go in searches and what they said does not. Nobody is asked. An answer that was on its way is
   overruled. What was said against the state itself stands, and is confirmed like any other; each
@@ -41,12 +41,12 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News, decide
-from liq_provider.judge.matrix_judge import JUDGE, is_model
+from liq_provider.judge.matrix_judge import is_model
 from liq_provider.judge.verdict import Facts, Verdict, aligned_of
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet
-from liq_provider.store.vetoes import CONTRADICTORY, VETOED, news_against
+from liq_provider.store.vetoes import CONTRADICTORY, MATRIX, VETOED, news_against
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news
@@ -74,7 +74,7 @@ class Ruling(Enum):
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
     """
-    What a model is being asked, or was.
+    What a judge is being asked, or was.
 
     :param close_ms: of the minute that it is about
     """
@@ -121,12 +121,12 @@ class WaveRecord:
         finally:
             self.sought -= 1
 
-    def ruling(self, state: State, *, by_model: bool) -> Ruling:
+    def ruling(self, state: State, *, reads_news: bool) -> Ruling:
         """
-        :param by_model: a model judges, who may be asked in spite of a doubt; without candles no
-            entry is possible, so there is nothing to refuse
+        :param reads_news: so does who judges, and may be asked in spite of a doubt; without candles
+            no entry is possible, so there is nothing to refuse
         """
-        refused = state[1] is not None and self.veto >= (Veto.NEWS if by_model else Veto.DOUBT)
+        refused = state[1] is not None and self.veto >= (Veto.NEWS if reads_news else Veto.DOUBT)
         if state in self.judges and (not refused or state in self.against):
             return Ruling.STANDS
         return Ruling.REFUSED if refused else Ruling.OPEN
@@ -200,7 +200,7 @@ class WaveRecords:
         for row in verdicts:
             record = self.of((row["base_asset"], row["direction"], row["wave_start_ms"]))
             state = _state_of_row(row)
-            if row["judge"] == judge or (state[1] is None and row["judge"] == JUDGE):
+            if row["judge"] == judge or (state[1] is None and row["judge"] == MATRIX):
                 record.begin(state, row["judge"])
             record.heard(row)
 
@@ -258,7 +258,7 @@ def _state_of_row(row: Mapping[str, Any]) -> State:
 
 
 def _says_less(row: Mapping[str, Any]) -> bool:
-    """Whether a model is less sure of an entry than the matrix would be."""
+    """Whether who reads news is less sure of an entry than the matrix would be."""
     if not is_model(row["judge"]):
         return False
     said = Confidence.of(row["confidence"]) if row["action"] == Action.ENTER else 0

@@ -47,9 +47,9 @@ class JudgeOnceStoreOpens:
         self._judge: SidecarJudge | None = None
 
     @property
-    def asks_a_model(self) -> bool:
-        """Whether a model judges here; it is worth asking before a minute closes."""
-        return self._judge is not None and self._judge.model is not None
+    def asks_ahead(self) -> bool:
+        """Whether it is worth asking before a minute closes, as of a model."""
+        return self._judge is not None and self._judge.asks_ahead
 
     async def open(self) -> None:
         """Wait for the store, and for as long as what was judged before cannot be read."""

@@ -206,7 +206,7 @@ class Sidecar:
         except StoreError as error:
             logger.warning("The market lists of before cannot be read: %s", error)
         await self._judge.prepare()
-        if self._judge.asks_a_model or not isinstance(self._page, Unwatched):
+        if self._judge.asks_ahead or not isinstance(self._page, Unwatched):
             await self._running.run()
         await self._stop.wait()
 

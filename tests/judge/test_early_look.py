@@ -155,13 +155,13 @@ async def test_an_answer_about_an_earlier_minute_or_another_pair_is_not_used(
 ) -> None:
     async with StandIn() as server:
         judge = rig.asking(server)
+        judge.questions._life_ms = 5 * MINUTE  # the earlier minute is no longer worth a question
         wave = anomaly(rig.close_ms, rig.close_ms - MINUTE)
         await judge.foresee([replace(wave, close_ms=rig.close_ms - MINUTE)], {"BTC": PAIR})
         await judge.judge(confirms(wave))
         assert len(server.requests) == 2
         other = replace(wave, wave_start_ms=rig.close_ms)
         await judge.foresee([other], {"BTC": "ETH/USDT:USDT"})  # settled already: no look
-        assert judge._ahead is not None
         judge._ahead._settled_ms = 0
         await judge.foresee(
             [replace(other, z=8.0, strength=Strength.MEDIUM)], {"BTC": "ETH/USDT:USDT"}
@@ -170,6 +170,17 @@ async def test_an_answer_about_an_earlier_minute_or_another_pair_is_not_used(
         assert verdict.facts.symbol == PAIR
         # The early question may still be under way, and arrive after the one that counts.
         assert PAIR in {asked(request)["symbol"] for request in server.requests[2:]}
+        await judge.close()
+
+
+async def test_what_could_not_be_used_any_more_is_not_asked_early(rig: JudgeRig) -> None:
+    async with StandIn() as server:
+        judge = rig.asking(server)
+        early = rig.close_ms - MINUTE
+        await judge.foresee([anomaly(early, early)], {"BTC": PAIR})
+        await until(lambda: judge.asked.report()["failures"], "it was too late")  # type: ignore[index]
+        assert judge.asked.report()["failures"] == {"too late": 1}  # type: ignore[index]
+        assert not server.requests
         await judge.close()
 
 

@@ -19,9 +19,11 @@ from liq_provider.core.arrays import FloatArray
 from liq_provider.core.plugins import JUDGES
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.added_judges import AddedJudge
-from liq_provider.judge.case import Case, Judge, MatrixJudge, capped
+from liq_provider.judge.asked_judge import AskedJudge
+from liq_provider.judge.case import Case, Judge, capped
 from liq_provider.judge.chat import Chat
 from liq_provider.judge.matrix import Action, Confidence, News, decide
+from liq_provider.judge.matrix_judge import MatrixJudge
 from liq_provider.judge.model import ModelJudge
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
@@ -44,30 +46,42 @@ CELLS = [
 
 
 @pytest_asyncio.fixture(params=["matrix", "llm", "cautious"])
-async def judge(
+async def asked(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Judge]:
+) -> AsyncIterator[AskedJudge]:
+    """Each that a sidecar may ask."""
     if request.param == "matrix":
         yield MatrixJudge()
     elif request.param == "cautious":
         install(monkeypatch, tmp_path, JUDGES, "cautious", EXAMPLE)
-        added = made(by="cautious")
-        await added.judge(facts(), CANDLES, NOT_ASKED)
-        assert added._judge is not None
-        yield added._judge
-        await added.close()
+        yield made(by="cautious")
     else:
 
         async def keep(row: dict[str, object]) -> None:
-            raise AssertionError("not on record: nobody asked for a verdict")
+            """Not what is looked at here."""
 
         async with StandIn() as server:
             settings = load_settings({"liq_provider": {"llm": {"base_url": server.url}}}, {})
-            model = ModelJudge(settings.llm, "1m", lambda: NOW, keep)
-            model.prepare()
-            assert isinstance(model._chat, Chat)
-            yield model._chat
-            await model.close()
+            yield ModelJudge(settings.llm, "1m", lambda: NOW, keep)
+
+
+@pytest_asyncio.fixture
+async def judge(asked: AskedJudge) -> AsyncIterator[Judge]:
+    """Who has the opinions, without whoever asks."""
+    if isinstance(asked, AddedJudge):
+        await asked.judge(facts(), CANDLES, NOT_ASKED)
+        assert asked._judge is not None
+        yield asked._judge
+    else:
+        assert isinstance(asked, ModelJudge)
+        asked.prepare()
+        assert isinstance(asked._chat, Chat)
+        yield asked._chat
+    await asked.close()
+
+
+# The matrix is the table itself, and no opinion that has to be capped.
+opinionated = pytest.mark.parametrize("asked", ["llm", "cautious"], indirect=True)
 
 
 def made(by: str = "example", **section: object) -> AddedJudge:
@@ -79,6 +93,7 @@ def level(action: Action, confidence: Confidence) -> int:
     return confidence if action is Action.ENTER else 0
 
 
+@opinionated
 async def test_any_judge_has_an_opinion_that_the_matrix_caps(judge: Judge) -> None:
     cases = [
         Case(
@@ -97,6 +112,28 @@ async def test_any_judge_has_an_opinion_that_the_matrix_caps(judge: Judge) -> No
         assert all(len(note) <= 200 for note in guarded.notes)
 
 
+async def test_whoever_is_asked_answers_within_the_matrix_about_what_it_was_asked(
+    asked: AskedJudge,
+) -> None:
+    asked.prepare()
+    for direction, strength, aligned, known in CELLS:
+        wave = facts(direction=direction, strength=strength, aligned=aligned)
+        news_set = known if asked.reads_news else NOT_ASKED
+        answer = await asked.judge(wave, CANDLES, news_set, NOW + 60_000)
+        said = answer.guarded
+        possible = [News.NOT_ASKED, *([News.NONE, News.SUPPORTS] if news_set.found else [])]
+        rows = [decide(strength, aligned, news) for news in possible]
+        assert level(said.action, said.confidence) <= max(level(*row) for row in rows)
+        verdict = answer.verdict(wave, asked.name, NOW, NOW)
+        row = (verdict.judge, verdict.facts.direction, verdict.news_key)
+        assert row == (asked.name, direction, news_set.key)
+    assert asked.called and asked.ahead_at_once() <= asked.ahead_per_minute
+    told = asked.report()
+    assert told is None or (told["failures"], told["unavailable"]) == ({}, None)
+    await asked.close()
+
+
+@opinionated
 async def test_any_judge_may_be_asked_for_the_same_again(judge: Judge) -> None:
     case = Case(facts(), CANDLES, "1m", EMPTY, NOW)
     before = case.copy()
@@ -296,5 +333,11 @@ async def test_waves_of_an_added_judge_are_verdicts_and_its_failures_too(
     (verdict,) = await waves.judge(rig.settled(1, strength=Strength.MEDIUM))
     assert verdict.judge == judges
     assert verdict.facts.details["failure"] == "failed"
+    words = {
+        "skip": "no verdict of example@1.2: failed",
+        "matrix": "instead of example@1.2: failed",
+    }
+    assert words[otherwise] in verdict.action_reason
+    assert "model" not in f"{verdict.action_reason} {verdict.news_note}"
     assert [row["judge"] for row in rig.verdicts()] == ["example@1.2", judges]
     await added.close()

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from liq_provider.judge.matrix import Action, Confidence, News, decide
-from liq_provider.judge.matrix_judge import judge_by_matrix
+from liq_provider.judge.matrix_judge import matrix_answer
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.wave_facts import make_facts
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Direction, Strength
 from liq_provider.store import schema
+from liq_provider.store.vetoes import MATRIX
 
 PAIR = "BTC/USDT:USDT"
 RISING = 100 * 1.002 ** np.arange(40.0)
@@ -28,7 +29,7 @@ def anomaly(direction: Direction = "LONG", strength: Strength = Strength.STRONG)
 
 def verdict(known: Facts) -> Verdict:
     """The matrix judge's answer."""
-    return judge_by_matrix(known, lambda: 602_500, 632_000)
+    return matrix_answer(known).verdict(known, MATRIX, 602_500, 632_000)
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from liq_provider.errors import StoreBusy
-from liq_provider.judge.matrix_judge import judge_by_matrix
+from liq_provider.judge.matrix_judge import matrix_answer
 from liq_provider.judge.verdict import Verdict
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.verdicts import Doubts, Written
-from liq_provider.store.vetoes import refuses
+from liq_provider.store.vetoes import MATRIX, refuses
 from liq_provider.store.writer import Writer
 from tests.judge.facts import facts
 
@@ -42,7 +42,7 @@ class Counting(Writer):
 
 def made(coin: str) -> tuple[Verdict, Confirmed]:
     wave_facts = facts(base_asset=coin, wave_start_ms=T, close_ms=T)
-    verdict = judge_by_matrix(wave_facts, lambda: T + 2_500, T + 32_000)
+    verdict = matrix_answer(wave_facts).verdict(wave_facts, MATRIX, T + 2_500, T + 32_000)
     row = verdict.row()
     state = (row["strength"], row["aligned"], row["news_key"], row["judge"])
     return verdict, Confirmed(coin, row["direction"], T, *state, close_ms=T, expires_at=T + 32_000)

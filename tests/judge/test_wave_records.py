@@ -354,15 +354,15 @@ def test_a_doubt_refuses_the_matrix_and_news_against_it_everybody(
     veto: Veto, model: Ruling, matrix: Ruling
 ) -> None:
     record = WaveRecord(veto=veto)
-    assert record.ruling(STATE, by_model=True) is model
-    assert record.ruling(STATE, by_model=False) is matrix
+    assert record.ruling(STATE, reads_news=True) is model
+    assert record.ruling(STATE, reads_news=False) is matrix
     # Nobody enters without candles, so there is nothing to refuse.
-    assert record.ruling(UNKNOWN_STATE, by_model=False) is Ruling.OPEN
+    assert record.ruling(UNKNOWN_STATE, reads_news=False) is Ruling.OPEN
     for state in (STATE, UNKNOWN_STATE):
         record.begin(state, NAME)
     standing = Ruling.REFUSED if veto is Veto.NEWS else Ruling.STANDS
-    assert record.ruling(STATE, by_model=True) is standing
-    assert record.ruling(UNKNOWN_STATE, by_model=False) is Ruling.STANDS
+    assert record.ruling(STATE, reads_news=True) is standing
+    assert record.ruling(UNKNOWN_STATE, reads_news=False) is Ruling.STANDS
 
 
 def test_what_news_was_against_stands_in_its_own_state_and_refuses_the_others() -> None:
@@ -370,19 +370,19 @@ def test_what_news_was_against_stands_in_its_own_state_and_refuses_the_others() 
     for state in (STATE, OTHER_STATE):
         record.begin(state, NAME)
     record.heard(row(news="contradicts", action="skip"))
-    assert record.ruling(STATE, by_model=True) is Ruling.STANDS
-    assert record.ruling(OTHER_STATE, by_model=True) is Ruling.REFUSED
+    assert record.ruling(STATE, reads_news=True) is Ruling.STANDS
+    assert record.ruling(OTHER_STATE, reads_news=True) is Ruling.REFUSED
     record.give_up(STATE)  # it could not be written
-    assert record.ruling(STATE, by_model=True) is Ruling.REFUSED
+    assert record.ruling(STATE, reads_news=True) is Ruling.REFUSED
 
 
 def test_a_state_is_judged_once_unless_nothing_came_of_it() -> None:
     record = WaveRecord()
     record.begin(STATE, NAME)
-    assert record.ruling(STATE, by_model=True) is Ruling.STANDS
-    assert record.ruling(OTHER_STATE, by_model=True) is Ruling.OPEN
+    assert record.ruling(STATE, reads_news=True) is Ruling.STANDS
+    assert record.ruling(OTHER_STATE, reads_news=True) is Ruling.OPEN
     record.give_up(STATE)
-    assert record.ruling(STATE, by_model=True) is Ruling.OPEN
+    assert record.ruling(STATE, reads_news=True) is Ruling.OPEN
 
 
 def test_after_a_restart_a_state_is_judged_that_this_judge_or_every_judge_has_judged() -> None:

@@ -21,7 +21,7 @@ SETTLED = Settled(T0, (), {}, ())
 class FakeSidecarJudge:
     """Stands in for the sidecar's judge; how often the store fails before it is read is set."""
 
-    model = None
+    asks_ahead = False
     fails = 0
     made: ClassVar[list["FakeSidecarJudge"]] = []
 
@@ -104,13 +104,15 @@ async def test_it_judges_nothing_before_the_store_was_read_and_asks_again_if_it_
     assert made.closed
 
 
-async def test_only_a_model_is_worth_asking_before_a_close(parts: OpeningRig, stand: Any) -> None:
+async def test_who_answers_at_once_is_not_worth_asking_before_a_close(
+    parts: OpeningRig, stand: Any
+) -> None:
     parts.serving.set()
-    assert not parts.judge.asks_a_model
+    assert not parts.judge.asks_ahead
     await parts.judge.open()
-    assert not parts.judge.asks_a_model
-    stand.made[0].model = object()
-    assert parts.judge.asks_a_model
+    assert not parts.judge.asks_ahead
+    stand.made[0].asks_ahead = True
+    assert parts.judge.asks_ahead
 
 
 async def test_a_running_minute_is_foreseen_only_when_the_one_before_is_settled(

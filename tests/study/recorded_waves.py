@@ -1,7 +1,7 @@
 """Waves of a generated market, and a store with what a judge said of them live."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from liq_provider.errors import ModelFailure
 from liq_provider.judge.decisions import CandleTrend, Rules, decide
 from liq_provider.judge.guard import Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News
-from liq_provider.judge.matrix_judge import judge_by_matrix, unjudged
+from liq_provider.judge.matrix_judge import matrix_answer, unjudged
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength, direction_word
 from liq_provider.store.reader import Reader
+from liq_provider.store.vetoes import MATRIX
 from liq_provider.study.event_study import Options
 from liq_provider.study.events import PairPast
 from liq_provider.study.judges import Judges, run_judges
@@ -26,6 +27,7 @@ from liq_provider.study.recorded_verdicts import recorded
 from tests.bot.helpers import Store
 
 LATE = ModelFailure("timeout", "")
+_SAID_MS = 3_000  # after the close
 MODEL = "gpt-4.1-mini@v1"
 DETAILS = {
     "z": 9.0,
@@ -153,15 +155,16 @@ class RecordedMarket:
 
     def matrix(self, wave: Wave) -> None:
         """The matrix judged."""
-        self._other(wave, judge_by_matrix)
+        facts = wave.facts
+        times = facts.close_ms + _SAID_MS, self.expires_ms(wave)
+        self._judge(wave, matrix_answer(facts).verdict(facts, MATRIX, *times).row())
 
     def unavailable(self, wave: Wave) -> None:
         """No model was heard."""
-        self._other(wave, lambda *rest: unjudged(rest[0], LATE, *rest[1:]))
-
-    def _other(self, wave: Wave, judge: Callable[..., Verdict]) -> None:
-        said_ms = wave.facts.close_ms + 3_000
-        self._judge(wave, judge(wave.facts, lambda: said_ms, self.expires_ms(wave)).row())
+        facts, said_ms = wave.facts, wave.facts.close_ms + _SAID_MS
+        expires_ms = self.expires_ms(wave)
+        verdict = unjudged(facts, LATE, lambda: said_ms, expires_ms, "", "the model")
+        self._judge(wave, verdict.row())
 
     def _judge(self, wave: Wave, row: dict[str, Any]) -> None:
         # Every minute of the wave confirms what was said of it.
