@@ -12,7 +12,7 @@ from liq_provider.bot import background as module
 from liq_provider.bot.background import Background
 
 
-class Counting:
+class CountingWork:
     """Counts its turns; hangs while it is told to."""
 
     def __init__(self, hangs: threading.Event, frees: threading.Event) -> None:
@@ -34,7 +34,7 @@ class Counting:
         self.closed += 1
 
 
-class Breakable(Counting):
+class Breakable(CountingWork):
     """One whose connection can be broken off, as a database's."""
 
     def __init__(self, hangs: threading.Event, frees: threading.Event) -> None:
@@ -48,13 +48,15 @@ class Breakable(Counting):
 class BackgroundRig:
     """A ``Background`` of such works."""
 
-    def __init__(self, give_up_s: float | None = None, kind: type[Counting] = Counting) -> None:
+    def __init__(
+        self, give_up_s: float | None = None, kind: type[CountingWork] = CountingWork
+    ) -> None:
         self._kind = kind
         self.hangs, self.frees = threading.Event(), threading.Event()
-        self.made: list[Counting] = []
+        self.made: list[CountingWork] = []
         self.background = Background("counting", self._make, 0, 0.01, give_up_s)
 
-    def _make(self) -> Counting:
+    def _make(self) -> CountingWork:
         self.made.append(self._kind(self.hangs, self.frees))
         return self.made[-1]
 
@@ -170,7 +172,7 @@ def test_work_that_dies_again_and_again_has_answered_nothing(
     how: str,
     error: type[BaseException],
 ) -> None:
-    def dies(self: Counting, before: int, answered: Callable[[], None]) -> int:
+    def dies(self: CountingWork, before: int, answered: Callable[[], None]) -> int:
         if how == "after an answer":
             answered()
         raise error("planted")
@@ -178,9 +180,9 @@ def test_work_that_dies_again_and_again_has_answered_nothing(
     bench = make()
     with monkeypatch.context() as patch:
         if how == "in making it":
-            patch.setattr(Counting, "__init__", lambda *_: dies(bench.made[0], 0, int))
-            bench.made.append(Counting.__new__(Counting))
-        patch.setattr(Counting, "__call__", dies)
+            patch.setattr(CountingWork, "__init__", lambda *_: dies(bench.made[0], 0, int))
+            bench.made.append(CountingWork.__new__(CountingWork))
+        patch.setattr(CountingWork, "__call__", dies)
         bench.until(lambda _: bench.background.unanswered_s > 0.5)
         assert bench.background.threads == 1
         assert len([row for row in caplog.records if "The thread" in row.message]) == 1
@@ -207,14 +209,14 @@ def test_work_that_fails_is_done_again(
 ) -> None:
     bench = make()
     failures = iter([True, True])
-    original = Counting.__call__
+    original = CountingWork.__call__
 
-    def fails(self: Counting, before: int, answered: Callable[[], None]) -> int:
+    def fails(self: CountingWork, before: int, answered: Callable[[], None]) -> int:
         if next(failures, False):
             raise ValueError("planted")
         return original(self, before, answered)
 
-    monkeypatch.setattr(Counting, "__call__", fails)
+    monkeypatch.setattr(CountingWork, "__call__", fails)
     assert bench.until(lambda value: value > 2) > 2
 
 

@@ -35,7 +35,7 @@ PARAMETERS = {
 }
 
 
-class Planted(Exception):
+class PlantedError(Exception):
     """What a test makes a function raise."""
 
 
@@ -49,7 +49,7 @@ class FakeAutostart:
     def ensure(self) -> bool:
         self.asked += 1
         if self._fails:
-            raise Planted("planted")
+            raise PlantedError("planted")
         return False
 
 

@@ -12,7 +12,7 @@ from liq_provider.exchange.venue_rest import fetch_of
 from liq_provider.venues import VENUES
 
 
-class Told(requests.Session):
+class AnsweringSession(requests.Session):
     """Answers everything, and asks nobody."""
 
     def get(self, url: Any, **more: Any) -> Any:
@@ -35,6 +35,6 @@ def test_a_history_that_allows_few_questions_is_asked_at_its_own_pace(
     assert okx.history is not None
     slow = replace(okx, history=replace(okx.history, pause_s=stated_s))
     settings = load_settings({}, {}).venues.of("okx")
-    with Told() as session:
+    with AnsweringSession() as session:
         assert fetch_of(slow, settings, session)("/path", {}) == []
     assert waits == [waited_s]

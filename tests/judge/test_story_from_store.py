@@ -32,7 +32,7 @@ RISING = FALLING[::-1]
 
 
 @dataclass
-class Scene:
+class StoreWithWave:
     """
     A store whose last minutes hold one wave of long liquidations; every part can be changed.
 
@@ -115,40 +115,46 @@ def gate(gates: list[DecisionGate], name: str) -> DecisionGate:
 
 
 def test_every_gate_of_an_entry_passes_in_order(tmp_path: Path) -> None:
-    gates = Scene().explain(tmp_path)
+    gates = StoreWithWave().explain(tmp_path)
     assert [item.name for item in gates] == list(OF_WAVE)
     assert [item.passed for item in gates] == [True] * len(OF_WAVE)
 
 
-FAILURES: list[tuple[str, Scene, str]] = [
-    ("coverage", Scene(covered_until=26 * 60 - 1), "no venue"),
-    ("baseline", Scene(hours=6), "71 of 288 segments"),
-    ("activity", Scene(background_every=100), "14 segments"),
-    ("count", Scene(orders=(("long", 90_000.0),) * 2), "2 liquidations"),
-    ("size", Scene(orders=(("long", 4_000.0),) * 6), "$24,000"),
+FAILURES: list[tuple[str, StoreWithWave, str]] = [
+    ("coverage", StoreWithWave(covered_until=26 * 60 - 1), "no venue"),
+    ("baseline", StoreWithWave(hours=6), "71 of 288 segments"),
+    ("activity", StoreWithWave(background_every=100), "14 segments"),
+    ("count", StoreWithWave(orders=(("long", 90_000.0),) * 2), "2 liquidations"),
+    ("size", StoreWithWave(orders=(("long", 4_000.0),) * 6), "$24,000"),
     (
         "z",
-        Scene(settings={"z_threshold": 100, "z_strong": 100}, orders=(("long", 8_400.0),) * 3),
+        StoreWithWave(
+            settings={"z_threshold": 100, "z_strong": 100}, orders=(("long", 8_400.0),) * 3
+        ),
         "classic z",
     ),
-    ("purity", Scene(orders=(("long", 30_000.0),) * 3 + (("short", 30_001.0),) * 3), "50.0%"),
+    (
+        "purity",
+        StoreWithWave(orders=(("long", 30_000.0),) * 3 + (("short", 30_001.0),) * 3),
+        "50.0%",
+    ),
     (
         "beginning",
-        Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6),
+        StoreWithWave(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6),
         "follows minutes that were not known for the same venues, and without its newest minute "
         "the segment already stands out (z",
     ),
-    ("trend", Scene(closes=RISING), "up"),
-    ("trend", Scene(closes=np.full(40, 100.0)), "flat"),
-    ("trend", Scene(closes=[]), "unknown"),
-    ("verdict", Scene(mode="recorded"), "no verdict in time"),
-    ("confidence", Scene(settings={"min_confidence": "high"}), "medium"),
+    ("trend", StoreWithWave(closes=RISING), "up"),
+    ("trend", StoreWithWave(closes=np.full(40, 100.0)), "flat"),
+    ("trend", StoreWithWave(closes=[]), "unknown"),
+    ("verdict", StoreWithWave(mode="recorded"), "no verdict in time"),
+    ("confidence", StoreWithWave(settings={"min_confidence": "high"}), "medium"),
 ]
 
 
 @pytest.mark.parametrize(("name", "scene", "value"), FAILURES, ids=[f[0] for f in FAILURES])
 def test_the_first_gate_that_fails_is_named_with_its_number(
-    tmp_path: Path, name: str, scene: Scene, value: str
+    tmp_path: Path, name: str, scene: StoreWithWave, value: str
 ) -> None:
     gates = scene.explain(tmp_path)
     assert [item.name for item in gates] == list(OF_WAVE)
@@ -159,53 +165,55 @@ def test_the_first_gate_that_fails_is_named_with_its_number(
 @pytest.mark.parametrize(
     ("scene", "words"),
     [
-        (Scene(), "follows one that was known and quiet"),
-        (Scene(hole=(6, 5)), "without its newest minute the segment is empty"),
+        (StoreWithWave(), "follows one that was known and quiet"),
+        (StoreWithWave(hole=(6, 5)), "without its newest minute the segment is empty"),
         (
-            Scene(hole=(6, 5), earlier=(("long", 300.0),) * 6),
+            StoreWithWave(hole=(6, 5), earlier=(("long", 300.0),) * 6),
             "the segment does not stand out (z 1.83, $1,800)",
         ),
     ],
 )
-def test_a_beginning_that_was_seen_says_how(tmp_path: Path, scene: Scene, words: str) -> None:
+def test_a_beginning_that_was_seen_says_how(
+    tmp_path: Path, scene: StoreWithWave, words: str
+) -> None:
     beginning = gate(scene.explain(tmp_path), "beginning")
     assert beginning.passed
     assert words in beginning.measured
 
 
 def test_without_candles_it_is_known_all_the_same_how_a_wave_began(tmp_path: Path) -> None:
-    scene = Scene(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6, closes=[])
+    scene = StoreWithWave(hole=(6, 5), orders=(), earlier=(("long", 30_000.0),) * 6, closes=[])
     beginning = gate(scene.explain(tmp_path), "beginning")
     assert beginning.passed is False and "already stands out" in beginning.measured
-    earlier = Scene(earlier=(("long", 30_000.0),) * 6, orders=(), closes=[])
+    earlier = StoreWithWave(earlier=(("long", 30_000.0),) * 6, orders=(), closes=[])
     (tmp_path / "other").mkdir()
     began = gate(earlier.explain(tmp_path / "other"), "beginning").measured
     assert began.startswith("its first minute, 01:59 UTC, follows"), began
 
 
 def test_the_matrix_gate_fails_for_a_row_that_does_not_enter(tmp_path: Path) -> None:
-    gates = Scene(closes=RISING).explain(tmp_path)
+    gates = StoreWithWave(closes=RISING).explain(tmp_path)
     assert gate(gates, "matrix").passed is False
     assert "not_asked" in gate(gates, "matrix").measured
     assert gate(gates, "confidence").passed is None
 
 
 def test_the_second_candle_of_a_wave_was_offered_before(tmp_path: Path) -> None:
-    scene = Scene(earlier=(("long", 30_000.0),) * 6, orders=(("long", 30_000.0),) * 3)
+    scene = StoreWithWave(earlier=(("long", 30_000.0),) * 6, orders=(("long", 30_000.0),) * 3)
     gates = scene.explain(tmp_path)
     assert first_failed(gates) == "once per wave"
     assert "offered before" in gate(gates, "once per wave").measured
 
 
 def test_gates_behind_no_wave_are_not_reached(tmp_path: Path) -> None:
-    gates = Scene(orders=()).explain(tmp_path)
+    gates = StoreWithWave(orders=()).explain(tmp_path)
     reached = {item.name: item.passed for item in gates}
     for name in ("beginning", "trend", "verdict", "matrix", "confidence", "once per wave"):
         assert reached[name] is None
 
 
 def test_the_numbers_are_those_of_the_features(tmp_path: Path) -> None:
-    scene = Scene()
+    scene = StoreWithWave()
     gates = scene.explain(tmp_path)
     reader = Reader(f"sqlite:///{tmp_path / 'store.sqlite'}")
     (item,) = compute(reader, ["BTC"], ["binance"], FeatureParams(), scene.close_ms, scene.close_ms)
@@ -221,14 +229,14 @@ def test_the_numbers_are_those_of_the_features(tmp_path: Path) -> None:
 
 
 def test_the_robust_z_is_shown_even_of_a_small_segment(tmp_path: Path) -> None:
-    scene = Scene(settings={"zscore": "robust"}, orders=(("long", 100.0),) * 5)
+    scene = StoreWithWave(settings={"zscore": "robust"}, orders=(("long", 100.0),) * 5)
     told = gate(scene.explain(tmp_path), "z")
     assert told.passed is False
     assert "nan" not in told.measured
 
 
 def test_without_coverage_the_numbers_are_unknown_not_zero(tmp_path: Path) -> None:
-    gates = Scene(covered_until=60, closes=[]).explain(tmp_path)
+    gates = StoreWithWave(covered_until=60, closes=[]).explain(tmp_path)
     for name in ("count", "size", "purity"):
         assert gate(gates, name).passed is None
         assert gate(gates, name).measured == "unknown"
@@ -237,7 +245,7 @@ def test_without_coverage_the_numbers_are_unknown_not_zero(tmp_path: Path) -> No
 
 
 def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
-    scene = Scene(mode="live")
+    scene = StoreWithWave(mode="live")
     scene.explain(tmp_path)
     url, close_ms = f"sqlite:///{tmp_path / 'store.sqlite'}", scene.close_ms
     said = verdict(0, inputs='{"call_id": "c7"}') | {
@@ -253,7 +261,7 @@ def test_the_question_that_a_verdict_came_from_is_named(tmp_path: Path) -> None:
     assert story.call_id == "c7" and gate(list(story.story.gates), "verdict").passed
 
 
-def past_frame(scene: Scene) -> pd.DataFrame:
+def past_frame(scene: StoreWithWave) -> pd.DataFrame:
     """The candles of a scene, as a backtest has them."""
     close = np.array(scene.closes)
     opened = scene.close_ms - MINUTE_MS * np.arange(len(close), 0, -1, dtype=np.int64)
@@ -263,9 +271,9 @@ def past_frame(scene: Scene) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("values", [{}, {"z_threshold": 9_000.0}, {"min_confidence": "high"}])
-@pytest.mark.parametrize("scene", [s for _, s, _ in FAILURES if len(s.closes)] + [Scene()])
+@pytest.mark.parametrize("scene", [s for _, s, _ in FAILURES if len(s.closes)] + [StoreWithWave()])
 def test_explain_tells_what_a_backtest_decides_by_the_same_rules(
-    tmp_path: Path, scene: Scene, values: dict[str, Any]
+    tmp_path: Path, scene: StoreWithWave, values: dict[str, Any]
 ) -> None:
     own, pair = Settings(**scene.settings), "BTC/USDT:USDT"
     reader = scene.build(f"sqlite:///{tmp_path / 'store.sqlite'}")

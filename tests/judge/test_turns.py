@@ -19,7 +19,7 @@ YES = Guarded(News.NOT_ASKED, Action.ENTER, Confidence.MEDIUM, 0, ())
 ASKED = question_of(facts(), "none", "m@v1", early=False)
 
 
-class Slow:
+class SlowJudge:
     """Takes so long to answer, in its turn."""
 
     def __init__(self, seconds: float, **llm: Any) -> None:
@@ -49,7 +49,7 @@ class Slow:
 
 
 async def test_a_question_waits_for_its_turn_only_as_long_as_its_answer_can_be_used() -> None:
-    slow = Slow(60)
+    slow = SlowJudge(60)
     first = asyncio.create_task(slow.answer())
     await asyncio.sleep(0)
     begun_s = time.monotonic()
@@ -61,7 +61,7 @@ async def test_a_question_waits_for_its_turn_only_as_long_as_its_answer_can_be_u
 
 
 async def test_who_came_too_late_is_no_failure_of_the_judge_and_holds_no_slot() -> None:
-    slow = Slow(0)
+    slow = SlowJudge(0)
     assert await slow.answer(NOW - 1) == "too late"
     assert slow.turns.breaker.state == "closed" and slow.asked == 0
     assert [await slow.answer(NOW + 60_000) for _ in range(3)] == ["ok"] * 3
@@ -69,7 +69,7 @@ async def test_who_came_too_late_is_no_failure_of_the_judge_and_holds_no_slot() 
 
 
 async def test_so_many_are_asked_at_a_time_and_the_others_after_them() -> None:
-    slow = Slow(0.05, concurrency=2)
+    slow = SlowJudge(0.05, concurrency=2)
     running = [asyncio.create_task(slow.answer(NOW + 60_000)) for _ in range(5)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

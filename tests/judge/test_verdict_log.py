@@ -23,7 +23,7 @@ from tests.judge.facts import facts
 T = 1_760_000_040_000
 
 
-class Counting(Writer):
+class CountingWriter(Writer):
     batches: list[int]
     fails = False
 
@@ -49,13 +49,15 @@ def made(coin: str) -> tuple[Verdict, Confirmed]:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Counting:
-    writer = Counting(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
+def writer(tmp_path: Path) -> CountingWriter:
+    writer = CountingWriter(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
     writer.batches = []
     return writer
 
 
-async def test_what_comes_during_a_write_shares_the_next(writer: Counting, tmp_path: Path) -> None:
+async def test_what_comes_during_a_write_shares_the_next(
+    writer: CountingWriter, tmp_path: Path
+) -> None:
     with ThreadPoolExecutor(1) as store:
         log = VerdictLog(writer, store, lambda: T + 2_600)
         new = await asyncio.gather(*(log.put(*made(f"C{n}")) for n in range(300)))
@@ -68,7 +70,9 @@ async def test_what_comes_during_a_write_shares_the_next(writer: Counting, tmp_p
     writer.close()
 
 
-async def test_a_failure_is_told_to_each_and_the_next_is_tried_again(writer: Counting) -> None:
+async def test_a_failure_is_told_to_each_and_the_next_is_tried_again(
+    writer: CountingWriter,
+) -> None:
     with ThreadPoolExecutor(1) as store:
         log = VerdictLog(writer, store, lambda: T + 2_600)
         writer.fails = True
@@ -81,7 +85,7 @@ async def test_a_failure_is_told_to_each_and_the_next_is_tried_again(writer: Cou
     writer.close()
 
 
-async def test_one_that_is_given_up_takes_no_other_with_it(writer: Counting) -> None:
+async def test_one_that_is_given_up_takes_no_other_with_it(writer: CountingWriter) -> None:
     with ThreadPoolExecutor(1) as store:
         log = VerdictLog(writer, store, lambda: T + 2_600)
         first, second = (asyncio.create_task(log.put(*made(f"C{n}"))) for n in range(2))

@@ -169,8 +169,8 @@ async def test_a_proxy_of_the_environment_is_cut_off_as_well(
 
 
 @pytest.fixture
-def public(monkeypatch: pytest.MonkeyPatch) -> Iterator["Public"]:
-    public = Public()
+def public(monkeypatch: pytest.MonkeyPatch) -> Iterator["PublicProxy"]:
+    public = PublicProxy()
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", public.url)
@@ -178,7 +178,7 @@ def public(monkeypatch: pytest.MonkeyPatch) -> Iterator["Public"]:
     public.close()
 
 
-class Public(Server):
+class PublicProxy(Server):
     """A proxy, through which the public internet is what it says."""
 
     def __init__(self) -> None:
@@ -197,7 +197,9 @@ class Public(Server):
 FEED = "http://news.example/feed"
 
 
-async def test_a_redirect_is_followed_and_what_stands_beside_it_is_not_read(public: Public) -> None:
+async def test_a_redirect_is_followed_and_what_stands_beside_it_is_not_read(
+    public: PublicProxy,
+) -> None:
     public.moves(FEED, "http://other.example/feed")
     public.says[FEED] += b"x" * 1_000
     public.says["http://other.example/feed"] = HEAD + b"Content-Length: 5\r\n\r\nwhole"
@@ -205,7 +207,7 @@ async def test_a_redirect_is_followed_and_what_stands_beside_it_is_not_read(publ
     assert (answer.body, answer.host) == (b"whole", "other.example")
 
 
-async def test_a_circle_of_redirects_ends(public: Public) -> None:
+async def test_a_circle_of_redirects_ends(public: PublicProxy) -> None:
     public.moves(FEED, "/feed")
     with pytest.raises(NewsError, match="too many redirects"):
         await get(FEED, 20)
@@ -241,7 +243,7 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("target", PRIVATE)
-async def test_no_redirect_leads_into_the_network(public: Public, target: str) -> None:
+async def test_no_redirect_leads_into_the_network(public: PublicProxy, target: str) -> None:
     own = Server(HEAD + b"Content-Length: 6\r\n\r\nsecret", b"")
     try:
         public.moves(FEED, target % own.port if "%d" in target else target)

@@ -262,7 +262,7 @@ async def test_stopping_stores_what_is_queued(ingest: Ingest, writer: Writer) ->
 # -- a store that does not come back, and one that refuses
 
 
-class Stuck:
+class StuckWriter:
     """A writer whose next call does not return before it is let go."""
 
     def __init__(self, writer: Writer) -> None:
@@ -291,7 +291,7 @@ def on_disk(path: Path) -> int:
 async def test_while_a_call_does_not_return_all_that_waits_is_on_disk(
     writer: Writer, executor: ThreadPoolExecutor, path: Path
 ) -> None:
-    stuck = Stuck(writer)
+    stuck = StuckWriter(writer)
     ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     ingest.put(orders(3), 0)
     assert not await ingest.flush(patience_s=0)
@@ -313,7 +313,7 @@ async def test_while_a_call_does_not_return_all_that_waits_is_on_disk(
 async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
     writer: Writer, path: Path
 ) -> None:
-    stuck, executor = Stuck(writer), OneThread("stuck")
+    stuck, executor = StuckWriter(writer), OneThread("stuck")
     ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     running = asyncio.create_task(ingest.run(interval_s=0.01))
     ingest.put(orders(3), 0)
@@ -335,7 +335,7 @@ async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
 async def test_a_call_that_returns_within_patience_costs_no_minute(
     writer: Writer, executor: ThreadPoolExecutor, path: Path, quick: None
 ) -> None:
-    stuck = Stuck(writer)
+    stuck = StuckWriter(writer)
     ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
     ingest.put(orders(3), 0)
     flushing = asyncio.create_task(ingest.flush())

@@ -61,7 +61,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Any:
 class OpeningRig:
     def __init__(self) -> None:
         self.threads, self.serving = Threads(), asyncio.Event()
-        nothing = cast(Any, _Anything())
+        nothing = cast(Any, _NotLookedAt())
         self.judge = JudgeOnceStoreOpens(
             cast(SidecarConfig, nothing),
             nothing,
@@ -70,11 +70,11 @@ class OpeningRig:
         )
 
 
-class _Anything:
+class _NotLookedAt:
     """What is handed on and not looked at."""
 
     def __getattr__(self, name: str) -> Any:
-        return _Anything()
+        return _NotLookedAt()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ RULES = BookingRules(SETTLE, 60_000)
 Span = tuple[int, int]
 
 
-class AtOnce(Executor):
+class SameThreadExecutor(Executor):
     """Does in the same thread what it is given."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -74,7 +74,7 @@ class Listener:
             {venue: Venue(self.trackers[venue]) for venue in VENUES},  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             Settler(self.writer, Reader(str(self.writer.engine.url)), settings),
-            AtOnce(),
+            SameThreadExecutor(),
             lambda: self.now_ms,
             self.doubts,
             SETTLE,
@@ -119,7 +119,7 @@ def homes(received: Sequence[Incoming]) -> list[int]:
     return [home for item in received if (home := RULES.book(item, 0)[0]) is not None]
 
 
-class Story:
+class HeardOrders:
     """Orders, and what each sidecar got of them, by a seed."""
 
     def __init__(self, directory: Path, seed: int, sidecars: int) -> None:
@@ -300,7 +300,7 @@ class Story:
 def test_a_known_minute_counts_every_order_and_an_unknown_one_may_lack_some(
     tmp_path: Path, seed: int, sidecars: int
 ) -> None:
-    story = Story(tmp_path, seed, sidecars)
+    story = HeardOrders(tmp_path, seed, sidecars)
     story.play()
     reader = Reader(story.url)
     grids = reader.grids(COINS, VENUES, T0, story.end_ms)
@@ -346,7 +346,7 @@ def test_the_stories_hold_every_kind_of_trouble(tmp_path: Path) -> None:
     for seed in range(6):
         directory = tmp_path / str(seed)
         directory.mkdir()
-        story = Story(directory, seed, 2)
+        story = HeardOrders(directory, seed, 2)
         story.play()
         reader = Reader(story.url)
         for grid in reader.grids(COINS, VENUES, T0, story.end_ms).values():

@@ -31,7 +31,7 @@ OLD, NEW = (
 )
 
 
-class Parts:
+class MarketListsRig:
     """A sidecar's lists beside a store that is not open yet; the exchange answers when asked."""
 
     def __init__(self, base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,64 +61,66 @@ class Parts:
 
 
 @pytest.fixture
-def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
-    made = Parts(tmp_path, monkeypatch)
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MarketListsRig]:
+    made = MarketListsRig(tmp_path, monkeypatch)
     yield made
     made.threads.close()
     made.writer.close()
 
 
 async def test_until_the_exchange_answers_the_list_of_the_last_run_is_gone_by(
-    parts: Parts,
+    rig: MarketListsRig,
 ) -> None:
-    parts.writer.open()
-    parts.writer.put_markets("bybit", OLD, T0)
-    await parts.lists.store_opened()
-    assert parts.bybit.markets == 1
-    parts.answer = NEW
-    (loop,) = parts.lists.loops()
+    rig.writer.open()
+    rig.writer.put_markets("bybit", OLD, T0)
+    await rig.lists.store_opened()
+    assert rig.bybit.markets == 1
+    rig.answer = NEW
+    (loop,) = rig.lists.loops()
     asking = asyncio.create_task(loop)
-    await until(lambda: parts.bybit.markets == 2, "the new list is gone by")
-    await until(lambda: parts.kept() == ["BTCUSDT", "ETHUSDT"], "it is kept")
+    await until(lambda: rig.bybit.markets == 2, "the new list is gone by")
+    await until(lambda: rig.kept() == ["BTCUSDT", "ETHUSDT"], "it is kept")
     asking.cancel()
 
 
-async def test_a_list_that_came_before_the_store_is_kept_when_it_is_there(parts: Parts) -> None:
-    parts.answer = NEW
-    await parts.ask_once()
-    assert parts.bybit.markets == 2
-    parts.writer.open()
-    parts.writer.put_markets("bybit", OLD, T0)
-    await parts.lists.store_opened()
-    assert parts.bybit.markets == 2, "the exchange's word is newer"
-    assert parts.kept() == ["BTCUSDT", "ETHUSDT"]
+async def test_a_list_that_came_before_the_store_is_kept_when_it_is_there(
+    rig: MarketListsRig,
+) -> None:
+    rig.answer = NEW
+    await rig.ask_once()
+    assert rig.bybit.markets == 2
+    rig.writer.open()
+    rig.writer.put_markets("bybit", OLD, T0)
+    await rig.lists.store_opened()
+    assert rig.bybit.markets == 2, "the exchange's word is newer"
+    assert rig.kept() == ["BTCUSDT", "ETHUSDT"]
 
 
 async def test_another_store_is_given_the_lists_as_soon_as_it_takes_them(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
+    rig: MarketListsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(market_lists, "_KEEP_RETRY_S", 0.01)
-    parts.answer = NEW
-    await parts.ask_once()
-    parts.writer.open()
-    put, failures = parts.writer.put_markets, [StoreBusy("locked"), StoreBusy("locked")]
+    rig.answer = NEW
+    await rig.ask_once()
+    rig.writer.open()
+    put, failures = rig.writer.put_markets, [StoreBusy("locked"), StoreBusy("locked")]
 
     def busy_at_first(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         put(*arguments)
 
-    monkeypatch.setattr(parts.writer, "put_markets", busy_at_first)
-    await asyncio.wait_for(parts.lists.keep_anew(), 20)
-    assert (failures, parts.kept()) == ([], ["BTCUSDT", "ETHUSDT"])
+    monkeypatch.setattr(rig.writer, "put_markets", busy_at_first)
+    await asyncio.wait_for(rig.lists.keep_anew(), 20)
+    assert (failures, rig.kept()) == ([], ["BTCUSDT", "ETHUSDT"])
 
 
 async def test_an_empty_list_is_told_and_changes_nothing(
-    parts: Parts, caplog: pytest.LogCaptureFixture
+    rig: MarketListsRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await parts.ask_once()
-    assert (parts.bybit.markets, parts.bybit.markets_error) == (0, "the list is empty")
-    assert cast(Any, parts.bybit.report())["markets_error"] == "the list is empty"
+    await rig.ask_once()
+    assert (rig.bybit.markets, rig.bybit.markets_error) == (0, "the list is empty")
+    assert cast(Any, rig.bybit.report())["markets_error"] == "the list is empty"
     assert "Market list of bybit: the list is empty" in caplog.text
 
 

@@ -11,7 +11,7 @@ from liq_provider.sidecar.running_minute import Running
 from tests.store.helpers import MINUTE, T0
 
 
-class Slow:
+class SlowReaders:
     """Readiness, the judge and the page in one; each of them takes its time."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Slow:
         self.said.append(f"foreseen {running.close_ms - T0}")
 
 
-class Shown(Unwatched):
+class RecordingPage(Unwatched):
     def __init__(self, said: list[str]) -> None:
         self._said = said
 
@@ -38,13 +38,13 @@ class Shown(Unwatched):
         self._said.append("shown")
 
 
-def readers_of(slow: Slow, tasks: LooseTasks) -> MinuteReaders:
+def readers_of(slow: SlowReaders, tasks: LooseTasks) -> MinuteReaders:
     both = cast(Any, slow)
-    return MinuteReaders(both, both, Shown(slow.said), lambda: T0 + 500, tasks)
+    return MinuteReaders(both, both, RecordingPage(slow.said), lambda: T0 + 500, tasks)
 
 
 async def test_the_next_minute_waits_for_no_reader_of_the_one_before() -> None:
-    slow, tasks = Slow(), LooseTasks()
+    slow, tasks = SlowReaders(), LooseTasks()
     readers_of(slow, tasks).settled(Settled(T0, (), {}, ()))
     await asyncio.sleep(0.01)
     assert slow.said == [] and len(list(tasks)) == 2
@@ -54,6 +54,6 @@ async def test_the_next_minute_waits_for_no_reader_of_the_one_before() -> None:
 
 
 async def test_a_running_minute_is_shown_before_anybody_is_asked_about_it() -> None:
-    slow = Slow()
+    slow = SlowReaders()
     await readers_of(slow, LooseTasks()).running(Running(T0 + MINUTE, T0))
     assert slow.said == ["shown", f"foreseen {MINUTE}"]

@@ -43,7 +43,7 @@ class Presence:
         return self.asked
 
 
-class Parts:
+class StatusLoopRig:
     def __init__(self, base_dir: Path, idle_exit_min: float | None = None) -> None:
         self.page, self.presence, self.stop = Page(), Presence(), asyncio.Event()
         self.writing = OneThread("store")
@@ -64,54 +64,54 @@ class Parts:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
-    made = Parts(tmp_path)
+def rig(tmp_path: Path) -> Iterator[StatusLoopRig]:
+    made = StatusLoopRig(tmp_path)
     yield made
     made.close()
 
 
 async def test_page_and_store_are_told_how_it_is_and_who_is_there(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
+    rig: StatusLoopRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_loop, "_EVERY_S", 0.01)
-    parts.files.beat({"name": "a bot"})
-    running = asyncio.create_task(parts.loop.run())
-    await until(lambda: len(parts.page.told) > 3, "it is told again and again")
+    rig.files.beat({"name": "a bot"})
+    running = asyncio.create_task(rig.loop.run())
+    await until(lambda: len(rig.page.told) > 3, "it is told again and again")
     running.cancel()
-    assert parts.page.told[-1] == {"now_ms": 7, "bots": [{"name": "a bot"}]}
-    await until(lambda: parts.presence.told, "the store is told")
-    assert parts.presence.told == [7], "seldom"
-    assert not parts.stop.is_set()
+    assert rig.page.told[-1] == {"now_ms": 7, "bots": [{"name": "a bot"}]}
+    await until(lambda: rig.presence.told, "the store is told")
+    assert rig.presence.told == [7], "seldom"
+    assert not rig.stop.is_set()
 
 
-async def test_a_store_that_hangs_is_told_only_once_until_it_answers(parts: Parts) -> None:
-    parts.presence.go.clear()
-    first = parts.loop.tell_store()
+async def test_a_store_that_hangs_is_told_only_once_until_it_answers(rig: StatusLoopRig) -> None:
+    rig.presence.go.clear()
+    first = rig.loop.tell_store()
     await asyncio.sleep(0.01)
-    assert parts.loop.tell_store() is first
-    parts.presence.go.set()
+    assert rig.loop.tell_store() is first
+    rig.presence.go.set()
     await asyncio.wait_for(first, 20)
-    again = parts.loop.tell_store()
+    again = rig.loop.tell_store()
     assert again is not first
     await asyncio.wait_for(again, 20)
-    assert parts.presence.told == [7, 7]
+    assert rig.presence.told == [7, 7]
 
 
-async def test_somebody_asks_it_to_end_through_the_store(parts: Parts) -> None:
-    parts.presence.asked = True
-    await asyncio.wait_for(parts.loop.tell_store(), 20)
-    assert parts.stop.is_set()
+async def test_somebody_asks_it_to_end_through_the_store(rig: StatusLoopRig) -> None:
+    rig.presence.asked = True
+    await asyncio.wait_for(rig.loop.tell_store(), 20)
+    assert rig.stop.is_set()
 
 
-async def test_a_store_that_fails_ends_nothing(parts: Parts) -> None:
-    parts.presence.fails = True
-    await asyncio.wait_for(parts.loop.tell_store(), 20)
-    assert not parts.stop.is_set()
+async def test_a_store_that_fails_ends_nothing(rig: StatusLoopRig) -> None:
+    rig.presence.fails = True
+    await asyncio.wait_for(rig.loop.tell_store(), 20)
+    assert not rig.stop.is_set()
 
 
 async def test_it_ends_when_no_bot_came(tmp_path: Path) -> None:
-    parts = Parts(tmp_path, idle_exit_min=0.0)
-    running = asyncio.create_task(parts.loop.run())
-    await asyncio.wait_for(parts.stop.wait(), 20)
+    rig = StatusLoopRig(tmp_path, idle_exit_min=0.0)
+    running = asyncio.create_task(rig.loop.run())
+    await asyncio.wait_for(rig.stop.wait(), 20)
     running.cancel()
-    parts.close()
+    rig.close()

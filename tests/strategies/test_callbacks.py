@@ -28,12 +28,12 @@ from tests.integration.harness import (
 )
 
 
-class Planted(Exception):
+class PlantedError(Exception):
     """What a test makes a function raise."""
 
 
 def broken(*_: Any, **__: Any) -> Any:
-    raise Planted("planted")
+    raise PlantedError("planted")
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_populate_enters_nothing_on_the_frame_of_an_earlier_loop(
 
     def fails_for_btc(self: Engine, frame: Any, pair: str, *more: Any) -> Any:
         if pair == BTC:
-            raise Planted("planted")
+            raise PlantedError("planted")
         return original(self, frame, pair, *more)
 
     with monkeypatch.context() as patch:
@@ -176,7 +176,7 @@ class _Broken:
 
     def __getattr__(self, name: str) -> Any:
         if name == self._name:
-            raise Planted("planted")
+            raise PlantedError("planted")
         return getattr(self._real, name)
 
 
