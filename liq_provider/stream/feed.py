@@ -104,7 +104,10 @@ class Feed:
 
     def update_markets(self, markets: MarketTable) -> None:
         """Take a newer market list; new markets are subscribed to on the live connections."""
-        known = {market.market_id for market in self._markets}
+        # Lines may know more, of which a venue's symbols alone tell.
+        known = {market.market_id for market in self._markets}.union(
+            *(line.market_ids for line in self._all())
+        )
         new = {market.base_asset for market in markets if market.market_id not in known}
         if known:
             now_ms = self._context.clock_ms()

@@ -683,6 +683,17 @@ async def test_new_markets_are_subscribed_on_the_live_connection() -> None:
         assert len(exchange.connections) == 1
 
 
+async def test_a_market_that_was_heard_before_it_was_listed_is_not_in_doubt() -> None:
+    async with Exchange() as exchange, running(FeedRig(exchange.url)) as rig:
+        await until(lambda: rig.state == "live")
+        await exchange.say(order(symbol="NEWUSDT"))
+        await until(lambda: len(rig.taken) == 1)
+        coins = ("BTC", "NEW", "NEWER")
+        listed = [Market("binance", f"{coin}USDT", f"{coin}/USDT:USDT", coin) for coin in coins]
+        rig.feed.update_markets(VENUES["binance"].table(listed))
+        assert {doubt.base_asset for doubt in rig.in_doubt()} == {"NEWER"}
+
+
 async def test_markets_of_wildcard_venues_need_no_new_subscription() -> None:
     async with Exchange() as exchange, running(FeedRig(exchange.url, VENUES["okx"])) as rig:
         await until(lambda: rig.state == "live")
