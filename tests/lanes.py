@@ -33,6 +33,7 @@ COMPUTING = (
     "tests/simulator/test_scenario.py",
     "tests/config/test_simulated_marks.py",
     "tests/sidecar/test_retention.py",
+    "tests/test_one_story.py",
     "tests/judge/test_gates.py",
     "tests/history/test_fill.py",
     "tests/dashboard/test_page.py",

@@ -1,6 +1,5 @@
 """The bot, whoever is told of it, and the page: one decision, told alike."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, record
-from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.matrix import News
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.launch.narrator import Narrator
@@ -36,7 +35,7 @@ from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles
 from tests.bot.test_last_look import FakeBook, last_trade
 from tests.bot.test_live import WatchNow
-from tests.judge.test_gates import RULES, Combination, combinations
+from tests.judge.combinations import Combination
 
 _NEEDED = ("trend_change", "trend_noise")
 
@@ -118,40 +117,6 @@ def held() -> FakeBook:
     book = FakeBook()
     book.held = {BTC: last_trade(39, level=0)}
     return book
-
-
-def some() -> list[Combination]:
-    """Of all some, and all of a wave that nothing but the judge and the candles can stop."""
-    plain = Combination()
-    best = [
-        one
-        for one in combinations()
-        if (one.state, one.count, one.usd, one.z, one.share, one.seen)
-        == (plain.state, plain.count, plain.usd, plain.z, plain.share, plain.seen)
-    ]
-    return [*best[:24], *best[24::4], *itertools.islice(combinations(), 0, None, 23)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", RULES)
-def test_columns_orders_and_messages_follow_from_the_same_gates(name: str) -> None:
-    entered = 0
-    for one in some():
-        bot = Live(one, RULES[name], (BTC, ETH))
-        story = bot.story
-        entered += bot.signal
-        assert bot.signal == story.enters, one
-        assert (bot.confirm() is None) == story.enters, one
-        if story.failed is not None and story.failed.name in OF_WAVE:
-            assert bot.confirm() == story.refused_by, one
-        said = bot.message()
-        if said is not None:
-            assert story.words in said, one
-        tag = str(bot.frame["enter_tag"].iloc[-1])
-        assert bool(tag) == bot.signal
-        if bot.signal:
-            assert tag.endswith(story.words.removeprefix("enter (").removesuffix(")"))
-    assert entered
 
 
 def test_a_pair_outside_the_whitelist_is_refused_by_order_and_message_alike() -> None:
