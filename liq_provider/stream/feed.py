@@ -178,7 +178,7 @@ class Feed:
             self._running[line] = self._group.create_task(line.run())
 
     def _stop(self, line: Line) -> None:
-        self._joint.drop(line.coverage)
+        self._joint.drop(line.coverage, self._context.clock_ms())
         if line in self._running:
             self._running.pop(line).cancel()
 

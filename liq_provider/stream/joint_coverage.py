@@ -57,11 +57,12 @@ class JointCoverage:
         self._shares.append(share)
         return share
 
-    def drop(self, share: LineCoverage) -> None:
-        """Its line is not needed any more."""
+    def drop(self, share: LineCoverage, now_ms: int) -> None:
+        """Its line is not needed any more; what was missing because of it stays unknown."""
         self._shares.remove(share)
         share.counts = False
-        self.begin()
+        if self._counting():
+            self._tracker.begin(now_ms)
 
     def _counting(self) -> Sequence[LineCoverage]:
         """Those that count, if all of them are heard; else none."""

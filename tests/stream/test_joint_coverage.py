@@ -51,7 +51,8 @@ def test_one_that_is_added_while_the_others_are_heard_counts_from_its_beginning(
     assert tracker.proven_ms == T0 + 7
     added.lose()
     assert not tracker.covering
-    joint.drop(added)
-    assert tracker.covering
+    joint.drop(added, T0 + 90)
+    # Until now nothing was known without it.
+    assert tracker.since_ms == T0 + 90
     added.lose()
     assert tracker.covering
