@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from freqtrade.exchange import timeframe_to_msecs
 
 from liq_provider.bot.checks import check_columns
 from liq_provider.bot.engine import Engine
@@ -21,7 +20,8 @@ from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
 from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.errors import UsageError
+from liq_provider.errors import LiqError, UsageError
+from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.waves import Strength, direction_word
@@ -61,9 +61,12 @@ class Liquidations:
         :raises SettingsError: what is wrong, a line for each key
         :raises StoreError: a backtest has no store that it could be made of
         """
-        settings = load_settings(strategy.config)
-        check_columns(strategy.config, strategy, settings)
-        connected = connect(strategy.config, settings, strategy.timeframe)
+        try:
+            settings = load_settings(strategy.config)
+            check_columns(strategy.config, strategy, settings)
+            connected = connect(strategy.config, settings, strategy.timeframe)
+        except LiqError as error:
+            raise _without_traceback(error) from None
         made = cls(settings, connected.engine, connected.watch, connected.told)
         made._keep()
         return made
@@ -82,7 +85,7 @@ class Liquidations:
         url = store if "://" in store else f"sqlite:///{Path(store).resolve()}"
         settings = load_settings({SECTION: {**section, "store": url}})
         url = resolve_store(settings, Path.cwd())
-        return cls(settings, past_engine(url, settings, timeframe_to_msecs(timeframe), True))
+        return cls(settings, past_engine(url, settings, timeframe_ms(timeframe), True))
 
     def refresh(self, now: datetime) -> None:
         """
@@ -176,6 +179,18 @@ class Liquidations:
         if not isinstance(source, HistorySource):
             raise UsageError("a live bot has no past; add_to has the candles that it has")
         return source
+
+
+def _without_traceback(error: LiqError) -> LiqError:
+    """
+    Freqtrade logs a traceback of what a strategy raises in its ``bot_start``, unless it is a
+    ValueError.
+
+    :return: one of the same kind, that is a ValueError as well
+    """
+    kind = type(error)
+    made: LiqError = type(kind.__name__, (kind, ValueError), {})(*error.args)
+    return made
 
 
 _WAVE = ["start", "end", "direction", "strength", "z", "purity", "usd", "seen", "level"]

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from liq_provider.bot.rules_of_bots import Refusal
+from liq_provider.config.measuring import floor_of
+from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.judge.decision_story import DecisionStory
@@ -13,6 +15,7 @@ from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
+from liq_provider.measure.scales import SCALES
 
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),
@@ -125,3 +128,14 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
         **{name: call[name] for name in names},
         "prompt": [message["content"] for message in json.loads(call["prompt"])],
     }
+
+
+def floor_words(settings: Settings) -> str:
+    """:return: which waves the page shows and calls strong, whatever a bot's rules are"""
+    floor = floor_of(settings)
+    return (
+        f"As the sidecar sees them, from the judge's floor on: {SCALES[floor.zscore].name} "
+        f"{floor.z_threshold:g}, purity {floor.purity_threshold:.0%} (judge.z_min, "
+        f"judge.purity_min); strong from {floor.z_strong:g} and {floor.purity_strong:.0%}. What is "
+        "traded of them is decided below."
+    )

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.exceptions import StrategyError
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.liquidations import Liquidations
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import LiqError, SettingsError, StoreError, UsageError
+from liq_provider.venues import registry
 from tests.bot.helpers import Store, at, live_source, settings, stored, verdict
 from tests.bot.test_as_of import MINUTES, SETTINGS, past, store_of
 from tests.integration.harness import BTC
@@ -151,6 +154,25 @@ def test_what_would_make_columns_wrong_is_refused(
     config = {"timeframe": values["timeframe"], "liq_provider": section}
     with pytest.raises(SettingsError, match=key):
         Liquidations.of(SimpleNamespace(config=config, **values))
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_refusal_is_one_line_of_freqtrades_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: bool
+) -> None:
+    said = "liq_provider.zscore: "
+    if broken:
+        monkeypatch.setitem(registry.UNUSABLE, "moon", "cannot be loaded (ImportError: x)")
+        said = "venue moon: cannot be loaded"
+    strategy = SimpleNamespace(config={"liq_provider": {"zscore": "mean"}}, timeframe="1m")
+    with pytest.raises(StrategyError, match=said):
+        strategy_safe_wrapper(Liquidations.of)(strategy)
+    assert [record.exc_info for record in caplog.records] == [None], "no traceback"
+
+
+def test_a_length_of_candles_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="timeframe: '1x' is none; write 1m, 5m or 1h"):
+        Liquidations.stored(str(tmp_path / "none.sqlite"), "1x")
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:

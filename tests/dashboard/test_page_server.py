@@ -168,6 +168,10 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
         assert known["bybit"] == 1 and not known.get("okx")
         assert (row["coin"], row["ready"], row["count"]) == ("BTC", "ready", 5)
         assert row["long"] > 500_000
+        assert received["waves"]["floor"] == (
+            "As the sidecar sees them, from the judge's floor on: z 2.5, purity 70% (judge.z_min, "
+            "judge.purity_min); strong from 5 and 90%. What is traded of them is decided below."
+        )
         (wave,) = received["waves"]["rows"]
         assert wave["settled"] and wave["direction"] == "SHORT"
         # What was sent is not sent again.

@@ -49,7 +49,7 @@ const tape = new Tape();
 const handlers = {
   status: (found) => { markSimulated(found.simulated.venues); if (found.sampled) document.getElementById("sampled").textContent = found.sampled; strip.take(found); },
   account: (found) => { strip.takeAccount(found); showAccount(found); showPositions(found, strip.now); },
-  waves: (found) => waves.show(found.rows, more(found)),
+  waves: (found) => { waves.show(found.rows, more(found)); into("floor").textContent = found.floor; },
   signals: (found) => { signals.show(found.rows, more(found)); into("rules").textContent = `Decided by the rules of ${found.rules_of}.`; },
   market: (found) => { market.show(found); if (found.rows?.length) offer(found.rows[0].pair); },
   tape: (found) => tape.take(found),
