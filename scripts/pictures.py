@@ -61,7 +61,8 @@ async def _pair(page: Page, out: Path) -> None:
 
 async def _record(page: Page, out: Path) -> None:
     await page.set_viewport_size({"width": _DESK[0], "height": 1000})
-    await page.get_by_role("button", name="ETH/USDT:USDT record").last.click()
+    row = page.locator("#signals tbody tr", has_text="(high)")
+    await row.get_by_role("button", name="record").first.click()
     await page.locator("#recordbody pre").first.wait_for()
     await page.evaluate("scrollTo(0, 0)")
     await page.screenshot(path=out / "record.png")

@@ -69,7 +69,7 @@ function gatesTable(gates) {
   const shown = gates.filter((gate) => gate.passed !== null || gate.measured !== "not known here");
   const head = ["Gate", "", "Measured", "Needed"].map((title) => h("th", { scope: "col" }, title));
   const line = (gate) => h("tr", {}, [gate.name, passed(gate), gate.measured, gate.needed].map((cell, index) =>
-    h("td", { class: index > 1 ? "wide" : "", "data-label": ["Gate", "Outcome", "Measured", "Needed"][index] }, cell)));
+    h("td", { class: index > 1 ? "wide" : "tight", "data-label": ["Gate", "Outcome", "Measured", "Needed"][index] }, cell)));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Gates" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, shown.map(line))));
 }
 
