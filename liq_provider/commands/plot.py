@@ -86,7 +86,7 @@ def candles_of(
 
     from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
     from liq_provider.plot.records import Candles
-    from liq_provider.study.pair_past import load_candles
+    from liq_provider.study.stored_past import load_candles
 
     step_ms = timeframe_ms(timeframe)
     stored = Candles.of_frame(load_candles(context.config, context.datadir, pair, timeframe))

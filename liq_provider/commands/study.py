@@ -17,9 +17,9 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.study import holdout
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.events import PairPast
 from liq_provider.study.findings import day
 from liq_provider.study.judges import run_judges
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.recorded_verdicts import recorded
 from liq_provider.study.report import Part, StudyReport
 from liq_provider.study.study_folder import study_dir
@@ -172,7 +172,7 @@ def _settings(context: Context) -> dict[str, Any]:
 def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> list[PairPast]:
     from liq_provider.exchange.bot_exchange import timeframe_ms as length_of
     from liq_provider.history.candle_files import read_candles
-    from liq_provider.study.pair_past import (
+    from liq_provider.study.stored_past import (
         load_candles,
         pair_data,
         stored_pairs,

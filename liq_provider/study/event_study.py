@@ -23,7 +23,8 @@ from liq_provider.core.arrays import BoolArray, FloatArray
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.waves import Thresholds
-from liq_provider.study.events import PairPast, PairWaves, clustered, find_waves
+from liq_provider.study.events import PairWaves, clustered, find_waves
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.placebo import placebo_means
 from liq_provider.study.stats import (
     Clusters,

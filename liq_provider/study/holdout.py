@@ -17,7 +17,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.store import schema
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.statements import insert_into
-from liq_provider.study.events import PairPast
+from liq_provider.study.pair_past import PairPast
 
 SHARE = 0.3
 

@@ -55,8 +55,9 @@ from liq_provider.study.event_study import (
     clusters_of,
     primary_of,
 )
-from liq_provider.study.events import PairPast, clustered
+from liq_provider.study.events import clustered
 from liq_provider.study.foreknown import without_foreknown
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.recorded_verdicts import Bill, Recorded
 from liq_provider.study.stats import Difference, difference_of
 

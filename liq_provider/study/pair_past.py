@@ -1,105 +1,72 @@
-"""What a study is made of: stored liquidations, and the candles that Freqtrade downloaded."""
+"""One pair's past: its candles, and what was measured at their closes."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from liq_provider.config.settings import Settings
-from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
-from liq_provider.errors import UsageError
-from liq_provider.store.minute_features import history
-from liq_provider.store.reader import Reader
-from liq_provider.study.events import PairPast
+from liq_provider.core.arrays import FloatArray, IntArray
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.measure.feature_rows import FeatureRows, State
 
 
-def stored_span(reader: Reader, source: str) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class PairPast:
     """
-    :param source: the setting ``backtest_source``
-    :return: first and last time that anything is known of
-    :raises UsageError: nothing is
+    :param open_ms: opens of the candles, ascending; so are the next two by candle
+    :param open: prices
+    :param close: prices
+    :param rows: features at minute closes, or at the closes of bars
+    :param venues: V(t) of each row, as text
     """
-    span = reader.span() if source == "minutes" else reader.bar_span(source)
-    if span is None:
-        what = "liquidations" if source == "minutes" else f"bars of {source}"
-        raise UsageError(
-            f"the store holds no {what}: record some (liq-provider run), import a recording "
-            "(liq-provider import), or set liq_provider.backtest_source"
+
+    pair: str
+    timeframe_ms: int
+    open_ms: IntArray
+    open: FloatArray
+    close: FloatArray
+    rows: FeatureRows
+    venues: Sequence[str]
+
+    @property
+    def close_ms(self) -> IntArray:
+        """Closes of the candles."""
+        return self.open_ms + self.timeframe_ms
+
+    @property
+    def known_ms(self) -> IntArray:
+        """Closes of the candles that something is known at."""
+        rows = self.rows.close_ms[self.rows.state != State.UNCOVERED]
+        return self.close_ms[np.isin(self.close_ms, rows)]
+
+    def between(self, from_ms: int, to_ms: int) -> "PairPast":
+        """:return: the candles that close in ``[from_ms, to_ms)``; features stay as they are"""
+        part = slice(*np.searchsorted(self.close_ms, [from_ms, to_ms]).tolist())
+        return PairPast(
+            self.pair,
+            self.timeframe_ms,
+            self.open_ms[part],
+            self.open[part],
+            self.close[part],
+            self.rows,
+            self.venues,
         )
-    return span
+
+    def forward(self, horizon_min: int, late_candles: int = 0) -> FloatArray:
+        """
+        Return from the open of the candle after each close to the close ``horizon_min`` later.
+
+        :param late_candles: enter that much later, and leave that much later
+        :return: per candle as a share of the entry price; NaN where a candle is missing
+        """
+        close_ms, wait_ms = self.close_ms, late_candles * self.timeframe_ms
+        entry = _at(self.open_ms, close_ms + wait_ms, self.open)
+        leave = _at(close_ms, close_ms + wait_ms + horizon_min * MINUTE_MS, self.close)
+        return leave / entry - 1
 
 
-def stored_pairs(reader: Reader, source: str) -> list[str]:
-    """
-    :param source: the setting ``backtest_source``
-    :return: one pair for each coin that anything is stored of
-    """
-    if source != "minutes":
-        return reader.bar_pairs(source)
-    return sorted(min(pairs) for pairs in reader.active(0, FOREVER_MS).values())
-
-
-def load_candles(
-    config: Mapping[str, Any], datadir: Path, pair: str, timeframe: str
-) -> pd.DataFrame | None:
-    """:return: Freqtrade's candles of a pair, None if there are none"""
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType
-
-    handler = get_datahandler(datadir, str(config.get("dataformat_ohlcv") or "feather"))
-    candles: pd.DataFrame = handler.ohlcv_load(
-        pair, timeframe, CandleType.FUTURES, warn_no_data=False
-    )
-    return None if candles.empty else candles
-
-
-def without_prices(span: tuple[int, int], timeframe_ms: int) -> pd.DataFrame:
-    """:return: the candles that a span has, prices unknown: waves can be counted, no returns"""
-    first_ms = span[0] // timeframe_ms * timeframe_ms
-    opened = pd.to_datetime(np.arange(first_ms, span[1], timeframe_ms), unit="ms", utc=True)
-    return pd.DataFrame({"date": opened, "open": np.nan, "close": np.nan})
-
-
-def pair_data(
-    reader: Reader,
-    settings: Settings,
-    pair: str,
-    candles: pd.DataFrame,
-    timeframe_ms: int,
-    span: tuple[int, int],
-) -> PairPast | None:
-    """
-    :param candles: with the columns date, open, close
-    :param span: what is stored; candles outside of it are left out
-    :return: None if no candle lies within it
-    """
-    opened = candles["date"].dt.as_unit("ms").astype("int64").to_numpy()
-    inside = (opened + timeframe_ms > span[0]) & (opened < span[1])
-    # The trend needs candles from before.
-    first = max(int(np.argmax(inside)) - settings.trend_candles - 1, 0) if inside.any() else 0
-    inside[first : int(np.argmax(inside))] = inside.any()
-    if not inside.any():
-        return None
-    opened = opened[inside]
-    timeframe_min = timeframe_ms // MINUTE_MS
-    first_close, last_close = int(opened[0]) + MINUTE_MS, int(opened[-1]) + timeframe_ms
-    base = base_asset_of_pair(pair)
-    computed = history(reader, base, settings, timeframe_min, first_close, last_close)
-    rows = computed.rows((settings.zscore,), settings.min_segment_usd)
-    names: dict[int, str] = {}
-    masks = computed.features.venue_mask[computed.wanted]
-    for row, mask in zip(computed.wanted, masks, strict=True):
-        if int(mask) not in names:
-            names[int(mask)] = "+".join(computed.features.venues_at(int(row))) or "none"
-    return PairPast(
-        pair,
-        timeframe_ms,
-        opened,
-        candles["open"].to_numpy(dtype=float)[inside],
-        candles["close"].to_numpy(dtype=float)[inside],
-        rows,
-        [names[int(mask)] for mask in masks],
-    )
+def _at(times_ms: IntArray, wanted_ms: IntArray, values: FloatArray) -> FloatArray:
+    if not len(times_ms):
+        return np.full(len(wanted_ms), np.nan)
+    places = np.minimum(np.searchsorted(times_ms, wanted_ms), len(times_ms) - 1)
+    return np.where(times_ms[places] == wanted_ms, values[places], np.nan)

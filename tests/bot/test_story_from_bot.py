@@ -28,8 +28,8 @@ from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.reader import Reader
-from liq_provider.study.events import PairPast
 from liq_provider.study.judges import _judged
+from liq_provider.study.pair_past import PairPast
 from tests.bot.helpers import Store, live_source, settings, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles

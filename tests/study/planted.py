@@ -10,7 +10,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Computed
-from liq_provider.study.events import PairPast
+from liq_provider.study.pair_past import PairPast
 
 START_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 TIMEFRAME_MIN = 5

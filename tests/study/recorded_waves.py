@@ -21,8 +21,8 @@ from liq_provider.measure.waves import Strength, direction_word
 from liq_provider.store.reader import Reader
 from liq_provider.store.vetoes import MATRIX
 from liq_provider.study.event_study import Options
-from liq_provider.study.events import PairPast
 from liq_provider.study.judges import Judges, run_judges
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.recorded_verdicts import recorded
 from tests.bot.helpers import Store
 

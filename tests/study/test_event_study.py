@@ -12,8 +12,9 @@ from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.measure.waves import waves_of
 from liq_provider.study import stats
 from liq_provider.study.event_study import Options, follow_rules, horizons_of, primary_of, run_study
-from liq_provider.study.events import PairPast, clustered, find_waves
+from liq_provider.study.events import clustered, find_waves
 from liq_provider.study.findings import headline, sentences
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.placebo import placebo_means
 from tests.study.planted import START_MS, market, pair_data
 

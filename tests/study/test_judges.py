@@ -14,9 +14,9 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.judge.matrix import Action, News
 from liq_provider.measure.waves import Strength
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.events import PairPast
 from liq_provider.study.judge_findings import judge_sentences
 from liq_provider.study.judges import Judges
+from liq_provider.study.pair_past import PairPast
 from liq_provider.study.report import Part, StudyReport
 from tests.bot.helpers import settings
 from tests.study.planted import START_MS, market, pair_data
