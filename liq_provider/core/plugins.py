@@ -74,16 +74,21 @@ def find(group: str, name: str) -> EntryPoint:
 
 def versioned(point: EntryPoint) -> str:
     """:return: its name with its package's version, such as ``example@1.2``"""
-    return f"{point.name}@{point.dist.version if point.dist else '?'}"
+    return f"{point.name}@{_version(point)}"
 
 
 def package(point: EntryPoint) -> str:
     """:return: its package, such as ``example 1.2``"""
-    return f"{_package(point)} {point.dist.version if point.dist else '?'}"
+    return f"{_package(point)} {_version(point)}"
 
 
+# A package whose metadata is damaged has neither, whatever the types say.
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"
+    return (point.dist.name if point.dist else None) or "?"
+
+
+def _version(point: EntryPoint) -> str:
+    return (point.dist.version if point.dist else None) or "?"
 
 
 async def contained(call: Callable[[], Awaitable[_T]], fail: Callable[[str], Exception]) -> _T:

@@ -92,6 +92,16 @@ def test_one_that_takes_for_ever_holds_nobody_up(
     assert (seen.level, seen.found) == ("warning", "of slow 1.2: does not load within 0.2 s")
 
 
+def test_a_package_that_does_not_say_who_it_is_is_listed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        install(monkeypatch, tmp_path, "liqtrend.news", "notes", NEWS, name)
+        (tmp_path / f"site-{name}" / f"{name}-1.2.dist-info" / "METADATA").unlink()
+    (seen,) = told()
+    assert seen.found.startswith("of ? ?, ? ?: notes (liqtrend.news) is added by ?, ?; one has to")
+
+
 def test_names_that_cannot_be_chosen_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
