@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from liq_provider.bot import guards
+from liq_provider.bot import last_look
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.notices import Notices
@@ -32,7 +32,7 @@ from liq_provider.study.events import PairPast
 from liq_provider.study.judges import _judged
 from tests.bot.helpers import ReadNow, settings
 from tests.bot.markdown import shown
-from tests.bot.test_guards import FakeBook
+from tests.bot.test_last_look import FakeBook
 from tests.bot.test_live import WatchNow
 from tests.judge.combinations import APART_MS, PAIR, TimeLine
 from tests.storyworld import CLOSE, NOW, StoryWorld
@@ -117,7 +117,7 @@ class LiveBot(Orders):
         newest = dict.fromkeys(pairs, CLOSE)
         # A pair that has just left the whitelist was decided before.
         self._populate(self.world.pairs)
-        blocked = guards.blocked(self.engine, self.book, list(pairs), CLOSE, CLOSE)  # type: ignore[arg-type]
+        blocked = last_look.blocked(self.engine, self.book, list(pairs), CLOSE, CLOSE)  # type: ignore[arg-type]
         changed = self.engine.choose(CLOSE, pairs, self.book.free_slots(), blocked)
         self._populate(changed)
         self.engine.analyzed(changed, newest)
@@ -201,7 +201,7 @@ class LineBot(Orders):
 
         def story(_: str) -> DecisionStory:
             book: Any = self.book
-            return guards.announced(self.engine, book, PAIR, close_ms, close_ms + 3_000)
+            return last_look.announced(self.engine, book, PAIR, close_ms, close_ms + 3_000)
 
         said = self.notices.waves(self.engine, [PAIR], close_ms, story)
         # Behind the pair and the wave.

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from liq_provider.bot import guards, position
+from liq_provider.bot import last_look, position
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.rules_of_bots import in_force_of, rules_from
 from liq_provider.bot.start import past_engine
@@ -42,7 +42,7 @@ from liq_provider.plot.records import Candles
 from liq_provider.plot.view import pair_view
 from liq_provider.study.judges import _decisions, _in_force, _judged
 from liq_provider.study.pair_past import pair_data
-from tests.bot.test_guards import FakeBook
+from tests.bot.test_last_look import FakeBook
 from tests.judge.combinations import (
     PAIR,
     RULES,
@@ -286,7 +286,7 @@ def test_a_backtest(bot: LiveBot) -> None:
         assert bool(frame[["enter_long", "enter_short"]].iloc[-2].any()) == live.enters
         is_short = story_is_short(engine, pair)
         book: Any = FakeBook(slots=-1)
-        denied = guards.deny_backtest(engine, book, pair, is_short, CLOSE)
+        denied = last_look.deny_backtest(engine, book, pair, is_short, CLOSE)
         assert denied == live.refused_by, pair
 
 
