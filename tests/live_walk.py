@@ -28,8 +28,8 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
-from liq_provider.study.events import PairPast
 from liq_provider.study.judges import _judged
+from liq_provider.study.pair_past import PairPast
 from tests.bot.helpers import ReadNow, settings
 from tests.bot.markdown import shown
 from tests.bot.test_last_look import FakeBook

@@ -41,7 +41,7 @@ from liq_provider.measure.waves import Strength
 from liq_provider.plot.records import Candles
 from liq_provider.plot.view import pair_view
 from liq_provider.study.judges import _decisions, _in_force, _judged
-from liq_provider.study.pair_past import pair_data
+from liq_provider.study.stored_past import pair_data
 from tests.bot.test_last_look import FakeBook
 from tests.judge.combinations import (
     PAIR,
