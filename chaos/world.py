@@ -20,7 +20,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.history.importer import import_files
 from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, python_module
-from liq_provider.simulator.urls import freqtrade_exchange_config, ws_url
+from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.store.booking import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
@@ -303,7 +303,7 @@ class World:
             "judge": {"by": "matrix"},
             "news": {"provider": "none"},
             "dashboard": {"enabled": False},
-            "venues": {venue: {"url": ws_url(url, venue), "rest_url": url} for venue in VENUES},
+            "venues": venue_urls(url),
         }
 
     def _import_history(self) -> None:

@@ -68,6 +68,10 @@ class Simulator:
         """:return: address of a venue's liquidation websocket"""
         return urls.ws_url(self.url, venue)
 
+    def rest_url(self, venue: str) -> str:
+        """:return: base address of a venue's REST"""
+        return urls.rest_url(self.url, venue)
+
     def ccxt_urls(self, venue: str) -> dict[str, str]:
         """:return: the value of ccxt's ``urls["api"]``"""
         return urls.ccxt_urls(self.url, venue)
@@ -235,5 +239,8 @@ class Simulator:
 
 def _asked_of(path: str) -> str | None:
     """:return: whose REST API this is, None if nobody's"""
-    prefixes = {name: venue.dialect.rest_prefix for name, venue in VENUES.items()}
-    return next((name for name, own in prefixes.items() if own and path.startswith(own)), None)
+    for name, venue in VENUES.items():
+        own = venue.dialect.rest_prefix
+        if own and path.startswith(venue.dialect.prefix + own):
+            return name
+    return None

@@ -16,7 +16,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def venue_routes(market: SimulatedMarket, now_ms: Callable[[], int]) -> list[web.RouteDef]:
     """:return: routes for an aiohttp application"""
     return [
-        web.get(path, _answered(answer, Played(name, market, now_ms)))
+        web.get(venue.dialect.prefix + path, _answered(answer, Played(name, market, now_ms)))
         for name, venue in VENUES.items()
         for path, answer in venue.dialect.rest.items()
     ]

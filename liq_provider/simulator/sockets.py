@@ -39,7 +39,7 @@ class Sockets:
     def routes(self) -> list[web.RouteDef]:
         """:return: routes for an aiohttp application"""
         return [
-            web.get(place.path, self._behind(name, place))
+            web.get(VENUES[name].dialect.prefix + place.path, self._behind(name, place))
             for name in VENUES
             for place in socket_paths_of(name)
         ]

@@ -17,13 +17,18 @@ def ws_url(base_url: str, venue: str) -> str:
     """
     parts = urlsplit(VENUES[venue].endpoints[0].url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return "ws" + base_url.removeprefix("http") + path
+    return "ws" + rest_url(base_url, venue).removeprefix("http") + path
+
+
+def rest_url(base_url: str, venue: str) -> str:
+    """:return: base address of the venue's REST"""
+    return base_url + VENUES[venue].dialect.prefix
 
 
 def ccxt_urls(base_url: str, venue: str) -> dict[str, str]:
     """:return: the value of ccxt's ``urls["api"]``, with every key of the venue"""
     paths = VENUES[venue].dialect.ccxt_paths
-    return {name: base_url + path for name, path in paths.items()}
+    return {name: rest_url(base_url, venue) + path for name, path in paths.items()}
 
 
 def ccxt_config(base_url: str, venue: str) -> dict[str, Any]:
@@ -53,4 +58,7 @@ def freqtrade_exchange_config(base_url: str) -> dict[str, Any]:
 
 def venue_urls(base_url: str) -> dict[str, dict[str, str]]:
     """:return: websocket and REST address of every venue, for the sidecar's settings"""
-    return {venue: {"url": ws_url(base_url, venue), "rest_url": base_url} for venue in VENUES}
+    return {
+        venue: {"url": ws_url(base_url, venue), "rest_url": rest_url(base_url, venue)}
+        for venue in VENUES
+    }

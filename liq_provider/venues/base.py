@@ -217,16 +217,16 @@ class Venue:
     def urls(self, first: str | None = None) -> tuple[str, ...]:
         """
         :param first: the address to use instead of the first one's own; the others are looked
-            for at its host then, under their own paths
+            for at its host then, under their own paths, behind whatever stands before its own
         :return: of each endpoint its address
         """
         own = tuple(endpoint.url for endpoint in self.endpoints)
         if first is None or first == own[0]:
             return own
-        there = urlsplit(first)
-        moved = (
-            urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc) for url in own[1:]
-        )
+        there, here = urlsplit(first), urlsplit(own[0])
+        before = there.path.removesuffix(here.path) if there.path.endswith(here.path) else ""
+        others = (urlsplit(url) for url in own[1:])
+        moved = (there._replace(path=before + one.path, query=one.query) for one in others)
         return (first, *(parts.geturl() for parts in moved))
 
     def table(self, markets: Iterable[Market] = ()) -> MarketTable:

@@ -192,6 +192,7 @@ class Dialect:
     :param topic: what a client has to subscribe to for a market
     :param one_each: each order has a frame of its own, and of a market's orders in one interval
         only the largest is sent, where the simulator is told to throttle
+    :param prefix: of all its paths there, where another exchange has the same, such as ``/mine``
     :param socket_paths: websocket addresses; the paths of the venue's own if empty
     :param answer: to what a client sends
     :param ping: what it asks its clients by itself, if it does
@@ -211,6 +212,7 @@ class Dialect:
     answer: Callable[[Caller, Frame], Iterable[Frame]]
     topic: Callable[[str], str]
     one_each: bool = False
+    prefix: str = ""
     socket_paths: tuple[SocketPath, ...] = ()
     ping: Ping | None = None
     idle_s: float | None = None

@@ -102,4 +102,4 @@ async def test_configuration_points_nowhere_else(sim: Simulator) -> None:
     assert all(u.startswith(LOOPBACK) for u in section["ccxt_config"]["urls"]["api"].values())
     assert (section["enable_ws"], section["only_from_ccxt"]) == (False, True)
     for venue, urls in venue_urls(sim.url).items():
-        assert urls == {"url": sim.ws_url(venue), "rest_url": sim.url}
+        assert urls == {"url": sim.ws_url(venue), "rest_url": sim.rest_url(venue)}

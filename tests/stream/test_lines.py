@@ -200,3 +200,7 @@ def test_the_other_addresses_are_looked_for_at_the_host_of_the_one_that_is_set()
     assert venue.urls("ws://127.0.0.1:7/mine?x=1") == (
         *("ws://127.0.0.1:7/mine?x=1", "ws://127.0.0.1:7/b"),
     )
+    # A relay of several exchanges.
+    assert venue.urls("wss://relay.example/some/a") == (
+        *("wss://relay.example/some/a", "wss://relay.example/some/b"),
+    )

@@ -1,6 +1,7 @@
 """What every venue keeps to, whichever it is: its golden frames, and the simulator's play of it."""
 
 import ast
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from websockets.asyncio.client import connect
 
 from liq_provider.config.address import check_url
 from liq_provider.config.settings import load_settings
@@ -16,6 +18,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.history import days
 from liq_provider.history.order_formats import FORMATS
+from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.orders import Order
 from liq_provider.simulator.played import Played
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
@@ -158,6 +161,23 @@ def test_silence_is_implausible_after_its_own_patience(name: str) -> None:
     silence.connected(name, 0, VENUES[name].quiet_alone_s)
     assert not silence.silent(name, patience_ms - 1)
     assert silence.silent(name, patience_ms)
+
+
+async def test_no_two_venues_are_played_at_one_address() -> None:
+    """Where this fails, give the newer one a ``prefix`` of its own in its dialect."""
+    world = World(START_MS, symbols=SYMBOLS, background=0.0, volatility=0.0, history_h=2)
+    async with Simulator(world, clock=lambda: START_MS / 1000) as sim:
+        for name, venue in VENUES.items():
+            for url in venue.urls(sim.ws_url(name)):
+                async with connect(url):
+                    assert sim.state()["clients"] == {name: 1}, url
+                async with asyncio.timeout(60):
+                    while sim.state()["clients"]:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+    served = [
+        (venue.dialect.prefix + path) for venue in VENUES.values() for path in venue.dialect.rest
+    ]
+    assert len(served) == len(set(served))
 
 
 # -- the simulator's play of it -------------------------------------------------------------

@@ -3,6 +3,7 @@ An exchange that does not exist, odd on purpose: everything is compressed, marke
 amounts are in the quote, times are seconds with a fraction, and an answer says how much of what
 follows is of the past. It asks its clients whether they are there. What is settled in the coin is
 streamed elsewhere, in contracts of ten dollars, and three markets are all that a connection takes.
+Its paths are those of OKX and Gate.
 """
 
 import gzip
@@ -136,7 +137,7 @@ def _listing(fetch: Fetch) -> list[Market]:
             linear=row["linear"],
             listed_ms=LISTED_MS,
         )
-        for row in fetch("/example/markets", {})
+        for row in fetch("/api/v4/markets", {})
     ]
 
 
@@ -151,7 +152,7 @@ def _settled_in_coin(market: Market) -> bool:
 def _history(
     market: Market, gap: Interval, now_ms: int, fetch: Fetch
 ) -> tuple[list[Liquidation], int]:
-    answer = fetch(f"/example/past/{market.market_id}", {})
+    answer = fetch(f"/api/v4/past/{market.market_id}", {})
     if not isinstance(answer, list):
         raise FeedError(f"{_NAME}: the history of {market.market_id} is refused")
     said = collect([_record(row, market, now_ms) for row in answer])
@@ -261,7 +262,7 @@ VENUE = Venue(
     quiet_beside_s=1_800.0,
     endpoints=(
         Endpoint(
-            url="wss://stream.exchange.example/v1/forced",
+            url="wss://stream.exchange.example/ws/v5/public",
             subscribe=_subscribe,
             headers={"X-Example-Version": "2"},
             by_market=True,
@@ -269,7 +270,7 @@ VENUE = Venue(
             most_markets=3,
         ),
         Endpoint(
-            url="wss://coin.exchange.example/v1/forced-coin",
+            url="wss://coin.exchange.example/ws/v5/public-coin",
             subscribe=_subscribe,
             by_market=True,
             serves=_settled_in_coin,
@@ -280,8 +281,8 @@ VENUE = Venue(
     addresses=Addresses(
         owner=r"(.*\.)?exchange\.example",
         feeds=(
-            Place(r"stream\.exchange\.example", "/v1/forced"),
-            Place(r"coin\.exchange\.example", "/v1/forced-coin"),
+            Place(r"stream\.exchange\.example", "/ws/v5/public"),
+            Place(r"coin\.exchange\.example", "/ws/v5/public-coin"),
         ),
         rest_url="https://api.exchange.example",
         apis=(Place(r"api\.exchange\.example", ""),),
@@ -305,9 +306,10 @@ VENUE = Venue(
         encode=_encode,
         answer=_answer,
         topic=_topic,
+        prefix="/example",
         ping=Ping(_ping, every_s=2.0, patience_s=30.0),
         idle_s=60.0,
-        rest={"/example/markets": _markets, "/example/past/{market}": _past},
-        rest_prefix="/example/",
+        rest={"/api/v4/markets": _markets, "/api/v4/past/{market}": _past},
+        rest_prefix="/api/v4/",
     ),
 )

@@ -36,7 +36,11 @@ PAST = START - 10 * MINUTE
 
 def config_of(sim: Any, base_dir: Path) -> SidecarConfig:
     venues = {name: {"enabled": False} for name in VENUES}
-    venues["example"] = {"enabled": True, "url": sim.ws_url("example"), "rest_url": sim.url}
+    venues["example"] = {
+        "enabled": True,
+        "url": sim.ws_url("example"),
+        "rest_url": sim.rest_url("example"),
+    }
     page = {"enabled": True, "port": 0}
     return sidecar_config(sim, base_dir, venues=venues, dashboard=page, fill_gaps=False)
 
@@ -61,7 +65,7 @@ async def test_it_streams_through_the_real_feed_and_store_and_is_shown(
             # connection takes elsewhere.
             places = Counter(one["url"].rpartition("/")[2] for one in feed["connections"])
             linear = sum(spec.coin not in ("ETH", "SOL") for spec in sim.market.symbols.values())
-            assert places == {"forced": -(-linear // 3), "forced-coin": 1}
+            assert places == {"public": -(-linear // 3), "public-coin": 1}
             first_ms = moment.now_ms() // MINUTE * MINUTE + MINUTE
             moment.jump_to(first_ms + 5_000)
             liquidate(sim, "example", 5, 1_000.0)
@@ -197,7 +201,7 @@ async def import_markets(config: SidecarConfig, sim: Any) -> None:
     [
         ("wss://stream.exchange.example/v1/other", "is not example's liquidation feed"),
         ("wss://stream.bybit.com/v5/public/linear", "is bybit's, not example's"),
-        ("wss://play.exchange.example/v1/forced", "test environment"),
+        ("wss://play.exchange.example/ws/v5/public", "test environment"),
     ],
 )
 def test_its_addresses_are_checked_by_what_its_file_says(url: str, why: str) -> None:
