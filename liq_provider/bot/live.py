@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liq_provider.bot.book import Book
+from liq_provider.bot.budget_and_loss_notices import BudgetAndLossNotices
 from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_problems
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.feed_and_entry_notices import FeedAndEntryNotices
 from liq_provider.bot.last_look import announced
 from liq_provider.bot.messages import LIMIT, Message, code
-from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
-from liq_provider.bot.readiness_notices import ReadinessNotices
 from liq_provider.bot.rules_of_bots import REFUSALS, TOLD, Refusal, in_force_of
 from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.snapshot import READING
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.stops import StopRules
+from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
@@ -49,8 +50,9 @@ class LiveLoop:
         self.watch = watch
         self._stoploss = stoploss
         self._told: dict[str, Any] = dict(told or {})
-        self._notices = Notices(engine.settings.messages)
-        self._ready = ReadinessNotices(engine.settings)
+        self._waves = WaveNotices(engine.settings.messages)
+        self._losses = BudgetAndLossNotices(engine.settings.messages)
+        self._ready = FeedAndEntryNotices(engine.settings)
         self._compared = False
         self._other: list[str] = []
         self._looked_up: set[str] = set()
@@ -83,10 +85,7 @@ class LiveLoop:
         )
         messages = (
             *self._readiness(source, pairs, now_ms),
-            self._notices.budget(source.snapshot.sidecar, now_ms),
-            self._notices.news_budget(source.snapshot.sidecar, now_ms),
-            self._notices.losses(source.snapshot.sidecar, now_ms),
-            self._notices.replaced(source.snapshot.sidecar),
+            *self._losses.all(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
         )
@@ -100,7 +99,7 @@ class LiveLoop:
             self._keep(pair, close_ms, story)
             return story
 
-        return self._notices.waves(
+        return self._waves.waves(
             self.engine,
             pairs,
             close_ms,
@@ -123,7 +122,7 @@ class LiveLoop:
         :param close_ms: close of the candle that the order was decided on
         :return: what Freqtrade does not say of it
         """
-        message = filled(self.engine, self._notices, trade, order, close_ms, rules)
+        message = filled(self.engine, trade, order, close_ms, rules)
         return [] if message is None else [message]
 
     def check_stop(self, trade: Any, rules: StopRules) -> None:
@@ -235,7 +234,7 @@ class LiveLoop:
         return Message(
             words.format(code(details, LIMIT - len(words))),
             warning=True,
-            send=self._notices.settings.data,
+            send=self.engine.settings.messages.data,
             logged=words.format(details),
         )
 

@@ -13,7 +13,6 @@ from liq_provider.bot import position
 from liq_provider.bot.columns import REVERSAL, UPGRADE, level_of_tag
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.messages import Message, code, with_tail
-from liq_provider.bot.notices import Notices
 from liq_provider.bot.ranking import wave_of
 from liq_provider.bot.stops import StopRules, stops
 from liq_provider.bot.story_from_bot import story_of
@@ -24,7 +23,7 @@ _STOPS = ("stop_loss", "trailing_stop_loss", "stoploss_on_exchange")
 
 
 def filled(
-    engine: Engine, notices: Notices, trade: Any, order: Any, close_ms: int, rules: StopRules
+    engine: Engine, trade: Any, order: Any, close_ms: int, rules: StopRules
 ) -> Message | None:
     """
     Set the trade's custom data ``liq_*``.
@@ -37,18 +36,18 @@ def filled(
     if order.ft_order_side == trade.entry_side:
         # For whoever shows the stops; the strategy itself computes them anew each time.
         trade.set_custom_data("liq_stops", asdict(rules))
-        return _entered(engine, notices, trade, close_ms)
+        return _entered(engine, trade, close_ms)
     if trade.is_open:
         return None  # such as a stop that was cancelled to be moved
     # A stop on the exchange is filled before Freqtrade gives the trade a reason.
     if order.ft_order_side == "stoploss" or trade.exit_reason in _STOPS:
         words = stop_words(trade, order.stop_price or trade.stop_loss, rules)
         trade.set_custom_data("liq_exit", words)
-        return Message(f"{_head(trade)} closed: {words}.", send=notices.settings.trades)
-    return _changed(engine, notices, trade, close_ms)
+        return Message(f"{_head(trade)} closed: {words}.", send=engine.settings.messages.trades)
+    return _changed(engine, trade, close_ms)
 
 
-def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Message | None:
+def _entered(engine: Engine, trade: Any, close_ms: int) -> Message | None:
     if not level_of_tag(trade.enter_tag):
         return None  # by hand; a wave of that candle has nothing to do with it
     kept = position.record(engine, trade.pair, close_ms)
@@ -59,10 +58,10 @@ def _entered(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
         return None
     said = f"{_head(trade)} entered: {wave_words(*decided)}, {kept['verdict']}"
     text = with_tail(f"{said}, ", kept["reason"]) if kept["reason"] else said
-    return Message(text, send=notices.settings.trades)
+    return Message(text, send=engine.settings.messages.trades)
 
 
-def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Message | None:
+def _changed(engine: Engine, trade: Any, close_ms: int) -> Message | None:
     """A signal closed it: one of the other side, or a surer one of its own."""
     decided = engine.decision(trade.pair, close_ms)
     if decided is None or trade.exit_reason not in (REVERSAL, UPGRADE):
@@ -78,7 +77,7 @@ def _changed(engine: Engine, notices: Notices, trade: Any, close_ms: int) -> Mes
         return None
     if not reversal:
         words = f"{words}; opened again at the next candle if it holds"
-    return Message(f"{_head(trade)} closed: {words}.", send=notices.settings.trades)
+    return Message(f"{_head(trade)} closed: {words}.", send=engine.settings.messages.trades)
 
 
 def _told(engine: Engine, pair: str, decided: tuple[Decisions, int]) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from liq_provider.bot.messages import LIMIT, Message
-from liq_provider.bot.notices import Notices
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.stops import StopRules
+from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.config.sections import MessageSettings
 from tests.bot.helpers import Store, stored, verdict
 from tests.bot.markdown import shown
@@ -51,10 +51,11 @@ def fill(
     bot: Bot, trade: Trade, order: Order, told: bool = True, **switches: Any
 ) -> Message | None:
     """:param told: the wave had its message before"""
-    notices = Notices(MessageSettings(**switches))
+    messages = MessageSettings(**switches)
+    bot.engine.settings = bot.engine.settings.model_copy(update={"messages": messages})
     if told:
-        notices.waves(bot.engine, [BTC, ETH], CLOSE)
-    return filled(bot.engine, notices, trade, order, CLOSE, RULES)
+        WaveNotices(messages).waves(bot.engine, [BTC, ETH], CLOSE)
+    return filled(bot.engine, trade, order, CLOSE, RULES)
 
 
 @pytest.fixture

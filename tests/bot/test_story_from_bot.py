@@ -10,12 +10,12 @@ import pytest
 from liq_provider.bot import last_look
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
-from liq_provider.bot.notices import Notices
 from liq_provider.bot.parameters import NAMES
 from liq_provider.bot.rules_of_bots import in_force_now, in_force_of, refusals_of, rules_from
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story_from_bot import story_of
+from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
@@ -102,7 +102,7 @@ class Live:
 
     def message(self) -> str | None:
         """What is said of the wave, None if it is none or not judged."""
-        told = Notices(MessageSettings()).waves(self.engine, [BTC], CLOSE, lambda _: self.story)
+        told = WaveNotices(MessageSettings()).waves(self.engine, [BTC], CLOSE, lambda _: self.story)
         return shown(told[0].text) if told else None
 
 

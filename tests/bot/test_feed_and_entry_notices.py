@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from liq_provider.bot.feed_and_entry_notices import FeedAndEntryNotices
 from liq_provider.bot.messages import LIMIT
-from liq_provider.bot.readiness_notices import ReadinessNotices
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from tests.bot.helpers import settings
 from tests.bot.markdown import shown
@@ -21,7 +21,7 @@ class MinuteByMinute:
     """Minute after minute, what is said."""
 
     def __init__(self, **messages: Any) -> None:
-        self.notices = ReadinessNotices(settings(messages=messages))
+        self.notices = FeedAndEntryNotices(settings(messages=messages))
         self.now_ms = CLOSE
 
     def __call__(
@@ -132,7 +132,7 @@ def test_a_sidecar_that_tells_nothing_of_it_is_believed_to_be_ready() -> None:
 
 
 def test_the_report_of_an_older_minute_is_not_told_as_that_of_this_one() -> None:
-    notices = ReadinessNotices(settings())
+    notices = FeedAndEntryNotices(settings())
     old = ReadinessReport(CLOSE, READY, {"okx": READY}, {"BTC": READY}).as_json()
 
     def told(report: Any, after_ms: int, computed_ms: int = CLOSE + 9 * MINUTE) -> list[str]:

@@ -22,7 +22,7 @@ _BEHIND_MS = 90_000
 _REST = "Stops and exits go on."
 
 
-class ReadinessNotices:
+class FeedAndEntryNotices:
     """
     :param send: False keeps everything to the log
     """
