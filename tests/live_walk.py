@@ -15,7 +15,6 @@ import pandas as pd
 from liq_provider.bot import last_look
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
-from liq_provider.bot.notices import Notices
 from liq_provider.bot.parameters import NAMES
 from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.bot.snapshot import Snapshot
@@ -23,6 +22,7 @@ from liq_provider.bot.source import LiveSource
 from liq_provider.bot.store_reading import StoreReading
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.bot.trading import Trading
+from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decision_story import DecisionStory
@@ -180,7 +180,7 @@ class LineBot(Orders):
         )
         source = LiveSource(Published(snapshot), own)
         super().__init__(Engine(own, MINUTE_MS, source, "live"), FakeBook(slots=-1))
-        self.notices = Notices(MessageSettings())
+        self.notices = WaveNotices(MessageSettings())
         self.engine.whitelist = frozenset([PAIR])
         self.engine.refresh(last_ms)
         # A signal of the newest candle would have to be ranked; nothing happens in that one.
