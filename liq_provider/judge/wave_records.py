@@ -10,7 +10,8 @@ What is known of a wave, in one record, and the rules that hold a verdict. They 
   that should have begun with the minute, and did not, is forgotten, its questions given up. While
   candles and news of a settled minute are waited for, nothing is asked about the next one.
 - **An answer whose state has gone** by the time it comes is a verdict of the minute that asked. No
-  later minute confirms it, unless the wave comes back to that state.
+  later minute confirms it, unless the wave comes back to that state; but news against the wave
+  holds up to the last minute in which something else let the wave pass meanwhile.
 - **A doubt** (a judge who reads news, a model or one that a package adds, said less than the matrix
   allows): the matrix, which reads none, does not stand in for him any more, and what it said before
   is not confirmed. He may be asked again, as the wave's state or the news changes, also after a

@@ -48,6 +48,13 @@ def first_span(close_ms: int) -> str:
     return json.dumps([[close_ms, close_ms]])
 
 
+def last_minute(confirmed: str | None, made_ms: int) -> int:
+    """
+    :return: close of the newest minute that a verdict holds for; see ``prolonged``
+    """
+    return int(json.loads(confirmed)[-1][1]) if confirmed else made_ms
+
+
 def prolonged(confirmed: str | None, made_ms: int, close_ms: int) -> str | None:
     """
     :param confirmed: of the table ``verdicts``

@@ -17,11 +17,14 @@ from liq_provider.store import schema
 from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import insert_into, replace
-from liq_provider.store.verdict_minutes import Confirmed, prolonged
+from liq_provider.store.verdict_minutes import Confirmed, last_minute, prolonged
 from liq_provider.store.vetoes import by_matrix, news_against, refuses
 
 _KEY = tuple(schema.verdicts.primary_key)
 _WORDS = tuple(schema.verdicts.c[name] for name in ("news", "action", "confidence", "inputs"))
+_TIMES = tuple(
+    schema.verdicts.c[name] for name in ("close_ms", "confirmed", "available_at", "expires_at")
+)
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
 
 Wave = tuple[str, str, int]
@@ -120,7 +123,7 @@ def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
     for first in range(0, len(ordered), _AT_ONCE):
         some = ordered[first : first + _AT_ONCE]
         query = (
-            select(*_KEY, *_WORDS, table.available_at)
+            select(*_KEY, *_WORDS, *_TIMES)
             .where(table.base_asset.in_({wave[0] for wave in some}))
             .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(some))
         )
@@ -131,11 +134,24 @@ def _known(connection: Connection, waves: set[Wave]) -> dict[Wave, list[Row]]:
 
 
 def _last_word(row: Row, known: Mapping[Wave, Sequence[Row]]) -> Row:
-    """The newest verdict counts; so a veto is no older than what it stands against."""
+    """
+    The newest verdict of a minute counts. So a veto is no older than what it stands against, and
+    one by news that comes late holds in the last minute that something else let pass meanwhile.
+    """
     if not refuses(row):
         return row
-    others = (said["available_at"] + 1 for said in known.get(_wave(row), ()))
-    return row | {"available_at": max(row["available_at"], *others, 0)}
+    said_of = known.get(_wave(row), ())
+    others = (said["available_at"] + 1 for said in said_of)
+    row = row | {"available_at": max(row["available_at"], *others, 0)}
+    passing = [said for said in said_of if not refuses(said)]
+    if not passing or not news_against(row):
+        return row
+    minute_ms = max(last_minute(said["confirmed"], said["close_ms"]) for said in passing)
+    longer = prolonged(row.get("confirmed"), row["close_ms"], minute_ms)
+    if longer is None:
+        return row
+    expires_at = max(row["expires_at"], *(said["expires_at"] for said in passing))
+    return row | {"confirmed": longer, "expires_at": expires_at}
 
 
 def _wave(row: Mapping[str, Any]) -> Wave:
@@ -177,7 +193,7 @@ def _changes(
         wave = (confirmation.base_asset, confirmation.direction, confirmation.wave_start_ms)
         by_wave.setdefault(wave, []).append(confirmation)
     query = (
-        select(*_KEY, *_WORDS, table.close_ms, table.confirmed)
+        select(*_KEY, *_WORDS, *_TIMES)
         .where(tuple_(table.base_asset, table.direction, table.wave_start_ms).in_(sorted(by_wave)))
         .order_by(*_KEY)
         .with_for_update()

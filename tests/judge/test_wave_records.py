@@ -93,6 +93,10 @@ class ScriptedJudge:
         self.says, self.news = says, news
         await self.judge.judge(self.rig.settled(after, strength=strength))
         await asyncio.sleep(0.002)  # the next verdict is a newer one
+        return self.read(after)
+
+    def read(self, after: int) -> dict[str, Any]:
+        """:return: what a bot reads for a minute"""
         close_ms, rows = self.rig.close_ms + after * MINUTE, self.rig.verdicts()
         sign, anomalous = np.array([-1]), np.array([True])
         rules = Rules.of(Settings())

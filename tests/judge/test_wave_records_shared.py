@@ -19,10 +19,11 @@ from tests.judge.test_wave_records import (
     NOTHING,
     OTHER,
     SOME,
+    TORN,
     YES,
     ScriptedJudge,
 )
-from tests.judge_rig import JudgeRig
+from tests.judge_rig import MINUTE, JudgeRig
 
 NEWEST = news("Bitcoin ETF traded", "by all", "and more", "and again")
 
@@ -124,3 +125,31 @@ async def test_a_question_that_fails_after_a_veto_is_refused_as_the_veto(
         (late,) = await asyncio.wait_for(asking, 20)
         assert (late.judge, late.action) == ("vetoed", Action.SKIP)
         assert late.facts.details["failure"] == "vetoed" and late.facts.details["call_id"]
+
+
+@pytest.mark.parametrize("sidecars", [1, 2])
+@pytest.mark.parametrize("veto", [AGAINST, TORN])
+async def test_a_veto_that_comes_a_minute_late_stands_against_what_was_said_meanwhile(
+    rig: JudgeRig, veto: dict[str, str], sidecars: int
+) -> None:
+    async with StandIn() as server:
+        two = TwoSidecars(rig, server)
+        thinks, may_say = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            thinks.set()
+            await may_say.wait()
+            two.says = veto
+            return await two._answer(request, body)
+
+        server.handler = slow
+        asking = asyncio.create_task(two.first.judge(rig.settled()))
+        await asyncio.wait_for(thinks.wait(), 20)
+        server.handler = two._answer
+        other = two.first if sidecars == 1 else two.second
+        assert (await two.of(other, 1, YES, OTHER))["action"] == "enter"
+        may_say.set()
+        (late,) = await asyncio.wait_for(asking, 20)
+        assert late.action is Action.SKIP
+        assert two.read(1)["action"] == "skip", "a bot may still enter in that minute"
+        assert two.read(1)["expires_at"] == rig.close_ms + MINUTE + 32_000

@@ -211,6 +211,20 @@ def test_a_veto_that_takes_the_place_of_a_yes_is_newer_and_holds_for_its_own_min
     assert spans_of(row, 32_000) == [(T0 + 2 * MINUTE, T0 + 2 * MINUTE)]
 
 
+@pytest.mark.parametrize(("minutes", "spans"), [([1], [[0, 1]]), ([1, 3], [[0, 0], [3, 3]])])
+def test_a_late_veto_holds_in_the_last_minute_in_which_another_state_let_the_wave_pass(
+    writer: Writer, reader: Reader, minutes: list[int], spans: list[list[int]]
+) -> None:
+    writer.put_verdicts([said("m@v1", news_key="newer", **YES)])
+    for minute in minutes:
+        confirm(writer, minute, judge="m@v1", news_key="newer")
+    writer.put_verdicts([said("m@v1", **CONTRADICTS)])
+    (veto,) = (row for row in reader.verdicts(T0, T0 + MINUTE) if row["news"] == "contradicts")
+    holds = [[(at - T0) // MINUTE for at in span] for span in spans_of(veto, 32_000)]
+    assert holds == spans
+    assert veto["expires_at"] == T0 + minutes[-1] * MINUTE + 32_000
+
+
 def test_what_lets_a_wave_pass_takes_no_vetos_place(writer: Writer, reader: Reader) -> None:
     writer.put_verdicts([said("m@v1", **CONTRADICTS), said("vetoed", **TWICE)])
     assert writer.put_verdicts([said("m@v1", **YES)]) == [Written.AGAINST]
