@@ -19,15 +19,15 @@ from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.config.test_parameter_file import strategy
-from tests.judge.test_story_from_store import FALLING, Scene
+from tests.judge.test_story_from_store import FALLING, StoreWithWave
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 
 
 @pytest.fixture
-def burst(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def burst(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> StoreWithWave:
     """A store with a strong wave of longs that price follows, which the matrix enters."""
-    scene = Scene()
+    scene = StoreWithWave()
     scene.build(f"sqlite:///{workplace / 'user_data' / 'liq_provider.sqlite'}").close()
     candles = np.repeat(FALLING[:, None], len(COLUMNS), axis=1)
     monkeypatch.setattr(module, "candles_of", lambda *_: (candles, None))
@@ -49,7 +49,7 @@ def beat(name: str, **values: Any) -> None:
 
 
 def explained(
-    scene: Scene, capsys: pytest.CaptureFixture[str], *more: str
+    scene: StoreWithWave, capsys: pytest.CaptureFixture[str], *more: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """:return: the whole answer, and its gates by name"""
     assert main(["explain", "--pair", BTC, "--at", str(scene.close_ms), "--json", *more]) == 0
@@ -58,7 +58,7 @@ def explained(
 
 
 def test_an_entry_of_the_configurations_rules_is_told_as_theirs(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer, gates = explained(burst, capsys)
     assert (answer["entry"], answer["words"]) == (True, "enter (medium)")
@@ -66,7 +66,7 @@ def test_an_entry_of_the_configurations_rules_is_told_as_theirs(
     assert gates["whitelist"]["passed"] is None, "nobody told a list"
 
 
-def settled(scene: Scene) -> None:
+def settled(scene: StoreWithWave) -> None:
     """A sidecar computed the newest minute, so a bot would look at it now."""
     engine = open_engine(f"sqlite:///{Path('user_data/liq_provider.sqlite').absolute()}")
     with closing(Writer(engine)) as writer:
@@ -74,7 +74,7 @@ def settled(scene: Scene) -> None:
 
 
 def test_a_pair_outside_the_whitelist_is_no_entry_now(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(exchange={"pair_whitelist": [ETH]}, pairlists=[{"method": "StaticPairList"}])
     settled(burst)
@@ -86,7 +86,7 @@ def test_a_pair_outside_the_whitelist_is_no_entry_now(
 
 
 def test_todays_whitelist_refuses_nothing_of_the_past(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(exchange={"pair_whitelist": [ETH]}, pairlists=[{"method": "StaticPairList"}])
     settled(burst)
@@ -100,7 +100,7 @@ def test_todays_whitelist_refuses_nothing_of_the_past(
 
 
 def test_the_parameter_file_beside_the_strategy_wins_over_the_configuration(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(strategy_path="strategies", liq_provider={"min_confidence": "low"})
     params = {"buy": {"min_confidence": "high"}, "sell": {}}
@@ -115,7 +115,7 @@ def test_the_parameter_file_beside_the_strategy_wins_over_the_configuration(
 
 
 def test_a_parameter_file_that_is_no_json_is_left_out_as_freqtrade_does(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(strategy_path="strategies")
     path = strategy(Path("strategies").absolute())
@@ -128,7 +128,7 @@ def test_a_parameter_file_that_is_no_json_is_left_out_as_freqtrade_does(
 
 
 def test_a_bot_that_is_there_is_asked_for_its_own(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(strategy_path="strategies")
     strategy(Path("strategies").absolute(), params={"buy": {"min_confidence": "high"}})
@@ -142,7 +142,7 @@ def test_a_bot_that_is_there_is_asked_for_its_own(
 
 
 def test_the_rules_are_named_above_the_gates(
-    burst: Scene, capsys: pytest.CaptureFixture[str]
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     beat("A")
     assert main(["explain", "--pair", BTC, "--at", str(burst.close_ms)]) == 0

@@ -11,13 +11,13 @@ from liq_provider.commands import judge as module
 from liq_provider.core.candle_columns import COLUMNS
 from liq_provider.core.durations import MINUTE_MS
 from tests.commands.test_explain import BTC, beat, configure
-from tests.judge.test_story_from_store import FALLING, Scene
+from tests.judge.test_story_from_store import FALLING, StoreWithWave
 
 
 @pytest.fixture
 def asked(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What the exchange is asked for; the store goes on after the wave."""
-    scene = Scene(covered_until=26 * 60 + 4)
+    scene = StoreWithWave(covered_until=26 * 60 + 4)
     scene.build(f"sqlite:///{workplace / 'user_data' / 'liq_provider.sqlite'}").close()
     asked: list[tuple[Any, ...]] = []
 
@@ -37,7 +37,7 @@ def test_a_minute_within_a_candle_is_asked_about_with_the_candles_before_it(
     minutes: int,
 ) -> None:
     configure(timeframe=timeframe)
-    close_ms = Scene().close_ms
+    close_ms = StoreWithWave().close_ms
     at_ms = close_ms + minutes * MINUTE_MS
     assert main(["judge", "--pair", BTC, "--at", str(at_ms), "--dry"]) == 0
     assert asked == [(BTC, close_ms, timeframe)]
@@ -49,5 +49,5 @@ def test_the_candles_are_those_of_the_bot_that_is_there(
 ) -> None:
     configure(timeframe="5m")
     beat("A")
-    assert main(["judge", "--pair", BTC, "--at", str(Scene().close_ms), "--dry"]) == 0
-    assert asked == [(BTC, Scene().close_ms, "1m")]
+    assert main(["judge", "--pair", BTC, "--at", str(StoreWithWave().close_ms), "--dry"]) == 0
+    assert asked == [(BTC, StoreWithWave().close_ms, "1m")]
