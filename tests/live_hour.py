@@ -127,9 +127,9 @@ class LiveHour:
         first_ms = -(-self.world.first_ms // MINUTE_MS) * MINUTE_MS
         self.history = self.world.tape(first_ms, START_MS)
         items = [
-            Incoming(item)
+            Incoming(order)
             for row in self.history
-            for item in VENUES[row.venue]
+            for order in VENUES[row.venue]
             .parse(row.frame, self.markets[row.venue], row.received_ms)
             .liquidations
         ]
@@ -153,8 +153,8 @@ class LiveHour:
             return
         said = VENUES[row.venue].parse(row.frame, self.markets[row.venue], row.received_ms)
         assert said.understood
-        for item in said.liquidations:
-            yield Incoming(item, self._since[row.venue])
+        for order in said.liquidations:
+            yield Incoming(order, self._since[row.venue])
 
     def _settle(self, number: int, close_ms: int) -> None:
         self._connections(close_ms)

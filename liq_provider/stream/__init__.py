@@ -1,6 +1,5 @@
 """The connections to the exchanges: one ``Feed`` per venue, one ``SilenceJudge`` for all."""
 
-from liq_provider.config.address import check_url
 from liq_provider.stream.feed import Feed
 from liq_provider.stream.feed_status import FeedState, FeedStatus
 from liq_provider.stream.intake import Sink
@@ -16,5 +15,4 @@ __all__ = [
     "SilenceJudge",
     "Sink",
     "TimeLimits",
-    "check_url",
 ]

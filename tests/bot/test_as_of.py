@@ -52,7 +52,7 @@ class Past:
         """:return: what a bot that decides at a close could have had"""
         known_ms, judged_ms = close_ms + SETTINGS.settle_ms, close_ms + SETTINGS.max_entry_delay_ms
         return Past(
-            [item for item in self.orders if item.received_ms <= known_ms],
+            [order for order in self.orders if order.received_ms <= known_ms],
             self.holes,
             self.fill_ms if self.fill_ms <= close_ms else 0,
             [row for row in self.verdicts if row["available_at"] <= judged_ms],
@@ -96,9 +96,9 @@ def past(seed: int) -> Past:
 
 def store_of(path: Path, taken: Past, end_ms: int) -> HistorySource:
     writer = Writer(open_engine(f"sqlite:///{path}"))
-    for item in sorted(taken.orders, key=lambda order: order.received_ms):
-        if not any(hole.start_ms <= item.event_ms < hole.end_ms for hole in taken.holes):
-            writer.append([Incoming(item)])
+    for one in sorted(taken.orders, key=lambda order: order.received_ms):
+        if not any(hole.start_ms <= one.event_ms < hole.end_ms for hole in taken.holes):
+            writer.append([Incoming(one)])
     begin = at(0) - MINUTE_MS
     for hole in taken.holes:
         writer.cover("okx", [Interval(begin, min(hole.start_ms, end_ms))])

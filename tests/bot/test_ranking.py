@@ -6,7 +6,7 @@ import pytest
 
 from liq_provider.bot.ranking import Candidate, rank
 
-FOUND = [
+CANDIDATES = [
     Candidate("AAA", 2, 9.0),
     Candidate("BBB", 3, 5.0),
     Candidate("CCC", 2, 9.5),
@@ -15,7 +15,7 @@ FOUND = [
 
 
 def names(free_slots: float, excluded: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    return [item.pair for item in rank(FOUND, free_slots, excluded)]
+    return [candidate.pair for candidate in rank(CANDIDATES, free_slots, excluded)]
 
 
 def test_confidence_comes_first_then_z_then_the_name() -> None:

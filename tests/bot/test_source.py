@@ -202,7 +202,7 @@ def _fill(store: Store, hours: int = 10) -> int:
                     event_ms + 1_000,
                 )
             )
-    store.writer.append([Incoming(item) for item in items])
+    store.writer.append([Incoming(order) for order in items])
     store.cover(at(0), at(minutes))
     return at(minutes)
 
@@ -222,8 +222,8 @@ def test_other_windows_are_computed_here_and_equal_what_the_sidecar_would_write(
         assert rows is not None
         for row in (-1, -20, -60):
             at_ms = int(rows.close_ms[row])
-            item = compute(reader, [base], own.venues.enabled, params, at_ms, at_ms)[0]
-            expected = feature_row(item, base, 0)
+            newest = compute(reader, [base], own.venues.enabled, params, at_ms, at_ms)[0]
+            expected = feature_row(newest, base, 0)
             assert rows.long_usd[row] == expected["long_usd"]
             assert rows.count[row] == expected["count"]
             assert rows.z[row] == pytest.approx(expected["z"], rel=1e-9)

@@ -147,10 +147,10 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
         cascade(store, 0)
         store.settle(1, (0, 1))
         page.take_status({"feeds": {}, "now_ms": T0, "skew_ms": 0})
-        item = Liquidation(
+        order = Liquidation(
             "bybit", "BTC", "BTC/USDT:USDT", "BTC", "long", 1.0, 2.0, 3.0, T0, T0
         )  # fmt: skip
-        page.take_liquidations([item])
+        page.take_liquidations([order])
         wanted = {"status", "account", "waves", "signals", "market", "tape"}
 
         def is_read() -> bool:

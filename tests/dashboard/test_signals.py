@@ -188,11 +188,11 @@ def test_a_verdict_between_two_candles_of_the_strategy_is_no_entry() -> None:
 
 def test_a_tape_gives_each_viewer_each_item_once() -> None:
     tape = Tape()
-    item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
-    tape.put([item, item])
+    order = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
+    tape.put([order, order])
     first = tape.since(0)
     assert [entry["id"] for entry in first] == [1, 2] and tape.since(2) == []
-    tape.put([item])
+    tape.put([order])
     assert [entry["id"] for entry in tape.since(2)] == [3]
     # What was stored before comes too late to be put before what has come.
     tape.remember([{}])
@@ -201,8 +201,8 @@ def test_a_tape_gives_each_viewer_each_item_once() -> None:
 
 def test_a_tape_forgets_what_is_old() -> None:
     tape = Tape()
-    item = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
-    tape.put([item] * 2_000)
+    order = Liquidation("okx", "m", "BTC/USDT:USDT", "BTC", "short", 10.0, 1.0, 10.0, 5, 6)
+    tape.put([order] * 2_000)
     assert tape.last == 2_000 and len(tape.since(0)) == KEPT
 
 

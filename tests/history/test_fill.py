@@ -50,9 +50,9 @@ class StoreWithGap:
         self.writer.put_markets("okx", tables(world)["okx"])
         self.begin_ms = self.now_ms - 300 * MINUTE_MS
         heard = [
-            Incoming(item)
-            for item in self.orders(self.begin_ms, self.now_ms)
-            if not self.gap.start_ms <= item.event_ms < self.gap.end_ms
+            Incoming(order)
+            for order in self.orders(self.begin_ms, self.now_ms)
+            if not self.gap.start_ms <= order.event_ms < self.gap.end_ms
         ]
         self.writer.append(heard)
         self.writer.cover(
@@ -69,11 +69,11 @@ class StoreWithGap:
     def orders(self, from_ms: int, to_ms: int) -> list[Any]:
         markets = tables(self.world)["okx"]
         return [
-            item
+            market
             for row in self.world.tape(from_ms, to_ms + 5_000)
             if row.venue == "okx"
-            for item in VENUES["okx"].parse(row.frame, markets, row.received_ms).liquidations
-            if from_ms <= item.event_ms < to_ms
+            for market in VENUES["okx"].parse(row.frame, markets, row.received_ms).liquidations
+            if from_ms <= market.event_ms < to_ms
         ]
 
     def grid(self, base: str) -> Any:
@@ -109,7 +109,7 @@ def test_a_gap_gets_what_the_venue_published_then(place: StoreWithGap) -> None:
         grid = place.grid(base)
         assert not grid.covered.any(), "it was not heard, and no entry may be based on it"
         assert grid.fills is not None
-        total = sum(item.notional_usd for item in missed if item.base_asset == base)
+        total = sum(order.notional_usd for order in missed if order.base_asset == base)
         assert (grid.fills.long_usd + grid.fills.short_usd).sum() == pytest.approx(total)
         assert (grid.fills.known_ms > place.now_ms).all(), "known from after the fill on"
     again = fill_coins(place.writer, place.reader, "okx", COINS, span, place.now_ms, place.fetch)
@@ -122,8 +122,8 @@ def test_only_what_the_history_proves_is_filled(place: StoreWithGap) -> None:
 
     def forgetful(path: str, parameters: Any) -> Any:
         answer = place.fetch(path, parameters)
-        for item in answer["data"]:
-            item["details"] = [d for d in item["details"] if int(d["ts"]) >= kept_ms]
+        for sent in answer["data"]:
+            sent["details"] = [d for d in sent["details"] if int(d["ts"]) >= kept_ms]
         return answer
 
     report = fill_gap(place.writer, place.reader, "okx", "BTC", place.gap, place.now_ms, forgetful)

@@ -175,8 +175,8 @@ def test_json_lines_may_be_wrapped_or_bare(store: Store, tmp_path: Path) -> None
 
 
 def test_recorded_frames_keep_their_receive_times(store: Store, tmp_path: Path) -> None:
-    item = {"T": T0 + 59_000, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "50"}
-    frame = json.dumps({"topic": "allLiquidation.BTCUSDT", "data": [item, item]})
+    sent = {"T": T0 + 59_000, "s": "BTCUSDT", "S": "Buy", "v": "2", "p": "50"}
+    frame = json.dumps({"topic": "allLiquidation.BTCUSDT", "data": [sent, sent]})
     pong = json.dumps({"op": "pong"})
     lines = [
         {"venue": "bybit", "received_ms": T0 + 63_000, "frame": frame},

@@ -71,8 +71,8 @@ def test_a_truncated_answer_is_refused_with_its_line(store: Store, tmp_path: Pat
 
 
 def bybit_frame(at_ms: int, symbol: str = "BTCUSDT") -> str:
-    item = {"T": at_ms, "s": symbol, "S": "Buy", "v": "2", "p": "50"}
-    return json.dumps({"topic": f"allLiquidation.{symbol}", "ts": at_ms + 300, "data": [item]})
+    sent = {"T": at_ms, "s": symbol, "S": "Buy", "v": "2", "p": "50"}
+    return json.dumps({"topic": f"allLiquidation.{symbol}", "ts": at_ms + 300, "data": [sent]})
 
 
 def test_bare_frames_need_their_venue_and_get_its_usual_latency(
@@ -93,8 +93,8 @@ def test_bare_frames_need_their_venue_and_get_its_usual_latency(
 
 def okx_frame(market_id: str, at_ms: int) -> str:
     detail = {"bkPx": "50", "sz": "2", "side": "sell", "posSide": "long", "ts": str(at_ms)}
-    item = {"instId": market_id, "details": [detail]}
-    frame = {"arg": {"channel": "liquidation-orders"}, "data": [item]}
+    sent = {"instId": market_id, "details": [detail]}
+    frame = {"arg": {"channel": "liquidation-orders"}, "data": [sent]}
     return json.dumps({"venue": "okx", "received_ms": at_ms + 400, "frame": json.dumps(frame)})
 
 

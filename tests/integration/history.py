@@ -121,7 +121,7 @@ def write_history(base: Path, scripts: dict[str, CoinScript]) -> None:
         handler.ohlcv_store(pair, "1h", hours, CandleType.MARK)
         funding = hours[["date"]].assign(funding_rate=0.0)
         handler.ohlcv_store(pair, "1h", funding, CandleType.FUNDING_RATE)
-        store.writer.append([Incoming(item) for item in liquidations(name, script)])
+        store.writer.append([Incoming(order) for order in liquidations(name, script)])
     store.cover(START_MS, START_MS + MINUTES * MINUTE_MS)
     store.close()
 

@@ -145,9 +145,9 @@ class Sidecar:
         first_ms = -(-self.world.first_ms // MINUTE_MS) * MINUTE_MS
         self.writer.import_batch(
             [
-                Incoming(item)
+                Incoming(order)
                 for row in self.world.tape(first_ms, START_MS)
-                for item in VENUES[row.venue]
+                for order in VENUES[row.venue]
                 .parse(row.frame, self.markets[row.venue], row.received_ms)
                 .liquidations
             ]
@@ -164,7 +164,7 @@ class Sidecar:
             row = self.ahead
             if self.trackers[row.venue].covering:
                 said = VENUES[row.venue].parse(row.frame, self.markets[row.venue], row.received_ms)
-                batch += [Incoming(item, self.since[row.venue]) for item in said.liquidations]
+                batch += [Incoming(order, self.since[row.venue]) for order in said.liquidations]
             self.ahead = next(self.tape, None)
         self.writer.append(batch)
         for tracker in self.trackers.values():

@@ -106,9 +106,9 @@ def test_a_venue_that_was_not_heard_does_not_count(view: PairView) -> None:
     assert gaps and view.covered["okx"][0].end_ms == at(HOLE[0])
     first, end = BYBIT_HOLE
     heard = [
-        item.liquidation.notional_usd
-        for item in liquidations()
-        if at(first) <= item.liquidation.event_ms < at(end) and item.liquidation.venue != "bybit"
+        order.liquidation.notional_usd
+        for order in liquidations()
+        if at(first) <= order.liquidation.event_ms < at(end) and order.liquidation.venue != "bybit"
     ]
     shown = view.bars.long_usd[first:end] + view.bars.short_usd[first:end]
     assert shown.sum() == pytest.approx(sum(heard), rel=1e-12)
@@ -150,7 +150,7 @@ def test_verdicts_and_trades_of_the_span(reader: Reader, view: PairView) -> None
 
 
 def test_the_heat_map_adds_up_to_the_liquidations(view: PairView) -> None:
-    orders = [item.liquidation for item in liquidations()]
+    orders = [one.liquidation for one in liquidations()]
     heat = view.heat
     for side, shown in (("long", heat.long_usd), ("short", heat.short_usd)):
         wanted = sum(order.notional_usd for order in orders if order.position_side == side)

@@ -116,7 +116,7 @@ def awake(listener: Listener, ms: int) -> int:
 
 def homes(received: Sequence[Incoming]) -> list[int]:
     """The minutes in which an order belongs to those who received it, if in any."""
-    return [home for item in received if (home := RULES.book(item, 0)[0]) is not None]
+    return [home for order in received if (home := RULES.book(order, 0)[0]) is not None]
 
 
 class HeardOrders:
@@ -260,9 +260,9 @@ class HeardOrders:
         return {
             (order.venue, order.base_asset, order.event_ms - order.event_ms % MINUTE)
             for received in self.heard.values()
-            for item in received
-            if RULES.book(item, 0)[0] is None
-            for order in [item.liquidation]
+            for one in received
+            if RULES.book(one, 0)[0] is None
+            for order in [one.liquidation]
         }
 
     def required(self) -> dict[tuple[Any, ...], int]:
@@ -274,7 +274,7 @@ class HeardOrders:
             if key in self.heard:
                 required[key] = min(heard, default=order.event_ms - order.event_ms % MINUTE)
             unread = self.garbled.get(key, [])
-            minutes = {RULES.book(item, 0)[0] for item in unread}
+            minutes = {RULES.book(one, 0)[0] for one in unread}
             if key not in self.heard and len(unread) == len(self.listeners) == 1:
                 # Nobody can tell of what was not read how old it was; and one that could not
                 # read it is believed where another one heard all that came in time.
@@ -318,7 +318,7 @@ def test_a_known_minute_counts_every_order_and_an_unknown_one_may_lack_some(
     sums: dict[tuple[str, str, int], float] = {}
     lacking: set[tuple[str, str, int]] = set()
     for key, minute_ms in story.required().items():
-        order = next(item for item in story.orders if identity(item) == key)
+        order = next(one for one in story.orders if identity(one) == key)
         counts_in = booked.get(key)
         if counts_in is not None:
             cell = (order.venue, order.base_asset, counts_in)
@@ -356,7 +356,7 @@ def test_the_stories_hold_every_kind_of_trouble(tmp_path: Path) -> None:
         kinds["garbled"] += len(story.garbled)
         kinds["frozen"] += sum(len(listener.frozen) for listener in story.listeners)
         for heard in story.heard.values():
-            minutes = {RULES.book(item, 0)[0] for item in heard}
+            minutes = {RULES.book(order, 0)[0] for order in heard}
             kinds["rebooked"] += len(minutes) > 1
             kinds["late"] += None in minutes
         for listener in story.listeners:

@@ -117,9 +117,9 @@ def remember(url: str, world: World, to_ms: int) -> None:
     markets, writer = tables(world), Writer(open_engine(url))
     first_ms = -(-world.first_ms // MINUTE_MS) * MINUTE_MS
     items = [
-        Incoming(item)
+        Incoming(order)
         for row in world.tape(first_ms, to_ms)
-        for item in VENUES[row.venue]
+        for order in VENUES[row.venue]
         .parse(row.frame, markets[row.venue], row.received_ms)
         .liquidations
     ]

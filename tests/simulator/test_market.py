@@ -88,9 +88,9 @@ def test_parsers_read_the_orders_that_the_market_made() -> None:
     made, read = defaultdict(list), defaultdict(list)
     for order in world.orders(span[0], span[1] - 5_000):
         made[order.venue, order.position_side].append(round(order.notional_usd, 4))
-    for item in read_tape(world, world.tape(*span)):
-        if span[0] <= item.event_ms < span[1] - 5_000:
-            read[item.venue, item.position_side].append(round(item.notional_usd, 4))
+    for one in read_tape(world, world.tape(*span)):
+        if span[0] <= one.event_ms < span[1] - 5_000:
+            read[one.venue, one.position_side].append(round(one.notional_usd, 4))
     assert made.keys() == read.keys()
     for key in made:
         assert sorted(made[key]) == pytest.approx(sorted(read[key]), rel=1e-5)

@@ -27,10 +27,10 @@ def demo_world(start_ms: int, seed: int = 1) -> World:
 def segments(tape: list[Liquidation], coin: str, end_ms: int) -> np.ndarray:
     """Long and short money in 289 segments before ``end_ms``, the newest last."""
     money = np.zeros((BASELINE + 1, 2))
-    for item in tape:
-        back = (end_ms - 1 - item.event_ms) // SEGMENT_MS
-        if item.base_asset == coin and item.event_ms < end_ms and back <= BASELINE:
-            money[BASELINE - back, 0 if item.position_side == "long" else 1] += item.notional_usd
+    for order in tape:
+        back = (end_ms - 1 - order.event_ms) // SEGMENT_MS
+        if order.base_asset == coin and order.event_ms < end_ms and back <= BASELINE:
+            money[BASELINE - back, 0 if order.position_side == "long" else 1] += order.notional_usd
     return money
 
 
@@ -75,9 +75,9 @@ def test_every_frame_of_a_cascade_arrives_before_its_minute_settles(world: World
     rows = world.tape(close_ms - 25_000, close_ms + 2_000)
     assert len(rows) > 100
     assert {row.venue for row in rows} == {"binance", "bybit", "okx"}
-    cascade = [item for item in read_tape(world, rows) if item.pair == "BTC/USDT:USDT"]
-    assert max(item.received_ms for item in cascade) <= close_ms
-    assert {item.venue for item in cascade} == {"binance", "bybit", "okx"}
+    cascade = [order for order in read_tape(world, rows) if order.pair == "BTC/USDT:USDT"]
+    assert max(order.received_ms for order in cascade) <= close_ms
+    assert {order.venue for order in cascade} == {"binance", "bybit", "okx"}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -146,8 +146,8 @@ def test_the_baseline_is_warm_and_the_background_is_quiet(seed: int) -> None:
     close_ms = MINUTE_OPEN
     tape = read_tape(quiet, quiet.tape(quiet.first_ms, START_MS))
     by_coin: dict[str, list[Liquidation]] = defaultdict(list)
-    for item in tape:
-        by_coin[item.base_asset].append(item)
+    for order in tape:
+        by_coin[order.base_asset].append(order)
     assert len(by_coin) == len(quiet.symbols)
     strong = 0
     for coin, own in by_coin.items():
@@ -156,7 +156,7 @@ def test_the_baseline_is_warm_and_the_background_is_quiet(seed: int) -> None:
         for minute in range(1_440):
             end_ms = close_ms - minute * MINUTE_MS
             inside = [i for i in own if end_ms - SEGMENT_MS <= i.event_ms < end_ms]
-            money = sum(item.notional_usd for item in inside)
+            money = sum(order.notional_usd for order in inside)
             if len(inside) < 3 or money < 25_000:
                 continue
             longs = sum(i.notional_usd for i in inside if i.position_side == "long")

@@ -55,14 +55,14 @@ async def test_a_liquidation_reaches_a_real_client_within_two_seconds(
     async with await subscribed(sim, venue) as client:
         sim.liquidate([order(venue)])
         _, parsed = await told(client, sim, venue)
-    (item,) = parsed.liquidations
-    assert item.pair == "BTC/USDT:USDT"
-    assert item.position_side == "long"
-    assert item.notional_usd == pytest.approx(24_000.0)
+    (one,) = parsed.liquidations
+    assert one.pair == "BTC/USDT:USDT"
+    assert one.position_side == "long"
+    assert one.notional_usd == pytest.approx(24_000.0)
     dialect = VENUES[venue].dialect
     assert dialect.bucket_ms + dialect.delay_ms < 2_000
     # What is later than that has waited for the machine.
-    assert dialect.delay_ms <= item.received_ms - item.event_ms < 10_000
+    assert dialect.delay_ms <= one.received_ms - one.event_ms < 10_000
 
 
 @pytest.mark.parametrize("venue", list(VENUES))
@@ -102,7 +102,7 @@ async def test_bybit_sends_only_what_was_subscribed(sim: Simulator) -> None:
         sim.liquidate([order("bybit"), order("bybit", symbol="ETHUSDT", position_side="short")])
         message = orjson.loads(await asyncio.wait_for(client.recv(), 60))
         assert message["topic"] == "allLiquidation.ETHUSDT"
-        assert [item["S"] for item in message["data"]] == ["Sell"]
+        assert [sent["S"] for sent in message["data"]] == ["Sell"]
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.recv(), 1)
 

@@ -155,7 +155,7 @@ def test_looking_for_known_orders_reads_those_and_not_the_whole_store(
     tmp_path: Path,
 ) -> None:
     writer = Writer(open_engine(f"sqlite:///{tmp_path / 'store'}"))
-    query = _minutes_query([identity(item.liquidation) for item in orders()[:100]])
+    query = _minutes_query([identity(order.liquidation) for order in orders()[:100]])
     compiled = query.compile(writer.engine, compile_kwargs={"render_postcompile": True})
     with writer.engine.connect() as connection:
         plan = connection.exec_driver_sql(

@@ -81,9 +81,9 @@ def test_sides_markets_and_coins_are_summed_apart(writer: Writer) -> None:
 
 def test_values_come_back_exactly(writer: Writer, reader: Reader) -> None:
     price, quantity = 0.1 + 0.2, 1e-9 / 3
-    item = incoming(price=price, quantity=quantity, notional_usd=price * quantity)
-    assert writer.append([item, item]).inserted == 1
-    assert writer.append([item]).inserted == 0
+    order = incoming(price=price, quantity=quantity, notional_usd=price * quantity)
+    assert writer.append([order, order]).inserted == 1
+    assert writer.append([order]).inserted == 0
     (row,) = rows(writer, schema.liquidations)
     assert (row["price"], row["quantity"]) == (price, quantity)
 

@@ -178,7 +178,7 @@ class FeedRig:
     def sink(self, liquidations: Sequence[Liquidation], connected_ms: int) -> None:
         if self.sink_error is not None:
             raise self.sink_error
-        self.taken += [(item, connected_ms) for item in liquidations]
+        self.taken += [(order, connected_ms) for order in liquidations]
 
     @property
     def state(self) -> str:

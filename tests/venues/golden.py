@@ -52,17 +52,17 @@ def history(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def order(item: Liquidation) -> list[Any]:
+def order(order: Liquidation) -> list[Any]:
     """A liquidation as the files have it."""
     return [
-        *(item.market_id, item.pair, item.base_asset, item.position_side, item.price),
-        *(round(item.quantity, 9), round(item.notional_usd, 6), item.event_ms, item.ordinal),
+        *(order.market_id, order.pair, order.base_asset, order.position_side, order.price),
+        *(round(order.quantity, 9), round(order.notional_usd, 6), order.event_ms, order.ordinal),
     ]
 
 
 def told(said: Parsed) -> dict[str, Any]:
     """What a frame said, as the files have it."""
-    stated: dict[str, Any] = {"liquidations": [order(item) for item in said.liquidations]}
+    stated: dict[str, Any] = {"liquidations": [order(one) for one in said.liquidations]}
     reply = said.reply
     stated["reply"] = reply.hex() if isinstance(reply, bytes) else reply
     for field in ("acknowledged", "error", "understood", "past", "life"):

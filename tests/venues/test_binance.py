@@ -81,15 +81,15 @@ def test_bought_back_position_was_a_short(markets: MarketTable) -> None:
 
 
 def test_whole_order_counts_not_its_last_fill(markets: MarketTable) -> None:
-    item = parse(event(l="1", z="50", q="60"), markets).liquidations[0]
-    assert item.quantity == 50
-    assert item.notional_usd == pytest.approx(50 * 3.85642)
+    order = parse(event(l="1", z="50", q="60"), markets).liquidations[0]
+    assert order.quantity == 50
+    assert order.notional_usd == pytest.approx(50 * 3.85642)
 
 
 @pytest.mark.parametrize("average", [None, "0", "None", "", "0.0000", 0, "NaN"])
 def test_order_price_stands_in_for_a_missing_average(average: Any, markets: MarketTable) -> None:
-    item = parse(event(ap=average), markets).liquidations[0]
-    assert item.price == 3.803
+    order = parse(event(ap=average), markets).liquidations[0]
+    assert order.price == 3.803
 
 
 @pytest.mark.parametrize("where", ["inside", "beside"])
@@ -151,18 +151,18 @@ def test_impossible_records_are_counted_by_reason(
 
 def test_good_records_beside_bad_ones_are_kept(markets: MarketTable) -> None:
     said = parse([event(), event(z="x"), "noise", event(S="?"), event(z="1")], markets)
-    assert [item.quantity for item in said.liquidations] == [116.5, 1.0]
+    assert [order.quantity for order in said.liquidations] == [116.5, 1.0]
     assert dict(said.dropped) == {"bad_quantity": 1, "bad_record": 1, "bad_side": 1}
 
 
 def test_equal_orders_of_one_message_are_numbered(markets: MarketTable) -> None:
     said = parse([event(), event(), event(z="1")], markets)
-    assert [item.ordinal for item in said.liquidations] == [0, 1, 0]
+    assert [order.ordinal for order in said.liquidations] == [0, 1, 0]
 
 
 def test_new_listing_is_booked_before_the_market_list_knows_it(markets: MarketTable) -> None:
-    item = parse(event(s="1000NEWUSDT"), markets).liquidations[0]
-    assert (item.pair, item.base_asset) == ("1000NEW/USDT:USDT", "NEW")
+    order = parse(event(s="1000NEWUSDT"), markets).liquidations[0]
+    assert (order.pair, order.base_asset) == ("1000NEW/USDT:USDT", "NEW")
 
 
 def test_answers_are_told_apart(markets: MarketTable) -> None:
@@ -186,7 +186,7 @@ def test_recorded_orders_are_all_read(markets: MarketTable) -> None:
         for frame in (line, wrapped):
             said = BINANCE.parse(frame, markets, order["T"] + 1000)
             assert said.understood and not said.dropped
-            (item,) = said.liquidations
-            assert item.notional_usd == pytest.approx(float(order["z"]) * float(order["ap"]))
-            assert item.position_side == ("long" if order["S"] == "SELL" else "short")
-            assert item.event_ms == order["T"]
+            (one,) = said.liquidations
+            assert one.notional_usd == pytest.approx(float(order["z"]) * float(order["ap"]))
+            assert one.position_side == ("long" if order["S"] == "SELL" else "short")
+            assert one.event_ms == order["T"]

@@ -85,11 +85,11 @@ def test_mutated_frames_never_raise(venue: str) -> None:
         frame = bytearray(whole if isinstance(whole, bytes) else whole.encode())
         for _ in range(rng.randint(1, 6)):
             frame[rng.randrange(len(frame))] = rng.choice(b'{}[]",:0123456789.-eEntf\x00\xff Z')
-        for item in VENUES[venue].parse(bytes(frame), table, NOW_MS).liquidations:
-            assert 0 < item.price < float("inf")
-            assert 0 < item.quantity < float("inf")
-            assert 0 < item.notional_usd <= 1e10
-            assert 1_483_228_800_000 <= item.event_ms <= 4_102_444_800_000
+        for order in VENUES[venue].parse(bytes(frame), table, NOW_MS).liquidations:
+            assert 0 < order.price < float("inf")
+            assert 0 < order.quantity < float("inf")
+            assert 0 < order.notional_usd <= 1e10
+            assert 1_483_228_800_000 <= order.event_ms <= 4_102_444_800_000
 
 
 @pytest.mark.parametrize("venue", VENUES)

@@ -8,11 +8,11 @@ import pytest
 
 from liq_provider.cli import main
 from liq_provider.config import lookalikes
+from liq_provider.config.address import check_url
 from liq_provider.config.lookalikes import right_url
 from liq_provider.config.settings import load_settings
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.sidecar_config import SidecarConfig
-from liq_provider.stream import check_url
 from liq_provider.venues import VENUES
 from liq_provider.venues.base import Endpoint
 from liq_provider.venues.places import Addresses, Place

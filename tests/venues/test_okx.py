@@ -95,7 +95,7 @@ def test_inverse_contracts_are_worth_dollars(markets: MarketTable) -> None:
 )
 def test_position_side(position: Any, order: str, side: str | None, markets: MarketTable) -> None:
     said = parse(frame_of(contract(detail(posSide=position, side=order))), markets)
-    assert [item.position_side for item in said.liquidations] == ([side] if side else [])
+    assert [one.position_side for one in said.liquidations] == ([side] if side else [])
     assert dict(said.dropped) == ({} if side else {"bad_side": 1})
 
 
@@ -109,7 +109,7 @@ def test_all_details_of_all_contracts_are_read(markets: MarketTable) -> None:
         "noise",
     )
     said = parse(message, markets)
-    assert [(item.market_id, item.ordinal) for item in said.liquidations] == [
+    assert [(order.market_id, order.ordinal) for order in said.liquidations] == [
         ("CNPY-USDT-SWAP", 0),
         ("CNPY-USDT-SWAP", 1),
         ("BTC-USD-SWAP", 0),
