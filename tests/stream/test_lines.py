@@ -159,8 +159,10 @@ async def test_what_is_added_on_a_connection_that_cannot_be_had_blinds_nothing_e
             exchange.shut = ""
             await until(lambda: rig.feed.unheard() == set())
             # From now on nothing is known without it.
+            exchange.shut = "/"
             exchange.connections[-1].transport.abort()
             await until(lambda: not rig.coverage.covering)
+            exchange.shut = ""
             await until(lambda: rig.state == "live")
 
 
