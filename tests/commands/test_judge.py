@@ -1,5 +1,7 @@
-"""``judge``: what a model would be asked, with the candles that the sidecar would have had."""
+"""``judge``: what a model would be asked, with the candles and news that a sidecar would have."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,17 @@ import pytest
 
 from liq_provider.cli import main
 from liq_provider.commands import judge as module
+from liq_provider.config.settings import Settings
 from liq_provider.core.candle_columns import COLUMNS
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.store.database import open_engine
+from liq_provider.store.writer import Writer
 from tests.commands.test_explain import BTC, beat, configure
 from tests.judge.test_story_from_store import FALLING, StoreWithWave
+from tests.store.helpers import headline, model_call
+
+CLOSE_MS = StoreWithWave().close_ms
+EXPIRES_MS = CLOSE_MS + Settings().verdict_life_ms
 
 
 @pytest.fixture
@@ -51,3 +60,41 @@ def test_the_candles_are_those_of_the_bot_that_is_there(
     beat("A")
     assert main(["judge", "--pair", BTC, "--at", str(StoreWithWave().close_ms), "--dry"]) == 0
     assert asked == [(BTC, StoreWithWave().close_ms, "1m")]
+
+
+# -- news -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def writer(asked: list[tuple[Any, ...]], workplace: Path) -> Iterator[Writer]:
+    """The same store, with headlines of the last moment and of just after it."""
+    url = f"sqlite:///{workplace / 'user_data' / 'liq_provider.sqlite'}"
+    writer = Writer(open_engine(url))
+    writer.put_news([headline(EXPIRES_MS, "n1", title="BTC falls, just in time")])
+    writer.put_news([headline(EXPIRES_MS + 1, "n2", title="BTC falls, told too late")])
+    yield writer
+    writer.close()
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["judge", "--dry", "--pair", BTC, "--at", str(CLOSE_MS)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_question_that_was_not_asked_has_the_news_until_its_verdict_would_expire(
+    writer: Writer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = shown(capsys)
+    assert "No question about this minute is on record" in said
+    assert "just in time" in said and "told too late" not in said
+
+
+def test_the_sources_of_a_question_are_known_of_the_last_moments_news_too(
+    writer: Writer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"news": [{"title": "BTC falls, just in time"}]}
+    chat = [{"role": "user", "content": f"---\n{json.dumps(given)}\n---"}]
+    writer.put_model_call(
+        model_call(EXPIRES_MS - 1, close_ms=CLOSE_MS, requests=1, prompt=json.dumps(chat))
+    )
+    assert "News: 1 headlines of 1 independent sources" in shown(capsys)
