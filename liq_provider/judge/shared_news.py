@@ -3,7 +3,8 @@ News that the sidecars of one store share.
 
 What one found serves the others for ``news.cache_s``, so a search is paid for once, and all judge a
 wave by the same headlines, which makes it the same question. While the store cannot be reached,
-each looks for itself.
+each looks for itself. A few questions to the store are under way at a time: hundreds of coins at
+once are no sign that it does not answer, and hold up nothing else that is written.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ from liq_provider.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 2.0
+_AT_ONCE = 4
+_AWAY_S = 1.0  # who waited while it did not answer need not find that out
 _LOOK_S = 0.2
 _BEYOND_MS = 2_000
 
@@ -63,6 +66,10 @@ class SharedNews:
         self._settings = settings
         self._now_ms = now_ms
         self._lease_ms = round(settings.timeout_s * 1000) + _BEYOND_MS
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._away_until_s = 0.0
         self._known: dict[str, tuple[int, asyncio.Task[NewsSet]]] = {}
 
     async def get(self, base_asset: str) -> NewsSet:
@@ -95,7 +102,32 @@ class SharedNews:
                 return self._heard(base_asset, search)
             if search.kind == "mine":
                 return await self._search(base_asset)
-            await asyncio.sleep(_LOOK_S)
+            await self._others_search(base_asset)
+
+    async def _others_search(self, base_asset: str) -> None:
+        """Wait until who searches has found something, has given up, or his time is over."""
+        over = self._waiting.setdefault(base_asset, asyncio.Event())
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        await over.wait()
+
+    async def _look(self) -> None:
+        """One look for all that wait."""
+        try:
+            while self._waiting:
+                await asyncio.sleep(_LOOK_S)
+                coins, now_ms = list(self._waiting), self._now_ms()
+                asked = await self._do(
+                    lambda coins=coins, now_ms=now_ms: self._store.asked(coins, now_ms)  # type: ignore[misc]
+                )
+                for coin in coins:
+                    if asked is None or coin not in asked:
+                        self._waiting.pop(coin).set()
+        finally:
+            self._looking = None
+            for over in self._waiting.values():
+                over.set()
+            self._waiting.clear()
 
     async def _search(self, base_asset: str) -> NewsSet:
         news = await self._desk.get(base_asset)
@@ -118,13 +150,18 @@ class SharedNews:
         return NewsSet(items, key, steered=steered, min_sources=self._settings.min_sources)
 
     async def _do(self, call: Callable[[], _T]) -> _T | None:
+        """:return: None if the store cannot be reached, or could not be a moment ago"""
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                return await loop.run_in_executor(self._executor, call)
-        except (StoreError, TimeoutError) as error:
-            logger.debug("News is not shared: %s", error)
-            return None
+        async with self._turn:
+            if loop.time() < self._away_until_s:
+                return None
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await loop.run_in_executor(self._executor, call)
+            except (StoreError, TimeoutError) as error:
+                logger.debug("News is not shared: %s", error)
+                self._away_until_s = loop.time() + _AWAY_S
+                return None
 
 
 def _written(news: NewsSet) -> dict[str, Any]:

@@ -4,12 +4,14 @@ Who looks for news of a coin, and what was found last: for all sidecars of one s
 One small fact for each coin. A search that failed leaves nothing behind, so that the others try.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.shared_questions import one_at_a_time
 from liq_provider.store.statements import read_state, write_state
@@ -48,12 +50,23 @@ class SharedHeadlines:
             known = read_state(connection, self._key(base_asset)) or {}
             if known.get("news") is not None and known["until_ms"] > now_ms:
                 return Search("found", known["news"], known["until_ms"])
-            asking = known.get("asker") not in (None, self._asker)
-            if asking and known["lease_ms"] > now_ms:
+            if self._others(known, now_ms):
                 return Search("asked")
             mine = {"asker": self._asker, "lease_ms": lease_ms}
             write_state(connection, self._key(base_asset), mine, now_ms)
             return Search("mine")
+
+    def asked(self, base_assets: Collection[str], now_ms: int) -> set[str]:
+        """:return: of those that another one is searching for"""
+        coins = {self._key(coin): coin for coin in base_assets}
+        table = schema.state.c
+        query = select(table.key, table.value).where(table.key.in_(coins))
+        with store_errors("Reading searches"), self._engine().connect() as connection:
+            known = connection.execute(query).all()
+        return {coins[row.key] for row in known if self._others(json.loads(row.value), now_ms)}
+
+    def _others(self, known: Mapping[str, Any], now_ms: int) -> bool:
+        return known.get("asker") not in (None, self._asker) and known["lease_ms"] > now_ms
 
     def tell(self, base_asset: str, news: Any, until_ms: int, now_ms: int) -> None:
         """

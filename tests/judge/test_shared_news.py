@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from liq_provider.config.sections import NewsSettings
+from liq_provider.judge import shared_news
 from liq_provider.judge.shared_news import SharedNews
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
 from liq_provider.news.headline import NewsItem
@@ -121,6 +123,35 @@ async def test_without_the_store_each_looks_for_itself(two: TwoDesks) -> None:
         await asyncio.gather(two.first.get("BTC"), two.second.get("BTC"))
         other.execute("ROLLBACK")
     assert two.searches == 2
+
+
+class SlowThread(ThreadPoolExecutor):
+    """The thread of a store that takes its time, and answers."""
+
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Any:
+        def slowly() -> Any:
+            time.sleep(0.03)
+            return call(*args, **kwargs)
+
+        return super().submit(slowly)
+
+
+async def test_many_coins_at_once_are_no_sign_of_a_store_that_does_not_answer(
+    two: TwoDesks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is asked of the store takes much longer than one question may."""
+    monkeypatch.setattr(shared_news, "_PATIENCE_S", 1.0)
+    with SlowThread(1) as slow:
+        for who in (two.first, two.second):
+            who._executor = slow
+        coins = [f"C{number}" for number in range(60)]
+        begun_s = time.monotonic()
+        both = await asyncio.gather(
+            *(who.get(coin) for coin in coins for who in (two.first, two.second))
+        )
+        assert time.monotonic() - begun_s > 2.0
+    assert two.searches == len(coins)
+    assert all(one == other for one, other in zip(both[::2], both[1::2], strict=True))
 
 
 async def test_others_who_look_elsewhere_share_nothing(two: TwoDesks, tmp_path: Path) -> None:
