@@ -17,6 +17,7 @@ from liq_provider.commands.support.context import (
     known_coin,
     past_minute,
     show_time,
+    stored_span,
     tell_mark,
 )
 from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
@@ -27,7 +28,6 @@ from liq_provider.core.candle_columns import closes, no_candles
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
-from liq_provider.errors import UsageError
 from liq_provider.judge.bot_gates import Standing
 from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
@@ -108,10 +108,7 @@ def _moment(
         return past_minute(at, "--at")
     if settings.backtest_source != "minutes":
         return (reader.bar_span(settings.backtest_source, base_asset) or (0, 0))[1]
-    span = reader.span()
-    if not computed_ms and span is None:
-        raise UsageError("the store holds no liquidations yet")
-    return computed_ms or minute_of((span or (0, 0))[1]) + MINUTE_MS
+    return computed_ms or minute_of(stored_span(reader)[1]) + MINUTE_MS
 
 
 def _troubles(

@@ -12,6 +12,7 @@ from liq_provider.commands.support.context import (
     known_coin,
     parse_time,
     show_time,
+    stored_span,
     tell_mark,
 )
 from liq_provider.config.measuring import thresholds_of
@@ -32,9 +33,7 @@ def features(arguments: argparse.Namespace) -> int:
     context = context_of(arguments)
     settings = context.settings
     reader, bars = context.minutes(settings.backtest_source), settings.backtest_source != "minutes"
-    span = reader.span()
-    if span is None and not bars:
-        raise UsageError("the store holds no liquidations yet")
+    span = None if bars else stored_span(reader)
     base_asset = known_coin(reader, settings, arguments.pair)
     if bars:
         span = reader.bar_span(settings.backtest_source, base_asset)

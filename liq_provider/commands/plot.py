@@ -12,6 +12,7 @@ from liq_provider.commands.support.context import (
     pair_of,
     parse_time,
     show_time,
+    stored_span,
 )
 from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
 from liq_provider.core.coins import base_asset_of_pair
@@ -148,9 +149,7 @@ def _stored_span(reader: Reader, context: Context, pair: str) -> tuple[int, int]
     span = reader.minute_span(coin)
     if span is None:
         known_coin(reader, context.settings, pair)
-        span = reader.span()
-    if span is None:
-        raise UsageError("the store holds no liquidations yet")
+        span = stored_span(reader)
     return minute_of(span[0]), max(minute_of(span[1]), computed_ms)
 
 

@@ -1,5 +1,6 @@
 """What the settings ask the pure numbers for: windows and thresholds."""
 
+from dataclasses import asdict
 from typing import Any
 
 from liq_provider.config.settings import Settings
@@ -22,14 +23,7 @@ def windows_of(settings: Settings) -> dict[str, Any]:
     What a stored feature depends on besides the minutes. The sidecar publishes its own, and a
     strategy with other windows computes for itself.
     """
-    params = feature_params_of(settings)
-    return {
-        "segment_min": params.segment_min,
-        "baseline_segments": params.baseline_segments,
-        "min_baseline_segments": params.min_baseline_segments,
-        "min_active_segments": params.min_active_segments,
-        "venues": list(settings.venues.enabled),
-    }
+    return {**asdict(feature_params_of(settings)), "venues": list(settings.venues.enabled)}
 
 
 def thresholds_of(settings: Settings) -> Thresholds:

@@ -10,6 +10,7 @@ import requests
 from freqtrade_client.ft_rest_client import FtRestClient
 
 from liq_provider.bot.stops import StopRules, Stops, stops
+from liq_provider.config.parameter_file import OF_STOPS
 from liq_provider.config.settings import Settings
 
 _TIMEOUT_S = 3.0
@@ -217,8 +218,7 @@ def stop_rules(kept: Any, settings: Settings) -> StopRules:
 
 
 def _rules(settings: Settings) -> dict[str, float]:
-    names = ("trailing_pct", "trailing_arm_pct", "fallback_pct")
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in OF_STOPS}
 
 
 def _gain(entry: float, rate: float | None, short: bool) -> float | None:

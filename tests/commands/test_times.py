@@ -11,6 +11,7 @@ import pytest
 from liq_provider.cli import main
 from liq_provider.commands.doctor import _store
 from liq_provider.commands.support.context import context_of, parse_time
+from liq_provider.core.markets import Market
 from liq_provider.errors import UsageError
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
@@ -99,3 +100,15 @@ def test_a_decision_of_the_future_is_not_explained(
     for command in (["explain"], ["judge", "--dry"]):
         assert main([*command, *store, "--pair", BTC, "--at", "2099-01-01"]) == 2
         assert "--at '2099-01-01' lies in the future: it is 20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["explain", "features", "plot"])
+def test_a_store_without_liquidations_has_no_default_span(
+    workplace: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{workplace / 'empty.sqlite'}"
+    writer = Writer(open_engine(url))
+    writer.put_markets("okx", [Market("okx", "BTC-USDT-SWAP", BTC, "BTC")])
+    writer.close()
+    assert main([command, "--store", url, "--pair", BTC]) == 2
+    assert "the store holds no liquidations yet" in capsys.readouterr().err

@@ -166,6 +166,17 @@ def known_coin(reader: Reader, settings: Settings, pair: str) -> str:
     return base
 
 
+def stored_span(reader: Reader) -> tuple[int, int]:
+    """
+    :return: first and last event time of the liquidations
+    :raises UsageError: there are none
+    """
+    span = reader.span()
+    if span is None:
+        raise UsageError("the store holds no liquidations yet")
+    return span
+
+
 def tell_mark(reader: Reader, settings: Settings, from_ms: int, to_ms: int) -> str | None:
     """
     Say on the standard error, which no parser reads, that some of what follows is simulated.
