@@ -34,6 +34,7 @@ COMPUTING = (
     "tests/config/test_simulated_marks.py",
     "tests/sidecar/test_retention.py",
     "tests/test_one_story.py",
+    "tests/test_bots_own_gates.py",
     "tests/judge/test_gates.py",
     "tests/history/test_fill.py",
     "tests/dashboard/test_page.py",

@@ -6,33 +6,21 @@ who only look at arrays (columns, orders, messages, the page's function, the stu
 combinations, one after the other on one time line. Those who open a store see each *way in which
 combinations end*, under all rules, made of real minutes: a reader has nothing but the list to tell,
 so of two combinations with one list it tells the same.
-
-Of a bot's own gates each fails alone, and each with each other, in a wave that it would enter and
-in one that it would not. Of three that fail nothing is told but the first, as of the first two.
 """
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from liq_provider.bot import last_look, position
-from liq_provider.bot.engine import Engine
 from liq_provider.bot.rules_of_bots import in_force_of, rules_from
 from liq_provider.bot.start import past_engine
 from liq_provider.bot.story_from_bot import story_of
-from liq_provider.commands import explain as command
-from liq_provider.core.candle_columns import COLUMNS, no_candles
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.dashboard import board as page
-from liq_provider.dashboard.account import Account
-from liq_provider.dashboard.board import Board
-from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import record
 from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
@@ -53,7 +41,8 @@ from tests.judge.combinations import (
     told,
 )
 from tests.live_walk import LineBot, LiveBot
-from tests.storyworld import CLOSE, NOW, SECTION, StoryWorld, pair_of
+from tests.readers_of_stories import board_of, explained, order_is_short
+from tests.storyworld import CLOSE, SECTION, StoryWorld, pair_of
 
 pytestmark = pytest.mark.slow
 
@@ -195,29 +184,6 @@ def test_explain(
             assert (answer["entry"], answer["words"]) == (story.enters, story.words), pair
 
 
-def explained(
-    world: StoryWorld,
-    pair: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    now_ms: int = NOW,
-) -> dict[str, Any]:
-    """What the command prints for a parser."""
-
-    def candles_of(*_: Any) -> tuple[Any, str | None]:
-        if world.scenes[pair[:4]].price is None:
-            return no_candles(), "No candles: a test has none."
-        close = world.frame(pair[:4])["close"].to_numpy()
-        return np.repeat(close[:, None], len(COLUMNS), axis=1), None
-
-    monkeypatch.chdir(world.store.path.parent.parent)
-    monkeypatch.setattr(command, "machine_ms", lambda: now_ms)
-    monkeypatch.setattr(command, "candles_of", candles_of)
-    capsys.readouterr()
-    command.explain(Namespace(pair=pair, at=None, json=True, config=None, store=None))
-    return dict(json.loads(capsys.readouterr().out))
-
-
 def test_the_page(bot: LiveBot, rules: RulesInForce, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = newest_verdicts(bot.world)
     board = board_of(bot.world, monkeypatch)
@@ -235,17 +201,6 @@ def test_the_page(bot: LiveBot, rules: RulesInForce, monkeypatch: pytest.MonkeyP
         assert kept["signal"] == shown
         gates = [(gate["name"], gate["passed"], gate["words"]) for gate in kept["gates"]]
         assert gates[: len(OF_WAVE)] == wave_gates(story), pair
-
-
-def board_of(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> Board:
-    """The page, with a table that has room for all, after one look at the store."""
-    monkeypatch.setattr(page, "_SIGNALS", 10_000)
-    board = Board(
-        PageReader(world.store.url), world.settings, Account(None), None, lambda: NOW, dict
-    )
-    board.take_status(world.reader.states(["sidecar"])["sidecar"])
-    board._look()
-    return board
 
 
 def wave_gates(story: DecisionStory) -> list[tuple[str, bool | None, str]]:
@@ -284,16 +239,10 @@ def test_a_backtest(bot: LiveBot) -> None:
         story, live = story_of(engine, pair, CLOSE), bot.story(pair)
         assert wave_gates(story) == wave_gates(live), pair
         assert bool(frame[["enter_long", "enter_short"]].iloc[-2].any()) == live.enters
-        is_short = story_is_short(engine, pair)
+        is_short = order_is_short(engine, pair)
         book: Any = FakeBook(slots=-1)
         denied = last_look.deny_backtest(engine, book, pair, is_short, CLOSE)
         assert denied == live.refused_by, pair
-
-
-def story_is_short(engine: Engine, pair: str) -> bool:
-    """The side of the order that a signal would lead to."""
-    decided = engine.decision(pair, CLOSE)
-    return decided is None or bool(decided[0].sign[decided[1]] <= 0)
 
 
 def test_the_study(bot: LiveBot, rules: RulesInForce) -> None:

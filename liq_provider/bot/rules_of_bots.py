@@ -8,6 +8,7 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.parameter_file import OF_RULES, OF_STOPS, ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
+from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
 from liq_provider.judge.rules_in_force import RulesInForce
 
@@ -96,6 +97,17 @@ def stops_in_force(
 
 def _stops(values: Mapping[str, Any], settings: Settings) -> dict[str, float]:
     return {name: values.get(name, getattr(settings, name)) for name in OF_STOPS}
+
+
+def as_the_bot_did(
+    story: DecisionStory, pair: str, refusals: Mapping[tuple[str, int], Refusal]
+) -> DecisionStory:
+    """
+    :param refusals: what a bot says of its own gates, see ``refusals_of``
+    :return: the story of a candle; what the store lets in, its bot may have kept out
+    """
+    refusal = refusals.get((pair, story.close_ms))
+    return story if refusal is None or not story.enters else story.but(*refusal)
 
 
 def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refusal]:

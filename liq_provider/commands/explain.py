@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from liq_provider.bot.rules_of_bots import as_the_bot_did, refusals_of
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.commands.support.context import (
     Context,
@@ -20,7 +21,11 @@ from liq_provider.commands.support.context import (
     stored_span,
     tell_mark,
 )
-from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
+from liq_provider.commands.support.rules_for_commands import (
+    bots_there,
+    rules_in_force,
+    timeframe_word,
+)
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.arrays import FloatArray
@@ -71,7 +76,10 @@ def explain(arguments: argparse.Namespace) -> int:
             troubles=_troubles(states, computed_ms, settings) if now else None,
         ),
     )
-    story, failed = explained.story, explained.story.failed
+    # What its own gates came to, only the bot knows.
+    refusals = refusals_of(bots_there(context, reader))
+    story = as_the_bot_did(explained.story, arguments.pair, refusals)
+    failed = story.failed
     call = None if explained.call_id is None else reader.model_call(explained.call_id)
     # A bot had candles; that there are none here says nothing of what it did.
     untold = note is not None and failed is not None and failed.name == "trend"

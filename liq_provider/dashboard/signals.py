@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from liq_provider.bot.rules_of_bots import Refusal
+from liq_provider.bot.rules_of_bots import Refusal, as_the_bot_did
 from liq_provider.config.measuring import floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
@@ -77,16 +77,9 @@ class Stories:
             )
         self._in_force, self._told = in_force, told
         return [
-            _refused(story, row, refusals) for row, story in zip(rows, told.values(), strict=True)
+            as_the_bot_did(story, row["symbol"], refusals)
+            for row, story in zip(rows, told.values(), strict=True)
         ]
-
-
-def _refused(
-    story: DecisionStory, row: Mapping[str, Any], refusals: Mapping[tuple[str, int], Refusal]
-) -> DecisionStory:
-    """What the store lets in, its bot may have kept out."""
-    refusal = refusals.get((row["symbol"], story.close_ms))
-    return story if refusal is None or not story.enters else story.but(*refusal)
 
 
 def record(
@@ -105,7 +98,7 @@ def record(
     inputs = json.loads(row["inputs"])
     call = reader.model_call(inputs["call_id"]) if inputs.get("call_id") else None
     story = read_story(reader, row, in_force, in_force.lists(row["symbol"]))
-    story = _refused(story, row, refusals)
+    story = as_the_bot_did(story, row["symbol"], refusals)
     return {
         "signal": signal(row, story),
         "gates": [asdict(gate) for gate in story.gates],

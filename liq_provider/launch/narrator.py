@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from liq_provider.bot.rules_of_bots import in_force_now
+from liq_provider.bot.rules_of_bots import as_the_bot_did, in_force_now, refusals_of
 from liq_provider.commands.support.entry_possible import listed_pairs, readiness_now
 from liq_provider.config.measuring import floor_of
 from liq_provider.config.parameter_file import parameter_file
@@ -157,7 +157,8 @@ class Narrator:
             name = f"{row['symbol']} {row['direction']}"
             yield f"wave       {name}: {row['liq_note']}; {row['trend_note']}"
             in_force = self._in_force()
-            story = read_story(self._reader, row, in_force, in_force.lists(row["symbol"]))
+            told = read_story(self._reader, row, in_force, in_force.lists(row["symbol"]))
+            story = as_the_bot_did(told, row["symbol"], refusals_of(self._bots()))
             yield f"verdict    {name}: {story.words}; {row['judge']}: {row['action_reason']}"
             wave = (row["symbol"], row["direction"], row["wave_start_ms"])
             if story.enters:
@@ -191,11 +192,15 @@ class Narrator:
                     height = score_words(own.zscore, measured[row])
                     yield f"refused    {base}: {height}, ${usd:,.0f}, but {why}"
 
+    def _bots(self) -> Sequence[Mapping[str, Any]]:
+        """What the bots that are there tell of themselves."""
+        sidecar = self._reader.states(["sidecar"]).get("sidecar") or {}
+        return tuple(sidecar.get("bots", ()))
+
     def _in_force(self) -> RulesInForce:
         """The bot's rules, as it tells them; else those that it will have."""
-        sidecar = self._reader.states(["sidecar"]).get("sidecar") or {}
         return in_force_now(
-            sidecar.get("bots", ()),
+            self._bots(),
             self._settings,
             timeframe_ms(str(self._config.get("timeframe") or "1m")),
             lambda: parameter_file(self._config, self._base_dir),

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from liq_provider.bot.rules_of_bots import TOLD, in_force_now, in_force_of
+from liq_provider.bot.rules_of_bots import TOLD, as_the_bot_did, in_force_now, in_force_of
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.rules_in_force import RulesInForce
 from tests.bot.helpers import settings
+from tests.judge.combinations import Combination, in_force
+from tests.judge.combinations import told as story_of_scene
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 
@@ -68,6 +70,18 @@ def test_a_file_that_freqtrade_leaves_out_is_said_with_the_rules() -> None:
     assert known.owner == (
         "the configuration without LiqTrend.json, which is no JSON (no bot is there)"
     )
+
+
+def test_what_its_bot_kept_out_is_no_entry_though_the_store_lets_it_in() -> None:
+    told, lock = Combination(), ("lock", "Freqtrade has locked the pair")
+    entered, _ = story_of_scene(told, in_force("as the sidecar"))
+    key = (BTC, entered.close_ms)
+    kept_out = as_the_bot_did(entered, BTC, {key: lock})
+    assert (kept_out.words, kept_out.enters) == (f"not entered: {lock[1]}", False)
+    assert as_the_bot_did(entered, BTC, {(ETH, entered.close_ms): lock}) is entered
+    # What did not pass before the bot's own gates stays as it was.
+    refused, _ = story_of_scene(Combination(z=2.0), in_force("as the sidecar"))
+    assert as_the_bot_did(refused, BTC, {key: lock}) is refused
 
 
 def test_a_bot_of_an_older_version_tells_its_parameters_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from liq_provider.bot.rules_of_bots import TOLD, in_force_of
+from liq_provider.bot.rules_of_bots import REFUSALS, TOLD, in_force_of
 from liq_provider.cli import main
 from liq_provider.commands import explain as module
 from liq_provider.config.settings import Settings
@@ -139,6 +139,21 @@ def test_a_bot_that_is_there_is_asked_for_its_own(
     assert answer["words"].endswith(" is below z_threshold 9000")
     assert answer["rules"]["of"] == "the bot A"
     assert gates["whitelist"]["passed"] is None, "it is of the past"
+
+
+def test_what_the_bot_was_kept_from_by_its_own_gates_is_no_entry(
+    burst: StoreWithWave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beat("A")
+    assert explained(burst, capsys)[0]["entry"] is True
+    lock = ["lock", "Freqtrade has locked the pair"]
+    rules = in_force_of(Settings(), {}, MINUTE_MS, [BTC], "").as_told()
+    SidecarFiles(Path("user_data/liq_provider.sqlite").absolute()).beat(
+        {"name": "A", TOLD: rules, REFUSALS: [[BTC, burst.close_ms, *lock]]}
+    )
+    answer, gates = explained(burst, capsys)
+    assert (answer["entry"], answer["words"]) == (False, f"not entered: {lock[1]}")
+    assert gates["lock"]["passed"] is False
 
 
 def test_the_rules_are_named_above_the_gates(

@@ -54,7 +54,7 @@ def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_
     for whole, okx in ((cold, READY), (cold, READY), (cold, lost), (READY, lost), (READY, READY)):
         elapsed_s += 60
         report = ReadinessReport(0, whole, {"okx": okx}, {})
-        monkeypatch.setattr(narrator_module, "entries", lambda *_, report=report: report)
+        monkeypatch.setattr(narrator_module, "readiness_now", lambda *_, report=report: report)
         told.append(list(narrator._readiness_changes()))
     assert told[0][0].startswith("entries    warming up: 3 of 72; possible from 20")
     assert told[0][0].endswith("UTC (in 1 h 29 min)") or told[0][0].endswith("(in 1 h 30 min)")
@@ -67,7 +67,7 @@ def test_the_countdown_is_told_at_once_then_seldom_and_a_venue_that_is_lost_and_
     elapsed_s += 400
     assert list(narrator._readiness_changes()) == []
     report = ReadinessReport(0, cold, {"okx": READY}, {})
-    monkeypatch.setattr(narrator_module, "entries", lambda *_: report)
+    monkeypatch.setattr(narrator_module, "readiness_now", lambda *_: report)
     for waited_s, lines in ((10, 1), (100, 0), (201, 1)):
         elapsed_s += waited_s
         assert len(list(narrator._readiness_changes())) == lines

@@ -1,6 +1,7 @@
 """Whose rules a decision is told by: those of the bot that is there, else the configuration's."""
 
 import time
+from typing import Any
 
 from liq_provider.bot.rules_of_bots import in_force_now
 from liq_provider.commands.support.context import Context
@@ -11,20 +12,28 @@ from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
 
 
-def rules_in_force(context: Context, reader: Reader) -> RulesInForce:
+def bots_there(context: Context, reader: Reader) -> list[dict[str, Any]]:
     """
-    :return: of the bots of this machine, or those that the sidecar sees on its own; else the
-        configuration's with the parameter file that Freqtrade would load
-    :raises SettingsError: that file is none
+    :return: what the bots of this machine, or those that the sidecar sees on its own, told of
+        themselves
     """
-    from liq_provider.exchange.bot_exchange import timeframe_ms
-
     sidecar = reader.states(["sidecar"]).get("sidecar") or {}
     bots = context.files.bots()
     if not bots and alive(sidecar, int(time.time() * 1000)):
         bots = list(sidecar.get("bots", ()))
+    return bots
+
+
+def rules_in_force(context: Context, reader: Reader) -> RulesInForce:
+    """
+    :return: those of the bots that are there; else the configuration's with the parameter file
+        that Freqtrade would load
+    :raises SettingsError: that file is none
+    """
+    from liq_provider.exchange.bot_exchange import timeframe_ms
+
     return in_force_now(
-        bots,
+        bots_there(context, reader),
         context.settings,
         timeframe_ms(context.timeframe),
         lambda: parameter_file(context.config, context.base_dir),
