@@ -80,16 +80,14 @@ def wave_usd(spec: SymbolSpec) -> float:
     return spec.median_usd * spec.liquidations_day * 0.8
 
 
-def demo_scenario(
-    start_ms: int, seed: int = 1, symbols: Sequence[SymbolSpec] = DEMO_SYMBOLS
-) -> Scenario:
+def demo_scenario(start_ms: int, seed: int = 1) -> Scenario:
     """
     Five waves before the first minute's close, then random ones for as long as it runs.
 
     :param start_ms: when the simulator starts
     """
     close_ms = first_close_ms(start_ms)
-    by_base = {spec.base: spec for spec in symbols}
+    by_base = {spec.base: spec for spec in DEMO_SYMBOLS}
     cast: tuple[tuple[str, WaveKind, str, PositionSide], ...] = (
         ("A", "runs_on", "BTC", "long"),
         ("B", "runs_on", "SOL", "short"),
@@ -100,7 +98,6 @@ def demo_scenario(
     waves = tuple(
         make_wave(name, kind, by_base[base].symbol, side, close_ms, wave_usd(by_base[base]))
         for name, kind, base, side in cast
-        if base in by_base
     )
-    plan = RandomWaves(seed, close_ms + FIRST_RANDOM_S * 1000, symbols, waves)
+    plan = RandomWaves(seed, close_ms + FIRST_RANDOM_S * 1000, DEMO_SYMBOLS, waves)
     return Scenario(waves, plan)

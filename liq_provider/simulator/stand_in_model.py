@@ -38,18 +38,16 @@ class StandIn:
     """
     In tests as ``async with StandIn() as server``.
 
-    :param port: 0 for any free one
     :param handler: answers instead of ``well_behaved``
     :param models: that it lists
     """
 
     def __init__(
         self,
-        port: int = 0,
         handler: Handler | None = None,
         models: Sequence[dict[str, Any]] = ({"id": MODEL, "object": "model"},),
     ) -> None:
-        self.port = port
+        self.port = 0
         self.handler: Handler = handler or well_behaved
         self.models = list(models)
         self.requests: list[dict[str, Any]] = []

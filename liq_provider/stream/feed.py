@@ -35,7 +35,6 @@ class Feed:
     :param coverage: this venue's
     :param doubts: what may have been missed, of all venues
     :param silence: shared by all feeds
-    :param rng: source of the jitter between attempts
     :raises SettingsError: if the address must not be used
     """
 
@@ -50,7 +49,6 @@ class Feed:
         doubts: Doubts,
         silence: SilenceJudge,
         limits: TimeLimits | None = None,
-        rng: random.Random | None = None,
     ) -> None:
         self._urls = venue.urls(url)
         for address in self._urls:
@@ -70,7 +68,7 @@ class Feed:
             self._record,
             Intake(sink, self._record, doubts, clock_ms),
             self._tell,
-            rng or random.Random(),  # noqa: S311
+            random.Random(),  # noqa: S311
         )
         self._lines: list[list[Line]] = [[] for _ in venue.endpoints]
         self._named: Counter[str] = Counter()

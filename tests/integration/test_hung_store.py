@@ -32,10 +32,7 @@ SLOWEST_S = 5.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
-    with postgres.server(bin_dir) as address:
+    with postgres.server() as address:
         yield address
 
 

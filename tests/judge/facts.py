@@ -22,6 +22,18 @@ def falling(rows: int = 16) -> FloatArray:
 
 CANDLES = falling()
 
+DETAILS = {
+    "z": 9.0,
+    "purity": 0.95,
+    "notional_usd": 1e6,
+    "long_usd": 9.5e5,
+    "short_usd": 5e4,
+    "count": 30,
+    "trend": "down",
+    "trend_change": -0.05,
+    "trend_noise": 0.01,
+}
+
 
 def facts(**changes: Any) -> Facts:
     values: dict[str, Any] = {
@@ -32,17 +44,7 @@ def facts(**changes: Any) -> Facts:
         "aligned": True,
         "wave_start_ms": NOW,
         "close_ms": NOW,
-        "details": {
-            "z": 9.0,
-            "purity": 0.95,
-            "notional_usd": 1e6,
-            "long_usd": 9.5e5,
-            "short_usd": 5e4,
-            "count": 30,
-            "trend": "down",
-            "trend_change": -0.05,
-            "trend_noise": 0.01,
-        },
+        "details": dict(DETAILS),
     }
     return Facts(**(values | changes))
 

@@ -193,10 +193,7 @@ async def test_a_request_of_before_does_not_stop_a_sidecar_that_starts_later(
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed")
-    with postgres.server(bin_dir) as address:
+    with postgres.server() as address:
         yield address
 
 

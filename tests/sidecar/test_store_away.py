@@ -75,15 +75,13 @@ async def test_a_store_that_is_damaged_at_the_start_is_left_alone_and_costs_noth
 
 
 async def test_a_server_that_is_away_at_the_start_costs_nothing(tmp_path: Path) -> None:
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
+    postgres.binaries()
     port = free_port()
     async with recorder(tmp_path, f"postgresql+psycopg://liq@127.0.0.1:{port}/postgres") as sidecar:
         await sidecar.start()
         sidecar.send(10)
         await sidecar.on_disk(20)
-        with postgres.server(bin_dir, port):
+        with postgres.server(port):
             await sidecar.all_stored()
             sidecar.send(5)
             await sidecar.all_stored()

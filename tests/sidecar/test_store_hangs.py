@@ -80,10 +80,7 @@ async def story(run: Run, sidecar: Recorder, server: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
-    with postgres.server(bin_dir) as server:
+    with postgres.server() as server:
         yield asyncio.run(play(tmp_path_factory.mktemp("hung"), server))
 
 

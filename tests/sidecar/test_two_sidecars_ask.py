@@ -149,10 +149,7 @@ async def story(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl)")
-    with postgres.server(bin_dir) as address:
+    with postgres.server() as address:
         engine = create_engine(f"{address}/postgres", isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text("CREATE DATABASE shared"))

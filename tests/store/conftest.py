@@ -21,10 +21,7 @@ MakeWriter = Callable[..., Writer]
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Address of a running server."""
-    bin_dir = postgres.binaries()
-    if bin_dir is None:
-        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
-    with postgres.server(bin_dir) as address:
+    with postgres.server() as address:
         yield address
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 from sqlalchemy.engine import make_url
 
 from liq_provider.launch.ports import free_port
@@ -17,14 +18,16 @@ from liq_provider.launch.ports import free_port
 _USERS = ("postgres", "nobody")
 
 
-def binaries() -> Path | None:
-    """:return: the directory of the newest server that is installed"""
+def binaries() -> Path:
+    """:return: the directory of the newest that is installed; without one a test is skipped"""
     directories = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     on_path = shutil.which("initdb")
     if on_path:
         directories.append(Path(on_path).resolve().parent)
     whole = [path for path in directories if (path / "pg_ctl").exists()]
-    return max(whole, key=lambda path: _version(path)) if whole else None
+    if not whole:
+        pytest.skip("no PostgreSQL server is installed (initdb, pg_ctl); apt install postgresql")
+    return max(whole, key=lambda path: _version(path))
 
 
 def _version(path: Path) -> tuple[int, str]:
@@ -33,13 +36,14 @@ def _version(path: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def server(bin_dir: Path, port: int | None = None) -> Iterator[str]:
+def server(port: int | None = None) -> Iterator[str]:
     """
     Run a server until the end.
 
     :param port: a free one by default
     :return: its address, without a database
     """
+    bin_dir = binaries()
     directory = Path(tempfile.mkdtemp(prefix="liq-pg-"))
     port = port or free_port()
     try:

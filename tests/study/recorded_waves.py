@@ -25,21 +25,11 @@ from liq_provider.study.judges import Judges, run_judges
 from liq_provider.study.pair_past import PairPast
 from liq_provider.study.recorded_verdicts import recorded
 from tests.bot.helpers import Store
+from tests.judge.facts import DETAILS
 
 LATE = ModelFailure("timeout", "")
 _SAID_MS = 3_000  # after the close
 MODEL = "gpt-4.1-mini@v1"
-DETAILS = {
-    "z": 9.0,
-    "purity": 0.95,
-    "notional_usd": 1e6,
-    "long_usd": 9.5e5,
-    "short_usd": 5e4,
-    "count": 30,
-    "trend": "down",
-    "trend_change": -0.05,
-    "trend_noise": 0.01,
-}
 
 
 @dataclass(frozen=True)
