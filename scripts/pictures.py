@@ -14,10 +14,12 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from liq_provider.core.durations import MINUTE_MS
+
 _IMAGES = Path(__file__).parents[1] / "docs" / "images"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _DESK, _PHONE = (1400, 1800), (390, 1300)
-_PATIENCE_MS = 60_000.0
+_PATIENCE_MS = MINUTE_MS
 _DRAWN_MS = 1_500.0  # until fonts, bars and chart stand still
 
 

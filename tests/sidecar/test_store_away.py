@@ -13,6 +13,7 @@ import pytest
 
 from liq_provider.core.markets import Market
 from liq_provider.launch.ports import free_port
+from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -153,7 +154,7 @@ async def test_a_file_that_is_removed_is_noticed_and_what_came_lately_is_kept(
         await sidecar.said("removed or replaced while it was open")
         await sidecar.all_stored()
         await until(lambda: markets_in(path), "the new store has the market lists", 30)
-        await until(sidecar.files.running, "it holds the lock again")
+        await until(SidecarLock(sidecar.files).running, "it holds the lock again")
         assert await sidecar.end() == 0
     assert is_whole(path)
 
