@@ -75,6 +75,15 @@ def test_what_liqtrend_imports_is_declared() -> None:
     assert {name: path for name, path in importers.items() if name not in NEEDED} == {}
 
 
+def test_what_liqtrend_imports_is_kept_out_of_core_and_measure() -> None:
+    contracts = project()["tool"]["importlinter"]["contracts"]
+    (banned,) = [
+        set(each["forbidden_modules"]) for each in contracts if "forbidden" in each["type"]
+    ]
+    modules = {module for module, _ in imported(*SHIPPED)}
+    assert modules - set(sys.stdlib_module_names) - {*SHIPPED, "numpy"} <= banned
+
+
 def test_what_tests_import_is_declared() -> None:
     importers = distributions(*BESIDE)
     assert {n: path for n, path in importers.items() if n not in NEEDED | FOR_WORK} == {}
