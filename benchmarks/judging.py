@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from liq_provider.config.settings import load_settings
+from liq_provider.core.doubts import Doubts
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.exchange.bot_exchange import BotExchange
@@ -151,15 +152,14 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     await main.run_in_executor(asking, model.prepare)
     exchange = BotExchange("binance", ccxt_config(sim_url, "binance"))
     pairs = list((await main.run_in_executor(asking, exchange.pairs_by_coin)).values())
-    reading = ThreadPoolExecutor(4)
-    desk = NewsDesk(settings.news, now_ms, reading)
+    desk = NewsDesk(settings.news, now_ms)
     candles = WaveCandles(exchange, "1m", MINUTE_MS, settings.trend_candles + 1, asking, asking)
     log = VerdictLog(writer, store, now_ms)
     cases = CaseSource(candles, desk, settings)
     judge = WaveJudge(model, log, cases, settings, now_ms)
     delays: list[float] = []
     waits: list[float] = []
-    ingest = Ingest(writer, store, Spool(folder / "spool"))
+    ingest = Ingest(writer, store, Spool(folder / "spool"), Doubts(settings.settle_ms))
     spare_from_collection()  # as the sidecar does once its market lists are loaded
     watching = [asyncio.create_task(lag(delays)), asyncio.create_task(feed(ingest, waits))]
     begun = time.perf_counter()
@@ -178,7 +178,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     await model.close()
     end()
     await serving
-    for executor in (store, asking, reading, server_loop):
+    for executor in (store, asking, server_loop):
         executor.shutdown()
     writer.close()
 
