@@ -1,4 +1,4 @@
-"""One question to a model while it is being asked, and how it goes on record."""
+"""One question while it is being asked, and how one to a model goes on record."""
 
 import json
 import uuid
