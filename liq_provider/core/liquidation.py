@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 
 PositionSide = Literal["long", "short"]
 
@@ -44,6 +45,15 @@ class Liquidation:
 def minute_of(ms: int) -> int:
     """Open time of the minute that holds ``ms``, in milliseconds."""
     return ms - ms % MINUTE_MS
+
+
+def minutes_of(order: Liquidation) -> set[int]:
+    """
+    :return: those in which an order may count: in which it happened, and in which it came; none
+        of a time that is none
+    """
+    known_ms = (order.event_ms, order.received_ms)
+    return {minute_of(at_ms) for at_ms in known_ms if EARLIEST_MS <= at_ms <= LATEST_MS}
 
 
 def minute_from(ms: int) -> int:

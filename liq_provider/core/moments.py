@@ -2,6 +2,10 @@
 
 from datetime import UTC, datetime
 
+# From 2017 to 2100: of what lies outside nothing can be known, or it is in another unit.
+EARLIEST_MS = 1_483_228_800_000
+LATEST_MS = 4_102_444_800_000
+
 
 def moment(ms: int) -> str:
     """

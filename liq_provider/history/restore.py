@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from liq_provider.core.coverage import Interval
+from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import (
     LATER,
@@ -31,7 +32,6 @@ from liq_provider.store.restored_rows import put_coverage, put_doubts, put_missi
 from liq_provider.store.simulated_spans import note_simulated
 from liq_provider.store.verdict_minutes import is_valid
 from liq_provider.store.writer import Writer
-from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 _AT_ONCE = 20_000
 _TIMES = frozenset({"event_ms", "received_ms", "minute_ms", "asked_ms"})

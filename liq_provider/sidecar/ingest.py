@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from liq_provider.core.doubts import Doubts
-from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.liquidation import Liquidation, minutes_of
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
 from liq_provider.sidecar.ingest_stats import IngestStats, Losses
@@ -25,7 +25,6 @@ from liq_provider.store.booking import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
-from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 logger = logging.getLogger(__name__)
 
@@ -322,6 +321,5 @@ class Ingest:
             for incoming in orders:
                 order = incoming.liquidation
                 self.stats.lost += 1
-                for at_ms in (order.event_ms, order.received_ms):
-                    if EARLIEST_MS <= at_ms <= LATEST_MS:
-                        self._doubts.add(order.venue, order.base_asset, at_ms, at_ms + 1)
+                for minute_ms in minutes_of(order):
+                    self._doubts.add(order.venue, order.base_asset, minute_ms, minute_ms + 1)

@@ -11,11 +11,10 @@ from threading import Lock
 from typing import BinaryIO
 
 from liq_provider.core import private_files
-from liq_provider.core.liquidation import Liquidation, minute_of
+from liq_provider.core.liquidation import minutes_of
 from liq_provider.errors import StoreUnusable
 from liq_provider.store import spool_line
 from liq_provider.store.booking import Incoming
-from liq_provider.venues.fields import EARLIEST_MS, LATEST_MS
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +98,9 @@ class Spool:
                     fitting += 1
                 _append(self._path, b"".join(lines[:fitting]))
                 self.waiting += fitting
-                for order in orders[:fitting]:
-                    self._minutes |= _minutes_of(order.liquidation)
+                for order in (incoming.liquidation for incoming in orders[:fitting]):
+                    key = (order.venue, order.base_asset)
+                    self._minutes |= {(*key, minute_ms) for minute_ms in minutes_of(order)}
                 if fitting:
                     self._file, self._end = _measure(self._path)
             except OSError as error:
@@ -268,15 +268,6 @@ def _measure(path: Path) -> tuple[tuple[int, int] | None, int]:
     except FileNotFoundError:
         return None, 0
     return (status.st_dev, status.st_ino), status.st_size
-
-
-def _minutes_of(order: Liquidation) -> set[tuple[str, str, int]]:
-    """An order counts in the minute in which it happened, or in that in which it came."""
-    return {
-        (order.venue, order.base_asset, minute_of(at_ms))
-        for at_ms in (order.event_ms, order.received_ms)
-        if EARLIEST_MS <= at_ms <= LATEST_MS
-    }
 
 
 def waiting_in(path: Path) -> int:

@@ -18,6 +18,7 @@ import orjson
 from liq_provider.core.doubts import ANY_COIN
 from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.core.markets import Market
+from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import FeedError
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.frame import Frame
@@ -34,11 +35,6 @@ Reason = Literal[
 ]
 
 Unit = Literal["contracts", "base", "quote"]
-
-# Times are milliseconds: seconds, micro- and nanoseconds fall outside of 2017 to 2100. They
-# are refused rather than converted: a venue that changes its unit may have changed more.
-EARLIEST_MS = 1_483_228_800_000
-LATEST_MS = 4_102_444_800_000
 
 # Ordinals of orders with an id of their own begin here; together they fill 31 bits.
 FIRST_OF_IDS = 1 << 30
@@ -108,6 +104,8 @@ def milliseconds(value: Any) -> int:
             value = int(value)
         except (ValueError, OverflowError):
             return 0
+    # Seconds, micro- and nanoseconds are refused rather than converted: a venue that changes its
+    # unit may have changed more.
     return value if EARLIEST_MS <= value <= LATEST_MS else 0
 
 

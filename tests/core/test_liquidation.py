@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from liq_provider.core.liquidation import Liquidation, minute_from, minute_of
+from liq_provider.core.liquidation import Liquidation, minute_from, minute_of, minutes_of
 from liq_provider.venues.fields import number_repeats
 
+T0 = 1_795_350_000_000
 ITEM = Liquidation("okx", "X", "X/USDT:USDT", "X", "long", 1.0, 2.0, 2.0, 60_000, 60_100)
 
 
@@ -22,6 +23,14 @@ def test_minute_is_named_by_its_open(ms: int, minute: int) -> None:
 )
 def test_what_begins_within_a_minute_is_whole_from_the_next_one_on(ms: int, minute: int) -> None:
     assert minute_from(ms) == minute
+
+
+def test_an_order_may_count_when_it_happened_and_when_it_came_and_never_in_no_time() -> None:
+    happened, came = T0 - 1, T0
+    order = dataclasses.replace(ITEM, event_ms=happened, received_ms=came)
+    assert minutes_of(order) == {T0 - 60_000, T0}
+    assert minutes_of(dataclasses.replace(order, event_ms=0)) == {T0}
+    assert minutes_of(dataclasses.replace(order, event_ms=happened * 1_000)) == {T0}
 
 
 def test_records_cannot_change() -> None:

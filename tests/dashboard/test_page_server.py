@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import sqlite3
 import time
@@ -12,9 +13,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import TypeAdapter
 
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.core.liquidation import Liquidation
+from liq_provider.dashboard.app import _Hours
+from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN
 from liq_provider.dashboard.page_server import Dashboard
 from liq_provider.dashboard.tape import KEPT
 from liq_provider.exchange.bot_exchange import BotExchange
@@ -95,6 +99,19 @@ async def test_the_page_asks_for_nothing_from_elsewhere() -> None:
         assert "http://" not in text and "https://" not in text, path.name
         assert "innerHTML" not in text and "insertAdjacentHTML" not in text, path.name
         assert " style=" not in text and "onclick=" not in text, path.name
+
+
+def test_the_page_offers_the_windows_that_are_summed_and_no_hours_that_are_refused() -> None:
+    folder = Path(__file__).parents[2] / "liq_provider" / "dashboard" / "static"
+    text = (folder / "index.html").read_text()
+
+    def offered(name: str) -> list[str]:
+        chosen = text.split(f'<select id="{name}">')[1].split("</select>")[0]
+        return re.findall(r'<option(?: value="(\d+)"| selected)?>(\w+)', chosen)
+
+    assert [int(value) for value, _ in offered("window")] == [SEGMENT, *WINDOWS_MIN]
+    allowed = TypeAdapter(_Hours)
+    assert [allowed.validate_python(words) for _, words in offered("hours")] == [1, 3, 6, 12, 24]
 
 
 async def test_another_name_that_points_here_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import FOREVER_MS
 from liq_provider.core.liquidation import minute_of
+from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.booking import BookingRules
@@ -28,8 +29,6 @@ from liq_provider.store.writer import Writer
 
 # Before the first there were no perpetuals with liquidations to record; milliseconds of a time
 # before 1973 have fewer digits, and are no time here.
-_FIRST_MS = int(datetime(2017, 1, 1, tzinfo=UTC).timestamp() * 1000)
-_LAST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _MS_DIGITS = 12
 _DEFAULT_CONFIGS = (Path("user_data/config.json"), Path("config.json"))
 
@@ -217,7 +216,7 @@ def parse_time(text: str, option: str) -> int:
         raise UsageError(
             f"{option} {text!r} is no time; write 2026-03-10T05:09 (UTC) or milliseconds"
         ) from None
-    if not _FIRST_MS <= moment_ms <= _LAST_MS:
+    if not EARLIEST_MS <= moment_ms <= LATEST_MS:
         raise UsageError(f"{option} {text!r} is not between the years 2017 and 2100")
     return moment_ms
 
