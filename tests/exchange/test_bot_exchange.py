@@ -35,7 +35,7 @@ def bot_exchange(sim: Simulator, **changes: Any) -> BotExchange:
 
 @pytest.mark.parametrize("venue", sorted(VENUES))
 async def test_each_venue_lists_its_perpetuals(sim: Simulator, venue: str) -> None:
-    settings = VenueSettings(rest_url=sim.url + "/")
+    settings = VenueSettings(rest_url=sim.rest_url(venue) + "/")
     markets = await asyncio.to_thread(load_venue_markets, venue, settings)
     by_coin = {market.base_asset: market for market in markets}
     assert len(markets) == len(sim.market.symbols)

@@ -18,11 +18,11 @@ TIMEOUT_S = 280
 WALKERS = (
     "tests/commands/test_status.py",
     "tests/config",
-    "tests/core",
+    "tests/core/test_durations.py",
     "tests/dashboard/test_board.py",
     "tests/exchange",
     "tests/history/test_order_formats.py",
-    "tests/scripts/test_structure.py",
+    "tests/scripts/test_structure.py::test_no_two_of_our_classes_bear_one_name",
     "tests/sidecar/test_venue_feeds.py",
     "tests/simulator/test_live.py",
     "tests/simulator/test_rest.py",
