@@ -21,7 +21,7 @@ from liq_provider.history.importer import import_files
 from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, python_module
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -23,7 +23,7 @@ from liq_provider.simulator.market import TapeRow
 from liq_provider.simulator.scenario import Scenario
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.world import World
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -18,7 +18,7 @@ from liq_provider.simulator.control import OrderRequest
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 from liq_provider.simulator.world import World
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -18,7 +18,7 @@ from uuid import uuid4
 from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core import private_files
-from liq_provider.core.keys import RedactingFormatter
+from liq_provider.core.secret_keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.sidecar.page_protocol import Page
 from liq_provider.sidecar.service import Sidecar

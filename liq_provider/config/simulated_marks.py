@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from liq_provider.config.settings import Settings
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import FOREVER_MS
 from liq_provider.venues import VENUES
@@ -102,6 +102,6 @@ def _addresses(venue: Any) -> tuple[str, ...]:
 
 def _is_here(url: str) -> bool:
     try:
-        return keys.is_loopback(urlsplit(url).hostname or "")
+        return secret_keys.is_loopback(urlsplit(url).hostname or "")
     except ValueError:
         return False

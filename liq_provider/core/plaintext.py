@@ -4,7 +4,7 @@ import html
 import re
 import unicodedata
 
-from liq_provider.core.keys import redact
+from liq_provider.core.secret_keys import redact
 
 _LONGEST = 20_000
 _TAG = re.compile(r"<[^<>]*>")

@@ -17,16 +17,16 @@ from fastapi.staticfiles import StaticFiles
 
 from liq_provider import __version__
 from liq_provider.core.durations import DAY_S
-from liq_provider.dashboard.aside import Aside
 from liq_provider.dashboard.auth import COOKIE, DAYS, Door
+from liq_provider.dashboard.blocking_questions import BlockingQuestions
 from liq_provider.dashboard.board import Board
 from liq_provider.dashboard.charts import library
-from liq_provider.dashboard.limits import Guesses, client_of
+from liq_provider.dashboard.connection_limits import ENDLESS
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN
-from liq_provider.dashboard.protocol import ENDLESS
 from liq_provider.dashboard.shield import Shield, too_many
 from liq_provider.dashboard.signals import record
 from liq_provider.dashboard.tape import KEPT
+from liq_provider.dashboard.token_guesses import Guesses, client_of
 from liq_provider.errors import LiqError, UsageError
 
 _STATIC = Path(__file__).parent / "static"
@@ -64,7 +64,7 @@ def make_app(
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     guesses = Guesses()
     _pages(app, door, guesses)
-    _data(app, board, draw_pair, study_dir, Aside())
+    _data(app, board, draw_pair, study_dir, BlockingQuestions())
 
     @app.get("/api/stream")
     async def stream(request: Request, window: _Ms = SEGMENT) -> StreamingResponse:
@@ -116,7 +116,9 @@ def _pages(app: FastAPI, door: Door, guesses: Guesses) -> None:
         return answer
 
 
-def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path, aside: Aside) -> None:
+def _data(
+    app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path, asked: BlockingQuestions
+) -> None:
     @app.exception_handler(LiqError)
     async def explain(_: Request, error: LiqError) -> JSONResponse:
         return JSONResponse({"error": str(error)}, 503)
@@ -133,16 +135,16 @@ def _data(app: FastAPI, board: Board, draw_pair: DrawPair, study_dir: Path, asid
     async def stored_record(
         coin: _Coin, direction: Literal["LONG", "SHORT"], start: _Ms, at: _Ms
     ) -> Response:
-        row = await aside.ask(board.reader.verdict, coin, direction, start, at)
+        row = await asked.ask(board.reader.verdict, coin, direction, start, at)
         if row is None:
             return _json({"error": "no such verdict is stored"}, 404)
-        return _json(await aside.ask(record, board.reader, row, board.in_force, board.refusals))
+        return _json(await asked.ask(record, board.reader, row, board.in_force, board.refusals))
 
     @app.get("/api/pair")
     async def pair_view(pair: _Pair, hours: _Hours = 6, theme: str = "dark") -> Response:
         try:
             shown = "light" if theme == "light" else "dark"
-            text = await aside.ask(draw_pair, pair, hours, shown)
+            text = await asked.ask(draw_pair, pair, hours, shown)
         except UsageError as error:
             # A name that was mistyped is no failure of the page.
             return _json({"error": str(error)})

@@ -13,15 +13,15 @@ from sqlalchemy.engine import make_url
 
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.dashboard.account import Account, BotAddress
 from liq_provider.dashboard.app import make_app
 from liq_provider.dashboard.auth import Door
 from liq_provider.dashboard.board import Board
+from liq_provider.dashboard.connection_limits import Bounded, sweep
 from liq_provider.dashboard.pair_painter import PairPainter
-from liq_provider.dashboard.protocol import Bounded, sweep
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
@@ -220,18 +220,18 @@ def door_of(host: str) -> tuple[Door, tuple[str, ...]]:
     :return: who may look, and under which names
     :raises SettingsError: open to the network, and no token to ask for
     """
-    token = keys.key(keys.TOKEN)
-    if keys.is_loopback(host):
+    token = secret_keys.key(secret_keys.TOKEN)
+    if secret_keys.is_loopback(host):
         return Door(token), (*_LOOPBACK, host)
     if token is None:
         raise SettingsError(
-            f"liq_provider.dashboard.host: {host} is not loopback; set {keys.TOKEN} in the "
+            f"liq_provider.dashboard.host: {host} is not loopback; set {secret_keys.TOKEN} in the "
             "environment, or listen on 127.0.0.1"
         )
     if len(token) < _LEAST_TOKEN:
         raise SettingsError(
-            f"{keys.TOKEN}: has {len(token)} characters; use at least {_LEAST_TOKEN} where the "
-            "page is open to the network"
+            f"{secret_keys.TOKEN}: has {len(token)} characters; use at least {_LEAST_TOKEN} where "
+            "the page is open to the network"
         )
     return Door(token), ()
 

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from liq_provider.dashboard.auth import COOKIE, Door
 from liq_provider.dashboard.charts import style_sources
-from liq_provider.dashboard.limits import Guesses, OncePerMinute, client_of
-from liq_provider.dashboard.protocol import TRUSTED
+from liq_provider.dashboard.connection_limits import TRUSTED
+from liq_provider.dashboard.token_guesses import Guesses, OncePerMinute, client_of
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerMinute())

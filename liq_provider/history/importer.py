@@ -19,7 +19,7 @@ from liq_provider.history.order_formats import DAY_FORMATS, FORMATS, PER_MARKET,
 from liq_provider.history.recognise import recognise
 from liq_provider.history.spans import Source, Spans
 from liq_provider.store.bar_rows import BarsStored, put_bars
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.imported_files import Imported, find, note
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import note_simulated

@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from liq_provider.config.settings import Settings
-from liq_provider.core import keys, plugins
+from liq_provider.core import plugins, secret_keys
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.core.own_loop import OwnLoop
@@ -204,7 +204,7 @@ def _failed(words: str) -> ModelFailure:
 
 
 def _line(text: str) -> str:
-    return plain(keys.redact(text), _DETAIL_LIMIT)
+    return plain(secret_keys.redact(text), _DETAIL_LIMIT)
 
 
 def read_opinion(said: object) -> Opinion:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.config.tls import trusted
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.model_http import OPENAI_URL, key_for
@@ -55,7 +55,9 @@ def remarks_on(
         models = _models(asyncio.run(_ask(settings, deadline_s)))
     except ModelFailure as failure:
         # An address may hold what only its user should read.
-        return [Remark("warning", keys.redact(str(failure)), _REMEDIES.get(failure.kind, ""))]
+        return [
+            Remark("warning", secret_keys.redact(str(failure)), _REMEDIES.get(failure.kind, ""))
+        ]
     model = _of_name(settings.model, models)
     if model is None:
         return [_unknown(settings.model, models)]
@@ -64,8 +66,8 @@ def remarks_on(
 
 
 _REMEDIES = {
-    "no key": f"set {keys.OPENAI}, llm.base_url, or judge.by to matrix",
-    "key refused": f"check {keys.OPENAI}",
+    "no key": f"set {secret_keys.OPENAI}, llm.base_url, or judge.by to matrix",
+    "key refused": f"check {secret_keys.OPENAI}",
     "unreachable": "check llm.base_url and the connection",
     "timeout": "check llm.base_url and the connection",
 }
@@ -76,7 +78,7 @@ async def _ask(settings: LlmSettings, deadline_s: float) -> bytes:
 
     key = key_for(settings)
     base_url = settings.base_url or OPENAI_URL
-    proxied = keys.may_be_proxied(base_url)
+    proxied = secret_keys.may_be_proxied(base_url)
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     try:
         async with (

@@ -8,8 +8,8 @@ direction.
 
 from dataclasses import dataclass
 
-from liq_provider.core.keys import redact
 from liq_provider.core.plaintext import plain
+from liq_provider.core.secret_keys import redact
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.matrix import ACTIONS, Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts

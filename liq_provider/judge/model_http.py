@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from liq_provider.config.sections import LlmSettings
 from liq_provider.config.tls import trusted
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.answer_json import says_nothing
 from liq_provider.judge.model_answer import answer_schema
@@ -118,7 +118,7 @@ class ModelEndpoint:
         from openai import AsyncOpenAI
 
         settings = self._settings
-        proxied = keys.may_be_proxied(settings.base_url or OPENAI_URL)
+        proxied = secret_keys.may_be_proxied(settings.base_url or OPENAI_URL)
         self._client = AsyncOpenAI(
             api_key=self._key or "none",
             base_url=settings.base_url or OPENAI_URL,
@@ -292,9 +292,9 @@ def key_for(settings: LlmSettings) -> str | None:
 
     :raises ModelFailure: OpenAI's own endpoint needs one
     """
-    key = keys.key(keys.OPENAI)
+    key = secret_keys.key(secret_keys.OPENAI)
     if settings.base_url is None:
         if key is None:
-            raise ModelFailure("no key", f"{keys.OPENAI} is not set")
+            raise ModelFailure("no key", f"{secret_keys.OPENAI} is not set")
         return key
-    return key if keys.may_travel(settings.base_url) else None
+    return key if secret_keys.may_travel(settings.base_url) else None

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from liq_provider.core.keys import redact
+from liq_provider.core.secret_keys import redact
 from liq_provider.judge.budget import Reserved
 from liq_provider.judge.prompt import Messages
 from liq_provider.judge.verdict import Facts

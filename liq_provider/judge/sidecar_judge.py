@@ -9,7 +9,7 @@ from typing import Any
 
 from liq_provider.config.sections import JUDGES
 from liq_provider.config.settings import Settings
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.durations import DAY_MS
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange, timeframe_ms
@@ -168,5 +168,5 @@ class SidecarJudge:
 def wants_model(settings: Settings) -> bool:
     """:return: whether a model judges, by ``judge.by`` and what there is to ask"""
     if settings.judge.by == "auto":
-        return settings.llm.base_url is not None or keys.key(keys.OPENAI) is not None
+        return settings.llm.base_url is not None or secret_keys.key(secret_keys.OPENAI) is not None
     return settings.judge.by == "llm"

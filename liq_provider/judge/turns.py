@@ -16,7 +16,7 @@ from datetime import date
 from typing import Any
 
 from liq_provider.config.sections import LlmSettings
-from liq_provider.core.keys import redact
+from liq_provider.core.secret_keys import redact
 from liq_provider.errors import ModelFailure
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.failures import HEARD, NOT_ASKED, TOO_LATE

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from liq_provider.config.settings import SECTION, load_settings, resolve_store
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
@@ -37,7 +37,7 @@ from liq_provider.launch.processes import Child, Ending, ended_politely, python_
 from liq_provider.simulator import DEFAULT_PORT
 from liq_provider.simulator.stand_in_model import FEED_PATH, MODEL
 from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -195,7 +195,7 @@ class Demo:
 
     def _judge(self) -> dict[str, Any]:
         """A real model if there is a key for one, else the stand-in."""
-        if keys.key(keys.OPENAI) is not None:
+        if secret_keys.key(secret_keys.OPENAI) is not None:
             return {}
         return {"llm": {"base_url": f"{self._url}/v1", "model": MODEL}}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.news.headline import Entry
 from liq_provider.news.http import NewsError, get
 from liq_provider.news.independence import origins
@@ -32,7 +32,7 @@ class Brave:
         """
         if self._key is None:
             raise NewsError("BRAVE_API_KEY is not set")
-        if not keys.may_travel(self._url):
+        if not secret_keys.may_travel(self._url):
             raise NewsError("news.brave_url is plain http; no key travels unencrypted")
         parameters: dict[str, str | int] = {
             "q": spelling.query(),
@@ -48,7 +48,7 @@ class Brave:
             headers={"Accept": "application/json", "X-Subscription-Token": self._key},
             params=parameters,
             redirects=False,
-            proxied=keys.may_be_proxied(self._url),
+            proxied=secret_keys.may_be_proxied(self._url),
         )
         if answer.status != 200:
             raise NewsError(_STATUS.get(answer.status, f"HTTP {answer.status}"))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from liq_provider.config.sections import NewsSettings
-from liq_provider.core import keys, plugins
+from liq_provider.core import plugins, secret_keys
 from liq_provider.core.plaintext import plain
 from liq_provider.news.brave import Brave
 from liq_provider.news.headline import Entry, NewsItem
@@ -45,7 +45,7 @@ def source_of(settings: NewsSettings) -> NewsSource | None:
     if settings.provider == "none":
         return None
     if settings.provider == "brave":
-        return Brave(settings.brave_url, keys.key(keys.BRAVE), settings.timeout_s)
+        return Brave(settings.brave_url, secret_keys.key(secret_keys.BRAVE), settings.timeout_s)
     if settings.provider == "rss":
         return Rss(settings.feeds, settings.timeout_s, settings.cache_s)
     return AddedSource(settings)
@@ -99,7 +99,7 @@ def _reduced(sent: object) -> list[Entry]:
 
 
 def _line(text: str) -> str:
-    return plain(keys.redact(text), _REASON_LIMIT)
+    return plain(secret_keys.redact(text), _REASON_LIMIT)
 
 
 def _again(entry: Entry) -> Entry:

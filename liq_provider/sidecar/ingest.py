@@ -21,7 +21,7 @@ from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import StoreBusy, StoreError, StoreRefused, StoreUnusable
 from liq_provider.sidecar.ingest_stats import IngestStats, Losses
 from liq_provider.sidecar.waiting_liquidations import WaitingLiquidations
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.opening import Opening
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer

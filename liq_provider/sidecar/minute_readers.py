@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.measure.minute_results import Settled
-from liq_provider.sidecar.assessor import Assessor
 from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.page_protocol import Page
+from liq_provider.sidecar.readiness_writer import ReadinessWriter
 from liq_provider.sidecar.running_minute import Running
 
 
@@ -17,13 +17,13 @@ class MinuteReaders:
 
     def __init__(
         self,
-        assessor: Assessor,
+        readiness: ReadinessWriter,
         judge: JudgeOnceStoreOpens,
         page: Page,
         now_ms: Callable[[], int],
         tasks: LooseTasks,
     ) -> None:
-        self._assessor = assessor
+        self._readiness = readiness
         self._judge = judge
         self._page = page
         self._now_ms = now_ms
@@ -31,7 +31,7 @@ class MinuteReaders:
 
     def settled(self, settled: Settled) -> None:
         """Who is ready is written down and its waves are judged, while the next one runs."""
-        self._tasks.start(self._assessor.assess(settled.close_ms, self._now_ms()))
+        self._tasks.start(self._readiness.assess(settled.close_ms, self._now_ms()))
         self._tasks.start(self._judge.judge(settled))
 
     async def running(self, running: Running) -> None:

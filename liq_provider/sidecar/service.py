@@ -20,7 +20,6 @@ from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.errors import StoreError
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.arrivals import Arrivals
-from liq_provider.sidecar.assessor import Assessor
 from liq_provider.sidecar.exchange_polls import ExchangePolls
 from liq_provider.sidecar.gap_filler import GapFiller
 from liq_provider.sidecar.ingest import Ingest
@@ -31,6 +30,7 @@ from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page_protocol import MakePage, Page, Unwatched
 from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.presence import Presence
+from liq_provider.sidecar.readiness_writer import ReadinessWriter
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.running_minute import RunningLoop, RunningMinute
 from liq_provider.sidecar.self_report import SelfReport
@@ -107,11 +107,11 @@ class Sidecar:
         self._judge = JudgeOnceStoreOpens(
             *(self._config, self._exchange, self._store, threads, self._ingest.serving, now_ms)
         )
-        assessor = Assessor(
+        readiness = ReadinessWriter(
             *(reader, writer, settings, lambda: feeds_told(self._venues), names),
             *(threads.asking, threads.writing),
         )
-        readers = MinuteReaders(assessor, self._judge, self._page, now_ms, self._tasks)
+        readers = MinuteReaders(readiness, self._judge, self._page, now_ms, self._tasks)
         self._minutes = SettlingSchedule(
             self._venues,
             self._ingest,

@@ -1,7 +1,7 @@
 """A sidecar's ways into its store: one that writes, one that reads."""
 
 from liq_provider.sidecar.sidecar_config import SidecarConfig
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.opening import Opening
 from liq_provider.store.reader import Reader

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 
 # What was stored a short while ago is kept, for a store whose file is replaced.
 _RECENT_S = 120.0

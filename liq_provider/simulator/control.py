@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from liq_provider.core import keys
+from liq_provider.core import secret_keys
 from liq_provider.core.liquidation import PositionSide
 from liq_provider.simulator.faults import FaultKind
 from liq_provider.simulator.market import TapeRow
@@ -101,9 +101,9 @@ def foreign(host: str, origin: str | None) -> str | None:
     :param origin: the header ``Origin``, which programs do not send
     :return: what is wrong, None if it is a request of this machine
     """
-    if not keys.is_loopback(_name_in(f"//{host}")):
+    if not secret_keys.is_loopback(_name_in(f"//{host}")):
         return "this exchange is asked for by the name of this machine only"
-    if origin is not None and not keys.is_loopback(_name_in(origin)):
+    if origin is not None and not secret_keys.is_loopback(_name_in(origin)):
         return "another site's page may not ask for this"
     return None
 

@@ -14,7 +14,7 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.store import coverage_claims, rebooking, schema
-from liq_provider.store.booking import BookingRules, Incoming
+from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.final_minutes import FinalMinutes
 from liq_provider.store.liquidation_rows import (
     IDENTITY_COLUMNS,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
 
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.store import schema
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.liquidation_rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
 from liq_provider.store.statements import add_to_minutes
 

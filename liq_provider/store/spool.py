@@ -14,7 +14,7 @@ from liq_provider.core import private_files
 from liq_provider.core.liquidation import minutes_of
 from liq_provider.errors import StoreUnusable
 from liq_provider.store import spool_line
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from zlib import crc32
 import orjson
 
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import FIRST_OF_IDS, MAX_NOTIONAL_USD, milliseconds, number
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liq_provider.store import schema
-from liq_provider.store.booking import FUTURE_MS
+from liq_provider.store.booked_minute import FUTURE_MS
 from liq_provider.store.liquidation_rows import Row
 
 

@@ -14,7 +14,7 @@ from liq_provider.core.markets import Market
 from liq_provider.errors import StoreUnusable, UsageError
 from liq_provider.store import coverage_claims, gap_fills, rebuilding, schema, verdicts
 from liq_provider.store.appending import Appended, Appending, unbooked
-from liq_provider.store.booking import BookingRules, Incoming
+from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
 from liq_provider.store.liquidation_rows import Row

@@ -15,7 +15,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
 from liq_provider.measure.minute_results import feature_row
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, live_source, settings, stored, verdict

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from liq_provider.dashboard import protocol
+from liq_provider.dashboard import connection_limits
 from liq_provider.dashboard.pair_painter import PairPainter
 from tests.dashboard.test_page_server import TOKEN, served
 from tests.sidecars import until
@@ -108,7 +108,7 @@ async def test_slow_logins_leave_the_page_reachable(tmp_path: Path, hosts: tuple
                     slow.append((reader, writer))
                 server: Any = page._server
                 await until(
-                    lambda: len(server.server_state.connections) <= protocol.CONNECTIONS,
+                    lambda: len(server.server_state.connections) <= connection_limits.CONNECTIONS,
                     "the rest is ended",
                 )
                 before = time.monotonic()
@@ -131,7 +131,7 @@ async def test_slow_logins_leave_the_page_reachable(tmp_path: Path, hosts: tuple
 async def test_a_request_that_does_not_come_to_its_end_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, name: str
 ) -> None:
-    monkeypatch.setattr(protocol, name, 1.0)
+    monkeypatch.setattr(connection_limits, name, 1.0)
     async with served(tmp_path, host="0.0.0.0") as (_, url, _):
         reader, writer = await connect(url)
         writer.write(sent)
@@ -158,7 +158,7 @@ async def test_a_request_that_does_not_come_to_its_end_is_ended(
 async def test_an_answer_that_nobody_reads_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "UNREAD_S", 1.0)
+    monkeypatch.setattr(connection_limits, "UNREAD_S", 1.0)
     async with served(tmp_path, host="0.0.0.0") as (page, url, _):
         _, writer = await connect(url)
         get = f"GET /plotly.js HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
@@ -200,7 +200,7 @@ async def test_what_hangs_holds_up_neither_the_page_nor_its_end(
 ) -> None:
     hangs = threading.Event()
     monkeypatch.setattr(PairPainter, "draw", lambda *_: str(hangs.wait(120)))
-    monkeypatch.setattr("liq_provider.dashboard.aside._PATIENCE_S", 0.5)
+    monkeypatch.setattr("liq_provider.dashboard.blocking_questions._PATIENCE_S", 0.5)
     caplog.set_level(logging.INFO)
     try:
         async with served(tmp_path, host="0.0.0.0") as (page, url, _):
@@ -277,8 +277,8 @@ async def test_nothing_that_is_sent_fails_or_fills_the_log(
 ) -> None:
     monkeypatch.setattr("liq_provider.dashboard.app._WRONG_TOKEN_S", 0.0)
     monkeypatch.setattr(PairPainter, "draw", lambda *_: "{}")
-    monkeypatch.setattr(protocol, "HEADERS_S", 1.0)
-    monkeypatch.setattr(protocol, "BODY_S", 1.0)
+    monkeypatch.setattr(connection_limits, "HEADERS_S", 1.0)
+    monkeypatch.setattr(connection_limits, "BODY_S", 1.0)
     caplog.set_level(logging.INFO)
     answers: list[tuple[bytes, bytes]] = []
     limit = asyncio.Semaphore(8)

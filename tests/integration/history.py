@@ -17,7 +17,7 @@ from freqtrade.enums import CandleType
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.simulator.exchange_server import Simulator
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from tests.bot.helpers import Store
 from tests.integration.harness import BTC, ETH, SOL, bot_config
 

@@ -41,7 +41,7 @@ from liq_provider.simulator.scenario import Scenario, ScriptedWave, make_wave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

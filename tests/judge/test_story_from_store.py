@@ -19,7 +19,7 @@ from liq_provider.core.liquidation import Liquidation, PositionSide
 from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionGate
 from liq_provider.judge.story_from_store import StoryFromStore, explain
 from liq_provider.measure.minute_grid import FeatureParams
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader

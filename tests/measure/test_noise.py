@@ -15,7 +15,7 @@ from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Settled
 from liq_provider.measure.waves import Strength, Thresholds, waves_of
 from liq_provider.sidecar.settle_minute import Settler
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

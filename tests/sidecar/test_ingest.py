@@ -19,7 +19,7 @@ from liq_provider.core.one_thread import OneThread
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.store import schema
 from liq_provider.store.appending import Appended
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool

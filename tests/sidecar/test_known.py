@@ -23,7 +23,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.sidecar.settling_schedule import SettlingSchedule
 from liq_provider.store import schema
-from liq_provider.store.booking import BookingRules, Incoming
+from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.liquidation_rows import identity
 from liq_provider.store.reader import Reader

@@ -16,7 +16,7 @@ from liq_provider.sidecar import market_lists
 from liq_provider.sidecar.market_lists import MarketLists, markets_wait_s
 from liq_provider.sidecar.threads import Threads
 from liq_provider.sidecar.venue_feeds import feeds_of
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

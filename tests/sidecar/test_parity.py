@@ -21,7 +21,7 @@ from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import direction_word, score, waves_of
 from liq_provider.simulator.market import TapeRow
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader

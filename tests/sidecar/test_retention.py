@@ -15,7 +15,7 @@ from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.one_thread import OneThread
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.retention import Retention
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer

@@ -6,7 +6,7 @@ import pytest
 
 from liq_provider.sidecar import waiting_liquidations
 from liq_provider.sidecar.waiting_liquidations import WaitingLiquidations
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from tests.store.helpers import T0, incoming
 
 

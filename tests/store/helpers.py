@@ -3,7 +3,7 @@
 from typing import Any
 
 from liq_provider.core.liquidation import Liquidation
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 
 T0 = 1_795_350_000_000  # the open of a minute
 MINUTE = 60_000

@@ -9,7 +9,7 @@ from zlib import crc32
 import pytest
 
 from liq_provider.errors import StoreUnusable
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.spool import Spool, Waiting
 from tests.store.helpers import T0, incoming
 

@@ -13,7 +13,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import ANY_COIN, Doubt
 from liq_provider.errors import StoreBusy
 from liq_provider.store import schema
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.liquidation_rows import identity
 from liq_provider.store.reader import Reader

@@ -9,7 +9,7 @@ import pytest
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import CcxtRules, Market, MarketTable, markets_from_ccxt
-from liq_provider.store.booking import Incoming
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.spool_line import read, write
 from liq_provider.venues import VENUES, Parsed
 from liq_provider.venues.base import Endpoint, Request

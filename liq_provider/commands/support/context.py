@@ -20,7 +20,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.sidecar_files import SidecarFiles
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import check_revision, open_engine
 from liq_provider.store.other_minutes import refuse_other_minutes
 from liq_provider.store.reader import Reader

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from liq_provider.dashboard.limits import Guesses, OncePerMinute, client_of
+from liq_provider.dashboard.token_guesses import Guesses, OncePerMinute, client_of
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from liq_provider.core import keys
-from liq_provider.core.keys import RedactingFormatter, key, redact
+from liq_provider.core import secret_keys
+from liq_provider.core.secret_keys import RedactingFormatter, key, redact
 
 
 def test_a_key_is_replaced_by_its_name() -> None:
@@ -45,4 +45,4 @@ def test_log_lines_and_tracebacks_hold_no_key(monkeypatch) -> None:  # type: ign
     ],
 )
 def test_a_key_travels_encrypted_or_stays_on_the_machine(url: str, may: bool) -> None:
-    assert keys.may_travel(url) is may
+    assert secret_keys.may_travel(url) is may

@@ -14,7 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from liq_provider.dashboard.limits import OncePerMinute, client_of
+from liq_provider.dashboard.token_guesses import OncePerMinute, client_of
 
 # Each connection is a file that the store lacks.
 CONNECTIONS = 96

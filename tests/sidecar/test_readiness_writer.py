@@ -5,7 +5,7 @@ from pathlib import Path
 
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import FeedFacts, ReadinessReport
-from liq_provider.sidecar.assessor import Assessor
+from liq_provider.sidecar.readiness_writer import ReadinessWriter
 from liq_provider.store.readiness_facts import assess
 from tests.sidecar.test_settle_minute import SETTINGS, Store
 from tests.store.helpers import MINUTE, T0
@@ -18,7 +18,7 @@ async def test_every_settled_minute_is_written_down(tmp_path: Path) -> None:
     store.past(40)
     store.settle(1, (0, 1))
     pool = ThreadPoolExecutor(2)
-    assessor = Assessor(
+    readiness = ReadinessWriter(
         store.reader,
         store.writer,
         SETTINGS,
@@ -27,7 +27,7 @@ async def test_every_settled_minute_is_written_down(tmp_path: Path) -> None:
         pool,
         pool,
     )
-    await assessor.assess(T0 + MINUTE, T0 + MINUTE)
+    await readiness.assess(T0 + MINUTE, T0 + MINUTE)
     pool.shutdown()
     told = ReadinessReport.of_json(store.reader.states(["readiness"])["readiness"])
     assert told == assess(store.reader, SETTINGS, HEARD, T0 + MINUTE).report

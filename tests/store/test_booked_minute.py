@@ -2,7 +2,7 @@
 
 import pytest
 
-from liq_provider.store.booking import BookingRules
+from liq_provider.store.booked_minute import BookingRules
 from tests.store.helpers import MINUTE, T0, incoming
 
 RULES = BookingRules(settle_ms=2_000, max_late_ms=60_000)

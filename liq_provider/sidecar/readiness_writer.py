@@ -15,7 +15,7 @@ from liq_provider.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 
-class Assessor:
+class ReadinessWriter:
     """
     :param feeds: tells the venues' feeds of this moment
     :param names: gives the pair that stands for a coin

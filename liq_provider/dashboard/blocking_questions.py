@@ -14,7 +14,7 @@ _AT_ONCE = 8
 _PATIENCE_S = 5.0
 
 
-class Aside:
+class BlockingQuestions:
     """
     A store or an exchange that hangs takes the threads that asked it, and nothing else: what
     comes after them is told so, and the page's end leaves them behind.
