@@ -194,6 +194,8 @@ class LineBot(Orders):
         frame = self.engine.entries(frame, PAIR, rules_from(hyperopted, own))
         self.frames[PAIR] = self.engine.exits(frame, PAIR)
         self.signals = frame[["enter_long", "enter_short"]].any(axis=1).tolist()
+        # What strategies of others are given, see ``Liquidations``.
+        self.candidates = frame["liq_candidate"].astype(bool).tolist()
         self.tags = frame["enter_tag"].astype(str).tolist()
 
     def message(self, close_ms: int) -> str | None:

@@ -80,6 +80,7 @@ def test_every_combination_in_columns_orders_messages_and_study(name: str) -> No
         close_ms, row = line.closes_ms[number], int(line.ends[number]) - 1
         entered += story.enters
         assert bot.signals[row] == story.enters, one
+        assert bot.candidates[row] == story.as_judged.enters, one
         assert bot.tags[row].rpartition("_")[2] == (story.words[7:-1] if story.enters else "")
         bot.engine.choose(close_ms, [PAIR], 1, set())
         assert bot.denied(PAIR, close_ms, close_ms + 3_000) == story.refused_by, one

@@ -7,20 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from liq_provider.bot import last_look
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.parameters import NAMES
 from liq_provider.bot.rules_of_bots import in_force_now, in_force_of, refusals_of, rules_from
-from liq_provider.bot.snapshot import Snapshot
-from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story_from_bot import story_of
-from liq_provider.bot.wave_notices import WaveNotices
-from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.signals import Stories, record
-from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.matrix import News
 from liq_provider.judge.verdict_story import read_story
 from liq_provider.launch.narrator import Narrator
@@ -32,78 +26,11 @@ from liq_provider.study.judges import _judged
 from liq_provider.study.pair_past import PairPast
 from tests.bot.helpers import Store, live_source, settings, stored, verdict
 from tests.bot.markdown import shown
-from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, candles
+from tests.bot.test_engine import BTC, CLOSE, NOW, candles
 from tests.bot.test_last_look import FakeBook, last_trade
 from tests.bot.test_live import WatchNow
-from tests.judge.combinations import Combination
 
 _NEEDED = ("trend_change", "trend_noise")
-
-
-class Told:
-    """A published snapshot that a test wrote."""
-
-    unanswered_s = 0.0
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-
-    def take(self) -> Snapshot:
-        return self.snapshot
-
-    def end(self) -> None:
-        """Nobody reads."""
-
-
-class Live:
-    """A live bot that sees one combination, with hyperopted values, and whoever tells of it."""
-
-    def __init__(self, one: Combination, values: dict[str, Any], pairs: tuple[str, ...]) -> None:
-        self.one, self.own = one, settings()
-        self.rules = rules_from(values, self.own)
-        snapshot = Snapshot(
-            computed_ms=CLOSE,
-            sidecar={"skew_ms": 0, "feeds": {}},
-            rows={"BTC": one.rows()},
-            verdicts={"BTC": one.verdicts()},
-        )
-        self.engine = Engine(self.own, MINUTE_MS, LiveSource(Told(snapshot), self.own), "live")
-        self.engine.whitelist = frozenset(pairs)
-        self.engine.refresh(NOW)
-        self.populate()
-        self.engine.analyzed([BTC], {BTC: CLOSE})
-        for pair in self.engine.choose(CLOSE, [BTC], 5, set()):
-            assert pair == BTC
-            self.populate()
-
-    def populate(self) -> None:
-        """As Freqtrade does, with candles that moved as the combination says."""
-        frame = self.engine.indicators(candles(), BTC)
-        trend = self.one.trend(len(frame))
-        frame["liq_trend_change"], frame["liq_trend_noise"] = trend.change, trend.noise
-        frame = self.engine.entries(frame, BTC, self.rules)
-        self.frame: pd.DataFrame = self.engine.exits(frame, BTC)
-
-    @property
-    def signal(self) -> bool:
-        """Whether the newest candle has an entry in its columns."""
-        return bool(self.frame[["enter_long", "enter_short"]].iloc[-1].any())
-
-    @property
-    def story(self) -> DecisionStory:
-        """As it is announced."""
-        return last_look.announced(self.engine, FakeBook(), BTC, CLOSE, NOW)  # type: ignore[arg-type]
-
-    def confirm(self) -> str | None:
-        """What the last look before an order says."""
-        decisions, row = self.engine.decision(BTC, CLOSE) or (None, 0)
-        is_short = decisions is None or bool(decisions.sign[row] <= 0)
-        return last_look.deny_live(self.engine, FakeBook(), BTC, is_short, NOW)  # type: ignore[arg-type]
-
-    def message(self) -> str | None:
-        """What is said of the wave, None if it is none or not judged."""
-        told = WaveNotices(MessageSettings()).waves(self.engine, [BTC], CLOSE, lambda _: self.story)
-        return shown(told[0].text) if told else None
 
 
 def locked() -> FakeBook:
@@ -117,13 +44,6 @@ def held() -> FakeBook:
     book = FakeBook()
     book.held = {BTC: last_trade(39, level=0)}
     return book
-
-
-def test_a_pair_outside_the_whitelist_is_refused_by_order_and_message_alike() -> None:
-    bot = Live(Combination(), {}, (ETH,))
-    words = "not in the bot's whitelist now"
-    assert bot.confirm() == words
-    assert str(bot.message()).count(f"not entered: {words}") == 1
 
 
 @pytest.mark.parametrize(
