@@ -25,7 +25,7 @@ from liq_provider.bot.trading import Trading
 from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.config.sections import MessageSettings
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.judge.decision_story import DecisionStory
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
 from liq_provider.study.judges import _judged

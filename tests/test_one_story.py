@@ -22,7 +22,7 @@ from liq_provider.bot.start import past_engine
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.dashboard.signals import record
-from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
+from liq_provider.judge.gate_list import OF_WAVE, DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.launch.narrator import Narrator
 from liq_provider.measure.waves import Strength

@@ -9,7 +9,7 @@ from liq_provider.bot.ranking import Candidate, rank, wave_of
 from liq_provider.bot.source import LiveSource
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.judge.bot_gates import TROUBLES, Standing
-from liq_provider.judge.decision_story import OF_JUDGEMENT, DecisionStory
+from liq_provider.judge.gate_list import OF_JUDGEMENT, DecisionStory
 
 
 def deny_live(engine: Engine, book: Book, pair: str, is_short: bool, now_ms: int) -> str | None:

@@ -24,7 +24,7 @@ from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import SettingsError
-from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
+from liq_provider.judge.gate_list import OF_WAVE, DecisionStory
 
 logger = logging.getLogger(__name__)
 

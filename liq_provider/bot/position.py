@@ -6,7 +6,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.stops import StopRules, Stops, as_freqtrade, crossed, stops
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.plaintext import plain
-from liq_provider.judge.decision_story import enter_words
+from liq_provider.judge.gate_list import enter_words
 from liq_provider.judge.matrix import NEWS_CODES
 from liq_provider.measure.waves import Strength, direction_word
 

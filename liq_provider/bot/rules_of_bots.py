@@ -8,8 +8,8 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.parameter_file import OF_RULES, OF_STOPS, ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
-from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 
 # In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates

@@ -4,8 +4,8 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.window_choices import settings_with
 from liq_provider.config.measuring import feature_params_of
 from liq_provider.judge.bot_gates import Standing
-from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import Rules
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.gates import tell, undecided
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_of_candle import verdict_of_candle

@@ -10,7 +10,7 @@ from liq_provider.bot.ranking import Wave, wave_of
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.bot.wave_words import wave_words
 from liq_provider.config.sections import MessageSettings
-from liq_provider.judge.decision_story import OF_WAVE, DecisionStory
+from liq_provider.judge.gate_list import OF_WAVE, DecisionStory
 from liq_provider.measure.waves import Strength
 
 # Telegram takes about one message a second, and refuses Freqtrade's own after too many of ours.

@@ -34,7 +34,7 @@ from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.judge.bot_gates import Standing
-from liq_provider.judge.decision_story import DecisionStory
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.story_from_store import HISTORY_CANDLES
 from liq_provider.judge.story_from_store import explain as explain_decision

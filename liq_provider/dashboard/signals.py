@@ -10,7 +10,7 @@ from liq_provider.config.measuring import floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.judge.decision_story import DecisionStory
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules_in_force import RulesInForce

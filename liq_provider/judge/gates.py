@@ -15,13 +15,13 @@ from typing import Any
 
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.bot_gates import OF_BOT, Standing
-from liq_provider.judge.decision_story import OF_WAVE, DecisionGate, DecisionStory
 from liq_provider.judge.decisions import Decisions, VerdictMode
+from liq_provider.judge.gate_list import OF_WAVE, DecisionGate, DecisionStory
 from liq_provider.judge.matrix import ACTIONS, NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.matrix import decide as matrix_cell
 from liq_provider.judge.matrix_judge import UNJUDGED
 from liq_provider.judge.rules_in_force import RulesInForce
-from liq_provider.judge.wave_evidence import WaveEvidence
+from liq_provider.judge.wave_context import WaveContext
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.readiness import too_thin_words, warming_up_words
 from liq_provider.measure.scales import Score, score_words
@@ -46,7 +46,7 @@ def tell(
     in_force: RulesInForce,
     mode: VerdictMode,
     verdict: Mapping[str, Any] | None = None,
-    evidence: WaveEvidence | None = None,
+    context: WaveContext | None = None,
     standing: Standing | None = None,
 ) -> DecisionStory:
     """
@@ -54,10 +54,10 @@ def tell(
     :param in_force: the rules that the decisions were made by
     :param mode: likewise
     :param verdict: behind the decision; or, if there is none in time, the one that came too late
-    :param evidence: what else is known of how it was measured; changes numbers, and no outcome
+    :param context: what else is known of how it was measured; changes numbers, and no outcome
     :param standing: what only a bot knows
     """
-    teller = _Teller(decisions, row, in_force, mode, verdict, evidence or WaveEvidence())
+    teller = _Teller(decisions, row, in_force, mode, verdict, context or WaveContext())
     gates = (
         *teller.of_data(),
         *teller.of_wave(),
@@ -100,7 +100,7 @@ class _Teller:
     in_force: RulesInForce
     mode: VerdictMode
     verdict: Mapping[str, Any] | None
-    evidence: WaveEvidence
+    context: WaveContext
 
     @property
     def _state(self) -> State:
@@ -142,7 +142,7 @@ class _Teller:
             _gate(
                 "coverage",
                 known,
-                self.evidence.covered or ("covered" if known else "not covered"),
+                self.context.covered or ("covered" if known else "not covered"),
                 f"one venue for all of the last {windows.segment_min} min",
                 unknown,
             ),
@@ -212,7 +212,7 @@ class _Teller:
             _gate(
                 "beginning",
                 bool(self.decisions.seen[self.row]) if wave else None,
-                (self.evidence.began or "as far as is known here") if wave else "no wave",
+                (self.context.began or "as far as is known here") if wave else "no wave",
                 "its beginning was seen",
                 "its beginning was not seen",
             ),
@@ -243,7 +243,7 @@ class _Teller:
             _gate(
                 "verdict",
                 judged if wave else None,
-                self._answer(),
+                self._answer() if wave else "not asked",
                 f"a verdict ({self.mode})",
                 self._late(),
             ),
@@ -251,7 +251,9 @@ class _Teller:
                 "matrix",
                 level > 0 if wave and judged else None,
                 f"{sure if level else 'no entry'} with news "
-                f"{NEWS_CODES[int(decisions.news[row])].value}",
+                f"{NEWS_CODES[int(decisions.news[row])].value}"
+                if wave and judged
+                else "not asked",
                 "enter",
                 self._unconvinced(),
             ),
@@ -275,7 +277,7 @@ class _Teller:
 
     def _money(self) -> str:
         long_usd, short_usd = self.decisions.long_usd[self.row], self.decisions.short_usd[self.row]
-        baseline = f"; {self.evidence.baseline}" if self.evidence.baseline else ""
+        baseline = f"; {self.context.baseline}" if self.context.baseline else ""
         return f"${self._usd:,.0f} (long ${long_usd:,.0f}, short ${short_usd:,.0f}{baseline})"
 
     def _score(self, z: float) -> str:
@@ -307,7 +309,7 @@ class _Teller:
         """Why the matrix has no entry, of all reasons the one that would have to change."""
         row, judge = self.row, "" if self.verdict is None else self.verdict["judge"]
         if judge == UNJUDGED:
-            return "no verdict of the model"
+            return "no verdict of the judge"
         if judge == VETOED:
             return "vetoed: a judge was against this wave before"
         news, aligned = NEWS_CODES[int(self.decisions.news[row])], int(self.decisions.aligned[row])

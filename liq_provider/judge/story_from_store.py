@@ -9,12 +9,12 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.judge.bot_gates import Standing
-from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import CandleTrend, VerdictMode, decide
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.gates import tell
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_of_candle import verdict_of_candle
-from liq_provider.judge.wave_evidence import evidence_of
+from liq_provider.judge.wave_context import context_of
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
@@ -65,7 +65,7 @@ def explain(
     decisions = decide(candle_ms, rows, CandleTrend(change, noise), verdicts, rules, mode)
     last = len(candle_ms) - 1
     said = verdict_of_candle(decisions, last, verdicts, rules)
-    evidence = evidence_of(
+    evidence = context_of(
         decisions, last, rows, rules, (computed.features, int(computed.wanted[-1]))
     )
     story = tell(decisions, last, in_force, mode, said, evidence, standing)

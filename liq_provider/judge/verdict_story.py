@@ -15,11 +15,11 @@ import numpy as np
 
 from liq_provider.core.arrays import IntArray
 from liq_provider.judge.bot_gates import Standing
-from liq_provider.judge.decision_story import NAMES, DecisionStory
 from liq_provider.judge.decisions import CandleTrend, decide
+from liq_provider.judge.gate_list import NAMES, DecisionStory
 from liq_provider.judge.gates import NOT_KEPT, tell
 from liq_provider.judge.rules_in_force import RulesInForce
-from liq_provider.judge.wave_evidence import evidence_of
+from liq_provider.judge.wave_context import context_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State, states
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.reader import Reader
@@ -74,7 +74,7 @@ def story_of_verdict(
     stories = []
     for row in (decided if len(decided) else own)[:_MOST_CANDLES]:
         at = int(decisions.verdict[row])
-        evidence = evidence_of(decisions, int(row), rows, rules)
+        evidence = context_of(decisions, int(row), rows, rules)
         known = verdict if at < 0 else said[at]
         stories.append(
             tell(decisions, int(row), in_force, "live", known, evidence, Standing(listed=listed))

@@ -11,7 +11,7 @@ from liq_provider.bot.story_from_bot import story_of
 from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.config.sections import MessageSettings
 from liq_provider.judge.bot_gates import Standing
-from liq_provider.judge.decision_story import DecisionStory
+from liq_provider.judge.gate_list import DecisionStory
 from tests.bot.helpers import Store, at, stored, verdict
 from tests.bot.markdown import shown
 from tests.bot.test_engine import BTC, CLOSE, ETH, Bot, pair, wave
@@ -80,7 +80,7 @@ def test_a_wave_below_the_strategys_thresholds_is_not_told(store: Store) -> None
         ({"news": "contradicts", "action": "skip"}, "skip: the news is against it, "),
         (
             {"downgrade": 3, "action": "skip", "judge": "unavailable"},
-            "skip: no verdict of the model, ",
+            "skip: no verdict of the judge, ",
         ),
     ],
 )

@@ -98,7 +98,7 @@ VETO = {"action": "skip", "downgrade": 3}
             "skip",
             "price does not follow",
         ),
-        ({"judge": "unavailable", **VETO}, "skip", "no verdict of the model"),
+        ({"judge": "unavailable", **VETO}, "skip", "no verdict of the judge"),
         ({"judge": "vetoed", **VETO}, "skip", "vetoed"),
         ({"news": "contradicts", **VETO}, "skip", "the news is against it"),
         ({"action": "hold", "downgrade": 3}, "hold", "the judge is not convinced"),

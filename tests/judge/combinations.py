@@ -11,8 +11,8 @@ import numpy as np
 
 from liq_provider.bot.rules_of_bots import in_force_of
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.judge.decision_story import DecisionStory
 from liq_provider.judge.decisions import CandleTrend, Decisions, decide
+from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.gates import tell
 from liq_provider.judge.matrix import News
 from liq_provider.judge.rules_in_force import RulesInForce

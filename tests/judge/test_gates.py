@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from liq_provider.judge.bot_gates import OF_BOT, TROUBLES, Standing
-from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.decisions import decide
+from liq_provider.judge.gate_list import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.gates import tell
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.rules_in_force import RulesInForce

@@ -16,7 +16,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, PositionSide
-from liq_provider.judge.decision_story import NAMES, OF_WAVE, DecisionGate
+from liq_provider.judge.gate_list import NAMES, OF_WAVE, DecisionGate
 from liq_provider.judge.story_from_store import StoryFromStore, explain
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.store.booked_minute import Incoming

@@ -13,7 +13,7 @@ from liq_provider.measure.waves import score
 
 
 @dataclass(frozen=True, slots=True)
-class WaveEvidence:
+class WaveContext:
     """
     In words; empty where nothing is known.
 
@@ -27,21 +27,21 @@ class WaveEvidence:
     began: str = ""
 
 
-def evidence_of(
+def context_of(
     decisions: Decisions,
     row: int,
     rows: FeatureRows,
     rules: Rules,
     features: tuple[Features, int] | None = None,
-) -> WaveEvidence:
+) -> WaveContext:
     """
     :param rows: features by minute
     :param features: as they were computed, and the position of the candle in them
     """
     began = _began(decisions, row, rows, rules)
     if features is None:
-        return WaveEvidence(began=began)
-    return WaveEvidence(_covered(*features), _baseline(*features), began)
+        return WaveContext(began=began)
+    return WaveContext(_covered(*features), _baseline(*features), began)
 
 
 def _covered(features: Features, row: int) -> str:
