@@ -36,7 +36,7 @@ $(VENV)/.developed: requirements-dev.lock $(VENV)/.installed
 
 install: $(VENV)/.installed  ## make .venv from the lock file
 
-demo: $(VENV)/.installed  ## simulated exchange, real Freqtrade in dry-run (DEMO_SECONDS=180 to limit)
+demo: $(VENV)/.installed  ## simulated exchange, real Freqtrade in dry-run (DEMO_SECONDS=180 to limit, DEMO_MODEL=1 to ask a real model)
 	@$(BIN)/python -m liq_provider.launch.demo
 
 trade: $(VENV)/.installed  ## dry-run on the public live feeds

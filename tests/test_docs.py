@@ -7,13 +7,17 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from freqtrade.configuration.load_config import load_config_file
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from liq_provider import __version__
 from liq_provider.cli import _parser
+from liq_provider.config.sections import JUDGES, NEWS_SOURCES, VenueSections
 from liq_provider.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -24,27 +28,54 @@ def documented() -> dict[str, str]:
     return dict(re.findall(r"^\| `([\w.<>]+)` \| (?:`([^`]*)`)? ?\|", text, re.MULTILINE))
 
 
-def section(prefix: str, model: type[BaseModel]) -> dict[str, object]:
-    settings: dict[str, object] = {}
+def documented_ranges() -> dict[str, str]:
+    """What the fourth column says of each key."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    row = r"^\| `([\w.<>]+)` \| (?:`[^`]*`)? ?\|[^|]*\|([^|]*)\|[^|]*\|$"
+    return dict(re.findall(row, text, re.MULTILINE))
+
+
+def fields_of(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """All settings by key; of the venues, which are alike, those of one."""
+    fields: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
-        if isinstance(field.default, BaseModel):
-            settings |= section(f"{prefix}.{name}", type(field.default))
+        if isinstance(field.default, VenueSections):
+            fields |= fields_of(type(field.default.of("binance")), "venues.<name>.")
+        elif isinstance(field.default, BaseModel):
+            fields |= fields_of(type(field.default), f"{prefix}{name}.")
         else:
-            settings[f"{prefix}.{name}"] = field.default
-    return settings
+            fields[prefix + name] = field
+    return fields
 
 
 def keys() -> dict[str, object]:
-    settings: dict[str, object] = {}
-    for name, field in Settings.model_fields.items():
-        if name in ("judge", "news", "llm", "dashboard", "messages"):
-            settings |= section(name, type(field.default))
-        elif name == "venues":
-            venue = type(field.default.binance)
-            settings |= {f"venues.<name>.{k}": f.default for k, f in venue.model_fields.items()}
-        else:
-            settings[name] = field.default
-    return settings
+    return {key: field.default for key, field in fields_of(Settings).items()}
+
+
+def bounds_of(field: FieldInfo) -> set[tuple[str, float]]:
+    signs = {Ge: (">=", "ge"), Gt: (">", "gt"), Le: ("<=", "le"), Lt: ("<", "lt")}
+    return {
+        (signs[type(bound)][0], float(getattr(bound, signs[type(bound)][1])))
+        for bound in field.metadata
+        if type(bound) in signs
+    }
+
+
+def bounds_in(text: str) -> set[tuple[str, float]]:
+    return {(sign, float(value)) for sign, value in re.findall(r"([<>]=?) ([\d.]*\d)", text)}
+
+
+def words_of(annotation: object) -> set[str]:
+    """What a field may be, if that is one of a few words; ``null`` for none of them."""
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    parts = [words_of(part) for part in get_args(annotation) if part is not type(None)]
+    words = set().union(*parts)
+    return words | {"null"} if words and type(None) in get_args(annotation) else words
+
+
+# Packages may add further ones, so no type has them.
+NAMES = {"judge.by": set(JUDGES), "news.provider": set(NEWS_SOURCES)}
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
@@ -64,6 +95,25 @@ def test_documented_defaults_are_the_real_ones() -> None:
             assert json.loads(stated) == list(default), key
         else:
             assert stated == default, key
+
+
+def test_documented_ranges_are_the_real_ones() -> None:
+    told = documented_ranges()
+    assert set(told) == set(documented())
+    for key, field in fields_of(Settings).items():
+        assert bounds_in(told[key]) == bounds_of(field), key
+        words = NAMES.get(key, words_of(field.annotation))
+        if words:
+            assert set(re.findall(r"`([^`]+)`", told[key])) == words, key
+
+
+def test_bounds_and_words_are_read_from_a_field() -> None:
+    fields = fields_of(Settings)
+    assert bounds_of(fields["keep_days"]) == bounds_in(">= 2, <= 36500, a day longer") != set()
+    assert bounds_of(fields["trailing_pct"]) == bounds_in("> 0, < 1") != bounds_in("> 0, <= 1")
+    assert words_of(fields["on_upgrade"].annotation) == {"reopen", "keep"}
+    assert {"null", "xhigh"} < words_of(fields["llm.reasoning_effort"].annotation)
+    assert not words_of(fields["llm.base_url"].annotation)
 
 
 def test_example_configuration_is_accepted_as_it_is() -> None:
@@ -89,12 +139,34 @@ def test_every_make_target_in_the_readme_is_one() -> None:
     assert {"quick", "test", "chaos"} <= set(named) <= set(targets)
 
 
-def test_every_command_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
+def commands_in(readme: str) -> list[str]:
+    """:return: which commands the first cells of the table of commands name"""
+    table = readme.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    named = re.findall(r"`(?:liq-provider )?([\w-]+)[^`]*`", " ".join(cells))
+    return [str(name) for name in named]
+
+
+def test_every_command_is_in_the_readmes_table_and_no_other() -> None:
     commands = next(a for a in _parser()._actions if a.dest == "command").choices
     assert commands is not None
-    for name in commands:
-        assert re.search(rf"`(liq-provider )?{name}\b|, `{name}\b", text), name
+    assert sorted(commands_in((ROOT / "README.md").read_text())) == sorted(commands)
+
+
+def test_a_command_counts_as_told_only_in_the_table_of_commands() -> None:
+    readme = """
+    `venues/<venue>.parse` and `stream/`, `liq-provider status`
+    ## Commands
+    Run `doctor`.
+    | command | what it does |
+    | --- | --- |
+    | `liq-provider run`, `stop` | with `autostart` the bot does that |
+    | `liq-provider plot [--out A\\|B]` | or `fill` |
+    ## For developers
+    | `make` | it |
+    """
+    told = "\n".join(line.strip() for line in readme.splitlines())
+    assert commands_in(told) == ["run", "stop", "plot"]
 
 
 def pages() -> list[Path]:

@@ -218,10 +218,12 @@ class Settings(Section):
         return self.settle_ms + self.max_entry_delay_ms
 
 
-# What a running sidecar has taken from whoever started it; a bot with other values is told.
+# What a running sidecar has taken from whoever started it, if what it records, measures or judges
+# depends on it; a bot with other values is told.
 _OF_SIDECAR = (
     *(
         "venues",
+        "fill_gaps",
         "keep_days",
         "settle_s",
         "max_late_s",
@@ -232,6 +234,16 @@ _OF_SIDECAR = (
     *("segment_min", "baseline_hours", "min_baseline_segments", "min_active_segments"),
     *("min_count", "min_segment_usd", "zscore", "z_strong", "purity_strong", "direction_mode"),
     *("trend_candles", "trend_k", "judge", "news", "llm", "on_llm_unavailable"),
+)
+
+# What may differ without a word: the bot's own rules, how the sidecar is started and shown, and the
+# store, as who has another one sees no such sidecar.
+_NOT_OF_SIDECAR = (
+    *("store", "autostart", "idle_exit_min", "log_level", "dashboard", "messages"),
+    *("max_staleness_s", "z_threshold", "purity_threshold", "min_confidence", "leverage"),
+    *("max_slippage_pct", "on_upgrade", "trailing_pct", "trailing_arm_pct", "fallback_pct"),
+    *("backtest_source", "backtest_entry", "backtest_verdicts", "backtest_trail"),
+    *("min_coverage", "hyperopt_windows"),
 )
 
 

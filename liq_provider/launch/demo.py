@@ -1,7 +1,8 @@
 """
 ``make demo``: a simulated exchange, the sidecar and the real Freqtrade in dry-run, in words.
 
-Nothing needs to be configured and nothing leaves the machine.
+Nothing needs to be configured, and nothing leaves the machine unless ``DEMO_MODEL=1`` asks a real
+model.
 """
 
 import logging
@@ -24,13 +25,13 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from liq_provider.config.settings import SECTION, load_settings, resolve_store
-from liq_provider.core import secret_keys
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.history.importer import import_files
+from liq_provider.judge.sidecar_judge import wants_model
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table, write_json
 from liq_provider.launch.ports import free_port
 from liq_provider.launch.processes import Child, Ending, ended_politely, python_module, stop_all
@@ -63,12 +64,16 @@ class Demo:
     :param root: the project's directory; everything is written under ``user_data/demo``
     :param seconds: how long to run, None until Ctrl-C
     :param ending: tells when it is asked to end before
+    :param real_model: judges, instead of the stand-in
     """
 
-    def __init__(self, root: Path, seconds: float | None, ending: Ending) -> None:
+    def __init__(
+        self, root: Path, seconds: float | None, ending: Ending, *, real_model: bool = False
+    ) -> None:
         self._root = root
         self._seconds = seconds
         self._ending = ending
+        self._real_model = real_model
         self._dir = root / "user_data" / "demo"
         self._children: list[Child] = []
         self._rest: Thread | None = None
@@ -194,8 +199,8 @@ class Demo:
         return dict(config)
 
     def _judge(self) -> dict[str, Any]:
-        """A real model if there is a key for one, else the stand-in."""
-        if secret_keys.key(secret_keys.OPENAI) is not None:
+        """The stand-in, whatever keys there are, unless a real model was asked for."""
+        if self._real_model:
             return {}
         return {"llm": {"base_url": f"{self._url}/v1", "model": MODEL}}
 
@@ -205,7 +210,7 @@ class Demo:
         if settings.judge.by == "matrix":
             return "the matrix"
         if settings.llm.base_url == f"{self._url}/v1":
-            return "a STAND-IN, not an AI (no OPENAI_API_KEY is set)"
+            return "a STAND-IN, not an AI (DEMO_MODEL=1 asks a real one)"
         return f"a real model, {settings.llm.model}"
 
     def _import_history(self, reader: Reader, store_url: str) -> None:
@@ -331,7 +336,7 @@ def _feeds_live(reader: Reader) -> bool:
 
 
 def main() -> int:
-    """``DEMO_SECONDS`` in the environment limits the run."""
+    """``DEMO_SECONDS`` in the environment limits the run, ``DEMO_MODEL=1`` asks a real model."""
     refuse_unusable()
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.ERROR)
@@ -339,6 +344,7 @@ def main() -> int:
     if not (root / "config.json.example").is_file():
         raise UsageError("run this in the project's directory (make demo)")
     seconds = _seconds(os.environ.get("DEMO_SECONDS", ""))
+    real_model = _real_model(os.environ.get("DEMO_MODEL", ""))
     # Two demos would delete each other's files.
     (root / "user_data").mkdir(exist_ok=True)
     lock = FileLock(root / "user_data" / "demo.lock")
@@ -347,7 +353,7 @@ def main() -> int:
     except Timeout:
         raise UsageError("a demo runs in this directory already") from None
     with lock, ended_politely() as ending:
-        return Demo(root, seconds, ending).run()
+        return Demo(root, seconds, ending, real_model=real_model).run()
 
 
 def _seconds(text: str) -> float | None:
@@ -360,6 +366,16 @@ def _seconds(text: str) -> float | None:
     if not 0 < seconds < math.inf:
         raise UsageError(f"DEMO_SECONDS: {text!r} is no number of seconds")
     return seconds
+
+
+def _real_model(text: str) -> bool:
+    if text in ("", "0"):
+        return False
+    if text != "1":
+        raise UsageError(f"DEMO_MODEL: {text!r} is neither 1 nor 0")
+    if not wants_model(load_settings({})):
+        raise UsageError("DEMO_MODEL=1 asks a real model; set OPENAI_API_KEY")
+    return True
 
 
 if __name__ == "__main__":

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from liq_provider.config.settings import load_settings, resolve_store
+from liq_provider.config.settings import (
+    _NOT_OF_SIDECAR,
+    _OF_SIDECAR,
+    Settings,
+    load_settings,
+    resolve_store,
+)
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.sidecar_config import SidecarConfig
 
@@ -205,3 +211,7 @@ def test_an_address_may_have_a_query() -> None:
     feeds = [f"https://host.example/rss?{query}" for query in queries]
     settings = load_settings({"liq_provider": {"news": {"feeds": feeds}}}, {})
     assert settings.news.feeds == tuple(feeds)
+
+
+def test_of_each_setting_it_is_decided_whether_a_bot_is_told_that_the_sidecars_is_another() -> None:
+    assert sorted(_OF_SIDECAR + _NOT_OF_SIDECAR) == sorted(Settings.model_fields)

@@ -12,8 +12,10 @@ import psutil
 import pytest
 
 from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, minute_of
+from liq_provider.errors import UsageError
 from liq_provider.launch import demo as launcher
 from liq_provider.launch.processes import Ending
 from liq_provider.simulator.world import World
@@ -209,6 +211,28 @@ def test_the_demo_names_whoever_judges(tmp_path: Path, monkeypatch: pytest.Monke
     assert demo._judge_words() == "a real model, some-model"
     monkeypatch.setenv("LIQ_PROVIDER__JUDGE__BY", "matrix")
     assert demo._judge_words() == "the matrix"
+
+
+def test_a_key_alone_asks_no_real_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-for-the-demo")
+    demo = launcher.Demo(tmp_path, None, Ending())
+    assert demo._judge()["llm"] == {"base_url": f"{demo._url}/v1", "model": "stand-in-not-an-AI"}
+    assert "STAND-IN" in demo._judge_words()
+    asked = launcher.Demo(tmp_path, None, Ending(), real_model=True)
+    assert asked._judge() == {}
+    assert asked._judge_words() == f"a real model, {Settings().llm.model}"
+
+
+def test_a_real_model_needs_a_key_and_is_asked_for_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert not launcher._real_model("")
+    assert not launcher._real_model("0")
+    with pytest.raises(UsageError, match="'yes' is neither 1 nor 0"):
+        launcher._real_model("yes")
+    with pytest.raises(UsageError, match="set OPENAI_API_KEY"):
+        launcher._real_model("1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-for-the-demo")
+    assert launcher._real_model("1")
 
 
 def test_each_demo_signs_logins_with_a_key_of_its_own(
