@@ -9,7 +9,7 @@ from liq_provider.config.parameter_file import OF_RULES, OF_STOPS, ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.errors import SettingsError
 from liq_provider.judge.decisions import Rules
-from liq_provider.judge.gate_list import DecisionStory
+from liq_provider.judge.gate_list import NAMES, DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 
 # In what a bot tells of itself, see ``SidecarFiles.beat``: its rules, and which of its own gates
@@ -112,7 +112,8 @@ def as_the_bot_did(
 
 def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refusal]:
     """
-    :return: by pair and close of a candle; nothing where several bots may have done otherwise
+    :return: by pair and close of a candle; nothing where several bots may have done otherwise, and
+        nothing of a gate that is not known here
     """
     if len(bots) != 1:
         return {}
@@ -120,6 +121,7 @@ def refusals_of(bots: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], Refu
         return {
             (str(pair), int(close_ms)): (str(gate), str(words))
             for pair, close_ms, gate, words in bots[0].get(REFUSALS, ())
+            if gate in NAMES
         }
     except (TypeError, ValueError):
         return {}  # of another version

@@ -17,7 +17,7 @@ from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.study import holdout
 from liq_provider.study.event_study import Options, run_study
-from liq_provider.study.findings import day
+from liq_provider.study.findings import minute_text
 from liq_provider.study.judges import run_judges
 from liq_provider.study.pair_past import PairPast
 from liq_provider.study.recorded_verdicts import recorded
@@ -120,14 +120,14 @@ def _mark(context: Context, reader: Reader, from_ms: int, to_ms: int) -> str | N
 
 
 def _note(opening: holdout.HoldOutLook, before: list[holdout.HoldOutLook], *, opened: bool) -> str:
-    span = f"{day(opening.start_ms)} to {day(opening.end_ms)} UTC"
+    span = f"{minute_text(opening.start_ms)} to {minute_text(opening.end_ms)} UTC"
     if before:
         start_ms = max(opening.start_ms, min(one.start_ms for one in before))
         end_ms = min(opening.end_ms, max(one.end_ms for one in before))
-        seen = f"{day(start_ms)} to {day(end_ms)}"
+        seen = f"{minute_text(start_ms)} to {minute_text(end_ms)}"
         return (
-            f"The last part ({span}) was first looked at on {day(before[0].opened_ms)} UTC (of it "
-            f"{seen}) and is no longer a hold-out: what it shows may have been tuned to."
+            f"The last part ({span}) was first looked at on {minute_text(before[0].opened_ms)} UTC "
+            f"(of it {seen}) and is no longer a hold-out: what it shows may have been tuned to."
         )
     if opened:
         return f"Hold-out ({span}): opened now, for the first time. It can be used only once."
@@ -211,8 +211,8 @@ def _pairs(context: Context, reader: Reader, arguments: argparse.Namespace) -> l
         )
     if not pasts:
         raise UsageError(
-            f"no candles within what is stored ({day(span[0])} to {day(span[1])} UTC): get them "
-            "with `freqtrade download-data`"
+            f"no candles within what is stored ({minute_text(span[0])} to {minute_text(span[1])} "
+            "UTC): get them with `freqtrade download-data`"
         )
     return pasts
 

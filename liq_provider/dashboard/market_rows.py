@@ -9,7 +9,7 @@ from liq_provider.core.durations import DAY_MIN, MINUTE_MS
 from liq_provider.dashboard.queries import PageReader
 from liq_provider.dashboard.recent_sums import RecentSums
 from liq_provider.measure.feature_rows import State
-from liq_provider.sidecar.pair_of_coin import pair_of
+from liq_provider.sidecar.pair_of_coin import pair_for_coin
 from liq_provider.sidecar.running_minute import Running
 
 WINDOWS_MIN = (10, 60, 240, DAY_MIN)
@@ -113,7 +113,7 @@ class MarketRows:
         wave = self._waves.get(base)
         return {
             "coin": base,
-            "pair": pair_of(base, [sums[3] for sums in venues.values()], self._names()),
+            "pair": pair_for_coin(base, [sums[3] for sums in venues.values()], self._names()),
             "long": round(sum(sums[0] for sums in venues.values())),
             "short": round(sum(sums[1] for sums in venues.values())),
             "n": sum(sums[2] for sums in venues.values()),

@@ -227,7 +227,7 @@ class _Job:
             if times:
                 span = Interval(min(times), max(times) + 1)
                 note_simulated(self._writer.engine, venue, span, self._now_ms)
-        _store(self._writer, batch, self.report)
+        _book(self._writer, batch, self.report)
 
     def _cover(self, spans: Spans, day: DayFile | None) -> None:
         if day is not None:
@@ -325,7 +325,7 @@ def import_bars(
     return report
 
 
-def _store(writer: Writer, batch: list[Incoming], report: ImportReport) -> None:
+def _book(writer: Writer, batch: list[Incoming], report: ImportReport) -> None:
     done = writer.import_batch(batch)
     report.kept += done.inserted
     report.duplicates += done.duplicates

@@ -79,7 +79,7 @@ class Spans:
         self._incomplete.add(venue)
 
     def is_incomplete(self, venue: str) -> bool:
-        """:return: whether so"""
+        """:return: whether it has rows that could not be understood"""
         return venue in self._incomplete
 
     def covered(self) -> dict[Source, list[Interval]]:

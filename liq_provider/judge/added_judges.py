@@ -5,7 +5,7 @@ is called with the whole settings and gives a ``Judge``.
 It is asked like the model: in its turn, once among the sidecars of a store, cut off by
 ``llm.timeout_s``, left alone by the circuit breaker when it keeps failing. Its own code runs in an
 event loop of its own, which it may block; the rest is done outside of that. It gets a copy of the
-case, and its opinion passes the guard: it may veto or say less than the matrix, never more, never
+case, and its opinion passes the guard: it may refuse or say less than the matrix, never more, never
 of another symbol or direction. What it raises, and what is no opinion, is a failure like the
 model's (``on_llm_unavailable``).
 """
@@ -167,7 +167,7 @@ class AddedJudge:
         self, question: Question, call: QuestionRecord, guarded: Guarded | None
     ) -> None:
         if call.shared:
-            await self._turns.tell(question, call, guarded)
+            await self._turns.tell(call, guarded)
 
     async def _answer(self, case: Case) -> Guarded:
         await self._load()

@@ -34,6 +34,8 @@ OF_BOT = (
     BotGate("bot", "nothing of the bot's own in the way"),
     BotGate("settled", "the candle's last minute", "the candle's last minute is not settled"),
     BotGate("lateness", "max_entry_delay_s", "the signal is older than max_entry_delay_s"),
+    # What a bot has no data for it does not decide; whom to prefer it asks of decisions.
+    BotGate("decision", "a decision for this candle", "there is no decision for this candle"),
     BotGate("expiry", "a verdict that is alive", "the verdict has expired"),
     BotGate("order", "an order of its signal", "no order came of its signal"),
     BotGate(
@@ -64,6 +66,7 @@ class Standing:
     troubles: Mapping[str, str | None] | None = None
     settled: bool | None = None
     timely: bool | None = None
+    decided: bool | None = None
     alive: bool | None = None
     ordered: bool | None = None
     chosen: bool | None = None
@@ -90,6 +93,7 @@ _FIELDS = {
     "lock": "unlocked",
     "settled": "settled",
     "lateness": "timely",
+    "decision": "decided",
     "expiry": "alive",
     "order": "ordered",
     "slot": "chosen",

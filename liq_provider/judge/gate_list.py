@@ -76,7 +76,10 @@ class DecisionStory:
         """
         :param name: a gate that only a bot can answer, and that it says failed
         :param words: in which it told that
+        :raises ValueError: there is no such gate
         """
+        if not any(gate.name == name for gate in self.gates):
+            raise ValueError(f"no gate is called {name!r}")
         gates = tuple(
             replace(gate, passed=False, measured=words, words=words) if gate.name == name else gate
             for gate in self.gates

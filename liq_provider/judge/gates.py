@@ -10,7 +10,7 @@ nor failed.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from liq_provider.core.durations import MINUTE_MS
@@ -27,7 +27,7 @@ from liq_provider.measure.readiness import too_thin_words, warming_up_words
 from liq_provider.measure.scales import Score, score_words
 from liq_provider.measure.trend import trend_word
 from liq_provider.measure.waves import Strength, direction_word
-from liq_provider.store.vetoes import VETOED
+from liq_provider.store.vetoes import REFUSED
 
 # Of a minute whose features are not stored any more: there were enough segments, or it would not
 # have been judged.
@@ -72,12 +72,7 @@ def tell(
 def undecided(in_force: RulesInForce, standing: Standing) -> DecisionStory:
     """:return: the story of a candle of which there is no decision; it is no entry"""
     wave = tuple(DecisionGate(name, None, "no decision", "") for name in OF_WAVE)
-    words = "there is no decision for this candle"
-    missing = DecisionGate("decision", False, "none", "a decision for this candle", words)
-    # What a bot has no data for it does not decide; whom to prefer it asks of decisions.
-    bot = _of_bot(standing)
-    first = next(at for at, gate in enumerate(bot) if gate.name == "expiry")
-    gates = (*wave, *bot[:first], missing, *bot[first:])
+    gates = (*wave, *_of_bot(replace(standing, decided=False)))
     return DecisionStory(gates, Action.SKIP, 0, in_force.owner)
 
 
@@ -163,11 +158,10 @@ class _Teller:
             _gate(
                 "count",
                 passes.count[row] if known and has_counts else None,
-                (f"{count} liquidations" if has_counts else "bars without counts")
-                if known
-                else "unknown",
+                (_counted(count) if has_counts else "bars without counts") if known else "unknown",
                 f"min_count {own.min_count}",
-                f"{count} liquidations are fewer than min_count {own.min_count}",
+                f"{_counted(count)} {'is' if count == 1 else 'are'} fewer than "
+                f"min_count {own.min_count}",
             ),
             _gate(
                 "size",
@@ -310,8 +304,8 @@ class _Teller:
         row, judge = self.row, "" if self.verdict is None else self.verdict["judge"]
         if judge == UNJUDGED:
             return "no verdict of the judge"
-        if judge == VETOED:
-            return "vetoed: a judge was against this wave before"
+        if judge == REFUSED:
+            return "refused: a judge was against this wave, or doubted it"
         news, aligned = NEWS_CODES[int(self.decisions.news[row])], int(self.decisions.aligned[row])
         if news is News.CONTRADICTS:
             return "the news is against it"
@@ -324,6 +318,10 @@ class _Teller:
 def _gate(name: str, passed: bool | None, measured: str, needed: str, words: str) -> DecisionGate:
     passed = None if passed is None else bool(passed)
     return DecisionGate(name, passed, measured, needed, words if passed is False else "")
+
+
+def _counted(count: int) -> str:
+    return "1 liquidation" if count == 1 else f"{count} liquidations"
 
 
 def _number(kept: int) -> str:

@@ -42,7 +42,8 @@ class Guarded:
     """
     What is left of an opinion.
 
-    :param downgrade: confidence steps below the matrix row; all of them for a veto
+    :param downgrade: confidence steps below the matrix row; all of them where the judge did not
+        say "enter"
     :param changes: what was changed, in words, for the record
     :param notes: one plain line each
     """
@@ -90,7 +91,7 @@ def guard(
     row_enters = action is Action.ENTER
     # A judge that does not say "enter" means it, also where this row would not enter anyway:
     # a strategy with looser thresholds must not read its agreement as silence.
-    vetoed = opinion.action is not Action.ENTER
+    stays_out = opinion.action is not Action.ENTER
     if ACTIONS.index(opinion.action) > ACTIONS.index(action):
         changes.append(f"action {opinion.action.value} -> {action.value}")
     else:
@@ -99,7 +100,7 @@ def guard(
         changes.append(f"confidence {opinion.confidence.word} -> {confidence.word}")
     # Where this row does not enter, any row of a strategy must stay within what was said.
     row = confidence if row_enters else Confidence.HIGH
-    downgrade = len(Confidence) if vetoed else max(0, row - opinion.confidence)
+    downgrade = len(Confidence) if stays_out else max(0, row - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
     notes = [plain(redact(text), NOTE_LIMIT) for text in opinion.notes]
     for name, said, kept in zip(NOTES, opinion.notes, notes, strict=True):

@@ -14,7 +14,7 @@ from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts, Verdict
 from liq_provider.judge.wave_facts import REASONS, liq_note, trend_note
-from liq_provider.store.vetoes import MATRIX, VETOED
+from liq_provider.store.vetoes import MATRIX, REFUSED
 
 if TYPE_CHECKING:  # whoever tells a decision needs no client that fetches news
     from liq_provider.news.desk import NewsSet
@@ -26,7 +26,7 @@ class MatrixJudge:
     """
     Says what the matrix allows where nobody reads the news, at once.
 
-    It is the table itself, so no guard caps it; and where it does not enter it means no veto: a
+    It is the table itself, so no guard caps it; and where it does not enter it refuses nothing: a
     strategy with other thresholds reads its own row.
     """
 
@@ -108,23 +108,23 @@ def unjudged(
     expires_at: int,
     news_key: str,
     called: str,
-    veto: str | None = None,
+    refusal: str | None = None,
 ) -> Verdict:
     """
     :param why: the judge was not heard; for the others see ``matrix_instead``
-    :param veto: what was said against this wave before, and holds
-    :return: the verdict to skip; a strategy with other thresholds reads it as a veto, too
+    :param refusal: what was said against this wave, and holds, in words
+    :return: the verdict to skip; a strategy with other thresholds reads it as a refusal, too
     """
     return Verdict(
         facts=with_failure(facts, why),
-        judge=UNJUDGED if veto is None else VETOED,
+        judge=UNJUDGED if refusal is None else REFUSED,
         news=News.NOT_ASKED,
         action=Action.SKIP,
         confidence=Confidence.LOW,
         liq_note=liq_note(facts),
         trend_note=trend_note(facts),
         news_note="nobody read it",
-        action_reason=f"no verdict of {called}: {why.kind} ({veto or 'on_llm_unavailable'})",
+        action_reason=f"no verdict of {called}: {why.kind} ({refusal or 'on_llm_unavailable'})",
         available_at=now_ms(),
         expires_at=expires_at,
         news_key=news_key,
@@ -137,7 +137,7 @@ def is_model(judge: str) -> bool:
     :param judge: of a verdict
     :return: whether a model made it, or a judge that another package adds
     """
-    return judge not in (MATRIX, UNJUDGED, VETOED)
+    return judge not in (MATRIX, UNJUDGED, REFUSED)
 
 
 def with_failure(facts: Facts, why: ModelFailure) -> Facts:

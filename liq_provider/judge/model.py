@@ -215,7 +215,7 @@ class ModelJudge:
                 now_ms = self._now_ms()
                 self.budget.unwritten(call.requests, call.charged, call.cost_usd, now_ms)
             return
-        totals = await self._turns.tell(question, call, guarded, row)
+        totals = await self._turns.tell(call, guarded, row)
         if totals is None:
             logger.error("A model call is not on record: the store does not answer")
         else:

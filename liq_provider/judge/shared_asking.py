@@ -70,7 +70,6 @@ class SharedAsking:
 
     async def finish(
         self,
-        question: Question,
         call: dict[str, Any],
         answer: str | None,
         *,
@@ -79,9 +78,7 @@ class SharedAsking:
     ) -> Totals | None:
         """:return: see ``SharedQuestions.finish``; None if the store cannot be reached"""
         return await self._do(
-            lambda: self._store.finish(
-                question, call, answer, tell=tell, now_ms=self._now_ms(), paid=paid
-            )
+            lambda: self._store.finish(call, answer, tell=tell, now_ms=self._now_ms(), paid=paid)
         )
 
     async def wait(self, question: Question, until_ms: int) -> None:

@@ -217,7 +217,6 @@ class Turns:
 
     async def tell(
         self,
-        question: Question,
         call: QuestionRecord,
         guarded: Guarded | None,
         row: Row | None = None,
@@ -232,9 +231,7 @@ class Turns:
         assert self._shared is not None
         answer = None if guarded is None else written(guarded, call.facts)
         tell = guarded is not None or call.outcome in HEARD
-        return await self._shared.finish(
-            question, row or _unpaid(call), answer, tell=tell, paid=self._paid
-        )
+        return await self._shared.finish(row or _unpaid(call), answer, tell=tell, paid=self._paid)
 
     def report(self) -> dict[str, Any]:
         """:return: what the status page shows"""

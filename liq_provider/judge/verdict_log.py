@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from liq_provider.judge.verdict import Verdict
-from liq_provider.judge.wave_records import doubts
+from liq_provider.judge.wave_records import says_less
 from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.verdicts import Written
 from liq_provider.store.writer import Writer
@@ -56,7 +56,7 @@ class VerdictLog:
                         [verdict.row() for verdict in verdicts],
                         [confirmed for _, confirmed, _ in batch],
                         self._now_ms(),
-                        doubts,
+                        says_less,
                     )
                 except Exception as error:
                     self._tell(batch, error)

@@ -16,8 +16,8 @@ from liq_provider.judge.questions import Questions
 from liq_provider.judge.verdict import Facts, Verdict, aligned_word
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_records import (
+    Objection,
     Ruling,
-    Veto,
     WaveRecord,
     WaveRecords,
     state_of,
@@ -32,7 +32,7 @@ from liq_provider.store.vetoes import AGAINST_BEFORE, CONTRADICTORY, DOUBTED
 logger = logging.getLogger(__name__)
 
 _REFUSED = "the wave was refused before"
-_HEARD_ELSEWHERE = {Written.AGAINST: Veto.NEWS, Written.DOUBTED: Veto.DOUBT}
+_HEARD_ELSEWHERE = {Written.AGAINST: Objection.VETO, Written.DOUBTED: Objection.DOUBT}
 
 
 @dataclass(slots=True)
@@ -199,7 +199,7 @@ class WaveJudge:
         """
         :param facts: with what failed, if the judge was to be heard
         """
-        against = record.veto is Veto.NEWS
+        against = record.objection is Objection.VETO
         kind = AGAINST_BEFORE if against else facts.details.get("failure", DOUBTED)
         return self._unjudged(facts, ModelFailure(kind, ""), expires_at, news_key, _REFUSED)
 
@@ -212,13 +212,13 @@ class WaveJudge:
         news_key: str,
     ) -> Verdict:
         if failure.kind == AGAINST_BEFORE:
-            record.heard_elsewhere(Veto.NEWS)
+            record.heard_elsewhere(Objection.VETO)
         if failure.kind == CONTRADICTORY:
             torn = "what contradicts itself may hold a veto"
             verdict = self._unjudged(facts, failure, expires_at, news_key, torn)
             record.heard(verdict.row())
             return verdict
-        if record.veto:
+        if record.objection:
             return self._refused(record, with_failure(facts, failure), expires_at, news_key)
         if self._settings.on_llm_unavailable == "matrix":
             called = self.asked.called
@@ -231,10 +231,10 @@ class WaveJudge:
         why: ModelFailure,
         expires_at: int,
         news_key: str,
-        veto: str | None = None,
+        refusal: str | None = None,
     ) -> Verdict:
         called = self.asked.called
-        return unjudged(facts, why, self._now_ms, expires_at, news_key, called, veto)
+        return unjudged(facts, why, self._now_ms, expires_at, news_key, called, refusal)
 
     def _note(self, facts: Facts, verdict: Verdict) -> None:
         self.stats.judged += 1

@@ -47,7 +47,7 @@ from liq_provider.judge.verdict import Facts, Verdict, aligned_of
 from liq_provider.measure.minute_results import Anomaly
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet
-from liq_provider.store.vetoes import CONTRADICTORY, MATRIX, VETOED, news_against
+from liq_provider.store.vetoes import CONTRADICTORY, MATRIX, REFUSED, news_against
 
 Wave = tuple[str, str, int]  # coin, direction, close of its first minute
 State = tuple[str, bool | None, str]  # strength, aligned, set of news
@@ -56,12 +56,12 @@ State = tuple[str, bool | None, str]  # strength, aligned, set of news
 _LOOK_AGAIN_MS = 15_000
 
 
-class Veto(IntEnum):
-    """What was said against a wave; the more, the larger."""
+class Objection(IntEnum):
+    """The most that was said against a wave, see above; the more, the larger."""
 
     NONE = 0
     DOUBT = 1
-    NEWS = 2
+    VETO = 2
 
 
 class Ruling(Enum):
@@ -99,7 +99,7 @@ class WaveRecord:
     """
     :param judges: who judged each state, or is judging it; it is the latter while ``questions``
         has one that is not answered
-    :param veto: the most that was said against it
+    :param objection: the most that was said against it
     :param against: the states that news was against; none if another sidecar heard that
     :param questions: by pair and state
     :param looked: at which close, strength and time it was looked at early, the last time
@@ -107,7 +107,7 @@ class WaveRecord:
     """
 
     judges: dict[State, str] = field(default_factory=dict)
-    veto: Veto = Veto.NONE
+    objection: Objection = Objection.NONE
     against: set[State] = field(default_factory=set)
     questions: dict[tuple[str, State], AskedQuestion] = field(default_factory=dict)
     looked: tuple[int, Strength, int] = (0, Strength.NONE, 0)
@@ -124,10 +124,11 @@ class WaveRecord:
 
     def ruling(self, state: State, *, reads_news: bool) -> Ruling:
         """
-        :param reads_news: so does who judges, and may be asked in spite of a doubt; without candles
-            no entry is possible, so there is nothing to refuse
+        :param reads_news: whether who judges reads news: he may be asked in spite of a doubt
+        :return: a state without candles is never refused, as no entry is possible in it
         """
-        refused = state[1] is not None and self.veto >= (Veto.NEWS if reads_news else Veto.DOUBT)
+        refusing = Objection.VETO if reads_news else Objection.DOUBT
+        refused = state[1] is not None and self.objection >= refusing
         if state in self.judges and (not refused or state in self.against):
             return Ruling.STANDS
         return Ruling.REFUSED if refused else Ruling.OPEN
@@ -142,7 +143,7 @@ class WaveRecord:
 
     def overrules(self, verdict: Verdict) -> bool:
         """:return: whether a veto came while the verdict was on its way"""
-        return self.veto is Veto.NEWS and verdict.news is not News.CONTRADICTS
+        return self.objection is Objection.VETO and verdict.news is not News.CONTRADICTS
 
     def heard(self, verdict: Mapping[str, Any]) -> None:
         """
@@ -151,17 +152,17 @@ class WaveRecord:
         :param verdict: a row of the table ``verdicts``
         """
         if news_against(verdict):
-            self.veto = Veto.NEWS
+            self.objection = Objection.VETO
             if verdict["news"] == News.CONTRADICTS:
                 self.against.add(_state_of_row(verdict))
-        elif doubts(verdict):
-            self.veto = max(self.veto, Veto.DOUBT)
+        elif says_less(verdict):
+            self.objection = max(self.objection, Objection.DOUBT)
 
-    def heard_elsewhere(self, veto: Veto) -> None:
+    def heard_elsewhere(self, objection: Objection) -> None:
         """
-        :param veto: what another sidecar heard against it
+        :param objection: what another sidecar heard against it
         """
-        self.veto = max(self.veto, veto)
+        self.objection = max(self.objection, objection)
 
     def look(self, anomaly: Anomaly, now_ms: int) -> bool:
         """
@@ -220,7 +221,7 @@ class WaveRecords:
         for wave, record in self._records.items():
             if wave[2] == close_ms and wave not in shown:
                 given_up += record.give_up_questions()
-                if not record.judges and not record.veto:
+                if not record.judges and not record.objection:
                     continue
             if wave[2] >= close_ms - DAY_MS:
                 kept[wave] = record
@@ -246,19 +247,19 @@ def may_veto(failure: BaseException) -> bool:
     return isinstance(failure, ModelFailure) and failure.kind == CONTRADICTORY
 
 
-def doubts(row: Mapping[str, Any]) -> bool:
+def says_less(row: Mapping[str, Any]) -> bool:
     """
     :param row: of the table ``verdicts``
     :return: whether it keeps the matrix from letting the wave pass
     """
-    return row["judge"] == VETOED or _says_less(row)
+    return row["judge"] == REFUSED or _less_than_matrix(row)
 
 
 def _state_of_row(row: Mapping[str, Any]) -> State:
     return row["strength"], aligned_of(row["aligned"]), row["news_key"]
 
 
-def _says_less(row: Mapping[str, Any]) -> bool:
+def _less_than_matrix(row: Mapping[str, Any]) -> bool:
     """Whether who reads news is less sure of an entry than the matrix would be."""
     if not is_model(row["judge"]):
         return False

@@ -106,12 +106,12 @@ def passes(rows: Measured, thresholds: Thresholds) -> Passes:
 
 
 def enough_orders(count: IntArray, thresholds: Thresholds) -> BoolArray:
-    """:return: whether so many liquidations may be a wave"""
+    """:return: whether the liquidations are at least ``min_count``"""
     return count >= thresholds.min_count
 
 
 def enough_money(usd: FloatArray, thresholds: Thresholds) -> BoolArray:
-    """:return: whether so much may be a wave"""
+    """:return: whether the dollars are at least ``min_segment_usd``"""
     return usd >= thresholds.min_segment_usd
 
 

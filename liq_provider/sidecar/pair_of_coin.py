@@ -20,7 +20,7 @@ class PairOfCoin:
         self._listed = listed
 
 
-def pair_of(base_asset: str, listed: Sequence[str], names: Mapping[str, str]) -> str:
+def pair_for_coin(base_asset: str, listed: Sequence[str], names: Mapping[str, str]) -> str:
     """
     :param listed: the venues' pairs of the coin, at least one
     :param names: the bot's exchange's pair by coin

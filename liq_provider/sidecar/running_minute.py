@@ -24,7 +24,7 @@ from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
 from liq_provider.measure.waves import enough_money, enough_orders
-from liq_provider.sidecar.pair_of_coin import pair_of
+from liq_provider.sidecar.pair_of_coin import pair_for_coin
 from liq_provider.sidecar.settling_schedule import SettlingSchedule, next_close
 from liq_provider.sidecar.venue_feeds import VenueFeed
 from liq_provider.store.reader import Reader
@@ -99,7 +99,7 @@ class RunningMinute:
         listed = self._reader.active(start_ms, close_ms)
         # Between two questions to the store a coin may vanish from it.
         coins = [base for base in coins if base in listed or base in names]
-        pairs = {base: pair_of(base, listed.get(base, ()), names) for base in coins}
+        pairs = {base: pair_for_coin(base, listed.get(base, ()), names) for base in coins}
         anomalies, rows = [], {}
         for coin in self._computed(coins, venues):
             pair = pairs[coin.base_asset]

@@ -10,7 +10,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.minute_results import Anomaly, Settled, anomaly, feature_row, wave_row
-from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_of
+from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_for_coin
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
@@ -74,7 +74,7 @@ class Settler:
         segment_ms = self._settings.segment_min * MINUTE_MS
         active = self._reader.active(close_ms - segment_ms, close_ms)
         names = self._names()
-        pairs = {base: pair_of(base, listed, names) for base, listed in active.items()}
+        pairs = {base: pair_for_coin(base, listed, names) for base, listed in active.items()}
         computed = compute(
             self._reader,
             sorted(active),

@@ -1,4 +1,4 @@
-"""Which files were imported to their end."""
+"""Which files were imported to their end, without a bad row."""
 
 from dataclasses import dataclass
 

@@ -207,7 +207,6 @@ class SharedQuestions:
 
     def finish(
         self,
-        question: Question,
         call: Row,
         answer: str | None,
         *,
@@ -218,6 +217,7 @@ class SharedQuestions:
         """
         Put on record what became of a question.
 
+        :param call: that asked it, as in ``claim``
         :param answer: for the others; None: there is none
         :param tell: False: others may ask, as if nobody had
         :param paid: see ``claim``

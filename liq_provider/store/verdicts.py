@@ -28,7 +28,7 @@ _TIMES = tuple(
 _AT_ONCE = 100  # waves in one question; SQLite refuses statements with very many values
 
 Wave = tuple[str, str, int]
-Doubts = Callable[[Mapping[str, Any]], bool]
+SaysLess = Callable[[Mapping[str, Any]], bool]
 
 
 class Written(Enum):
@@ -40,19 +40,21 @@ class Written(Enum):
     DOUBTED = "not written: its wave was doubted, so the matrix may not judge it"
 
 
-def put(connection: Connection, rows: Sequence[Row], doubts: Doubts = refuses) -> list[Written]:
+def put(
+    connection: Connection, rows: Sequence[Row], says_less: SaysLess = refuses
+) -> list[Written]:
     """
     What was said before of the same state stands, unless it is overruled by news against the wave.
 
-    :param doubts: whether what is on record doubts its wave; the decision matrix, which tells it of
-        a model's words, is not the store's
+    :param says_less: whether a row on record doubts its wave; the decision matrix, which tells it
+        of a model's words, is not the store's
     """
     if not rows:
         return []
     # Whoever says yes must see a veto, or a doubt, that is being written.
     one_at_a_time(connection)
     known = _known(connection, {_wave(row) for row in rows})
-    said = _Said([*itertools.chain(*known.values()), *rows], doubts)
+    said = _Said([*itertools.chain(*known.values()), *rows], says_less)
     kept = [row for row in rows if said.refusal(row) is None]
     new_keys = _written(connection, [_last_word(row, known) for row in kept], known)
     return [
@@ -68,13 +70,13 @@ class _Said:
     :param rows: all that was said of them
     """
 
-    def __init__(self, rows: Iterable[Row], doubts: Doubts) -> None:
+    def __init__(self, rows: Iterable[Row], says_less: SaysLess) -> None:
         self._against: set[Wave] = set()
         self._doubted: set[Wave] = set()
         for row in rows:
             if news_against(row):
                 self._against.add(_wave(row))
-            elif doubts(row):
+            elif says_less(row):
                 self._doubted.add(_wave(row))
 
     def refusal(self, row: Row) -> Written | None:
@@ -159,20 +161,23 @@ def _wave(row: Mapping[str, Any]) -> Wave:
 
 
 def extend(
-    connection: Connection, confirmed: Sequence[Confirmed], now_ms: int, doubts: Doubts = refuses
+    connection: Connection,
+    confirmed: Sequence[Confirmed],
+    now_ms: int,
+    says_less: SaysLess = refuses,
 ) -> bool:
     """
     What was judged of the states that were confirmed lives longer, and nothing that was judged
     of another, nor what must not count any more. Nothing changes for a minute that nobody can
     act upon any more.
 
-    :param doubts: see ``put``
+    :param says_less: see ``put``
     :return: whether anything changed
     """
     usable = [confirmation for confirmation in confirmed if confirmation.expires_at >= now_ms]
     changes: list[dict[str, Any]] = []
     for first in range(0, len(usable), _AT_ONCE):
-        changes += _changes(connection, usable[first : first + _AT_ONCE], doubts)
+        changes += _changes(connection, usable[first : first + _AT_ONCE], says_less)
     if changes:
         table = schema.verdicts
         statement = update(table).values(
@@ -185,7 +190,7 @@ def extend(
 
 
 def _changes(
-    connection: Connection, confirmed: Sequence[Confirmed], doubts: Doubts
+    connection: Connection, confirmed: Sequence[Confirmed], says_less: SaysLess
 ) -> list[dict[str, Any]]:
     table = schema.verdicts.c
     by_wave: dict[tuple[str, str, int], list[Confirmed]] = {}
@@ -200,7 +205,7 @@ def _changes(
     )
     changes = []
     rows = connection.execute(query).all()
-    said = _Said([row._asdict() for row in rows], doubts)
+    said = _Said([row._asdict() for row in rows], says_less)
     for row in (row for row in rows if said.refusal(row._asdict()) is None):
         spans, expires_at = row.confirmed, None
         for confirmation in by_wave[row.base_asset, row.direction, row.wave_start_ms]:

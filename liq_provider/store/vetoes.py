@@ -12,7 +12,7 @@ from typing import Any, Final
 # The word on news that speaks against a wave.
 CONTRADICTS: Final = "contradicts"
 # Who judges in the place of a judge that must not, because of what was said before.
-VETOED: Final = "vetoed"
+REFUSED: Final = "vetoed"
 # Who judges without reading any news.
 MATRIX: Final = "matrix"
 # The word where no candles could be compared with, so that nobody may enter anyway.
@@ -33,12 +33,12 @@ def news_against(row: Mapping[str, Any]) -> bool:
     """
     if row["news"] == CONTRADICTS:
         return True
-    return row["judge"] == VETOED and failure_of(row) in (CONTRADICTORY, AGAINST_BEFORE)
+    return row["judge"] == REFUSED and failure_of(row) in (CONTRADICTORY, AGAINST_BEFORE)
 
 
 def refuses(row: Mapping[str, Any]) -> bool:
     """:return: whether it lets the wave pass for nobody, so that it may be said after a veto"""
-    return bool(row["news"] == CONTRADICTS or row["judge"] == VETOED)
+    return bool(row["news"] == CONTRADICTS or row["judge"] == REFUSED)
 
 
 def by_matrix(row: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from liq_provider.store.other_minutes import other_minutes_words
 from liq_provider.store.pruning import Pruning
 from liq_provider.store.statements import insert_into, read_state, replace, write_state
 from liq_provider.store.verdict_minutes import Confirmed
-from liq_provider.store.verdicts import Doubts, Written
+from liq_provider.store.verdicts import SaysLess, Written
 from liq_provider.store.vetoes import refuses
 
 _Spans = Mapping[str, Sequence[Interval]]
@@ -262,19 +262,19 @@ class Writer:
         rows: Sequence[Row],
         confirmed: Sequence[Confirmed] = (),
         now_ms: int = 0,
-        doubts: Doubts = refuses,
+        says_less: SaysLess = refuses,
     ) -> list[Written]:
         """
         Write verdicts, and how long they and older ones live, in one transaction.
 
         :param rows: of ``verdicts``
         :param confirmed: states of waves that settled minutes show
-        :param doubts: whether what is on record doubts its wave
+        :param says_less: see ``verdicts.put``
         :return: what became of each row
         """
         with store_errors("Writing verdicts"), self.engine.begin() as connection:
-            written = verdicts.put(connection, rows, doubts)
-            longer = verdicts.extend(connection, confirmed, now_ms, doubts)
+            written = verdicts.put(connection, rows, says_less)
+            longer = verdicts.extend(connection, confirmed, now_ms, says_less)
             if longer or Written.NEW in written:
                 write_state(connection, "verdict_ms", now_ms, now_ms)
         return written

@@ -16,7 +16,13 @@ import pandas as pd
 from liq_provider.config.settings import Settings
 from liq_provider.core.arrays import BoolArray, IntArray
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
-from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, decide
+from liq_provider.judge.decisions import (
+    UNKNOWN_ALIGNMENT,
+    CandleTrend,
+    Decisions,
+    Rules,
+    decide,
+)
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.trend import trend_inputs
 from liq_provider.measure.waves import Strength
@@ -76,7 +82,7 @@ def find_waves(past: PairPast, settings: Settings, rules: Rules) -> PairWaves:
 def _trend_words(decisions: Decisions, rows: IntArray) -> list[str]:
     words = {1: "with", -1: "against", 0: "flat"}
     relative = decisions.trend[rows] * decisions.sign[rows]
-    unknown = decisions.aligned[rows] == 2
+    unknown = decisions.aligned[rows] == UNKNOWN_ALIGNMENT
     return [
         "unknown" if missing else words[int(code)]
         for code, missing in zip(relative, unknown, strict=True)

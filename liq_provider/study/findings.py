@@ -42,11 +42,12 @@ def sentences(study: Study, options: Options) -> list[str]:
     known = sum(pair.known for pair in study.pairs)
     candles = sum(pair.candles for pair in study.pairs)
     said = [
-        f"{day(study.from_ms)} to {day(study.to_ms)} UTC, {len(study.pairs)} pair(s) at "
-        f"{study.timeframe_min} min: {candles:,} candles, liquidations known for "
+        f"{minute_text(study.from_ms)} to {minute_text(study.to_ms)} UTC, "
+        f"{len(study.pairs)} pair(s) at {study.timeframe_min} min: "
+        f"{candles:,} candles, liquidations known for "
         f"{known / candles:.1%} of them.",
         f"{study.events:,} wave(s), which are {study.clusters:,} event(s) (waves at the same time "
-        f"are one) on {study.days:,} day(s).",
+        f"are one) on {study.days:,} minute_text(s).",
         f"Asked before looking: is the mean return over {study.horizon_min} minutes, after "
         f"{options.cost:.3%} of costs for a round trip, above zero with {LEVEL:.0%} "
         f"confidence, and beyond random times and random signs (p <= "
@@ -71,7 +72,7 @@ def _about(tested: Hypothesis, study: Study) -> list[str]:
         return [f"{what}: NOT ENOUGH DATA, there was no such wave. {_wanted(tested, study)}"]
     if tested.finding == "not enough data":
         return [
-            f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} day(s). "
+            f"{what}: NOT ENOUGH DATA, {mean.n} event(s) on {mean.days} minute_text(s). "
             f"{_wanted(tested, study)}"
         ]
     numbers = (
@@ -133,7 +134,7 @@ def percent(share: float) -> str:
     return "none" if not np.isfinite(share) else f"{share:+.3%}"
 
 
-def day(ms: int) -> str:
+def minute_text(ms: int) -> str:
     """:return: a moment to the minute"""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from liq_provider import __version__
 from liq_provider.core import private_files
 from liq_provider.study.event_study import SHOWN_LEVEL, Cell, Options, Study
-from liq_provider.study.findings import headline, limits, percent, sentences
+from liq_provider.study.findings import headline, limits, minute_text, percent, sentences
 from liq_provider.study.judge_findings import confidence, interval, judge_name, judge_sentences
 from liq_provider.study.judges import Comparison, Judges
 from liq_provider.study.stats import Difference
@@ -99,7 +98,7 @@ class StudyReport:
     def as_html(self) -> str:
         """:return: a page that needs nothing else"""
         first, *rest = self.lines()
-        made = datetime.fromtimestamp(self.made_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        made = minute_text(self.made_ms)
         study, judges = self.part.study, self.part.judges
         parts = [
             f"<h1>{html.escape(first)}</h1>",

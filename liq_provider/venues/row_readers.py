@@ -12,9 +12,6 @@ from typing import Any
 
 from liq_provider.venues.frame import Frame
 
-# What a line of a CSV states, by column.
-Row = Mapping[str, str]
-
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrame:

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from liq_provider.bot.rules_of_bots import TOLD, as_the_bot_did, in_force_now, in_force_of
+from liq_provider.bot.rules_of_bots import (
+    TOLD,
+    as_the_bot_did,
+    in_force_now,
+    in_force_of,
+    refusals_of,
+)
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.matrix import Confidence
@@ -82,6 +88,14 @@ def test_what_its_bot_kept_out_is_no_entry_though_the_store_lets_it_in() -> None
     # What did not pass before the bot's own gates stays as it was.
     refused, _ = story_of_scene(Combination(z=2.0), in_force("as the sidecar"))
     assert as_the_bot_did(refused, BTC, {key: lock}) is refused
+
+
+def test_a_refusal_for_want_of_a_decision_counts_and_one_by_an_unknown_gate_does_not() -> None:
+    entered, _ = story_of_scene(Combination(), in_force("as the sidecar"))
+    told = {"refusals": [[BTC, entered.close_ms, "decision", "none"], [ETH, 60_000, "moon", "x"]]}
+    refusals = refusals_of([told])
+    assert as_the_bot_did(entered, BTC, refusals).words == "not entered: none"
+    assert list(refusals) == [(BTC, entered.close_ms)]
 
 
 def test_a_bot_of_an_older_version_tells_its_parameters_alone() -> None:

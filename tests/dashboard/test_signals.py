@@ -78,6 +78,7 @@ def minutes(z: float, *, steady: bool = True) -> FeatureRows:
     return replace(rows, close_ms=np.array([60_000, 120_000]), steady=begins)
 
 
+REFUSED = "refused: a judge was against this wave, or doubted it"
 VETO = {"action": "skip", "downgrade": 3}
 
 
@@ -99,7 +100,11 @@ VETO = {"action": "skip", "downgrade": 3}
             "price does not follow",
         ),
         ({"judge": "unavailable", **VETO}, "skip", "no verdict of the judge"),
-        ({"judge": "vetoed", **VETO}, "skip", "vetoed"),
+        (
+            {"judge": "vetoed", **VETO},
+            "skip",
+            REFUSED,
+        ),
         ({"news": "contradicts", **VETO}, "skip", "the news is against it"),
         ({"action": "hold", "downgrade": 3}, "hold", "the judge is not convinced"),
         (

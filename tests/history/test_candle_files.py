@@ -71,6 +71,17 @@ def test_what_is_no_file_of_candles_is_refused_as_a_whole(tmp_path: Path, conten
         read_candles(path, HOUR_MS)
 
 
+@pytest.mark.parametrize("pair", ["BTC/USDT", "btc/usdt:usdt", "../BTC/USDT:USDT", ":/"])
+def test_what_is_no_pair_is_refused_as_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pair: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.csv", GOOD)
+    assert main(["candles", "a.csv", "--pair", pair, "--timeframe", "1h"]) == 2
+    said = f"--pair {pair!r}: write it as Freqtrade does, such as BTC/USDT:USDT"
+    assert said in capsys.readouterr().err
+
+
 def test_a_timeframe_that_is_none_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from liq_provider.judge.bot_gates import OF_BOT, TROUBLES, Standing
 from liq_provider.judge.decisions import decide
 from liq_provider.judge.gate_list import NAMES, OF_WAVE, DecisionStory
-from liq_provider.judge.gates import tell
+from liq_provider.judge.gates import tell, undecided
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import story_of_verdict
@@ -70,6 +70,38 @@ def test_a_gate_of_the_wave_words_what_was_decided_and_measures_nothing_itself(n
         replace(decisions, passes=otherwise), 0, rules, "live", Combination().verdicts()[0]
     )
     assert story.failed is not None and story.failed.name == name
+
+
+@pytest.mark.parametrize(
+    ("count", "measured", "words"),
+    [
+        (0, "0 liquidations", "0 liquidations are fewer than min_count 3"),
+        (1, "1 liquidation", "1 liquidation is fewer than min_count 3"),
+        (2, "2 liquidations", "2 liquidations are fewer than min_count 3"),
+    ],
+)
+def test_few_liquidations_are_counted_in_words(count: int, measured: str, words: str) -> None:
+    rules = in_force("as the sidecar")
+    _, decisions = told(Combination(), rules)
+    passed = replace(decisions.passes, count=np.array([False]))
+    few = replace(decisions, passes=passed, count=np.array([count]))
+    gate = tell(few, 0, rules, "live", Combination().verdicts()[0]).failed
+    assert gate is not None and (gate.measured, gate.words) == (measured, words)
+
+
+def test_a_candle_without_a_decision_is_told_by_the_same_gates() -> None:
+    story = undecided(in_force("as the sidecar"), Standing())
+    assert tuple(gate.name for gate in story.gates) == NAMES
+    assert story.failed is not None and story.failed.name == "decision"
+    assert story.words == "not entered: there is no decision for this candle"
+    # What a bot knows without a decision comes first, as it is asked first.
+    assert undecided(in_force("as the sidecar"), Standing(unlocked=False)).failed.name == "lock"  # type: ignore[union-attr]
+
+
+def test_a_gate_that_is_not_there_cannot_be_said_to_have_failed() -> None:
+    story, _ = told(Combination(), in_force("as the sidecar"))
+    with pytest.raises(ValueError, match="no gate is called 'moon'"):
+        story.but("moon", "why")
 
 
 def test_the_gate_of_confidence_says_whether_the_decision_is_sure() -> None:

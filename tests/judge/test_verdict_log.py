@@ -15,7 +15,7 @@ from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Confirmed
-from liq_provider.store.verdicts import Doubts, Written
+from liq_provider.store.verdicts import SaysLess, Written
 from liq_provider.store.vetoes import MATRIX, refuses
 from liq_provider.store.writer import Writer
 from tests.judge.facts import facts
@@ -32,12 +32,12 @@ class CountingWriter(Writer):
         rows: Sequence[Any],
         confirmed: Sequence[Confirmed] = (),
         now_ms: int = 0,
-        doubts: Doubts = refuses,
+        says_less: SaysLess = refuses,
     ) -> list[Written]:
         self.batches.append(len(rows))
         if self.fails:
             raise StoreBusy("Writing verdicts: the store is locked by another process")
-        return super().put_verdicts(rows, confirmed, now_ms, doubts)
+        return super().put_verdicts(rows, confirmed, now_ms, says_less)
 
 
 def made(coin: str) -> tuple[Verdict, Confirmed]:

@@ -18,9 +18,9 @@ from liq_provider.judge.verdict import aligned_word
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.judge.wave_records import (
     AskedQuestion,
+    Objection,
     Ruling,
     State,
-    Veto,
     WaveRecord,
     WaveRecords,
 )
@@ -321,15 +321,15 @@ def refused_because(failure: str) -> dict[str, Any]:
 
 
 SAID = {
-    "yes": (row(), Veto.NONE),
-    "unavailable": (row("unavailable", action="skip", confidence="low"), Veto.NONE),
-    "less": (row(confidence="medium"), Veto.DOUBT),
-    "skip": (row(news="none", action="skip", confidence="low"), Veto.DOUBT),
-    "outage after a doubt": (refused_because("timeout"), Veto.DOUBT),
-    "matrix after a doubt": (refused_because("doubted"), Veto.DOUBT),
-    "against": (row(news="contradicts", action="skip", confidence="low"), Veto.NEWS),
-    "torn": (refused_because("contradictory"), Veto.NEWS),
-    "against before": (refused_because("vetoed"), Veto.NEWS),
+    "yes": (row(), Objection.NONE),
+    "unavailable": (row("unavailable", action="skip", confidence="low"), Objection.NONE),
+    "less": (row(confidence="medium"), Objection.DOUBT),
+    "skip": (row(news="none", action="skip", confidence="low"), Objection.DOUBT),
+    "outage after a doubt": (refused_because("timeout"), Objection.DOUBT),
+    "matrix after a doubt": (refused_because("doubted"), Objection.DOUBT),
+    "against": (row(news="contradicts", action="skip", confidence="low"), Objection.VETO),
+    "torn": (refused_because("contradictory"), Objection.VETO),
+    "against before": (refused_because("vetoed"), Objection.VETO),
 }
 
 
@@ -341,30 +341,30 @@ def test_what_is_said_of_a_wave_may_veto_it_and_never_take_a_veto_back(
     record = WaveRecord()
     record.heard(SAID[before][0])
     record.heard(SAID[said][0])
-    assert record.veto is max(SAID[before][1], SAID[said][1])
+    assert record.objection is max(SAID[before][1], SAID[said][1])
     restored = WaveRecords(NAME, [SAID[before][0], SAID[said][0]]).of(WAVE)
-    assert (restored.veto, restored.against) == (record.veto, record.against)
+    assert (restored.objection, restored.against) == (record.objection, record.against)
 
 
 @pytest.mark.parametrize(
-    ("veto", "model", "matrix"),
+    ("objection", "model", "matrix"),
     [
-        (Veto.NONE, Ruling.OPEN, Ruling.OPEN),
-        (Veto.DOUBT, Ruling.OPEN, Ruling.REFUSED),
-        (Veto.NEWS, Ruling.REFUSED, Ruling.REFUSED),
+        (Objection.NONE, Ruling.OPEN, Ruling.OPEN),
+        (Objection.DOUBT, Ruling.OPEN, Ruling.REFUSED),
+        (Objection.VETO, Ruling.REFUSED, Ruling.REFUSED),
     ],
 )
 def test_a_doubt_refuses_the_matrix_and_news_against_it_everybody(
-    veto: Veto, model: Ruling, matrix: Ruling
+    objection: Objection, model: Ruling, matrix: Ruling
 ) -> None:
-    record = WaveRecord(veto=veto)
+    record = WaveRecord(objection=objection)
     assert record.ruling(STATE, reads_news=True) is model
     assert record.ruling(STATE, reads_news=False) is matrix
     # Nobody enters without candles, so there is nothing to refuse.
     assert record.ruling(UNKNOWN_STATE, reads_news=False) is Ruling.OPEN
     for state in (STATE, UNKNOWN_STATE):
         record.begin(state, NAME)
-    standing = Ruling.REFUSED if veto is Veto.NEWS else Ruling.STANDS
+    standing = Ruling.REFUSED if objection is Objection.VETO else Ruling.STANDS
     assert record.ruling(STATE, reads_news=True) is standing
     assert record.ruling(UNKNOWN_STATE, reads_news=False) is Ruling.STANDS
 

@@ -125,12 +125,14 @@ def test_what_was_turned_away_is_told_by_the_gate_that_failed(tmp_path: Path) ->
         stored("BTC", at(2), 9.0, 0.51),
         stored("ETH", at(2), 9.0, 0.98, count=2),
         stored("SOL", at(2), 9.0, 0.98, usd=9_000.0),
+        stored("XRP", at(2), 9.0, 0.98, count=1),
     ]
     store.settle(at(2), rows)
     assert list(narrator._refused_segments()) == [
         "refused    BTC: z 9.0, $1,000,000, but purity 51% is not above 75%",
         "refused    ETH: z 9.0, $1,000,000, but 2 liquidations are fewer than min_count 3",
         "refused    SOL: z 9.0, $9,000, but $9,000 is less than min_segment_usd 25,000",
+        "refused    XRP: z 9.0, $1,000,000, but 1 liquidation is fewer than min_count 3",
     ]
 
 

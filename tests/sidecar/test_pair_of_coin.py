@@ -2,7 +2,7 @@
 
 import pytest
 
-from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_of
+from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_for_coin
 
 
 def test_who_was_given_the_names_sees_those_of_the_newest_list() -> None:
@@ -24,4 +24,4 @@ def test_who_was_given_the_names_sees_those_of_the_newest_list() -> None:
 def test_the_bots_pair_stands_for_a_coin_or_else_a_venues(
     listed: list[str], names: dict[str, str], pair: str
 ) -> None:
-    assert pair_of("BTC", listed, names) == pair
+    assert pair_for_coin("BTC", listed, names) == pair

@@ -105,7 +105,7 @@ def test_a_question_of_a_sidecar_that_died_is_taken_over_and_stays_charged(
     rows = {row["call_id"]: row for row in reader.model_calls(0, NOW + LEASE)}
     assert (rows["call0"]["outcome"], rows["call1"]["outcome"]) == ("abandoned", "asking")
     # Should it come back after all, its words no longer count.
-    first.finish(ASKED, call(outcome="ok"), '{"late": 1}', tell=True, now_ms=NOW + LEASE)
+    first.finish(call(outcome="ok"), '{"late": 1}', tell=True, now_ms=NOW + LEASE)
     assert second.asked([ASKED.key]) == {ASKED.key: NOW + 2 * LEASE}
 
 
@@ -114,7 +114,7 @@ def test_what_came_of_nothing_is_asked_by_the_other(
 ) -> None:
     first, second = two
     take(first)
-    first.finish(ASKED, call(outcome="unreachable"), None, tell=False, now_ms=NOW)
+    first.finish(call(outcome="unreachable"), None, tell=False, now_ms=NOW)
     assert take(second, 1).kind == "mine"
 
 
@@ -132,7 +132,7 @@ def test_a_failure_is_shared_and_an_early_one_asked_once_more_at_the_close(
     first, second = two
     take(first, early=early)
     row = call(outcome=outcome, detail="why")
-    first.finish(replace(ASKED, early=early), row, None, tell=True, now_ms=NOW)
+    first.finish(row, None, tell=True, now_ms=NOW)
     assert take(second, 1, early=True).kind == "failed"
     claim = take(second, 2)
     assert claim.kind == again
@@ -219,7 +219,7 @@ def test_a_repeated_request_is_charged_before_it_is_sent(
     assert first.charge("call0", 1_000, 0.1, NOW) == Totals(2, 2, 2, 2_000, 0.2)
     assert reader.model_calls(0, NOW)[0]["requests"] == 2
     done = call(outcome="ok", requests=2, charged_tokens=900, cost_usd=0.05)
-    assert first.finish(ASKED, done, "{}", tell=True, now_ms=NOW).tokens == 900
+    assert first.finish(done, "{}", tell=True, now_ms=NOW).tokens == 900
 
 
 def test_two_at_once_ask_each_question_once_and_overspend_nothing(store_url: str) -> None:
@@ -265,7 +265,7 @@ def test_a_question_that_costs_nothing_is_shared_and_charged_to_nobody(
     assert claim(second, 1).kind == "asked"
     assert claim(second, 1, NOW + LEASE).kind == "mine", "the first one did not come back"
     said = free | {"call_id": "free1"}
-    second.finish(ASKED, said, '{"x": 1}', tell=True, now_ms=NOW + LEASE, paid=False)
+    second.finish(said, '{"x": 1}', tell=True, now_ms=NOW + LEASE, paid=False)
     heard = claim(first, 2, NOW + LEASE)
     assert (heard.kind, heard.row["answer"]) == ("answered", '{"x": 1}')
     assert [row["call_id"] for row in reader.model_calls(0, NOW + LEASE)] == ["call0"]

@@ -251,7 +251,7 @@ def test_a_veto_that_is_imported_takes_the_place_of_a_yes_and_a_yes_that_of_none
 # -- a doubt about a wave
 
 
-def doubts(row: Mapping[str, Any]) -> bool:
+def says_less(row: Mapping[str, Any]) -> bool:
     """Whoever says less than high, in the words of these tests."""
     return refuses(row) or row["confidence"] == "less"
 
@@ -266,12 +266,16 @@ def test_the_matrix_may_not_judge_a_wave_that_another_sidecar_heard_a_doubt_abou
     first, second = open_writer(), open_writer()
     said_of = [said(**doubt), said("matrix", **YES), said("matrix", aligned="unknown", **DOUBT)]
     if together:
-        assert first.put_verdicts(said_of, doubts=doubts) == [NEW, DOUBTED, NEW]
+        assert first.put_verdicts(said_of, says_less=says_less) == [NEW, DOUBTED, NEW]
     else:
-        assert first.put_verdicts(said_of[:1], doubts=doubts) == [NEW]
-        assert second.put_verdicts(said_of[1:], doubts=doubts) == [DOUBTED, NEW]
-    assert second.put_verdicts([said("m@v1", news_key="newer", **YES)], doubts=doubts) == [NEW]
-    assert second.put_verdicts([said("matrix", base_asset="ETH", **YES)], doubts=doubts) == [NEW]
+        assert first.put_verdicts(said_of[:1], says_less=says_less) == [NEW]
+        assert second.put_verdicts(said_of[1:], says_less=says_less) == [DOUBTED, NEW]
+    assert second.put_verdicts([said("m@v1", news_key="newer", **YES)], says_less=says_less) == [
+        NEW
+    ]
+    assert second.put_verdicts([said("matrix", base_asset="ETH", **YES)], says_less=says_less) == [
+        NEW
+    ]
     judges = {
         (row["base_asset"], row["judge"], row["aligned"])
         for row in reader.verdicts(T0, T0 + MINUTE)
@@ -287,7 +291,7 @@ def test_what_the_matrix_said_before_a_doubt_is_not_confirmed_after_it(
     writer.put_verdicts([said("m@v1", confidence="less", news_key="newest")])
     minutes = [confirmed(1, judge="matrix", news_key="other-news")]
     minutes.append(confirmed(1, judge="m@v1", news_key="newer"))
-    writer.put_verdicts([], minutes, T0 + MINUTE, doubts)
+    writer.put_verdicts([], minutes, T0 + MINUTE, says_less)
     ends = {row["news_key"]: row["expires_at"] for row in reader.verdicts(T0, T0 + MINUTE)}
     assert ends["other-news"] == T0 + 32_000
     assert ends["newer"] == T0 + MINUTE + 32_000, "a model may judge it in spite of a doubt"
