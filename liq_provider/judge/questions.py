@@ -42,7 +42,9 @@ class EarlyStats:
 
 class Questions:
     """
-    :param life_ms: how long after a minute's close an answer can be used
+    :param life_ms: so long after a minute's close a question waits for its turn, and for what
+        another sidecar hears: by default until T + 32 s. At the candle that closes at T an answer
+        counts only until T + 30 s, see ``decisions``
     """
 
     def __init__(self, judge: AskedJudge, now_ms: Callable[[], int], life_ms: int) -> None:

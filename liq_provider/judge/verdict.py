@@ -42,8 +42,8 @@ class Verdict:
     :param downgrade: how many confidence steps the judge stayed below its matrix row; a
         strategy with other thresholds subtracts the same from its own row
     :param available_at: when the verdict existed, milliseconds
-    :param expires_at: settled close of the wave's last confirming minute plus
-        ``max_entry_delay_s``
+    :param expires_at: close of the last minute that confirms it, plus ``settle_s`` and
+        ``max_entry_delay_s``, see ``Settings.verdict_life_ms``
     :param news_key: identifies the set of news that was looked at
     :param guard: what the guard changed, in words
     """

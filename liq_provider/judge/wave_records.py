@@ -1,5 +1,10 @@
 """
-What is known of a wave, in one record, and the rules that hold a verdict. They are all here.
+What is known of a wave, in one record, and by which rules it is judged again, or not any more.
+
+All rules of verdicts are in ``docs/how-it-works.md``. Those that are kept elsewhere: in which
+minutes one counts (``store.verdict_minutes``, ``judge.decisions``), what the store writes after a
+veto or a doubt (``store.verdicts``), what a row says against its wave (``store.vetoes``), and that
+no judge says more than the matrix (``judge.guard``).
 
 - **Once.** A wave is judged once in each state that it is in: how strong it is, whether the candles
   agree, and which set of news there is. A minute that shows a state again lets what was said of
