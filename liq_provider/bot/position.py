@@ -8,6 +8,7 @@ from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.plaintext import plain
 from liq_provider.judge.gate_list import enter_words
 from liq_provider.judge.matrix import NEWS_CODES
+from liq_provider.measure.scales import Score
 from liq_provider.measure.waves import Strength, direction_word
 
 # Custom data may hold more, but Telegram shows it in one message for each key.
@@ -82,7 +83,7 @@ def record(engine: Engine, pair: str, close_ms: int) -> dict[str, Any]:
     return {
         "direction": direction_word(int(decisions.sign[row])),
         "strength": Strength(int(decisions.strength[row])).word,
-        "z": round(float(decisions.z[row]), 2),
+        **_score(decisions.zscore, float(decisions.z[row])),
         "purity": round(float(decisions.purity[row]), 3),
         "notional_usd": round(float(decisions.long_usd[row] + decisions.short_usd[row])),
         "count": int(decisions.count[row]),
@@ -92,6 +93,13 @@ def record(engine: Engine, pair: str, close_ms: int) -> dict[str, Any]:
         "verdict": story_of(engine, pair, close_ms).as_judged.words,
         "reason": plain(verdict["action_reason"], _REASON_LIMIT) if verdict else "",
     }
+
+
+def _score(zscore: Score, value: float) -> dict[str, Any]:
+    """What is thresholded; of a share, two digits would not tell medium from strong."""
+    if zscore == "classic":
+        return {"z": round(value, 2)}
+    return {"z": round(value, 4 if zscore == "percentile" else 2), "zscore": zscore}
 
 
 def raise_confidence(trade: Any, level: int, entered: int) -> None:

@@ -33,7 +33,7 @@ from liq_provider.core.candle_columns import closes, no_candles
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
-from liq_provider.judge.bot_gates import Standing
+from liq_provider.judge.bot_gates import NOT_LISTED, Standing
 from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.story_from_store import HISTORY_CANDLES
@@ -41,7 +41,7 @@ from liq_provider.judge.story_from_store import explain as explain_decision
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}
-_NOT_LISTED = "The pair is not in the bot's whitelist now; whether it was then is not known."
+_NOT_LISTED = f"The pair is {NOT_LISTED}; whether it was then is not known."
 
 
 def explain(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
 from liq_provider.measure.readiness import ReadinessReport
+from liq_provider.measure.scales import score_words
 from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.store.simulated_spans import mark_of
 from liq_provider.store.spool import waiting_in
@@ -67,6 +68,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
     running = SidecarLock(context.files).running() or _elsewhere(context.store_url, sidecar, now_ms)
     report = readiness_now(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
+    scored_by = sidecar.get("settings", {}).get("zscore", settings.zscore)
     shares = reader.known_shares(settings.venues.enabled, now_ms - DAY_MS, now_ms)
     return {
         "simulated": mark_of(reader, settings.venues.enabled),
@@ -85,7 +87,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
             for venue, (count, usd) in reader.venue_totals(now_ms - DAY_MS).items()
         },
         "coins": report.counts(),
-        "last_wave": waves[0] if waves else None,
+        "last_wave": waves[0] | {"zscore": scored_by} if waves else None,
     }
 
 
@@ -120,9 +122,9 @@ def _print(report: Mapping[str, Any]) -> None:
     wave = report["last_wave"]
     if wave:
         console.print(
-            f"Last wave: {wave['pair']} {wave['direction']} ({wave['strength']}), peak z "
-            f"{wave['peak_z']:.1f}, ${wave['peak_usd']:,.0f}, from {moment(wave['start_ms'])} to "
-            f"{moment(wave['last_ms'])}",
+            f"Last wave: {wave['pair']} {wave['direction']} ({wave['strength']}), peak "
+            f"{score_words(wave['zscore'], wave['peak_z'])}, ${wave['peak_usd']:,.0f}, from "
+            f"{moment(wave['start_ms'])} to {moment(wave['last_ms'])}",
             markup=False,
         )
 

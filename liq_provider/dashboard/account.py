@@ -12,6 +12,7 @@ from freqtrade_client.ft_rest_client import FtRestClient
 from liq_provider.bot.stops import StopRules, Stops, stops
 from liq_provider.config.parameter_file import OF_STOPS
 from liq_provider.config.settings import Settings
+from liq_provider.measure.scales import score_words
 
 _TIMEOUT_S = 3.0
 _SLOW_S = 10.0
@@ -204,8 +205,16 @@ def position(
         "distance": _distance(both, now),
         "on_exchange": trade.get("stop_loss_abs"),
         "enter_tag": trade.get("enter_tag"),
+        "score": _score(kept),
         "kept": dict(kept),
     }
+
+
+def _score(kept: Mapping[str, Any]) -> str | None:
+    """What the wave was measured by that it was entered with, in words."""
+    if kept.get("z") is None:
+        return None
+    return score_words(kept.get("zscore", "classic"), kept["z"])
 
 
 def stop_rules(kept: Any, settings: Settings) -> StopRules:

@@ -26,7 +26,7 @@ from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.dashboard.account import Account
 from liq_provider.dashboard.market_rows import SEGMENT, WINDOWS_MIN, MarketRows
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.signals import Stories, floor_words, signal
+from liq_provider.dashboard.signals import Stories, floor_words, signal, wave_words
 from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.errors import LiqError
 from liq_provider.judge.rules_in_force import RulesInForce
@@ -310,6 +310,7 @@ class Board:
             ),
             *({**{name: row[name] for name in names}, "settled": True} for row in settled),
         ]
+        rows = [row | wave_words(row, self.settings.zscore) for row in rows]
         return {"rows": rows, "more": more, "floor": floor_words(self.settings)}
 
     def _status(

@@ -10,12 +10,12 @@ from liq_provider.config.measuring import floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.judge.gate_list import DecisionStory
+from liq_provider.judge.gate_list import BEGINNING_UNSEEN, DecisionStory
 from liq_provider.judge.matrix import Confidence
 from liq_provider.judge.prompt import news_in
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import read_story
-from liq_provider.measure.scales import SCALES
+from liq_provider.measure.scales import SCALES, Score, score_words
 
 _SHOWN = (
     *("base_asset", "symbol", "direction", "strength", "aligned", "news", "action", "confidence"),
@@ -38,7 +38,7 @@ def signal(row: Mapping[str, Any], story: DecisionStory) -> dict[str, Any]:
     inputs = json.loads(row["inputs"])
     return {
         **{name: row[name] for name in _SHOWN},
-        "z": inputs.get("z"),
+        "score": _score(inputs),
         "purity": inputs.get("purity"),
         "verb": story.verb,
         "words": story.words,
@@ -46,6 +46,19 @@ def signal(row: Mapping[str, Any], story: DecisionStory) -> dict[str, Any]:
         "refused_by": story.refused_by,
         "stand_in": is_stand_in(row["judge"]),
         "guarded": len(json.loads(row["guard"])),
+    }
+
+
+def wave_words(row: Mapping[str, Any], zscore: Score) -> dict[str, Any]:
+    """
+    :param row: of a wave, settled or not
+    :param zscore: that its ``peak_z`` is
+    :return: what the page says of it beside its numbers
+    """
+    return {
+        "peak": score_words(zscore, row["peak_z"]),
+        # Of an older store's waves it is not known.
+        "remark": f"its {BEGINNING_UNSEEN}" if row["seen"] is not None and not row["seen"] else "",
     }
 
 
@@ -110,6 +123,13 @@ def record(
         "asked": bool(inputs.get("call_id")),
         "call": None if call is None else _call(call),
     }
+
+
+def _score(inputs: Mapping[str, Any]) -> str | None:
+    """What a verdict's wave was measured by, in words."""
+    if inputs.get("z") is None:
+        return None
+    return score_words(inputs.get("zscore", "classic"), inputs["z"], 2)
 
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,11 @@ class BotGate(NamedTuple):
     words: str = ""
 
 
+NOT_LISTED = "not in the bot's whitelist now"
+
 # In the order in which they are asked: while there is trouble nobody is chosen.
 OF_BOT = (
-    BotGate("whitelist", "in the bot's whitelist", "not in the bot's whitelist now"),
+    BotGate("whitelist", "in the bot's whitelist", NOT_LISTED),
     BotGate("position", "no open position", "a position of this pair is open"),
     BotGate(
         "reopening",

@@ -11,6 +11,8 @@ OF_WAVE = (
     *("trend", "verdict", "matrix", "confidence", "once per wave"),
 )
 OF_JUDGEMENT = OF_WAVE[:-1]
+# Of a wave; whoever tells of several says "their".
+BEGINNING_UNSEEN = "beginning was not seen"
 NAMES = (*OF_WAVE, *(gate.name for gate in OF_BOT))
 
 

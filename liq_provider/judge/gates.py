@@ -16,7 +16,7 @@ from typing import Any
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.bot_gates import OF_BOT, Standing
 from liq_provider.judge.decisions import Decisions, VerdictMode
-from liq_provider.judge.gate_list import OF_WAVE, DecisionGate, DecisionStory
+from liq_provider.judge.gate_list import BEGINNING_UNSEEN, OF_WAVE, DecisionGate, DecisionStory
 from liq_provider.judge.matrix import ACTIONS, NEWS_CODES, Action, Confidence, News
 from liq_provider.judge.matrix import decide as matrix_cell
 from liq_provider.judge.matrix_judge import UNJUDGED
@@ -208,7 +208,7 @@ class _Teller:
                 bool(self.decisions.seen[self.row]) if wave else None,
                 (self.context.began or "as far as is known here") if wave else "no wave",
                 "its beginning was seen",
-                "its beginning was not seen",
+                f"its {BEGINNING_UNSEEN}",
             ),
         )
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.judge.gate_list import BEGINNING_UNSEEN
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import SCALES, Score, score_words
 from liq_provider.plot.text import length, safe, usd, utc
@@ -121,7 +122,7 @@ def z(view: PairView, colors: Theme) -> list[Any]:
                         f"peak {usd(wave.peak_usd)}<br>"
                         f"{utc(wave.start_ms)} to {utc(wave.last_ms)} UTC"
                         + ("<br>below the thresholds, only judged" if wave.below else "")
-                        + ("" if wave.seen else "<br>its beginning was not seen")
+                        + ("" if wave.seen else f"<br>its {BEGINNING_UNSEEN}")
                         for wave in waves
                     ],
                     hoverinfo="text",

@@ -16,6 +16,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from liq_provider.config.simulated_marks import STAND_IN
+from liq_provider.measure.scales import EVERY_SCORE, score_words
 from liq_provider.simulator import HOST
 
 MODEL = STAND_IN
@@ -112,6 +113,12 @@ def completion(text: str | None, finish_reason: str = "stop", **message: Any) ->
     }
 
 
+def _score(liquidations: dict[str, Any]) -> str:
+    """In words, whichever is thresholded: the question calls the classic one ``z``."""
+    zscore = next((name for name in EVERY_SCORE if name in liquidations), EVERY_SCORE[0])
+    return score_words(zscore, liquidations["z" if zscore == "classic" else zscore])
+
+
 def verdict(data: dict[str, Any]) -> dict[str, str]:
     """:return: by the decision table, with news read by a few words"""
     strong = data["liquidations"]["strength"] == "strong"
@@ -129,7 +136,7 @@ def verdict(data: dict[str, Any]) -> dict[str, str]:
         "symbol": data["symbol"],
         "direction": data["direction"],
         "liq_note": (
-            f"{data['liquidations']['strength']}: z {data['liquidations']['z']:.1f}, "
+            f"{data['liquidations']['strength']}: {_score(data['liquidations'])}, "
             f"purity {data['liquidations']['purity']:.0%}, "
             f"${data['liquidations']['notional_usd']:,.0f} in "
             f"{data['liquidations']['count']} liquidations"

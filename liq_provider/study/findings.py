@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from liq_provider.core.durations import DAY_MIN
+from liq_provider.judge.gate_list import BEGINNING_UNSEEN
 from liq_provider.study.event_study import (
     ALPHA,
     LEVEL,
@@ -56,7 +57,7 @@ def sentences(study: Study, options: Options) -> list[str]:
     if study.unseen:
         said.insert(
             2,
-            f"{study.unseen:,} more wave(s) are left out: their beginning was not seen, and no bot "
+            f"{study.unseen:,} more wave(s) are left out: their {BEGINNING_UNSEEN}, and no bot "
             "would have entered them.",
         )
     return said + [line for tested in study.hypotheses for line in _about(tested, study)]

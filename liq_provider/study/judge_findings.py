@@ -4,6 +4,7 @@ import math
 
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.plaintext import plain
+from liq_provider.judge.gate_list import BEGINNING_UNSEEN
 from liq_provider.study.event_study import MIN_DAYS, MIN_EVENTS, SHOWN_LEVEL, Cell
 from liq_provider.study.findings import percent
 from liq_provider.study.judges import Comparison, Judges
@@ -63,7 +64,7 @@ def _lost(judges: Judges) -> str:
     parts = [
         (judges.late, "came too late for any entry"),
         (judges.unseen, "are about no wave of these settings, or another direction"),
-        (judges.over, "are about waves whose beginning was not seen"),
+        (judges.over, f"are about waves whose {BEGINNING_UNSEEN}"),
         (judges.bare, "are at candles that are missing here"),
     ]
     return "".join(f"; {number:,} {what}" for number, what in parts if number)

@@ -14,6 +14,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
 from liq_provider.bot.stops import StopRules
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.measure.scales import Score
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, live_source, rules, settings, stored, verdict
 from tests.bot.test_engine import BTC, CLOSE, ETH, NOW, Bot, candles, wave
@@ -329,10 +330,25 @@ def test_the_name_of_an_exit_at_the_open_is_that_of_its_stop(store: Store) -> No
     assert position.exit_at_open(engine, running, at(40), 120.0, RULES) == "trailing_stop_loss"
 
 
+@pytest.mark.parametrize(
+    ("zscore", "kept"),
+    [
+        ("classic", {"z": 0.99}),
+        ("robust", {"z": 0.99, "zscore": "robust"}),
+        ("percentile", {"z": 0.9851, "zscore": "percentile"}),
+    ],
+)
+def test_the_score_is_kept_with_its_name_and_as_exactly_as_it_is_told(
+    zscore: Score, kept: dict[str, Any]
+) -> None:
+    assert position._score(zscore, 0.98512 if zscore == "percentile" else 0.9852) == kept
+
+
 def test_what_is_kept_with_a_trade(bot: Bot) -> None:
     kept = position.record(bot.engine, BTC, CLOSE)
     assert (kept["direction"], kept["strength"], kept["z"]) == ("SHORT", "strong", 9.0)
     assert (kept["judge"], kept["level"], kept["count"]) == ("matrix", 2, 10)
+    assert "zscore" not in kept, "the classic one goes without saying"
     assert position.record(bot.engine, BTC, CLOSE - MINUTE_MS) == {}, "no wave, nothing to tell"
     assert position.record(bot.engine, "SOL/USDT:USDT", CLOSE) == {}
     assert all(isinstance(value, str | int | float) for value in kept.values())

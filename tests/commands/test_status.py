@@ -157,6 +157,34 @@ def test_a_sidecar_that_does_not_answer_is_told_of_as_of_when_it_was_last_heard(
     assert f"3 liquidations wait in {files.spool}" in said
 
 
+@pytest.mark.parametrize(
+    ("settings", "peak", "words"),
+    [
+        ({}, 9.04, "peak z 9.0, $1,000"),
+        ({"zscore": "robust"}, 2.41, "peak robust z 2.4, $1,000"),
+        ({"zscore": "percentile"}, 0.985, "peak larger than 98.5% of its baseline, $1,000"),
+    ],
+)
+def test_the_last_waves_peak_is_told_by_the_name_of_the_score_that_the_sidecar_goes_by(
+    silent: Store,
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    peak: float,
+    words: str,
+) -> None:
+    now_ms = int(time.time() * 1000)
+    wave = {
+        **{"base_asset": "BTC", "direction": "SHORT", "pair": "BTC/USDT:USDT", "minutes": 1},
+        **{"start_ms": now_ms, "last_ms": now_ms, "available_at": now_ms, "seen": True},
+        **{"strength": "strong", "peak_z": peak, "peak_usd": 1_000.0},
+    }
+    silent.writer.put_results([], [wave], now_ms, now_ms)
+    status = sidecar_status(now_ms=now_ms - 600_000, feeds={}, settings=settings)
+    silent.writer.put_state("sidecar", status, now_ms)
+    assert words in status_of(workplace, capsys)
+
+
 def test_what_a_dead_sidecar_left_in_its_spool_is_told(
     silent: Store, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,20 @@ def test_the_stops_are_those_that_the_strategy_computes() -> None:
     assert (shown["fallback"], shown["trailing"]) == (same.fallback, same.trailing)
 
 
+@pytest.mark.parametrize(
+    ("kept", "score"),
+    [
+        ({}, None),
+        ({"z": 9.0}, "z 9.0"),
+        ({"z": 0.985, "zscore": "percentile"}, "larger than 98.5% of its baseline"),
+    ],
+)
+def test_what_a_wave_was_measured_by_is_told_by_its_name(
+    kept: dict[str, Any], score: str | None
+) -> None:
+    assert position(trade(), kept, SETTINGS)["score"] == score
+
+
 def test_a_trade_just_filled_has_no_best_price_yet() -> None:
     shown = position(trade(min_rate=None, max_rate=0.0, current_rate=None), {}, SETTINGS)
     assert shown["profit"] is None and shown["drawdown"] is None and shown["distance"] is None

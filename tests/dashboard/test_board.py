@@ -105,6 +105,24 @@ async def test_the_page_says_what_the_newest_settled_minute_says(tmp_path: Path)
         )
 
 
+@pytest.mark.parametrize(
+    ("zscore", "words"), [("classic", "z "), ("percentile", "larger than 100.0% of its baseline")]
+)
+async def test_waves_are_shown_with_the_score_that_the_sidecar_goes_by(
+    tmp_path: Path, zscore: str, words: str
+) -> None:
+    settings = Settings.model_validate({"zscore": zscore})
+    async with served(tmp_path, settings) as (page, _, store):
+        store.settle(1, (0, 1))
+
+        def waves() -> list[dict[str, Any]]:
+            return list((json.loads(page.board.section("waves")[1]) or {}).get("rows", ()))
+
+        await until(waves, "the wave is shown")
+        assert [row["peak"].startswith(words) for row in waves()] == [True]
+        assert waves()[0]["remark"] == ""
+
+
 async def test_the_tape_begins_with_as_many_of_the_store_as_it_keeps(tmp_path: Path) -> None:
     async with served(tmp_path) as (page, _, store):
         store.writer.append([incoming(T0 + n, price=1.0 + n) for n in range(KEPT + 100)])

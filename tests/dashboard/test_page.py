@@ -209,6 +209,8 @@ async def see_a_wave(seen: SeenOnPage, stage: PageRig, page: Page) -> None:
     seen.texts["market"] = await row.inner_text()
     seen.texts["tape"] = await page.locator("#tape tbody tr").first.inner_text()
     seen.texts["modes"] = await page.locator("#modes").inner_text()
+    peak = page.locator('#signals td[data-label="Peak score"]').first
+    seen.texts["peak"] = await peak.inner_text()
 
 
 async def see_one(seen: SeenOnPage, stage: PageRig, page: Page, coin: str) -> None:
@@ -363,6 +365,7 @@ def test_a_verdict_shows_what_was_weighed_and_which_gate_failed_first(seen: Seen
     said = seen.texts["signal"]
     assert "BTC/USDT:USDT" in said and "strong: z" in said
     assert "price does not follow" in said and "stand-in" in said
+    assert seen.texts["peak"].startswith("z ")
 
 
 def test_a_record_opens_with_news_prompt_and_answer_and_closes_by_key(seen: SeenOnPage) -> None:

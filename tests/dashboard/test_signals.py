@@ -14,13 +14,14 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.market_rows import MarketRows
 from liq_provider.dashboard.queries import PageReader
-from liq_provider.dashboard.signals import record, signal
+from liq_provider.dashboard.signals import record, signal, wave_words
 from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.judge.prompt import messages
 from liq_provider.judge.verdict_story import story_of_verdict
 from liq_provider.measure.feature_rows import FeatureRows, State
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.readiness import coin_readiness
+from liq_provider.measure.scales import Score
 from liq_provider.news.desk import NOT_ASKED, NewsSet
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.store.database import open_engine
@@ -183,6 +184,36 @@ def test_a_bot_that_asks_for_more_of_a_baseline_is_told_what_is_missing_as_readi
             own.min_active_segments,
         )
         assert coin_readiness(state, 288, 100, None, windows).reason == words
+
+
+@pytest.mark.parametrize(
+    ("inputs", "score"),
+    [
+        ({"z": 9.0}, "z 9.00"),
+        ({"z": 2.414, "zscore": "robust"}, "robust z 2.41"),
+        ({"z": 0.985, "zscore": "percentile"}, "larger than 98.5% of its baseline"),
+        ({}, None),
+    ],
+)
+def test_a_verdicts_score_is_told_by_its_name(inputs: dict[str, Any], score: str | None) -> None:
+    story = story_of_verdict(row(), minutes(9.0), IN_FORCE)
+    assert signal(row() | {"inputs": json.dumps(inputs)}, story)["score"] == score
+
+
+@pytest.mark.parametrize(
+    ("zscore", "peak", "words"),
+    [
+        ("classic", 9.04, "z 9.0"),
+        ("robust", 2.41, "robust z 2.4"),
+        ("percentile", 0.985, "larger than 98.5% of its baseline"),
+    ],
+)
+def test_a_waves_peak_is_told_by_the_scores_name(zscore: Score, peak: float, words: str) -> None:
+    told_of = wave_words({"peak_z": peak, "seen": True}, zscore)
+    assert told_of == {"peak": words, "remark": ""}
+    assert wave_words({"peak_z": peak, "seen": None}, zscore) == told_of
+    unseen = wave_words({"peak_z": peak, "seen": False}, zscore)
+    assert unseen["remark"] == "its beginning was not seen"
 
 
 def test_a_verdict_between_two_candles_of_the_strategy_is_no_entry() -> None:

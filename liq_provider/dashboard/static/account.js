@@ -47,7 +47,7 @@ function card(item, now, currency) {
       ["Back from best", item.drawdown === null ? none : percent(-item.drawdown)],
       ["Stops", h("span", {}, stop("Trailing", item.trailing), h("br"), stop("Fallback", item.fallback))],
       ["To the stop", percent(item.distance)],
-      ["Opened by", [item.enter_tag, kept.strength && `${kept.strength} wave, z ${kept.z}`, kept.judge].filter(Boolean).join(", ") || none],
+      ["Opened by", [item.enter_tag, kept.strength && [`${kept.strength} wave`, item.score].filter(Boolean).join(", "), kept.judge].filter(Boolean).join(", ") || none],
       ["Verdict", kept.reason || null],
     ]));
 }

@@ -1,6 +1,6 @@
 // Waves, verdicts, and the whole record of one of them.
 import { empty, facts, h, into } from "./dom.js";
-import { age, clock, dated, directionClass, directionText, moment, none, number, share, usd } from "./format.js";
+import { age, clock, dated, directionClass, directionText, moment, none, share, usd } from "./format.js";
 import { Table } from "./table.js";
 
 const direction = (row) => h("span", { class: directionClass(row.direction) }, directionText(row.direction));
@@ -20,9 +20,9 @@ export function wavesTable(openPair) {
       { name: "pair", title: "Pair", tight: true, cell: (row) => h("button", { type: "button", class: "link", onclick: () => openPair(row.pair) }, row.pair) },
       { name: "direction", title: "Trade", tight: true, cell: direction },
       { name: "strength", title: "Strength", cell: (row) => row.strength },
-      { name: "z", title: "Peak z", num: true, cell: (row) => number(row.peak_z) },
+      { name: "peak", title: "Peak score", cell: (row) => row.peak },
       { name: "usd", title: "Peak segment", num: true, cell: (row) => usd(row.peak_usd) },
-      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") + (row.seen === false ? "; its beginning was not seen" : "") },
+      { name: "state", title: "State", wide: true, cell: (row) => (row.settled ? `settled, last ${clock(row.last_ms)}` : "running, not settled") + (row.remark ? `; ${row.remark}` : "") },
     ],
   });
 }
@@ -81,7 +81,7 @@ function recordParts(found) {
       ["Minute", moment(signal.close_ms)], ["Wave since", moment(signal.wave_start_ms)],
       ["Liquidations", signal.liq_note], ["Candles", signal.trend_note], ["News", `${signal.news}: ${signal.news_note}`],
       ["The judge said", `${signal.action} (${signal.confidence}): ${signal.action_reason}`], ["First gate that failed", signal.refused_by ?? "none that is known here"],
-      ["z", number(inputs.z, 2)], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
+      ["Score", signal.score ?? none], ["Purity", share(inputs.purity)], ["Segment", `${usd(inputs.notional_usd)} (longs ${usd(inputs.long_usd)}, shorts ${usd(inputs.short_usd)}) in ${inputs.count} liquidations`],
       ["Guard", found.guard.length ? found.guard.join("; ") : "changed nothing"],
     ]),
     h("h3", {}, "Gates, in the order in which they are asked ", h("span", { class: "dim" }, `by the rules of ${found.rules_of}`)),
