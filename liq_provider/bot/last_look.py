@@ -44,6 +44,7 @@ def live_standing(
         ordered=not engine.dealings.failed(pair, close_ms),
         chosen=engine.dealings.offered(pair, close_ms),
         supported=supported,
+        decided=engine.decision(pair, close_ms) is not None,
         settled=engine.source.snapshot.computed_ms >= close_ms,
         timely=now_ms <= close_ms + engine.settings.max_entry_delay_ms,
         alive=None if verdict is None else verdict["expires_at"] >= now_ms,

@@ -1,7 +1,5 @@
 """The story of a pair's candle, as the bot decides it."""
 
-from dataclasses import replace
-
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.window_choices import settings_with
 from liq_provider.config.measuring import feature_params_of
@@ -27,7 +25,6 @@ def story_of(
     decisions, row = decided
     in_force = in_force_of_pair(engine, pair)
     said = verdict_of_candle(decisions, row, engine.pairs[pair].verdicts, in_force.rules)
-    standing = replace(standing, decided=True)
     return tell(decisions, row, in_force, engine.mode, said, standing=standing)
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 # The word on news that speaks against a wave.
 CONTRADICTS: Final = "contradicts"
-# Who judges in the place of a judge that must not, because of what was said before.
+# Who judges in the place of a judge that must not, because of a veto or a doubt; stores hold this
+# text.
 REFUSED: Final = "vetoed"
 # Who judges without reading any news.
 MATRIX: Final = "matrix"

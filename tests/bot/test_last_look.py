@@ -112,6 +112,9 @@ def test_a_verdict_that_is_gone_or_expired_denies(bot: Bot) -> None:
 def test_a_pair_that_was_not_decided_is_denied(bot: Bot) -> None:
     reason = last_look.deny_live(bot.engine, FakeBook(), "SOL/USDT:USDT", True, NOW)
     assert reason == "there is no decision for this candle"
+    for pair, decided in ((BTC, True), ("SOL/USDT:USDT", False)):
+        standing = last_look.live_standing(bot.engine, FakeBook(), pair, CLOSE, NOW)  # type: ignore[arg-type]
+        assert standing.answer("decision") is decided
 
 
 # -- who is told of a wave ----------------------------------------------------------------
