@@ -30,6 +30,7 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.case_source import CaseSource
+from liq_provider.judge.matrix_judge import MatrixJudge
 from liq_provider.judge.verdict_log import VerdictLog
 from liq_provider.judge.wave_judge import WaveJudge
 from liq_provider.sidecar.pair_of_coin import PairOfCoin
@@ -133,7 +134,8 @@ class Sidecar:
             return self.now_ms
 
         log = VerdictLog(self.writer, self._pool, now_ms)
-        self.judge = WaveJudge(log, CaseSource(candles, None, settings), settings, now_ms)
+        cases = CaseSource(candles, None, settings)
+        self.judge = WaveJudge(MatrixJudge(), log, cases, settings, now_ms)
         self._import_history()
         end_ms = START_MS + (MINUTES + 1) * MINUTE_MS
         self.tape = iter(disturbed(world.tape(START_MS, end_ms), 1))
