@@ -55,6 +55,16 @@ def check_columns(config: Mapping[str, Any], strategy: Any, settings: Settings) 
         raise SettingsError("Liquidations cannot be added:\n" + "\n".join(problems))
 
 
+def check_timeframe(timeframe: str, settings: Settings) -> None:
+    """
+    :param timeframe: of candles that columns are added to
+    :raises SettingsError: one line for each reason why they cannot be added to such candles
+    """
+    problems = list(_candles(timeframe, settings))
+    if problems:
+        raise SettingsError("Liquidations cannot be added:\n" + "\n".join(problems))
+
+
 def _late_minutes(strategy: Any) -> Iterator[str]:
     if strategy.process_only_new_candles:
         yield (
@@ -117,7 +127,15 @@ def stop_problems(fallback_pct: float, leverage: float, stoploss: float) -> Iter
 
 
 def _time(config: Mapping[str, Any], settings: Settings, strategy: Any) -> Iterator[str]:
-    timeframe = str(config.get("timeframe") or "")
+    yield from _candles(str(config.get("timeframe") or ""), settings)
+    if strategy.startup_candle_count <= settings.trend_candles:
+        yield (
+            f"startup_candle_count: {strategy.startup_candle_count} must be more than "
+            f"liq_provider.trend_candles ({settings.trend_candles}); set it in the configuration"
+        )
+
+
+def _candles(timeframe: str, settings: Settings) -> Iterator[str]:
     try:
         minutes = timeframe_to_minutes(timeframe)
     except Exception:
@@ -138,11 +156,6 @@ def _time(config: Mapping[str, Any], settings: Settings, strategy: Any) -> Itera
         yield (
             f"liq_provider.max_entry_delay_s: {settings.max_entry_delay_s:g} must be below the "
             f"timeframe ({timeframe})"
-        )
-    if strategy.startup_candle_count <= settings.trend_candles:
-        yield (
-            f"startup_candle_count: {strategy.startup_candle_count} must be more than "
-            f"liq_provider.trend_candles ({settings.trend_candles}); set it in the configuration"
         )
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from liq_provider.bot.checks import check_columns
+from liq_provider.bot.checks import check_columns, check_timeframe
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.frame_checks import check_frame
 from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
@@ -72,7 +73,7 @@ class Liquidations:
         return made
 
     @classmethod
-    def stored(cls, store: str, timeframe: str = "1m", **section: Any) -> "Liquidations":
+    def stored(cls, store: str | Path, timeframe: str = "1m", **section: Any) -> "Liquidations":
         """
         For a notebook: what was recorded, as a backtest sees it.
 
@@ -82,10 +83,12 @@ class Liquidations:
         :raises SettingsError: what is wrong, a line for each key
         :raises StoreError: there is no such store
         """
-        url = store if "://" in store else f"sqlite:///{Path(store).resolve()}"
+        url = str(store) if "://" in str(store) else f"sqlite:///{Path(store).resolve()}"
         settings = load_settings({SECTION: {**section, "store": url}})
+        length_ms = timeframe_ms(timeframe)
+        check_timeframe(timeframe, settings)
         url = resolve_store(settings, Path.cwd())
-        return cls(settings, past_engine(url, settings, timeframe_ms(timeframe), True))
+        return cls(settings, past_engine(url, settings, length_ms, True))
 
     def refresh(self, now: datetime) -> None:
         """
@@ -108,7 +111,9 @@ class Liquidations:
         :param pair: such as ``BTC/USDT:USDT``
         :return: the same with the columns ``liq_*``; live, while there is a problem, the newest
             candle is no candidate
+        :raises UsageError: the candles are not those of the timeframe
         """
+        check_frame(frame, self.engine.timeframe_ms)
         made = self.engine.columns(self.engine.indicators(frame, pair), pair, self._rules)
         if self.problem is not None and len(made):
             for name in _OF_A_DECISION:
@@ -121,7 +126,9 @@ class Liquidations:
         :return: a row for each wave, the oldest first: ``start`` and ``end`` (closes of its first
             minute and of its last candle, UTC), ``direction``, ``strength``, ``z`` and ``purity``
             (the largest), ``usd`` (of the largest segment), ``seen``, ``level`` (the surest)
+        :raises UsageError: the frame is none that ``add_to`` made with this timeframe
         """
+        check_frame(frame, self.engine.timeframe_ms, ("date", *_OF_WAVES))
         length = pd.Timedelta(milliseconds=self.engine.timeframe_ms)
         rows = frame[frame["liq_strength"] > Strength.NONE]
         waves = [
@@ -193,6 +200,10 @@ def _without_traceback(error: LiqError) -> LiqError:
     return made
 
 
+_OF_WAVES = (
+    *("liq_strength", "liq_wave", "liq_sign", "liq_z", "liq_purity", "liq_long_usd"),
+    *("liq_short_usd", "liq_seen", "liq_level"),
+)
 _WAVE = ["start", "end", "direction", "strength", "z", "purity", "usd", "seen", "level"]
 _VERDICT = (
     *("base_asset", "direction", "wave_start_ms", "close_ms", "strength", "aligned", "judge"),

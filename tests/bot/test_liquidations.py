@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import StrategyError
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
@@ -173,6 +174,77 @@ def test_a_refusal_is_one_line_of_freqtrades_log(
 def test_a_length_of_candles_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="timeframe: '1x' is none; write 1m, 5m or 1h"):
         Liquidations.stored(str(tmp_path / "none.sqlite"), "1x")
+
+
+@pytest.mark.parametrize("timeframe", ["7m", "1h", "1d", "1M"])
+def test_candles_that_do_not_fill_a_segment_are_refused_in_a_notebook(
+    store: Store, tmp_path: Path, timeframe: str
+) -> None:
+    path = tmp_path / "store.sqlite"
+    with pytest.raises(SettingsError, match=f"timeframe: {timeframe} does not divide"):
+        Liquidations.stored(path, timeframe)
+    assert Liquidations.stored(path, "5m").engine.timeframe_ms == 5 * MINUTE_MS
+
+
+def of_strategy(tmp_path: Path, timeframe: str) -> Liquidations:
+    """As a backtest makes it."""
+    config = {
+        "timeframe": timeframe,
+        "runmode": RunMode.BACKTEST,
+        "user_data_dir": tmp_path / "user_data",
+        "liq_provider": {"store": f"sqlite:///{tmp_path / 'store.sqlite'}"},
+    }
+    values = {"process_only_new_candles": False, "startup_candle_count": 30}
+    return Liquidations.of(SimpleNamespace(config=config, timeframe=timeframe, **values))
+
+
+@pytest.mark.parametrize("kind", ["of", "stored"])
+def test_candles_of_another_length_are_refused(store: Store, tmp_path: Path, kind: str) -> None:
+    """A candle that is taken for a longer one would know what came after it."""
+    made: dict[str, Liquidations] = {
+        timeframe: Liquidations.stored(tmp_path / "store.sqlite", timeframe)
+        if kind == "stored"
+        else of_strategy(tmp_path, timeframe)
+        for timeframe in ("1m", "5m")
+    }
+    # From a minute that five divide.
+    minutes = candles(10 - at(9) // MINUTE_MS % 5, 30)
+    fives = minutes.iloc[::5]
+    for timeframe, frame, others in (("1m", minutes, fives), ("5m", fives, minutes)):
+        liq = made[timeframe]
+        columns_added = liq.add_to(frame, BTC)
+        gap = frame.drop(frame.index[2])
+        assert len(liq.add_to(gap, BTC)) == len(frame) - 1, "a gap is no other length"
+        assert len(liq.add_to(frame.iloc[:1], BTC)) == 1, "one row does not tell"
+        assert liq.add_to(frame.iloc[:0], BTC).empty and liq.waves(columns_added).empty
+        with pytest.raises(UsageError, match=f"but the timeframe is {timeframe[0]} min"):
+            liq.add_to(others, BTC)
+        with pytest.raises(UsageError, match=f"but the timeframe is {timeframe[0]} min"):
+            liq.waves(
+                columns_added.assign(
+                    date=frame["date"].iloc[0] + 7 * (frame["date"] - frame["date"].iloc[0])
+                )
+            )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda frame: frame.drop(columns=["date", "low"]), "has no column date, low"),
+        (lambda frame: frame.assign(date=range(len(frame))), "date must be the time"),
+        (lambda frame: frame.assign(date=pd.NaT), "date must be the time"),
+        (lambda frame: frame.iloc[::-1], "later than the one before"),
+        (lambda frame: frame.iloc[[0, 0, 1]], "later than the one before"),
+    ],
+)
+def test_a_frame_that_is_none_of_candles_is_named(
+    store: Store, tmp_path: Path, change: Any, words: str
+) -> None:
+    liq = Liquidations.stored(tmp_path / "store.sqlite")
+    with pytest.raises(UsageError, match=f"frame: .*{words}"):
+        liq.add_to(change(candles(0, 5)), BTC)
+    with pytest.raises(UsageError, match="frame: has no column liq_strength"):
+        liq.waves(candles(0, 5))
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:
