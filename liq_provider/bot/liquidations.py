@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from liq_provider.bot.checks import check_columns, check_timeframe
@@ -20,7 +21,6 @@ from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
-from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import Rules
@@ -152,19 +152,20 @@ class Liquidations:
         :param start: first close; without a zone it is UTC; so is ``end``, the last one
         :return: a row for each minute that closes in the span, in ``close`` (UTC); minutes that
             nothing happened in may be left out. Missing numbers are NaN
-        :raises UsageError: a live bot has no past
+        :raises UsageError: a live bot has no past; nothing is known of the pair
         """
         source = self._past()
-        rows = source.rows(base_asset_of_pair(pair), _ms(start), _ms(end))
+        rows = source.rows(source.coin(pair), _ms(start), _ms(end))
         return _feature_frame(rows)
 
     def verdicts(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
         """
         :return: what was judged for candles that close in the span, a row for each verdict, by
             ``available_at``, the time (UTC) from which on it could be known
-        :raises UsageError: a live bot has no past
+        :raises UsageError: a live bot has no past; nothing is known of the pair
         """
-        rows = self._past().verdicts(base_asset_of_pair(pair), _ms(start), _ms(end))
+        source = self._past()
+        rows = source.verdicts(source.coin(pair), _ms(start), _ms(end))
         frame = pd.DataFrame(list(rows), columns=list(_VERDICT))
         for name in _TIMES:
             frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
@@ -220,16 +221,18 @@ _TIMES = {
 
 
 def _feature_frame(rows: FeatureRows) -> pd.DataFrame:
+    # Where nobody listened a zero would say that it was quiet.
+    known = rows.state != State.UNCOVERED
     return pd.DataFrame(
         {
             "close": pd.to_datetime(rows.close_ms, unit="ms", utc=True),
-            "long_usd": rows.long_usd,
-            "short_usd": rows.short_usd,
-            "count": rows.count,
+            "long_usd": np.where(known, rows.long_usd, np.nan),
+            "short_usd": np.where(known, rows.short_usd, np.nan),
+            "count": np.where(known & rows.has_counts, rows.count, np.nan),
             "z": rows.z,
             "robust_z": rows.robust_z,
             "percentile": rows.percentile,
-            "purity": purity(rows.long_usd, rows.short_usd),
+            "purity": np.where(known, purity(rows.long_usd, rows.short_usd), np.nan),
             "state": [State(int(code)).name.lower() for code in rows.state],
         }
     )

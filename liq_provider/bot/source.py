@@ -11,7 +11,9 @@ from liq_provider.bot.snapshot import READING, Snapshot
 from liq_provider.bot.store_reading import StoreReading
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.settings import Settings
+from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.measure.feature_rows import FeatureRows
+from liq_provider.store.known_coins import known_coin
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 
@@ -129,6 +131,15 @@ class HistorySource:
             to_close_ms,
         )
         return computed.rows((self._settings.zscore,), self._settings.min_segment_usd)
+
+    def coin(self, pair: str) -> str:
+        """
+        :return: the coin behind a pair that a user typed
+        :raises UsageError: nothing is known of it
+        """
+        if self._reader is None:
+            return base_asset_of_pair(pair)
+        return known_coin(self._reader, self._settings, pair)
 
     def verdicts(self, base_asset: str, from_ms: int, to_ms: int) -> Sequence[dict[str, Any]]:
         """:return: recorded verdicts for candles that close in the span, by ``available_at``"""

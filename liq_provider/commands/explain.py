@@ -15,7 +15,6 @@ from liq_provider.bot.snapshot import Snapshot
 from liq_provider.commands.support.context import (
     Context,
     context_of,
-    known_coin,
     past_minute,
     show_time,
     stored_span,
@@ -38,6 +37,7 @@ from liq_provider.judge.gate_list import DecisionStory
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.story_from_store import HISTORY_CANDLES
 from liq_provider.judge.story_from_store import explain as explain_decision
+from liq_provider.store.known_coins import known_coin
 from liq_provider.store.reader import Reader
 
 _MARKS = {True: ("passed", "green"), False: ("FAILED", "red"), None: ("-", "dim")}

@@ -9,7 +9,6 @@ from typing import Any
 
 from liq_provider.commands.support.context import (
     context_of,
-    known_coin,
     parse_time,
     show_time,
     stored_span,
@@ -23,6 +22,7 @@ from liq_provider.errors import UsageError
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.scales import EVERY_SCORE
 from liq_provider.measure.waves import Strength, Waves, direction_word, waves_of
+from liq_provider.store.known_coins import known_coin
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import simulated_spans

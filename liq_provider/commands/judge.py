@@ -9,7 +9,6 @@ from typing import Any
 from liq_provider.commands.explain import candles_of
 from liq_provider.commands.support.context import (
     Context,
-    coin_of,
     context_of,
     pair_of,
     past_minute,
@@ -32,6 +31,7 @@ from liq_provider.judge.wave_facts import make_facts
 from liq_provider.measure.minute_results import anomaly
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
 from liq_provider.news.headline import NewsItem
+from liq_provider.store.known_coins import coin_of
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from liq_provider.commands.support.context import (
     Context,
     context_of,
-    known_coin,
     pair_of,
     parse_time,
     show_time,
@@ -20,6 +19,7 @@ from liq_provider.core.durations import DAY_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import UsageError
 from liq_provider.judge.rules_in_force import RulesInForce
+from liq_provider.store.known_coins import known_coin
 from liq_provider.store.reader import Reader
 
 if TYPE_CHECKING:

@@ -99,6 +99,13 @@ def test_the_page_of_the_docs_runs_in_a_notebook(
     assert said["available_at"] == pd.Timestamp(first_ms + 2_500, unit="ms", tz="UTC")
     assert (said["direction"], said["judge"], said["confidence"]) == ("SHORT", "matrix", "medium")
     assert told["liq"].verdicts(BTC, "2026-02-01", "2026-02-02").empty
+    unheard = told["liq"].features(BTC, "2026-02-01 10:00", "2026-02-01 10:05")
+    assert len(unheard) and set(unheard["state"]) == {"uncovered"}
+    assert unheard.drop(columns=["close", "state"]).isna().all(axis=None), "zero would be quiet"
+    for pair in ("NOPE/USDT:USDT", "BTCUSDT"):
+        for asked in (told["liq"].features, told["liq"].verdicts):
+            with pytest.raises(UsageError, match=f"{pair}: the store has no liquidations of it"):
+                asked(pair, "2026-03-01", "2026-03-02")
 
 
 def test_waves_are_told_apart(store: Store) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +14,6 @@ from sqlalchemy.engine import make_url
 
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.clock import machine_ms
-from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.core.durations import FOREVER_MS
 from liq_provider.core.liquidation import minute_of
 from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
@@ -132,37 +130,6 @@ def read_config(paths: list[str] | None) -> dict[str, Any]:
     except AttributeError:
         raise SettingsError(f"{', '.join(paths)}: must hold one object {{...}}") from None
     return dict(deep_merge_dicts(environment_vars_to_dict(), config))
-
-
-def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
-    """
-    :return: the coin behind a pair that a user typed
-    :raises UsageError: neither the store's liquidations nor its market lists know it
-    """
-    base = base_asset_of_pair(pair)
-    known = set(reader.active(0, FOREVER_MS))
-    if base not in known:
-        known.update(m.base_asset for venue in venues for m in reader.markets(venue))
-    if base not in known or "/" not in pair:
-        raise UsageError(
-            f"{pair}: the store has no liquidations of it and no venue lists it; write pairs as "
-            "Freqtrade does, such as BTC/USDT:USDT"
-        )
-    return base
-
-
-def known_coin(reader: Reader, settings: Settings, pair: str) -> str:
-    """
-    :return: the coin behind a pair that a user typed, of what ``backtest_source`` names
-    :raises UsageError: nothing is known of it there
-    """
-    source = settings.backtest_source
-    if source == "minutes":
-        return coin_of(reader, settings.venues.enabled, pair)
-    base = base_asset_of_pair(pair)
-    if reader.bar_span(source, base) is None or "/" not in pair:
-        raise UsageError(f"{pair}: the store holds no bars of it from {source}")
-    return base
 
 
 def stored_span(reader: Reader) -> tuple[int, int]:
