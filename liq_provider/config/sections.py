@@ -78,8 +78,14 @@ def _public_url(value: str) -> str:
     return value
 
 
+# A venue may be called as anything is that a class has.
+_FIELD: Final = "venue_"
+
+
 class VenueSections(Section):
     """The exchange feeds, by name."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -89,25 +95,29 @@ class VenueSections(Section):
                 if name in NO_PUBLIC_FEED:
                     raise ValueError(
                         f"{name} publishes no public liquidation feed; "
-                        f"remove it, the others are {', '.join(cls.model_fields)}"
+                        f"remove it, the others are {', '.join(cls._names())}"
                     )
         return value
 
     @property
     def enabled(self) -> tuple[str, ...]:
         """Names of the enabled venues, sorted."""
-        return tuple(sorted(name for name in type(self).model_fields if self.of(name).enabled))
+        return tuple(sorted(name for name in self._names() if self.of(name).enabled))
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [field.removeprefix(_FIELD) for field in cls.model_fields]
 
     def of(self, name: str) -> VenueSettings:
         """:return: the settings of a venue"""
-        section: VenueSettings = getattr(self, name)
+        section: VenueSettings = getattr(self, _FIELD + name)
         return section
 
 
 def _section_of(venue: Venue) -> type[VenueSettings]:
     """A class for each, because its addresses are checked by what its file says."""
     section = create_model(
-        f"{venue.name.capitalize()}Settings",
+        f"VenueSettings_{venue.name}",
         __base__=VenueSettings,
         __module__=__name__,
         enabled=(bool, venue.default_on),
@@ -120,7 +130,9 @@ def _section_of(venue: Venue) -> type[VenueSettings]:
 
 def _made_of(venues: Iterable[Venue]) -> type[VenueSections]:
     sections = {venue.name: _section_of(venue) for venue in venues}
-    fields: dict[str, Any] = {name: (section, section()) for name, section in sections.items()}
+    fields: dict[str, Any] = {
+        _FIELD + name: (section, Field(section(), alias=name)) for name, section in sections.items()
+    }
     return create_model("Venues", __base__=VenueSections, __module__=__name__, **fields)
 
 

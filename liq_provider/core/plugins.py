@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from liq_provider.errors import UsageError
 
@@ -66,10 +66,24 @@ def find(group: str, name: str) -> EntryPoint:
     :raises UsageError: no installed package adds it, or several do
     """
     points = [point for point in entry_points(group=group) if point.name == name]
-    if len(points) != 1:
-        packages = ", ".join(sorted(map(_package, points))) or "no installed package"
-        raise UsageError(f"{name} ({group}) is added by {packages}; one has to")
+    if not points:
+        raise UsageError(f"{name} ({group}) is added by no installed package")
+    if len(points) > 1:
+        packages = " and ".join(sorted(map(_package, points)))
+        raise UsageError(
+            f"{name} ({group}) is added by {packages}, and only one package may add it"
+        )
     return points[0]
+
+
+def load(point: EntryPoint) -> Any:
+    """
+    :return: what it names
+    :raises ValueError: it names nothing; beside that, its package may raise anything
+    """
+    if point.pattern.match(point.value) is None:
+        raise ValueError(f"its entry point must be module:name, and is {point.value!r}")
+    return point.load()
 
 
 def versioned(point: EntryPoint) -> str:

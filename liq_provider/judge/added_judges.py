@@ -186,7 +186,7 @@ class AddedJudge:
 
         async def load() -> Judge:
             assert self._point is not None
-            judge = self._point.load()(self._settings)
+            judge = plugins.load(self._point)(self._settings)
             if not callable(getattr(judge, "opinion", None)):
                 raise TypeError("what it makes is no judge")
             made: Judge = judge

@@ -82,7 +82,7 @@ class AddedSource:
             raise NewsError(_line(str(error))) from None
 
     async def _load(self) -> None:
-        source = plugins.find(plugins.NEWS, self._settings.provider).load()(self._settings)
+        source = plugins.load(plugins.find(plugins.NEWS, self._settings.provider))(self._settings)
         if not callable(getattr(source, "find", None)):
             raise TypeError("what it makes is no source of news")
         self._source = source

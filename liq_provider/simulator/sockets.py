@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
@@ -18,12 +17,8 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def socket_paths_of(venue: str) -> tuple[SocketPath, ...]:
-    """:return: the websocket addresses of a venue; where it states none, the paths of its own"""
-    known = VENUES[venue]
-    if known.dialect.socket_paths:
-        return known.dialect.socket_paths
-    paths = dict.fromkeys(urlsplit(endpoint.url).path for endpoint in known.endpoints)
-    return tuple(map(SocketPath, paths))
+    """:return: the websocket addresses of a venue"""
+    return VENUES[venue].socket_paths
 
 
 class Sockets:

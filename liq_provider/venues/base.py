@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import CcxtRules, FetchTypes, Market, MarketTable, NamingRule
-from liq_provider.venues.dialect import Dialect
+from liq_provider.venues.dialect import Dialect, SocketPath
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses
 from liq_provider.venues.rest_history import Fetch, RestHistory
@@ -228,6 +228,14 @@ class Venue:
         others = (urlsplit(url) for url in own[1:])
         moved = (there._replace(path=before + one.path, query=one.query) for one in others)
         return (first, *(parts.geturl() for parts in moved))
+
+    @property
+    def socket_paths(self) -> tuple[SocketPath, ...]:
+        """Where the simulator streams it; the paths of its own addresses if it states none."""
+        if self.dialect.socket_paths:
+            return self.dialect.socket_paths
+        paths = dict.fromkeys(urlsplit(endpoint.url).path for endpoint in self.endpoints)
+        return tuple(map(SocketPath, paths))
 
     def table(self, markets: Iterable[Market] = ()) -> MarketTable:
         """:return: these markets, and those that the venue's naming rule tells"""

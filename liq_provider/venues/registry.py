@@ -4,7 +4,7 @@ for each entry point ``liqtrend.venues`` of other packages.
 """
 
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Final
@@ -13,6 +13,7 @@ from liq_provider.core import plugins
 from liq_provider.core.plaintext import plain
 from liq_provider.errors import UsageError
 from liq_provider.venues.base import Venue
+from liq_provider.venues.statement import fault_of, simulated_paths
 
 _PACKAGE = "liq_provider.venues"
 _WORDS_LIMIT: Final = 300
@@ -35,7 +36,7 @@ def _of_others() -> Iterator[tuple[str, _Load]]:
 
 
 def _load(name: str) -> object:
-    stated = plugins.find(plugins.VENUES, name).load()
+    stated = plugins.load(plugins.find(plugins.VENUES, name))
     if stated is None:
         raise TypeError("it states nothing")
     return stated
@@ -62,9 +63,25 @@ def scan() -> tuple[dict[str, Venue], dict[str, str]]:
             unusable[name] = "what it states is no Venue of that name"
         elif name in venues:
             unusable[name] = "there is another one of that name"
+        elif (fault := _fault_beside(stated, venues)) is not None:
+            unusable[name] = fault
         else:
             venues[name] = stated
     return dict(sorted(venues.items())), unusable
+
+
+def _fault_beside(stated: Venue, others: Mapping[str, Venue]) -> str | None:
+    try:
+        fault = fault_of(stated)
+        if fault is not None:
+            return plain(fault, _WORDS_LIMIT)
+        paths = simulated_paths(stated)
+    except Exception as error:  # what it states may be objects of its own
+        return f"cannot be read ({plain(plugins.words(error), _WORDS_LIMIT)})"
+    for name, other in others.items():
+        if both := paths & simulated_paths(other):
+            return f"dialect.prefix: {min(both)} is a path of {name} in the simulator"
+    return None
 
 
 # Nothing is raised here: whoever imports this may be Freqtrade, which would show a traceback.
@@ -77,8 +94,16 @@ def refuse_unusable() -> None:
         it, as its feed might be one that the user counts on
     """
     if UNUSABLE:
-        said = "; ".join(f"venue {name}: {why}" for name, why in sorted(UNUSABLE.items()))
+        said = "; ".join(
+            f"venue {name}{_who(name)}: {why}" for name, why in sorted(UNUSABLE.items())
+        )
         raise UsageError(f"{said}; mend or uninstall what adds it ({plugins.VENUES})")
+
+
+def _who(name: str) -> str:
+    points = plugins.added()[plugins.VENUES]
+    packages = " and ".join(plugins.package(point) for point in points if point.name == name)
+    return f" of {packages}" if packages else ""
 
 
 # Asked for now and then; these exchanges publish no liquidations at all.

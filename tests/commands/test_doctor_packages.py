@@ -99,7 +99,20 @@ def test_a_package_that_does_not_say_who_it_is_is_listed_all_the_same(
         install(monkeypatch, tmp_path, "liqtrend.news", "notes", NEWS, name)
         (tmp_path / f"site-{name}" / f"{name}-1.2.dist-info" / "METADATA").unlink()
     (seen,) = told()
-    assert seen.found.startswith("of ? ?, ? ?: notes (liqtrend.news) is added by ?, ?; one has to")
+    assert seen.found.startswith("of ? ?, ? ?: notes (liqtrend.news) is added by ? and ?, ")
+
+
+def test_an_entry_point_that_names_nothing_is_told_with_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for group in ("liqtrend.judges", "liqtrend.news"):
+        install(monkeypatch, tmp_path, group, "careful", "make = 1", f"my_{group[9:]}")
+        info = tmp_path / f"site-my_{group[9:]}" / f"my_{group[9:]}-1.2.dist-info"
+        (info / "entry_points.txt").write_text(f"[{group}]\ncareful = not a valid:: value !!\n")
+    why = "its entry point must be module:name, and is 'not a valid:: value !!'"
+    assert [one.found.partition(": ")[2] for one in told()] == [
+        f"cannot be loaded (ValueError: {why})"
+    ] * 2
 
 
 def test_names_that_cannot_be_chosen_are_said(
@@ -112,7 +125,8 @@ def test_names_that_cannot_be_chosen_are_said(
     named, ours, twice = told()
     assert named.found.startswith("of a 1.2: is no name: small letters")
     assert ours.found == "of b 1.2: LiqTrend has one of that name, which is used"
-    assert twice.found == ("of c 1.2, d 1.2: notes (liqtrend.news) is added by c, d; one has to")
+    both = "notes (liqtrend.news) is added by c and d, and only one package may add it"
+    assert twice.found == f"of c 1.2, d 1.2: {both}"
     assert {one.level for one in (named, ours, twice)} == {"warning"}
 
 

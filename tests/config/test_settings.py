@@ -1,10 +1,14 @@
 """Settings: a wrong key is refused by its name, and secrets are not settings."""
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from liq_provider.config import sections
 from liq_provider.config.settings import (
     _NOT_OF_SIDECAR,
     _OF_SIDECAR,
@@ -14,6 +18,7 @@ from liq_provider.config.settings import (
 )
 from liq_provider.errors import SettingsError
 from liq_provider.sidecar.sidecar_config import SidecarConfig
+from liq_provider.venues import VENUES
 
 
 def load(environ: dict[str, str] | None = None, **section: Any) -> Any:
@@ -26,6 +31,34 @@ def test_the_defaults_are_valid() -> None:
     assert (settings.settle_ms, settings.max_entry_delay_ms) == (2_000, 30_000)
     assert settings.baseline_segments == 288
     assert settings.venues.enabled == ("binance", "bybit", "okx")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("of", "enabled", "copy", "json", "model_config", "model_fields", "with-dash", "class"),
+        *("venue", "venue_okx", "judge", "news", "names"),
+    ],
+)
+def test_a_venue_may_be_called_as_anything(name: str) -> None:
+    made = sections._made_of(
+        [replace(VENUES["okx"], name="other"), replace(VENUES["gate"], name=name)]
+    )
+    chosen = made.model_validate({name: {"enabled": True, "url": None}})
+    assert chosen.enabled == tuple(sorted(["other", name]))
+    assert chosen.of(name).enabled and chosen.of("other").enabled
+    assert made().enabled == ("other",)
+    assert chosen.model_dump().keys() == {"other", name}
+    assert made.model_validate(chosen.model_dump()) == chosen
+    assert pickle.loads(pickle.dumps(chosen.of(name))) == chosen.of(name)
+    with pytest.raises(ValidationError, match=rf"{name}\.uri"):
+        made.model_validate({name: {"uri": ""}})
+
+
+def test_settings_survive_being_written_down() -> None:
+    settings = load(venues={"gate": {"enabled": True}})
+    assert settings.model_dump(mode="json")["venues"].keys() == VENUES.keys()
+    assert load_settings({"liq_provider": settings.model_dump(mode="json")}, {}) == settings
 
 
 @pytest.mark.parametrize(
@@ -127,7 +160,7 @@ def test_the_environment_overrides() -> None:
     settings = load(environ, **section)
     assert settings.settle_s == 1.5
     assert settings.venues.enabled == ("binance", "okx")
-    assert settings.venues.bybit.url == "wss://x/"
+    assert settings.venues.of("bybit").url == "wss://x/"
     assert settings.judge.z_min == 4
     assert section["venues"]["bybit"]["enabled"] is True  # the given configuration is not ours
 

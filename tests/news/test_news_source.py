@@ -282,4 +282,4 @@ async def test_two_packages_that_add_one_name_are_named(
 ) -> None:
     for package in ("example", "other"):
         install(monkeypatch, tmp_path, NEWS, "notes", EXAMPLE, package)
-    assert "added by example, other; one has to" in await fails(room)
+    assert "added by example and other, and only one package may add it" in await fails(room)

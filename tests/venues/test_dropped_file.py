@@ -126,7 +126,7 @@ def test_a_venue_of_another_package_is_found_by_its_entry_point(tmp_path: Path) 
     assert sorted(said.stdout.split()) == ["example", "okx"], said.stderr
     installed(tmp_path, "mine", "example = another_exchange:PastCounter")
     refused = with_it(tmp_path, "-c", "from liq_provider.cli import main\nmain(['status'])\n")
-    assert "venue example: what it states is no Venue of that name" in refused.stderr
+    assert "venue example of mine 1.0: what it states is no Venue of that name" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
@@ -144,7 +144,9 @@ def test_more_venues_than_can_be_added_up_are_one_clear_sentence(tmp_path: Path)
     (tmp_path / "many.py").write_text(
         "from dataclasses import replace\n"
         "from another_exchange import VENUE\n"
-        "globals().update({f'v{n}': replace(VENUE, name=f'v{n}') for n in range(61)})\n"
+        "for n in range(61):\n"
+        "    play = replace(VENUE.dialect, prefix=f'/v{n}')\n"
+        "    globals()[f'v{n}'] = replace(VENUE, name=f'v{n}', dialect=play)\n"
     )
     installed(tmp_path, "many", *(f"v{n} = many:v{n}" for n in range(61)))
     for count in (60, 61):

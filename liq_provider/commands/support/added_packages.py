@@ -106,7 +106,7 @@ def _load(kind: _Kind, name: str, given: Any) -> None:
     """
     :param given: what it is called with; None if it is not chosen, and only loaded
     """
-    make = plugins.find(kind.group, name).load()
+    make = plugins.load(plugins.find(kind.group, name))
     if not callable(make):
         raise TypeError("what it names cannot be called")
     if given is not None and not callable(getattr(make(given), kind.method, None)):
