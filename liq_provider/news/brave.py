@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from liq_provider.core import secret_keys
+from liq_provider.news.domains import origins
 from liq_provider.news.headline import Entry
 from liq_provider.news.http import NewsError, get
-from liq_provider.news.independence import origins
 from liq_provider.news.spelling import Spelling
 
 _COUNT = 30

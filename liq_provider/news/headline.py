@@ -3,15 +3,18 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from operator import index
 from urllib.parse import urlsplit
 
 from liq_provider.core.plaintext import plain
+from liq_provider.news.domains import origins as domains_of
 from liq_provider.news.steering import steers
 
 TITLE_LIMIT = 200
 SUMMARY_LIMIT = 200
 _SOURCE_LIMIT = 60
-_ORIGINS_LIMIT = 600
+_PLACES_LIMIT = 10_000
+_ORIGINS_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +54,51 @@ class Entry:
         summary: str,
         url: str,
         source: str,
-        published_ms: int | None,
+        published_ms: float | None,
         origins: str = "",
     ) -> "Entry":
         """
         Nothing of it is to be trusted.
 
-        :param published_ms: None if it has no readable date
-        :param origins: see ``NewsItem``
+        :param url: its domain counts as one of the origins
+        :param published_ms: a whole number; None if it has no readable date
+        :param origins: names of hosts or addresses, between blanks; see ``NewsItem``
         """
         title = plain(title, TITLE_LIMIT)
         letters = re.sub(r"\W+", "", title.casefold())
-        if not letters or published_ms is None:
+        at_ms = _whole(published_ms)
+        if not letters or at_ms is None:
             return cls(None, _link(url))
         item = NewsItem(
             hashlib.sha256(letters.encode()).hexdigest()[:16],
             title,
             plain(source, _SOURCE_LIMIT),
             plain(summary, SUMMARY_LIMIT),
-            published_ms,
-            plain(origins, _ORIGINS_LIMIT),
+            at_ms,
+            _domains(origins, url),
         )
         # Each by itself: two honest texts must not make an order where they meet.
         return cls(item, _link(url), any(map(steers, (item.title, item.source, item.summary))))
+
+
+def _whole(time_ms: object) -> int | None:
+    if isinstance(time_ms, bool):
+        return None
+    if isinstance(time_ms, float):
+        return int(time_ms) if time_ms.is_integer() else None
+    try:
+        return index(time_ms)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _domains(places: str, url: str) -> str:
+    """However they are written; a name that was cut off would be that of somebody else."""
+    named = re.split(r"[\s,;]+", plain(places, _PLACES_LIMIT))
+    domains = domains_of(*named, url if "://" in url else "")
+    if len(domains) <= _ORIGINS_LIMIT:
+        return domains
+    return domains[: _ORIGINS_LIMIT + 1].rpartition(" ")[0] or domains[:_ORIGINS_LIMIT]
 
 
 def _link(url: str) -> str:

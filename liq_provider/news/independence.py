@@ -6,52 +6,16 @@ of them count as one source if one registered domain delivered or is named by bo
 texts are nearly the same.
 """
 
-import re
 import unicodedata
 from collections.abc import Sequence
-from ipaddress import ip_address
 from itertools import combinations
-from urllib.parse import urlsplit
 
 from liq_provider.news.headline import NewsItem
-
-# Below a country's code these are no names of anybody: example.co.uk, example.com.br.
-_SHARED = frozenset("ac co com edu gob gov gv ltd mil ne net nom or org plc sch".split())
 
 _PIECE = 4
 # Share of the shorter text's pieces that the longer one has, too.
 _SAME = 0.6
 _TOO_SHORT = 12
-
-
-def origins(*places: str) -> str:
-    """
-    :param places: addresses or names of hosts; empty ones are left out
-    :return: their registered domains, between blanks
-    """
-    domains = {domain for place in places if (domain := registered_domain(place))}
-    return " ".join(sorted(domains))
-
-
-def registered_domain(place: str) -> str:
-    """
-    The part of a name that somebody registered: news.example.co.uk is example.co.uk.
-
-    :param place: address or name of a host
-    :return: empty if there is none
-    """
-    try:
-        host = urlsplit(place if "://" in place else f"//{place}").hostname or ""
-    except ValueError:
-        return ""
-    host = host.rstrip(".")
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        labels = [label for label in host.split(".") if label]
-    country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SHARED
-    name = ".".join(labels[-3 if country else -2 :])
-    return re.sub(r"\s", "", name)
 
 
 def independent(items: Sequence[NewsItem]) -> int:

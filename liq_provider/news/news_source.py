@@ -15,6 +15,7 @@ from liq_provider.config.sections import NewsSettings
 from liq_provider.core import plugins, secret_keys
 from liq_provider.core.plaintext import plain
 from liq_provider.news.brave import Brave
+from liq_provider.news.domains import registered_domain
 from liq_provider.news.headline import Entry, NewsItem
 from liq_provider.news.http import NewsError
 from liq_provider.news.rss import Rss
@@ -74,7 +75,7 @@ class AddedSource:
 
         async def ask() -> list[Entry]:
             assert self._source is not None
-            return _reduced(await self._source.find(spelling))
+            return _reduced(await self._source.find(spelling), self._settings.provider)
 
         try:
             return await plugins.contained(ask, NewsError)
@@ -92,25 +93,31 @@ class AddedSource:
         return NewsError(self._problem)
 
 
-def _reduced(sent: object) -> list[Entry]:
+def _reduced(sent: object, provider: str) -> list[Entry]:
     if not isinstance(sent, list | tuple):
         raise NewsError("an answer that is no list of entries")
-    return [_again(entry) for entry in sent[:_MOST_ENTRIES] if isinstance(entry, Entry)]
+    return [_again(entry, provider) for entry in sent[:_MOST_ENTRIES] if isinstance(entry, Entry)]
 
 
 def _line(text: str) -> str:
     return plain(secret_keys.redact(text), _REASON_LIMIT)
 
 
-def _again(entry: Entry) -> Entry:
-    """Made by us, so that no text is longer, and none speaks to the judge unseen."""
+def _again(entry: Entry, provider: str) -> Entry:
+    """
+    Made by us, so that no text is longer, none speaks to the judge unseen, and domains are what
+    somebody registered. What names none is of the provider, whatever it calls itself.
+    """
     item = entry.item
-    if not isinstance(item, NewsItem) or type(item.published_ms) is not int:
+    if not isinstance(item, NewsItem):
         return Entry(None, "")
-    title, summary, source, origins = (
+    title, summary, source, origins, link = (
         str(text)[:_MOST_CHARACTERS]
-        for text in (item.title, item.summary, item.source, item.origins)
+        for text in (item.title, item.summary, item.source, item.origins, entry.link)
     )
-    made = Entry.of(title, summary, "", source, item.published_ms, origins)
-    link = str(entry.link)[:_MOST_CHARACTERS]
+    domain = registered_domain(link)
+    named = f"{origins} {domain}" if "." in domain else origins
+    made = Entry.of(title, summary, "", source, item.published_ms, named)
+    if made.item is not None and not made.item.origins:
+        made = replace(made, item=replace(made.item, origins=provider))
     return replace(made, link=link, steers=made.steers or bool(entry.steers))

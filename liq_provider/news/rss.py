@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from liq_provider.core.plaintext import plain
+from liq_provider.news.domains import origins
 from liq_provider.news.feed_process import Story, read_feed
 from liq_provider.news.headline import Entry
 from liq_provider.news.http import NewsError, get
-from liq_provider.news.independence import origins
 from liq_provider.news.reach import is_own
 from liq_provider.news.spelling import Spelling
 

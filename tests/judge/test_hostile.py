@@ -18,8 +18,8 @@ from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.waves import Strength
 from liq_provider.news.desk import NewsSet, set_key
+from liq_provider.news.domains import origins
 from liq_provider.news.headline import Entry
-from liq_provider.news.independence import origins
 from liq_provider.simulator.stand_in_model import StandIn, asked, completion, verdict
 from tests.judge.facts import CANDLES, NOW, facts
 

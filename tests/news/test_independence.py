@@ -3,33 +3,15 @@
 import pytest
 
 from liq_provider.news.desk import NewsSet, set_key
+from liq_provider.news.domains import origins
 from liq_provider.news.feed_process import Story
 from liq_provider.news.headline import NewsItem
-from liq_provider.news.independence import independent, origins, registered_domain
+from liq_provider.news.independence import independent
 from liq_provider.news.rss import _entry
 
 
 def story(title: str, *places: str, summary: str = "", source: str = "wire") -> NewsItem:
     return NewsItem(title, title, source, summary, 0, origins(*places))
-
-
-@pytest.mark.parametrize(
-    ("place", "domain"),
-    [
-        ("https://www.coindesk.com/markets/1", "coindesk.com"),
-        ("https://user@News.Example.co.uk:8443/x", "example.co.uk"),
-        ("a.b.example.com.br", "example.com.br"),
-        ("example.org.", "example.org"),
-        ("https://co.uk/", "co.uk"),
-        ("http://192.0.2.7:1200/feed", "192.0.2.7"),
-        ("http://[2001:db8::1]/feed", "2001:db8::1"),
-        ("localhost", "localhost"),
-        ("https://[broken", ""),
-        ("", ""),
-    ],
-)
-def test_a_domain_is_what_somebody_registered(place: str, domain: str) -> None:
-    assert registered_domain(place) == domain
 
 
 def test_many_headlines_of_one_domain_are_one_source() -> None:

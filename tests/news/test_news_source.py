@@ -277,6 +277,96 @@ async def test_no_added_source_passes_by_what_is_done_to_headlines(
     assert item.item_id != "1"
 
 
+OUTAGE = "Bitcoin plunges as longs are liquidated"
+FEAR = "Exchange outage deepens fear of Bitcoin holders"
+LAWSUIT = "Regulator files a complaint against a Bitcoin lender"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        # (title, summary, address, source, domains) of each
+        [
+            (OUTAGE, "", "", "a", "www.aaa-news.com"),
+            (FEAR, "", "", "b", "aaa-news.com"),
+            (LAWSUIT, "", "", "c", "m.aaa-news.com"),
+        ],
+        [(OUTAGE, "", "", "a", "AAA.com"), (FEAR, "", "", "b", "aaa.com")],
+        [(OUTAGE, "", "", "a", "https://aaa.com:443/1"), (FEAR, "", "", "b", "aaa.com.")],
+        [(OUTAGE, "", "", "a", "www\uff0eaaa.com"), (FEAR, "", "", "b", "a\u200baa.com")],
+        [(OUTAGE, "", "", "a", "bücher.example"), (FEAR, "", "", "b", "xn--bcher-kva.example")],
+        [(OUTAGE, "", "", "a", "one.com,aaa.com"), (FEAR, "", "", "b", "aaa.com; two.com")],
+        [
+            (OUTAGE, "", "https://www.aaa.com/1", "a", "one.com"),
+            (FEAR, "", "http://aaa.com/2", "b", "two.com"),
+        ],
+        [(OUTAGE, "", "https://aaa.com/1", "a", ""), (FEAR, "", "https://m.aaa.com/2", "b", "")],
+        [(OUTAGE, "", "", "Desk A", ""), (FEAR, "", "id-7", "Desk B", "")],
+        [(OUTAGE, "", "", "a", "one.com"), (f"{OUTAGE.upper()}  !", "", "", "b", "two.com")],
+        [(OUTAGE, FEAR, "", "a", "one.com"), (LAWSUIT, f" {FEAR.lower()}", "", "b", "two.com")],
+        [(OUTAGE, "", "https://a.com/1/", "a", "one.com"), (FEAR, "", "https://A.com/1", "b", "")],
+    ],
+)
+@pytest.mark.parametrize("how", ["by Entry.of", "by hand"])
+async def test_nothing_that_an_added_source_says_makes_several_of_one(
+    room: Newsroom,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: list[tuple[str, ...]],
+    how: str,
+) -> None:
+    """Hosts of one domain, spellings of one name, one address, one text."""
+    made = {
+        "by Entry.of": "Entry.of(t, s, u, o, now, d)",
+        "by hand": "Entry(NewsItem(t, t, o, s, now, d), u)",
+    }[how]
+    body = f"now = int(time.time() * 1000); return [{made} for t, s, u, o, d in {sent!r}]"
+    install(monkeypatch, tmp_path, NEWS, "notes", source(body))
+    news = await room.desk("notes").get("BTC")
+    assert news.found and (news.sources, news.uncarried) == (1, "by 1 source")
+
+
+async def test_an_added_source_of_several_domains_is_several(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path, NEWS, "notes", EXAMPLE)
+    room.stories = [
+        (title, f"https://www.{name}.co.uk/1")
+        for title, name in ((OUTAGE, "one"), (FEAR, "two"), (LAWSUIT, "three"))
+    ]
+    room.write_notes()
+    text = room.notes.read_text()
+    for n in range(3):  # their texts differ, too
+        text = text.replace("|text|", f"|{str(n) * 20}|", 1)
+    desk = room.desk("notes")
+    room.notes.write_text(text)
+    news = await desk.get("BTC")
+    assert news.sources == 3
+    assert {item.origins for item in news.items} == {"one.co.uk", "two.co.uk", "three.co.uk"}
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "counts"),
+    [
+        ("float(now)", True),
+        ("now + 0.5", False),
+        ("True", False),
+        ("str(now)", False),
+        ("float('nan')", False),
+        ("float('inf')", False),
+    ],
+)
+async def test_a_whole_time_counts_whatever_its_type(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_ms: str, counts: bool
+) -> None:
+    made = f"Entry.of('Bitcoin falls', '', '', 'a', {time_ms}, 'one.com')"
+    body = f"now = int(time.time() * 1000) - 1000; return [{made}]"
+    install(monkeypatch, tmp_path, NEWS, "notes", source(body))
+    news = await room.desk("notes").get("BTC")
+    assert [type(item.published_ms) for item in news.items] == [int] * counts
+    assert news.found is counts
+
+
 async def test_two_packages_that_add_one_name_are_named(
     room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
