@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import pytest
-from annotated_types import Ge, Gt, Le, Lt
 from freqtrade.configuration.load_config import load_config_file
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -53,11 +52,12 @@ def keys() -> dict[str, object]:
 
 
 def bounds_of(field: FieldInfo) -> set[tuple[str, float]]:
-    signs = {Ge: (">=", "ge"), Gt: (">", "gt"), Le: ("<=", "le"), Lt: ("<", "lt")}
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
     return {
-        (signs[type(bound)][0], float(getattr(bound, signs[type(bound)][1])))
+        (sign, float(getattr(bound, name)))
         for bound in field.metadata
-        if type(bound) in signs
+        for name, sign in signs.items()
+        if hasattr(bound, name)
     }
 
 

@@ -19,6 +19,7 @@ from liq_provider.store.simulated_spans import note_simulated
 from tests.bot.helpers import stored, verdict
 from tests.dashboard.test_account import Api, answers
 from tests.dashboard.test_page_server import served
+from tests.sidecar.test_settle_minute import cascade
 from tests.sidecars import until
 from tests.store.helpers import MINUTE, T0, incoming
 
@@ -106,13 +107,23 @@ async def test_the_page_says_what_the_newest_settled_minute_says(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("zscore", "words"), [("classic", "z "), ("percentile", "larger than 100.0% of its baseline")]
+    ("zscore", "asked", "words"),
+    [
+        ("classic", {}, "z "),
+        (
+            "percentile",
+            {"z_threshold": 0.98, "z_strong": 0.99, "judge": {"z_min": 0.97}},
+            "larger than 100.0% of its baseline",
+        ),
+    ],
 )
 async def test_waves_are_shown_with_the_score_that_the_sidecar_goes_by(
-    tmp_path: Path, zscore: str, words: str
+    tmp_path: Path, zscore: str, asked: dict[str, Any], words: str
 ) -> None:
-    settings = Settings.model_validate({"zscore": zscore})
+    windows = {"segment_min": 1, "baseline_hours": 0.5, "min_baseline_segments": 10}
+    settings = Settings(**windows, min_active_segments=5, zscore=zscore, **asked)
     async with served(tmp_path, settings) as (page, _, store):
+        cascade(store, 0)
         store.settle(1, (0, 1))
 
         def waves() -> list[dict[str, Any]]:
