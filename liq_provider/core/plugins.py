@@ -88,21 +88,23 @@ def load(point: EntryPoint) -> Any:
 
 def versioned(point: EntryPoint) -> str:
     """:return: its name with its package's version, such as ``example@1.2``"""
-    return f"{point.name}@{_version(point)}"
+    return f"{point.name}@{_metadata(point, 'Version')}"
 
 
 def package(point: EntryPoint) -> str:
     """:return: its package, such as ``example 1.2``"""
-    return f"{_package(point)} {_version(point)}"
+    return f"{_package(point)} {_metadata(point, 'Version')}"
 
 
-# A package whose metadata is damaged has neither, whatever the types say.
 def _package(point: EntryPoint) -> str:
-    return (point.dist.name if point.dist else None) or "?"
+    return _metadata(point, "Name")
 
 
-def _version(point: EntryPoint) -> str:
-    return (point.dist.version if point.dist else None) or "?"
+def _metadata(point: EntryPoint, field: str) -> str:
+    """A package whose metadata is damaged has none, and newer Pythons warn of asking for it."""
+    if point.dist is None or field not in point.dist.metadata:
+        return "?"
+    return point.dist.metadata[field]
 
 
 async def contained(call: Callable[[], Awaitable[_T]], fail: Callable[[str], Exception]) -> _T:
