@@ -72,9 +72,7 @@ def test_a_question_is_one_sidecars_to_ask_and_its_answer_is_everybodys(
     other = take(second, 1)
     assert (other.kind, other.lease_ms) == ("asked", NOW + LEASE)
     assert second.asked([ASKED.key]) == {ASKED.key: NOW + LEASE}
-    totals = first.finish(
-        ASKED, call(outcome="ok", charged_tokens=700), '{"x": 1}', tell=True, now_ms=NOW
-    )
+    totals = first.finish(call(outcome="ok", charged_tokens=700), '{"x": 1}', tell=True, now_ms=NOW)
     assert totals == Totals(1, 1, 1, 700, 0.0)
     assert second.asked([ASKED.key]) == {}
     heard = take(second, 1)
