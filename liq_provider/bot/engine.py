@@ -75,6 +75,7 @@ class Engine:
         self.mode: VerdictMode = mode
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
+        self.now_ms = 0  # of the loop
         self.whitelist: frozenset[str] | None = None
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
@@ -90,6 +91,7 @@ class Engine:
     def refresh(self, now_ms: int) -> None:
         """Take what is new of the store; sets ``problem``, never waits, and never raises."""
         assert isinstance(self.source, LiveSource)
+        self.now_ms = now_ms
         try:
             self._changed |= self.source.refresh()
             problem = self.source.snapshot.problem(now_ms, self.settings)

@@ -34,7 +34,7 @@ def live_standing(
     :param is_short: direction of an order; None: that of the wave
     """
     assert isinstance(engine.source, LiveSource)
-    verdict, sign = engine.verdict(pair, close_ms), _sign(engine, pair, close_ms)
+    sign = _sign(engine, pair, close_ms)
     short = sign < 0 if is_short is None else is_short
     supported = None if is_short is None else sign == (-1 if is_short else 1)
     return replace(
@@ -45,11 +45,20 @@ def live_standing(
         chosen=engine.dealings.offered(pair, close_ms),
         supported=supported,
         decided=engine.decision(pair, close_ms) is not None,
-        settled=engine.source.snapshot.computed_ms >= close_ms,
-        timely=now_ms <= close_ms + engine.settings.max_entry_delay_ms,
-        alive=None if verdict is None else verdict["expires_at"] >= now_ms,
         troubles=troubles(engine, now_ms),
+        **of_time(engine, pair, close_ms, now_ms),
     )
+
+
+def of_time(engine: Engine, pair: str, close_ms: int, now_ms: int) -> dict[str, bool | None]:
+    """:return: the gates that fail of themselves as time goes on, see ``Standing``"""
+    assert isinstance(engine.source, LiveSource)
+    verdict = engine.verdict(pair, close_ms)
+    return {
+        "settled": engine.source.snapshot.computed_ms >= close_ms,
+        "timely": now_ms <= close_ms + engine.settings.max_entry_delay_ms,
+        "alive": None if verdict is None else verdict["expires_at"] >= now_ms,
+    }
 
 
 def troubles(engine: Engine, now_ms: int) -> dict[str, str | None]:

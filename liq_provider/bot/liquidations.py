@@ -17,6 +17,7 @@ import pandas as pd
 from liq_provider.bot.checks import check_columns, check_timeframe
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.frame_checks import check_frame
+from liq_provider.bot.last_look import of_time
 from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
@@ -109,16 +110,24 @@ class Liquidations:
         :param frame: candles as Freqtrade has them: ``date`` (of the open, UTC), ``high``, ``low``,
             ``close``
         :param pair: such as ``BTC/USDT:USDT``
-        :return: the same with the columns ``liq_*``; live, while there is a problem, the newest
-            candle is no candidate
+        :return: the same with the columns ``liq_*``; live, while there is a problem, or when it is
+            too late to enter by it, the newest candle is no candidate
         :raises UsageError: the candles are not those of the timeframe
         """
         check_frame(frame, self.engine.timeframe_ms)
         made = self.engine.columns(self.engine.indicators(frame, pair), pair, self._rules)
-        if self.problem is not None and len(made):
+        if self.engine.live and len(made) and not self._may_enter_by(made, pair):
             for name in _OF_A_DECISION:
                 made[name] = [*made[name].to_numpy()[:-1], 0]
         return made
+
+    def _may_enter_by(self, made: pd.DataFrame, pair: str) -> bool:
+        """Of the newest candle. Its gates are those of LiqTrend's own last look."""
+        if self.problem is not None:
+            return False
+        opened = made["date"].iloc[-1].timestamp()
+        close_ms = round(opened * 1000) + self.engine.timeframe_ms
+        return False not in of_time(self.engine, pair, close_ms, self.engine.now_ms).values()
 
     def waves(self, frame: pd.DataFrame) -> pd.DataFrame:
         """

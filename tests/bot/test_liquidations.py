@@ -137,6 +137,27 @@ def test_while_there_is_a_problem_the_newest_candle_is_no_candidate(store: Store
         assert newest["liq_strength"] == 2, "what was measured stays"
 
 
+def test_a_candle_that_it_is_too_late_to_enter_by_is_no_candidate(store: Store) -> None:
+    own = settings()
+    liq = Liquidations(own, Engine(own, MINUTE_MS, live_source(store.url), "live"))
+    store.settle(at(20), [stored("BTC", at(20), 9.0, 0.98)])
+    store.judge(verdict(20))
+    for after_ms, level in ((30_000, 2), (30_001, 0), (54_000, 0)):
+        liq.engine.refresh(at(20) + after_ms)
+        newest = liq.add_to(candles(0, 20), BTC).iloc[-1]
+        assert liq.problem is None
+        assert (newest["liq_level"], newest["liq_candidate"]) == (level, int(level > 0)), after_ms
+
+
+def test_a_candle_whose_minute_is_not_settled_yet_is_no_candidate(store: Store) -> None:
+    own = settings()
+    liq = Liquidations(own, Engine(own, MINUTE_MS, live_source(store.url), "live"))
+    store.settle(at(19), [stored("BTC", at(minute), 9.0, 0.98) for minute in (19, 20)])
+    store.judge(verdict(19, 20))
+    liq.engine.refresh(at(20) + 1_000)
+    assert liq.add_to(candles(0, 20), BTC)["liq_level"].iloc[-1] == 0
+
+
 def test_a_live_bot_has_no_past(store: Store) -> None:
     own = settings()
     liq = Liquidations(own, Engine(own, MINUTE_MS, live_source(store.url), "live"))
