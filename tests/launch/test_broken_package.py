@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 280
 MENDED = "; mend or uninstall what adds it (liqtrend.venues)"
 MISSING = (
-    "venue broken: cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')"
-    + MENDED
+    "venue broken of broken_package 1.2: cannot be loaded "
+    "(ModuleNotFoundError: No module named 'no_such_module')" + MENDED
 )
 LIQ_PROVIDER, FREQTRADE = ("-m", "liq_provider.cli"), ("-m", "freqtrade")
 
