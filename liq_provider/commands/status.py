@@ -249,7 +249,10 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
         console.print(f"Judge: {judge['error']}", style="red", markup=False)
     if is_stand_in(judge["name"]):
         console.print("The judge is a STAND-IN, not an AI: its calls and tokens are made up.")
-    _print_model(console, judge.get("model"), judge.get("news"))
+    if judge.get("model") is not None:
+        _print_asked(console, judge["name"], judge["model"])
+    if judge.get("news") is not None:
+        _print_news(console, judge["news"])
     early = judge.get("early")
     if early is not None:
         console.print(
@@ -259,26 +262,24 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
         )
 
 
-def _print_model(
-    console: Console, model: dict[str, Any] | None, news: dict[str, Any] | None
-) -> None:
-    if model is not None:
-        spent = ", ".join(
-            f"{name} {budget['used']:,.10g} of {budget['limit']:,.10g}"
-            for name, budget in model["budget"]["spent"].items()
-        )
-        failures = ", ".join(f"{kind} {n}" for kind, n in sorted(model["failures"].items()))
-        console.print(
-            f"Model: {model['answered']} of {model['asked']} questions answered, "
-            f"{model.get('shared', 0)} of them asked by another sidecar, "
-            f"{model.get('notes_replaced', 0)} notes with made-up figures replaced, "
-            f"circuit {model['circuit']}; failures: {failures or 'none'}; spent: {spent}",
-            markup=False,
-        )
-        if model["unavailable"]:
-            console.print(f"Model: unavailable, {model['unavailable']}", style="red", markup=False)
-    if news is not None:
-        _print_news(console, news)
+def _print_asked(console: Console, name: str, asked: dict[str, Any]) -> None:
+    """A model, which has a budget, or the judge of another package, which has none."""
+    spent = ", ".join(
+        f"{limit} {budget['used']:,.10g} of {budget['limit']:,.10g}"
+        for limit, budget in asked["budget"]["spent"].items()
+    )
+    who = "Model" if spent else f"Judge {name}"
+    failures = ", ".join(f"{kind} {n}" for kind, n in sorted(asked["failures"].items()))
+    console.print(
+        f"{who}: {asked['answered']} of {asked['asked']} questions answered, "
+        f"{asked.get('shared', 0)} of them asked by another sidecar, "
+        f"{asked.get('notes_replaced', 0)} notes with made-up figures replaced, "
+        f"circuit {asked['circuit']}; failures: {failures or 'none'}"
+        + (f"; spent: {spent}" if spent else ""),
+        markup=False,
+    )
+    if asked["unavailable"]:
+        console.print(f"{who}: unavailable, {asked['unavailable']}", style="red", markup=False)
 
 
 def _times(count: int) -> str:

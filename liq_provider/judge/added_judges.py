@@ -25,7 +25,7 @@ from liq_provider.core.plaintext import plain
 from liq_provider.errors import ModelFailure, UsageError
 from liq_provider.judge.case import Case, Judge, capped
 from liq_provider.judge.failures import NOT_LOADED
-from liq_provider.judge.guard import Guarded, Opinion
+from liq_provider.judge.guard import NOTES, Guarded, Opinion
 from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.matrix import Action, Confidence, News
 from liq_provider.judge.question_record import QuestionRecord
@@ -217,13 +217,13 @@ def read_opinion(said: object) -> Opinion:
         raise ModelFailure("malformed", f"{_line(type(said).__name__)} instead of an opinion")
     try:
         read = Opinion(
-            str(said.symbol),
-            str(said.direction),
+            _text("symbol", said.symbol),
+            _text("direction", said.direction),
             News(said.news),
             Action(said.action),
             Confidence(said.confidence),
             _notes(said.notes),
-            tuple(_line(str(remark)) for remark in said.remarks[:_MOST_REMARKS]),
+            _remarks(said.remarks),
         )
     except (ValueError, TypeError) as error:
         raise ModelFailure("malformed", _line(f"an opinion with {error}")) from None
@@ -235,5 +235,18 @@ def read_opinion(said: object) -> Opinion:
 def _notes(notes: object) -> tuple[str, str, str, str]:
     if not isinstance(notes, list | tuple) or len(notes) != 4:
         raise ValueError("notes that are not four texts")
-    liq, trend, news, reason = (str(note)[:_NOTE_CHARACTERS] for note in notes)
+    texts = (_text(name, note) for name, note in zip(NOTES, notes, strict=True))
+    liq, trend, news, reason = (text[:_NOTE_CHARACTERS] for text in texts)
     return liq, trend, news, reason
+
+
+def _remarks(remarks: object) -> tuple[str, ...]:
+    if not isinstance(remarks, list | tuple):
+        raise ValueError("remarks that are no list of texts")
+    return tuple(_line(_text("remark", remark)) for remark in remarks[:_MOST_REMARKS])
+
+
+def _text(name: str, said: object) -> str:
+    if not isinstance(said, str):
+        raise ValueError(f"a {name} that is no text but {type(said).__name__}")
+    return str(said)

@@ -244,10 +244,7 @@ class _Teller:
             _gate(
                 "matrix",
                 level > 0 if wave and judged else None,
-                f"{sure if level else 'no entry'} with news "
-                f"{NEWS_CODES[int(decisions.news[row])].value}"
-                if wave and judged
-                else "not asked",
+                self._came_to() if wave and judged else "not asked",
                 "enter",
                 self._unconvinced(),
             ),
@@ -299,20 +296,49 @@ class _Teller:
         late_s = (said["available_at"] - close_ms) / 1000
         return f"its verdict came {late_s:.0f} s after the close, too late (max_entry_delay_s)"
 
+    @property
+    def _judge(self) -> str:
+        return "" if self.verdict is None else str(self.verdict["judge"])
+
+    @property
+    def _news(self) -> News:
+        return NEWS_CODES[int(self.decisions.news[self.row])]
+
+    @property
+    def _follows(self) -> bool:
+        return int(self.decisions.aligned[self.row]) == 1
+
+    @property
+    def _cell_enters(self) -> bool:
+        """Whether the matrix by itself would enter, so that only the judge stands in the way."""
+        action, _ = matrix_cell(self._strength, self._follows, self._news)
+        return action is Action.ENTER
+
+    def _came_to(self) -> str:
+        """What judge and matrix come to."""
+        if self._level:
+            return f"{Confidence(self._level).word} with news {self._news.value}"
+        if self._judge == UNJUDGED:
+            return "no verdict"
+        if self._judge == REFUSED:
+            return "refused by a judge"
+        if self.verdict is not None and self._cell_enters:
+            # Who says "enter" is less sure of it than the rules in force leave room for.
+            refused = self.verdict["action"] != Action.ENTER
+            return f"{'refused' if refused else 'doubted'} by {self._judge}"
+        return f"no entry with news {self._news.value}"
+
     def _unconvinced(self) -> str:
         """Why the matrix has no entry, of all reasons the one that would have to change."""
-        row, judge = self.row, "" if self.verdict is None else self.verdict["judge"]
-        if judge == UNJUDGED:
+        if self._judge == UNJUDGED:
             return "no verdict of the judge"
-        if judge == REFUSED:
+        if self._judge == REFUSED:
             return "refused: a judge was against this wave, or doubted it"
-        news, aligned = NEWS_CODES[int(self.decisions.news[row])], int(self.decisions.aligned[row])
-        if news is News.CONTRADICTS:
+        if self._news is News.CONTRADICTS:
             return "the news is against it"
-        if aligned != 1:
+        if not self._follows:
             return "price does not follow"
-        action, _ = matrix_cell(self._strength, True, news)
-        return "the judge is not convinced" if action is Action.ENTER else "no news supports it"
+        return "the judge is not convinced" if self._cell_enters else "no news supports it"
 
 
 def _gate(name: str, passed: bool | None, measured: str, needed: str, words: str) -> DecisionGate:

@@ -6,6 +6,7 @@ is the news. Its answer is capped by the row that follows, and never moves to an
 direction.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from liq_provider.core.plaintext import plain
@@ -45,7 +46,7 @@ class Guarded:
     :param downgrade: confidence steps below the matrix row; all of them where the judge did not
         say "enter"
     :param changes: what was changed, in words, for the record
-    :param notes: one plain line each
+    :param notes: one plain line each; what of them was capped says so
     """
 
     news: News
@@ -77,7 +78,7 @@ def guard(
             f"answer about {plain(opinion.symbol, 40)} {plain(opinion.direction, 10)}, "
             f"asked about {facts.symbol} {facts.direction}",
         )
-    changes = list(opinion.remarks)
+    changes, heads = list(opinion.remarks), {}
     news = _believable(opinion.news, news_found)
     if news is not opinion.news:
         changes.append(f"news {opinion.news.value} -> {news.value}: the judge was given none")
@@ -87,13 +88,17 @@ def guard(
     if uncarried is not None and news is News.SUPPORTS:
         news = News.NONE
         changes.append(f"news supports {uncarried}, counts as none")
+    if opinion.news is News.SUPPORTS and news is not News.SUPPORTS:
+        heads["news_note"] = f"counted as {news.value.replace('_', ' ')}, not as support"
     action, confidence = decide(facts.strength, facts.aligned, news)
     row_enters = action is Action.ENTER
     # A judge that does not say "enter" means it, also where this row would not enter anyway:
     # a strategy with looser thresholds must not read its agreement as silence.
     stays_out = opinion.action is not Action.ENTER
     if ACTIONS.index(opinion.action) > ACTIONS.index(action):
-        changes.append(f"action {opinion.action.value} -> {action.value}")
+        said, kept = opinion.action.value, action.value
+        changes.append(f"action {said} -> {kept}")
+        heads["action_reason"] = f"capped by the matrix (from {said} to {kept})"
     else:
         action = opinion.action
     if opinion.confidence > confidence:
@@ -102,14 +107,26 @@ def guard(
     row = confidence if row_enters else Confidence.HIGH
     downgrade = len(Confidence) if stays_out else max(0, row - opinion.confidence)
     confidence = min(confidence, opinion.confidence)
-    notes = [plain(redact(text), NOTE_LIMIT) for text in opinion.notes]
-    for name, said, kept in zip(NOTES, opinion.notes, notes, strict=True):
+    notes, cleaned = _notes(opinion, heads)
+    return Guarded(news, action, confidence, downgrade, (*changes, *cleaned), notes)
+
+
+def _notes(
+    opinion: Opinion, heads: Mapping[str, str]
+) -> tuple[tuple[str, str, str, str], list[str]]:
+    """
+    :param heads: by note, what stands before words that no longer hold
+    :return: the notes as plain lines, and what was changed
+    """
+    notes, cleaned = [], []
+    for name, said in zip(NOTES, opinion.notes, strict=True):
+        head = f"{heads[name]}: " if name in heads else ""
+        kept = plain(redact(said), NOTE_LIMIT - len(head))
         if kept != said.strip():
-            changes.append(f"{name} cleaned, {len(said)} -> {len(kept)} characters")
+            cleaned.append(f"{name} cleaned, {len(said)} -> {len(kept)} characters")
+        notes.append(head + kept if kept else head.removesuffix(": "))
     liq, trend, on_news, reason = notes
-    return Guarded(
-        news, action, confidence, downgrade, tuple(changes), (liq, trend, on_news, reason)
-    )
+    return (liq, trend, on_news, reason), cleaned
 
 
 def _believable(news: News, news_found: bool | None) -> News:

@@ -198,6 +198,12 @@ def measured(guarded: Guarded, facts: Facts, told: Mapping[str, Any]) -> Guarded
 REPLACED = "replaced by what was measured"
 
 
+def replaced(guarded: Guarded) -> int:
+    """:return: how many of its notes ``measured`` replaced"""
+    begins = tuple(f"{name} {REPLACED}: " for name in NOTES)
+    return sum(change.startswith(begins) for change in guarded.changes)
+
+
 def _figures(text: str) -> Iterator[list[_Figure]]:
     """Each with what it may mean: 5m is a timeframe, or five millions."""
     for match in _FIGURE.finditer(text):

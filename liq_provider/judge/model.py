@@ -13,7 +13,7 @@ from liq_provider.config.sections import LlmSettings
 from liq_provider.core.arrays import FloatArray
 from liq_provider.core.own_loop import OwnLoop
 from liq_provider.errors import ModelFailure
-from liq_provider.judge import invented_figures, prompt
+from liq_provider.judge import prompt
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.budget import Budget, Reserved, Spent
 from liq_provider.judge.case import Case, capped
@@ -64,7 +64,7 @@ class ModelJudge:
         self._keep = keep
         self._shared = shared
         self._turns = Turns(f"The model ({self.name})", settings, now_ms, shared, paid=True)
-        self._requests = self._notes_replaced = 0
+        self._requests = 0
         self._latency_ms: int | None = None
         # Building and reading a hundred requests takes time that the feeds do not have.
         self._own = OwnLoop("model")
@@ -147,7 +147,6 @@ class ModelJudge:
                 return elsewhere
             assert self._chat is not None
             guarded = capped(await self._chat.opinion(case, call), case)
-            self._notes_replaced += sum(invented_figures.REPLACED in c for c in guarded.changes)
         except ModelFailure as failure:
             self._turns.failed(failure, call)
             await self._record(call, question, None)
@@ -236,6 +235,5 @@ class ModelJudge:
             **self._turns.report(),
             "requests": self._requests,
             "latency_ms": self._latency_ms,
-            "notes_replaced": self._notes_replaced,
             "budget": self.budget.report(self._now_ms()),
         }

@@ -18,6 +18,7 @@ from typing import Any
 from liq_provider.config.sections import LlmSettings
 from liq_provider.core.secret_keys import redact
 from liq_provider.errors import ModelFailure
+from liq_provider.judge import invented_figures
 from liq_provider.judge.breaker import Breaker
 from liq_provider.judge.failures import HEARD, NOT_ASKED, TOO_LATE
 from liq_provider.judge.guard import Guarded
@@ -41,6 +42,7 @@ Ask = Callable[[bool], Awaitable[GuardedAnswer | Claim]]
 @dataclass(slots=True)
 class TurnStats:
     """
+    :param notes_replaced: notes with made-up figures, of questions that this sidecar asked
     :param shared: questions that another sidecar of the store had asked
     :param failures: by kind
     :param unavailable: why the latest question went unanswered, None if it did not
@@ -50,6 +52,7 @@ class TurnStats:
     answered: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     guard_changes: int = 0
+    notes_replaced: int = 0
     shared: int = 0
     unavailable: str | None = None
 
@@ -109,6 +112,8 @@ class Turns:
             if isinstance(answer, Claim):
                 stats.shared += 1
                 answer = heard(answer, facts, knowledge_cutoff)
+            else:
+                stats.notes_replaced += invented_figures.replaced(answer.guarded)
         except ModelFailure as failure:
             if failure.kind == AGAINST_BEFORE:
                 raise  # the judge is well
@@ -241,6 +246,7 @@ class Turns:
             "answered": stats.answered,
             "failures": dict(stats.failures),
             "guard_changes": stats.guard_changes,
+            "notes_replaced": stats.notes_replaced,
             "shared": stats.shared,
             "unavailable": stats.unavailable,
             "circuit": self.breaker.state,

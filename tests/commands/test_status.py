@@ -69,6 +69,29 @@ def test_a_store_that_became_another_one_is_told() -> None:
     assert "The store was replaced once while it was open" in told(store_replaced=1)
 
 
+def asked(**changes: Any) -> dict[str, Any]:
+    known = {"asked": 4, "answered": 3, "failures": {"timeout": 1}, "notes_replaced": 2}
+    nothing = {"shared": 0, "circuit": "closed", "unavailable": None}
+    return known | nothing | {"budget": {"spent": {}, "reached": []}} | changes
+
+
+def test_a_judge_without_a_budget_is_called_by_its_name_and_spends_nothing() -> None:
+    text = told(judge={"name": "careful@1.2", "model": asked(unavailable="timeout")})
+    assert "Judge careful@1.2: 3 of 4 questions answered, 0 of them" in text
+    assert "2 notes with made-up figures replaced" in text
+    assert "failures: timeout 1\n" in text
+    assert "Judge careful@1.2: unavailable, timeout" in text
+    assert "Model" not in text and "spent" not in text
+
+
+def test_a_model_is_told_with_what_it_spent() -> None:
+    budget = {"spent": {"calls_per_day": {"used": 12, "limit": 2_000}}, "reached": []}
+    text = told(judge={"name": "gpt@v1", "model": asked(budget=budget, unavailable="timeout")})
+    assert "Model: 3 of 4 questions answered" in text and "Model: unavailable, timeout" in text
+    assert "2 notes with made-up figures replaced" in text
+    assert "failures: timeout 1; spent: calls_per_day 12 of 2,000\n" in text
+
+
 def news(**changes: Any) -> dict[str, Any]:
     known = {"provider": "rss", "asked": 4, "failed": 0, "items": 9, "error": None}
     return known | changes

@@ -1,20 +1,24 @@
 """Every combination of gates, and everybody who tells of them."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.bot_gates import OF_BOT, TROUBLES, Standing
 from liq_provider.judge.decisions import decide
 from liq_provider.judge.gate_list import NAMES, OF_WAVE, DecisionStory
 from liq_provider.judge.gates import tell, undecided
-from liq_provider.judge.matrix import Confidence
+from liq_provider.judge.matrix import Confidence, News
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.verdict_story import story_of_verdict
+from liq_provider.measure.feature_rows import State
 from tests.judge.combinations import (
     RULES,
     Combination,
@@ -110,6 +114,68 @@ def test_the_gate_of_confidence_says_whether_the_decision_is_sure() -> None:
     unsure = replace(decisions, sure=np.array([False]))
     story = tell(unsure, 0, rules, "live", Combination().verdicts()[0])
     assert story.failed is not None and story.failed.name == "confidence"
+
+
+@pytest.mark.parametrize(
+    ("one", "changes", "measured"),
+    [
+        (Combination(), {}, "medium with news none"),
+        (Combination(said="unavailable"), {"judge": "unavailable"}, "no verdict"),
+        (Combination(said="vetoed"), {"judge": "vetoed"}, "refused by a judge"),
+        (Combination(said="skip"), {}, "refused by m@v1"),
+        (Combination(said="hold", news=News.SUPPORTS), {}, "refused by m@v1"),
+        (Combination(said="skip"), {"action": "enter"}, "doubted by m@v1"),
+        (Combination(said="skip", price=1), {}, "no entry with news none"),
+        (Combination(said="skip", news=News.CONTRADICTS), {}, "no entry with news contradicts"),
+        (Combination(z=4.5), {}, "no entry with news none"),
+        (Combination(said=None), {}, "not asked"),
+    ],
+)
+def test_the_gate_of_the_matrix_shows_what_hinders_an_entry(
+    one: Combination, changes: dict[str, Any], measured: str
+) -> None:
+    rules, said = in_force("as the sidecar"), one.verdicts()
+    _, decisions = told(one, rules)
+    verdict = said[0] | {"judge": "m@v1"} | changes if said else None
+    story = tell(decisions, 0, rules, "live", verdict)
+    assert {gate.name: gate.measured for gate in story.gates}["matrix"] == measured
+
+
+WATCHING = Path(__file__).parents[2] / "docs" / "watching.md"
+
+
+def without_figures(text: str) -> str:
+    return re.sub(r"\d+(?:[.,]\d+)*", "N", text)
+
+
+def refusals() -> Iterator[DecisionStory]:
+    """Each way in which a gate of the wave may word its failure."""
+    ones = [
+        *(Combination(state=state) for state in State),
+        *(Combination(count=count) for count in (1, 2)),
+        *(Combination(price=price) for price in (None, 1)),
+        *(Combination(said=said) for said in ("skip", "unavailable", "vetoed", "late", None)),
+        *(Combination(z=4.5, news=news) for news in News),
+        *(Combination(usd=20_000.0), Combination(z=2.0), Combination(share=0.6)),
+        *(Combination(seen=False), Combination(before=News.SUPPORTS)),
+    ]
+    for rules in (in_force("as the sidecar"), in_force("hyperopted stricter")):
+        yield from (told(one, rules)[0] for one in ones)
+    _, decisions = told(Combination(), rules)
+    said = Combination().verdicts()[0]
+    yield tell(replace(decisions, measured=np.array([False])), 0, rules, "live", said)
+    yield tell(decisions, 0, replace(rules, timeframe_ms=7 * MINUTE_MS), "live", said)
+
+
+def test_all_words_of_a_refusal_are_in_the_list_of_words() -> None:
+    listed = without_figures(WATCHING.read_text())
+    failed = [gate for story in refusals() for gate in story.gates if gate.passed is False]
+    assert {gate.name for gate in failed} == set(OF_WAVE)
+    for gate in (*failed, *(gate for gate in OF_BOT if gate.words)):
+        row = next(line for line in listed.splitlines() if line.startswith(f"| `{gate.name}` |"))
+        assert f"`{without_figures(gate.words)}`" in row
+    (troubles,) = [line for line in listed.splitlines() if line.startswith("| `store`")]
+    assert all(f"`{name}`" in troubles for name in TROUBLES)
 
 
 FIELDS = [name for name in Standing.__dataclass_fields__ if name != "troubles"]

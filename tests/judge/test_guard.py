@@ -1,11 +1,13 @@
 """The guard: whatever a judge says, never more than the matrix."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from liq_provider.core.plaintext import plain
 from liq_provider.errors import JudgeError
-from liq_provider.judge.guard import Guarded, Opinion, guard
+from liq_provider.judge.guard import NOTE_LIMIT, Guarded, Opinion, guard
 from liq_provider.judge.matrix import Action, Confidence, News, decide
 from liq_provider.judge.verdict import Facts
 from liq_provider.measure.waves import Direction, Strength
@@ -175,3 +177,51 @@ def test_news_that_steers_the_judge_may_speak_against_a_wave_only() -> None:
             steered=True,
         ).changes
     )
+
+
+def worded(reason: str, news_note: str = "n") -> Opinion:
+    """An entry for news that supports it."""
+    said = opinion(News.SUPPORTS, Action.ENTER, Confidence.HIGH)
+    return replace(said, notes=("l", "t", news_note, reason))
+
+
+def test_the_reason_of_an_action_that_is_capped_says_so_first() -> None:
+    against = facts(Strength.MEDIUM, False)
+    guarded = guard(worded("all agrees"), against, news_found=True)
+    assert guarded.action is Action.SKIP
+    assert guarded.notes == ("l", "t", "n", "capped by the matrix (from enter to skip): all agrees")
+    held = guard(worded("all agrees"), facts(Strength.STRONG, False), news_found=True)
+    assert held.action is Action.HOLD
+    assert held.notes[3] == "capped by the matrix (from enter to hold): all agrees"
+    silent = guard(worded(""), against, news_found=True)
+    assert silent.notes[3] == "capped by the matrix (from enter to skip)"
+    # A message shows it without markup, and it is the same there.
+    assert plain(guarded.notes[3], NOTE_LIMIT) == guarded.notes[3]
+
+
+def test_a_reason_is_as_long_as_ever_and_its_judges_own_words_are_cut() -> None:
+    guarded = guard(worded("y" * 180), facts(Strength.MEDIUM, False), news_found=True)
+    assert len(guarded.notes[3]) == NOTE_LIMIT and guarded.notes[3].endswith("y…")
+    assert any(change.startswith("action_reason cleaned, 180 -> ") for change in guarded.changes)
+
+
+@pytest.mark.parametrize(("strength", "aligned"), FACTS)
+def test_the_reason_of_an_action_that_stands_is_the_judges_own(
+    strength: Strength, aligned: bool | None
+) -> None:
+    known = facts(strength, aligned)
+    for news, action, confidence in OPINIONS:
+        said = replace(opinion(news, action, confidence), notes=("l", "t", "n", "r"))
+        guarded = guard(said, known, news_found=True)
+        assert (guarded.notes[3] == "r") == (guarded.action is action)
+
+
+@pytest.mark.parametrize(
+    ("found", "counts"), [(True, None), (False, "counted as none"), (None, "counted as not asked")]
+)
+def test_a_note_of_support_that_does_not_count_says_so_first(
+    found: bool | None, counts: str | None
+) -> None:
+    guarded = guard(worded("r", "it supports"), facts(Strength.STRONG, True), news_found=found)
+    expected = f"{counts}, not as support: it supports" if counts else "it supports"
+    assert guarded.notes == ("l", "t", expected, "r")

@@ -231,6 +231,15 @@ async def test_an_added_judge_can_veto_and_say_less(
     await added.close()
 
 
+async def test_notes_of_an_added_judge_with_made_up_figures_are_counted(plant: Plant) -> None:
+    remark = "('all is replaced by what was measured: 7',)"
+    added = plant(opinion(HIGH[:-1] + f", ('z 31.5', 'down', 'n', 'an 80% chance'), {remark})"))
+    said = await added.judge(facts(), CANDLES, NOT_ASKED)
+    assert said.guarded.notes[0].startswith("strong: z 9.0")
+    assert added.report()["notes_replaced"] == 2
+    await added.close()
+
+
 async def test_what_an_added_judge_does_to_its_case_changes_nothing(plant: Plant) -> None:
     harm = "case.candles[:] = 0; f.details.clear(); object.__setattr__(f, 'direction', 'LONG')"
     added = plant(opinion(HIGH.replace("f.direction", "'SHORT'"), harm))
@@ -257,7 +266,14 @@ async def test_what_an_added_judge_does_to_its_case_changes_nothing(plant: Plant
         (opinion(HIGH.replace("Confidence.HIGH", "99")), "malformed", "99"),
         (opinion(HIGH.replace("News.SUPPORTS", "1")), "malformed", "1"),
         (opinion(HIGH[:-1] + ", ('a',))"), "malformed", "not four texts"),
+        (opinion(HIGH[:-1] + ", ('a', 'b', None, 'd'))"), "malformed", "news_note that is no text"),
+        (opinion(HIGH[:-1] + ", ('a', 'b', 'c', 4))"), "malformed", "action_reason that is no"),
+        (opinion(HIGH[:-1] + ", (b'a', 'b', 'c', 'd'))"), "malformed", "no text but bytes"),
         (opinion(HIGH[:-1] + ", remarks=5)"), "malformed", "an opinion with"),
+        (opinion(HIGH[:-1] + ", remarks='one')"), "malformed", "no list of texts"),
+        (opinion(HIGH[:-1] + ", remarks=(5,))"), "malformed", "a remark that is no text"),
+        (opinion(HIGH.replace("f.symbol", "None")), "malformed", "a symbol that is no text"),
+        (opinion(HIGH.replace("f.direction", "-1")), "malformed", "a direction that is no text"),
         (
             opinion(HIGH.replace("SUPPORTS", "CONTRADICTS")),
             *("contradictory", "enter, although the news contradicts"),

@@ -25,7 +25,7 @@ from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
 from tests.judge.facts import CANDLES, NOW, facts
-from tests.judge.test_model import says, status
+from tests.judge.test_model import answer, says, status
 from tests.sidecars import until
 
 
@@ -107,6 +107,16 @@ async def test_the_second_hears_what_the_first_was_answered(two: TwoJudges) -> N
     } == {1}
     (call,) = two.calls()
     assert (call["outcome"], call["call_id"]) == ("ok", one.call_id)
+
+
+async def test_a_made_up_figure_is_counted_by_who_asked_and_by_nobody_else(two: TwoJudges) -> None:
+    async with StandIn(handler=says(answer(liq_note="z 31.5 over 14 venues"))) as server:
+        first, second = two.judge(server), two.judge(server)
+        one, other = await said(first), await said(second)
+        await two.close()
+    assert isinstance(one, GuardedAnswer) and one == other
+    counted = [judge.report()["notes_replaced"] for judge in two.judges]
+    assert (counted, second.report()["shared"]) == ([1, 0], 1)
 
 
 async def test_words_about_other_numbers_than_the_own_are_not_repeated(two: TwoJudges) -> None:
