@@ -1,8 +1,8 @@
 """Candles that someone else made, refused where their columns would be another candle's."""
 
 import numpy as np
-from pandas import DataFrame
-from pandas.api.types import is_datetime64_any_dtype
+from pandas import DataFrame, Series
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
@@ -19,12 +19,20 @@ def check_frame(frame: DataFrame, timeframe_ms: int, needed: tuple[str, ...] = C
     :param needed: names of the columns that there must be
     :raises UsageError: says what is wrong with the frame
     """
+    if not isinstance(frame, DataFrame):
+        raise UsageError(f"frame: {type(frame).__name__} is no pandas.DataFrame of candles")
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UsageError(f"frame: has no column {', '.join(missing)}")
+    doubled = [name for name in needed if not isinstance(frame[name], Series)]
+    if doubled:
+        raise UsageError(f"frame: has more than one column {', '.join(doubled)}")
     dates = frame["date"]
     if not is_datetime64_any_dtype(dates.dtype) or dates.isna().any():
         raise UsageError("frame: date must be the time that each candle opens at (UTC)")
+    words = [name for name in needed if name != "date" and not is_numeric_dtype(frame[name].dtype)]
+    if words:
+        raise UsageError(f"frame: {', '.join(words)} must be numbers")
     steps = np.diff(dates.dt.as_unit("ms").astype("int64").to_numpy())
     if not len(steps):
         return

@@ -5,15 +5,15 @@ Live and in backtests alike, a candle that closes at T knows minutes that closed
 verdicts that were there ``max_entry_delay_s`` after T: what a bot could have known.
 """
 
-import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from liq_provider.bot.asked_span import MOST_DAYS, address_of, check_pair, span_ms, time_ms
 from liq_provider.bot.checks import check_columns, check_timeframe
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.frame_checks import check_frame
@@ -22,6 +22,8 @@ from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
+from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import Rules
@@ -83,9 +85,9 @@ class Liquidations:
         :param section: other keys of the section ``liq_provider``
         :raises SettingsError: what is wrong, a line for each key
         :raises StoreError: there is no such store
+        :raises UsageError: it is neither path nor address
         """
-        url = str(store) if "://" in str(store) else f"sqlite:///{Path(store).resolve()}"
-        settings = load_settings({SECTION: {**section, "store": url}})
+        settings = load_settings({SECTION: {**section, "store": address_of(store)}})
         length_ms = timeframe_ms(timeframe)
         check_timeframe(timeframe, settings)
         url = resolve_store(settings, Path.cwd())
@@ -94,11 +96,17 @@ class Liquidations:
     def refresh(self, now: datetime) -> None:
         """
         For ``bot_loop_start``: take what is new, without waiting for anything. Does nothing in
-        backtests, and never raises.
+        backtests, and never raises; a time that is none is a problem.
+
+        :param now: without a zone it is UTC
         """
-        if self._watch is not None:
-            self._keep()
-            self.engine.refresh(round(now.timestamp() * 1000))
+        if self._watch is None:
+            return
+        self._keep()
+        try:
+            self.engine.refresh(time_ms("now", now))
+        except UsageError as error:
+            self.engine.problem = str(error)
 
     @property
     def problem(self) -> str | None:
@@ -112,8 +120,9 @@ class Liquidations:
         :param pair: such as ``BTC/USDT:USDT``
         :return: the same with the columns ``liq_*``; live, while there is a problem, or when it is
             too late to enter by it, the newest candle is no candidate
-        :raises UsageError: the candles are not those of the timeframe
+        :raises UsageError: the candles are not those of the timeframe, or the pair is none
         """
+        check_pair(pair)
         check_frame(frame, self.engine.timeframe_ms)
         made = self.engine.columns(self.engine.indicators(frame, pair), pair, self._rules)
         if self.engine.live and len(made) and not self._may_enter_by(made, pair):
@@ -161,20 +170,27 @@ class Liquidations:
         :param start: first close; without a zone it is UTC; so is ``end``, the last one
         :return: a row for each minute that closes in the span, in ``close`` (UTC); minutes that
             nothing happened in may be left out. Missing numbers are NaN
-        :raises UsageError: a live bot has no past; nothing is known of the pair
+        :raises UsageError: a live bot has no past; nothing is known of the pair; a time is none,
+            or lies before 2017 or after 2100; the span is none, or too long
         """
         source = self._past()
-        rows = source.rows(source.coin(pair), _ms(start), _ms(end))
-        return _feature_frame(rows)
+        check_pair(pair)
+        from_ms, to_ms = span_ms(start, end, MOST_DAYS)
+        coin = source.coin(pair)
+        first_ms, last_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS, minute_of(to_ms)
+        if first_ms > last_ms:
+            return _feature_frame(FeatureRows.empty())
+        return _feature_frame(source.rows(coin, first_ms, last_ms))
 
     def verdicts(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
         """
         :return: what was judged for candles that close in the span, a row for each verdict, by
             ``available_at``, the time (UTC) from which on it could be known
-        :raises UsageError: a live bot has no past; nothing is known of the pair
+        :raises UsageError: as ``features`` has it; a span of any length between is taken
         """
         source = self._past()
-        rows = source.verdicts(source.coin(pair), _ms(start), _ms(end))
+        check_pair(pair)
+        rows = source.verdicts(source.coin(pair), *span_ms(start, end))
         frame = pd.DataFrame(list(rows), columns=list(_VERDICT))
         for name in _TIMES:
             frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
@@ -245,9 +261,3 @@ def _feature_frame(rows: FeatureRows) -> pd.DataFrame:
             "state": [State(int(code)).name.lower() for code in rows.state],
         }
     )
-
-
-def _ms(time: Time) -> int:
-    moment = pd.Timestamp(time)
-    moment = moment.tz_localize(UTC) if moment.tzinfo is None else moment
-    return math.floor(moment.timestamp() * 1000)

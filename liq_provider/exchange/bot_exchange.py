@@ -112,7 +112,7 @@ def timeframe_ms(timeframe: str) -> int:
     """
     try:
         step_ms = int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
-    except (ccxt.BaseError, ValueError):
+    except (ccxt.BaseError, ValueError, TypeError):
         step_ms = 0
     if step_ms < MINUTE_MS:
         raise SettingsError(f"timeframe: {timeframe!r} is none; write 1m, 5m or 1h")

@@ -1,5 +1,6 @@
 """Columns beside any candles, and what a notebook sees: what was there, when it could be known."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,12 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.liquidations import Liquidations
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import LiqError, SettingsError, StoreError, UsageError
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.venues import registry
 from tests.bot.helpers import Store, at, live_source, settings, stored, verdict
 from tests.bot.test_as_of import MINUTES, SETTINGS, past, store_of
 from tests.integration.harness import BTC
+from tests.integration.history import START_MS, CoinScript, liquidations, write_history
 from tests.plugins import documented
 
 
@@ -48,16 +51,16 @@ def columns(frame: pd.DataFrame) -> pd.DataFrame:
 def test_no_row_knows_what_came_later_than_a_bot_could_have_it(tmp_path: Path, seed: int) -> None:
     everything = past(seed)
 
-    def liquidations(name: str, known: Any, end_ms: int) -> Liquidations:
+    def of_past(name: str, known: Any, end_ms: int) -> Liquidations:
         source = store_of(tmp_path / name, known, end_ms)
         return Liquidations(SETTINGS, Engine(SETTINGS, MINUTE_MS, source, "both"))
 
     frame = candles(0, MINUTES - 1)
-    whole = columns(liquidations("whole", everything, at(MINUTES)).add_to(frame, BTC))
+    whole = columns(of_past("whole", everything, at(MINUTES)).add_to(frame, BTC))
     waves = np.flatnonzero(whole["liq_strength"].to_numpy())
     assert len(waves) and whole["liq_judged"].any()
     for row in {*(int(w) for w in waves[::3]), *range(150, MINUTES, 60)}:
-        cut = liquidations(f"cut-{row}", everything.until(at(row)), at(row))
+        cut = of_past(f"cut-{row}", everything.until(at(row)), at(row))
         seen = columns(cut.add_to(frame.iloc[: row + 1], BTC)).iloc[-1]
         pd.testing.assert_series_equal(seen, whole.iloc[row], check_names=False)
 
@@ -71,8 +74,6 @@ def test_the_page_of_the_docs_runs_in_a_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A day of March with one wave, judged."""
-    from tests.integration.history import START_MS, CoinScript, write_history
-
     (tmp_path / "user_data").mkdir()
     write_history(tmp_path, {"BTC": CoinScript(-0.0002, {200: 1e6})})
     (tmp_path / "store.sqlite").rename(tmp_path / "user_data" / "liq_provider.sqlite")
@@ -200,8 +201,10 @@ def test_a_refusal_is_one_line_of_freqtrades_log(
 
 
 def test_a_length_of_candles_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="timeframe: '1x' is none; write 1m, 5m or 1h"):
-        Liquidations.stored(str(tmp_path / "none.sqlite"), "1x")
+    given: Any
+    for given in ("1x", None, 5):
+        with pytest.raises(SettingsError, match=f"timeframe: {given!r} is none; write 1m, 5m"):
+            Liquidations.stored(str(tmp_path / "none.sqlite"), given)
 
 
 @pytest.mark.parametrize("timeframe", ["7m", "1h", "1d", "1M"])
@@ -263,6 +266,10 @@ def test_candles_of_another_length_are_refused(store: Store, tmp_path: Path, kin
         (lambda frame: frame.assign(date=pd.NaT), "date must be the time"),
         (lambda frame: frame.iloc[::-1], "later than the one before"),
         (lambda frame: frame.iloc[[0, 0, 1]], "later than the one before"),
+        (lambda frame: pd.concat([frame, frame[["date"]]], axis=1), "more than one column date"),
+        (lambda frame: frame.assign(high="dear", low="cheap"), "high, low must be numbers"),
+        (lambda frame: None, "NoneType is no pandas.DataFrame"),
+        (lambda frame: frame["close"], "Series is no pandas.DataFrame"),
     ],
 )
 def test_a_frame_that_is_none_of_candles_is_named(
@@ -273,6 +280,104 @@ def test_a_frame_that_is_none_of_candles_is_named(
         liq.add_to(change(candles(0, 5)), BTC)
     with pytest.raises(UsageError, match="frame: has no column liq_strength"):
         liq.waves(candles(0, 5))
+    with pytest.raises(UsageError, match="frame: dict is no"):
+        liq.waves({})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def liq(store: Store, tmp_path: Path) -> Liquidations:
+    """Of a store in which BTC is known."""
+    store.writer.append([Incoming(order) for order in liquidations("BTC", CoinScript(0.0))])
+    store.cover(START_MS, START_MS + 30 * MINUTE_MS)
+    return Liquidations.stored(tmp_path / "store.sqlite")
+
+
+@pytest.mark.parametrize("asked", ["features", "verdicts"])
+@pytest.mark.parametrize(
+    ("start", "end", "words"),
+    [
+        ("yesterday", "2026-03-02", "start: 'yesterday' is no time; write '2026-03-10T05:09'"),
+        ("now", "2026-03-02", "start: 'now' is no time"),
+        ("2026-03-01", pd.NaT, "end: NaT is no time"),
+        ("2026-03-01", None, "end: None is no time"),
+        (np.datetime64("NaT"), "2026-03-02", "start: .*NaT.* is no time"),
+        (1_772_323_200_000, "2026-03-02", "start: 1772323200000 is no time"),
+        ("2026-03-01", 1_772_323_200.0, "end: 1772323200.0 is no time"),
+        (pd.Series([1, 2]), "2026-03-02", "start: 0 1 1 2 dtype: int64 is no time"),
+        ("2026-03-02", "2026-03-01", "start: 2026-03-02 00:00 UTC is later than end, 2026-03-01"),
+        ("1726-03-01", "2026-03-01", "start: '1726-03-01' is not between the years 2017 and 2100"),
+        (datetime.min, "2026-03-01", "start: 0001-01-01 00:00:00 is not between"),
+        ("2026-03-01", datetime.max.replace(tzinfo=UTC), "end: 9999-12-31 .* is not between"),
+    ],
+)
+def test_a_span_that_is_none_is_one_error_that_names_the_argument(
+    liq: Liquidations, asked: str, start: Any, end: Any, words: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{words}") as refused:
+        getattr(liq, asked)(BTC, start, end)
+    assert "\n" not in str(refused.value)
+
+
+def test_so_long_a_span_that_memory_might_not_last_is_refused(liq: Liquidations) -> None:
+    words = "start: 3,346.0 days before end are too much at once; ask for at most 1,100"
+    with pytest.raises(UsageError, match=words):
+        liq.features(BTC, "2017-01-01", "2026-03-01")
+    assert liq.verdicts(BTC, "2017-01-01", "2026-03-01").empty
+
+
+@pytest.mark.parametrize("pair", [None, 5, "", BTC.encode(), [BTC]])
+def test_a_pair_that_is_none_is_named(liq: Liquidations, pair: Any) -> None:
+    span = ("2026-03-01", "2026-03-02")
+    for ask in (
+        lambda: liq.features(pair, *span),
+        lambda: liq.verdicts(pair, *span),
+        lambda: liq.add_to(candles(0, 5), pair),
+    ):
+        with pytest.raises(UsageError, match=r"^pair: .* is none; write it as Freqtrade does"):
+            ask()
+
+
+def test_a_span_has_the_minutes_that_close_in_it(liq: Liquidations) -> None:
+    def closes(first: Any, last: Any) -> list[str]:
+        return [f"{close:%H:%M:%S}" for close in liq.features(BTC, first, last)["close"]]
+
+    whole = ["00:10:00", "00:11:00", "00:12:00"]
+    last = "2026-03-01T00:12"
+    assert closes("2026-03-01 00:10", last) == whole
+    assert closes("2026-03-01T05:40+05:30", last) == whole
+    assert closes(datetime(2026, 3, 1, 0, 10), np.datetime64(last)) == whole, "naive is UTC"
+    assert closes(last, last) == whole[2:]
+    assert closes("2026-03-01T00:09:59", "2026-03-01T00:12:59") == whole
+    assert closes("2026-03-01T00:10:01", last) == whole[1:], "no minute closes at a second"
+    assert closes("2026-03-01T00:10:01", "2026-03-01T00:10:02") == []
+
+
+@pytest.mark.parametrize("given", [None, 5, "", b"store.sqlite", "a\0b"])
+def test_a_store_that_is_neither_path_nor_address_is_named(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"^store: .* is none; give the path of its file"):
+        Liquidations.stored(given)
+
+
+class Told:
+    """In place of what keeps the sidecar."""
+
+    def ask(self, told: dict[str, Any]) -> None:
+        """Nothing is kept."""
+
+
+def test_a_loop_without_a_time_is_a_problem_and_no_exception(store: Store) -> None:
+    own = settings()
+    engine = Engine(own, MINUTE_MS, live_source(store.url), "live")
+    liq = Liquidations(own, engine, Told())  # type: ignore[arg-type]
+    store.settle(at(20))
+    now: Any
+    for now, problem in (
+        (datetime.fromtimestamp(at(20) / 1000 + 3, UTC), None),
+        (None, "now: None is no time; write '2026-03-10T05:09' (UTC), or give a datetime"),
+        (datetime.fromtimestamp(at(20) / 1000 + 4, UTC).replace(tzinfo=None), None),
+    ):
+        liq.refresh(now)
+        assert liq.problem == problem
 
 
 def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:
