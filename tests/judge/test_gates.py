@@ -145,7 +145,8 @@ WATCHING = Path(__file__).parents[2] / "docs" / "watching.md"
 
 
 def without_figures(text: str) -> str:
-    return re.sub(r"\d+(?:[.,]\d+)*", "N", text)
+    """Any figure or confidence, as those in the list are examples."""
+    return re.sub(r"\d+(?:[.,]\d+)*|\b(?:low|medium|high)\b", "N", text)
 
 
 def refusals() -> Iterator[DecisionStory]:
