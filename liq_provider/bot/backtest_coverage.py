@@ -2,7 +2,7 @@
 
 import atexit
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,23 @@ class CoverageReport:
 
     :param min_coverage: share of known candles below which a result says little
     :param first_word: warn before the result, too; hyperopt's epochs would repeat that
+    :param tested: of the closes of all candles of a pair, those that are tested
     """
 
     min_coverage: float
     first_word: bool
+    tested: Callable[[IntArray], IntArray]
     pairs: dict[str, KnownCandles] = field(default_factory=dict)
+
+    def count(self, pair: str, close_ms: IntArray, rows: FeatureRows) -> None:
+        """
+        :param close_ms: closes of all its candles
+        :param rows: its features
+        """
+        candles = KnownCandles.of(self.tested(close_ms), rows)
+        # A strategy may add one pair's columns beside the candles of each of the others.
+        if self.pairs.get(pair) != candles:
+            self.take(pair, candles)
 
     def take(self, pair: str, candles: KnownCandles) -> None:
         """Count a pair, log its share, and see to it that the last word is a warning if due."""

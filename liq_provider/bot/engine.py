@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
-from liq_provider.bot.backtest_coverage import KnownCandles, candles_tested
+from liq_provider.bot.backtest_coverage import CoverageReport
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
 from liq_provider.bot.dealings import Dealings
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
@@ -76,6 +76,7 @@ class Engine:
         self.timeframe_ms = timeframe_ms
         self.problem: str | None = "not started"
         self.now_ms = 0  # of the loop
+        self.coverage: CoverageReport | None = None  # in backtests and hyperopt
         self.whitelist: frozenset[str] | None = None
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
@@ -157,14 +158,10 @@ class Engine:
         self.pairs[pair] = PairState(
             close_ms, frame["high"].to_numpy(), frame["low"].to_numpy(), rows, verdicts
         )
+        if self.coverage is not None:
+            self.coverage.count(pair, close_ms, next(iter(rows.values())))
         change, noise = trend_inputs(frame["close"].to_numpy(), self.settings.trend_candles)
         return frame.assign(liq_trend_change=change, liq_trend_noise=noise)
-
-    def known(self, pair: str, config: Mapping[str, Any], startup_candles: int) -> KnownCandles:
-        """:return: how many of the tested candles of a pair have known liquidations"""
-        state = self.pairs[pair]
-        tested = candles_tested(state.close_ms, config, startup_candles)
-        return KnownCandles.of(tested, next(iter(state.rows.values())))
 
     def columns(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
         """Add every candle's decision, and nothing that Freqtrade would trade on."""

@@ -68,7 +68,7 @@ class Liquidations:
         try:
             settings = load_settings(strategy.config)
             check_columns(strategy.config, strategy, settings)
-            connected = connect(strategy.config, settings, strategy.timeframe)
+            connected = connect(strategy, settings)
         except LiqError as error:
             raise _without_traceback(error) from None
         made = cls(settings, connected.engine, connected.watch, connected.told)
@@ -95,12 +95,14 @@ class Liquidations:
 
     def refresh(self, now: datetime) -> None:
         """
-        For ``bot_loop_start``: take what is new, without waiting for anything. Does nothing in
-        backtests, and never raises; a time that is none is a problem.
+        For ``bot_loop_start``: take what is new, without waiting for anything; it never raises, and
+        a time that is none is a problem. In backtests it warns once of little coverage.
 
         :param now: without a zone it is UTC
         """
         if self._watch is None:
+            if self.engine.coverage is not None:
+                self.engine.coverage.warn_first()
             return
         self._keep()
         try:

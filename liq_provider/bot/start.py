@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from freqtrade.enums import RunMode
 from freqtrade.exchange import timeframe_to_msecs
 
 from liq_provider.bot.autostart import Autostart, sidecar_config
-from liq_provider.bot.backtest_coverage import CoverageReport
+from liq_provider.bot.backtest_coverage import CoverageReport, candles_tested
 from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
@@ -32,15 +33,11 @@ _READER_WAITS_S = 0.5
 
 @dataclass(slots=True)
 class Started:
-    """
-    :param live: None in backtests, hyperopt and plots
-    :param coverage: in backtests and hyperopt
-    """
+    """:param live: None in backtests, hyperopt and plots"""
 
     settings: Settings
     engine: Engine
     live: LiveLoop | None
-    coverage: CoverageReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +65,32 @@ def start(strategy: Any) -> Started:
     config = strategy.config
     settings = load_settings(config)
     check_bot(config, strategy, settings)
-    connected = connect(config, settings, strategy.timeframe)
+    connected = connect(strategy, settings)
     if connected.watch is None:
-        report = None
-        if config["runmode"] in _NEEDS_DATA:
-            first_word = config["runmode"] == RunMode.BACKTEST
-            report = CoverageReport(settings.min_coverage, first_word)
-        return Started(settings, connected.engine, None, report)
+        return Started(settings, connected.engine, None)
     live = LiveLoop(connected.engine, connected.watch, strategy.stoploss, connected.told)
     live.start()
     return Started(settings, connected.engine, live)
 
 
-def connect(config: Mapping[str, Any], settings: Settings, timeframe: str) -> Connected:
+def connect(strategy: Any, settings: Settings) -> Connected:
     """
-    :param config: Freqtrade's
-    :param timeframe: of the strategy
+    :param strategy: the strategy object, with Freqtrade's configuration resolved
     :raises LiqError: a backtest has nothing that it could be made of
     """
-    timeframe_ms = timeframe_to_msecs(timeframe)
+    config, timeframe_ms = strategy.config, timeframe_to_msecs(strategy.timeframe)
     told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
     if config["runmode"] not in _LIVE:
         store, _ = _store_of(config, settings)
         engine = past_engine(store, settings, timeframe_ms, config["runmode"] in _NEEDS_DATA)
+        if config["runmode"] in _NEEDS_DATA:
+            engine.coverage = CoverageReport(
+                settings.min_coverage,
+                first_word=config["runmode"] == RunMode.BACKTEST,
+                tested=partial(
+                    candles_tested, config=config, startup_candles=strategy.startup_candle_count
+                ),
+            )
         return Connected(engine, None, told)
     # From here on nothing may touch the store, its directory or its server: they may hang.
     published = reader_in_background(

@@ -35,7 +35,7 @@ class Trading:
         started = start(strategy)
         take_settings(strategy, started.settings)
         self.settings, self.engine = started.settings, started.engine
-        self.live, self.coverage = started.live, started.coverage
+        self.live = started.live
         self.book = Book(strategy.config)
         self._strategy = strategy
         if self.live is not None:
@@ -51,8 +51,8 @@ class Trading:
     def begin(self, now: datetime) -> None:
         """Live: read the store, keep the sidecar alive, say what changed. Backtest: warn once."""
         if self.live is None:
-            if self.coverage is not None:
-                self.coverage.warn_first()
+            if self.engine.coverage is not None:
+                self.engine.coverage.warn_first()
             return
         try:
             pairs = self._strategy.dp.current_whitelist()
@@ -116,12 +116,7 @@ class Trading:
 
     def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
         """:return: with the trend's inputs, and the indicators shown beside them"""
-        columns = self.engine.indicators(frame, pair, self._strategy.windows.range)
-        if self.coverage is not None:
-            startup = self._strategy.startup_candle_count
-            known = self.engine.known(pair, self._strategy.config, startup)
-            self.coverage.take(pair, known)
-        return with_indicators(columns)
+        return with_indicators(self.engine.indicators(frame, pair, self._strategy.windows.range))
 
     def entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """:return: with decisions and entries"""

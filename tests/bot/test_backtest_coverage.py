@@ -36,7 +36,7 @@ def test_only_tested_candles_count() -> None:
 def test_little_coverage_is_said_in_large_letters_once_before_the_result(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    report = CoverageReport(0.8, first_word=True)
+    report = CoverageReport(0.8, first_word=True, tested=lambda close_ms: close_ms)
     report.take("A", KnownCandles(100, 70, 60))
     report.take("B", KnownCandles(100, 88, 80))
     with caplog.at_level("WARNING"):

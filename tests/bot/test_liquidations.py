@@ -1,5 +1,6 @@
 """Columns beside any candles, and what a notebook sees: what was there, when it could be known."""
 
+import atexit
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -385,3 +386,18 @@ def test_a_store_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         Liquidations.stored(str(tmp_path / "none.sqlite"))
     with pytest.raises(LiqError, match="z_treshold"):
         Liquidations.stored(str(tmp_path / "none.sqlite"), z_treshold=3)
+
+
+def test_a_backtest_says_how_much_is_known_of_each_pair_as_liqtrends_own_does(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.cover(at(0), at(60))
+    own = of_strategy(tmp_path, "1m")
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            own.add_to(candles(1, 130), BTC)
+            own.refresh(datetime.fromtimestamp(at(130) / 1000, UTC))
+    said = f"{BTC}: liquidations known for 30 of 100 candles (30.0%), a baseline for 0 (0.0%)"
+    assert caplog.text.count(said) == 1
+    assert caplog.text.count("ONLY 30.0% OF THE CANDLES HAVE KNOWN LIQUIDATIONS") == 1
+    atexit.unregister(own.engine.coverage._last_word)  # type: ignore[union-attr]
