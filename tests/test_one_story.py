@@ -202,6 +202,12 @@ def test_the_page(bot: LiveBot, rules: RulesInForce, monkeypatch: pytest.MonkeyP
         assert kept["signal"] == shown
         gates = [(gate["name"], gate["passed"], gate["words"]) for gate in kept["gates"]]
         assert gates[: len(OF_WAVE)] == wave_gates(story), pair
+        shown = {gate["name"]: gate["measured"] for gate in kept["gates"]}
+        assert shown["matrix"] == measured(story, "matrix"), pair
+
+
+def measured(story: DecisionStory, name: str) -> str:
+    return next(gate.measured for gate in story.gates if gate.name == name)
 
 
 def wave_gates(story: DecisionStory) -> list[tuple[str, bool | None, str]]:
@@ -239,6 +245,7 @@ def test_a_backtest(bot: LiveBot) -> None:
         frame = engine.entries(frame, pair, rules_from(bot.hyperopted, bot.own))
         story, live = story_of(engine, pair, CLOSE), bot.story(pair)
         assert wave_gates(story) == wave_gates(live), pair
+        assert measured(story, "matrix") == measured(live, "matrix"), pair
         assert bool(frame[["enter_long", "enter_short"]].iloc[-2].any()) == live.enters
         is_short = order_is_short(engine, pair)
         book: Any = FakeBook(slots=-1)
