@@ -272,7 +272,6 @@ class World:
             "db_url": f"sqlite:///{self.trades}",
             "strategy_path": str(self.directory / "strategies"),
             "user_data_dir": str(user_data),
-            "datadir": str(self.directory / "data"),
             "timeframe": "1m",
             "trading_mode": "futures",
             "margin_mode": "isolated",

@@ -121,6 +121,7 @@ def _candles(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE")
     command.add_argument("--pair", required=True, metavar="PAIR")
     command.add_argument("--timeframe", metavar="TF", help="default: the configuration's")
+    _datadir(command)
 
 
 def _prune(command: argparse.ArgumentParser) -> None:
@@ -161,8 +162,17 @@ def _judge(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry", action="store_true", help="show the prompt, send nothing")
 
 
+def _datadir(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--datadir",
+        metavar="DIR",
+        help="Freqtrade's candles (default: the exchange's folder in user_data/data)",
+    )
+
+
 def _plot(command: argparse.ArgumentParser) -> None:
     _span(command)
+    _datadir(command)
     command.add_argument(
         "--out", metavar="FILE", help=".html or .png (default: a page in user_data/plot)"
     )
@@ -174,6 +184,7 @@ def _study(command: argparse.ArgumentParser) -> None:
         "--pair", action="append", metavar="PAIR", help="may be repeated (default: the whitelist)"
     )
     command.add_argument("--candles", metavar="FILE", help="CSV instead of Freqtrade's data")
+    _datadir(command)
     command.add_argument("--fee", type=float, default=0.0005, help="taker, one side (0.0005)")
     command.add_argument("--slippage", type=float, default=0.0002, help="one side (0.0002)")
     command.add_argument(

@@ -75,6 +75,7 @@ class Demo:
         self._ending = ending
         self._real_model = real_model
         self._dir = root / "user_data" / "demo"
+        self._user_data = self._dir / "user_data"
         self._children: list[Child] = []
         self._rest: Thread | None = None
         self._began = False
@@ -94,7 +95,7 @@ class Demo:
     def run(self) -> int:
         """:return: 0 if everything ran to the end"""
         shutil.rmtree(self._dir, ignore_errors=True)
-        self._dir.mkdir(parents=True)
+        self._user_data.mkdir(parents=True)
         narrator = None
         try:
             narrator = self._start()
@@ -125,16 +126,16 @@ class Demo:
         path = self._dir / "config.json"
         write_json(path, config)
         settings = load_settings(config)
-        store_url = resolve_store(settings, self._root)
+        store_url = resolve_store(settings, self._dir)
         self._spawn("sidecar", python_module("liq_provider.cli", "run", "-c", str(path)))
         bot = ["trade", "--strategy", "LiqTrend", "-c", str(path), "--userdir"]
-        self._spawn("freqtrade", python_module("freqtrade", *bot, str(self._root / "user_data")))
+        self._spawn("freqtrade", python_module("freqtrade", *bot, str(self._user_data)))
         reader = Reader(store_url)
         self._await("the feeds", lambda: _feeds_live(reader))
         self._import_history(reader, store_url)
         self._addresses()
         trades_db = self._dir / "tradesv3.sqlite"
-        return Narrator(reader, settings, trades_db, since_ms, config, self._root)
+        return Narrator(reader, settings, trades_db, since_ms, config, self._dir)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         self._children.append(Child(name, command, self._dir / f"{name}.log"))
@@ -173,8 +174,8 @@ class Demo:
         config["bot_name"] = "LiqTrend demo (SYNTHETIC market)"
         config["db_url"] = f"sqlite:///{self._dir / 'tradesv3.sqlite'}"
         config["strategy_path"] = str(self._root / "strategies")
-        # Synthetic candles must never be mistaken for real ones.
-        config["datadir"] = str(self._dir / "data")
+        # Synthetic candles must never be mistaken for real ones, which are below user_data.
+        config["user_data_dir"] = str(self._user_data)
         config["internals"] = {"process_throttle_secs": 1}
         config["api_server"] = {
             "enabled": True,
@@ -187,7 +188,7 @@ class Demo:
             "verbosity": "error",
         }
         config["liq_provider"] = {
-            "store": "sqlite:///user_data/demo/liq_provider.sqlite",
+            "store": "sqlite:///liq_provider.sqlite",
             "autostart": False,
             # Time enough to import what was before the feeds were live, see _import_history.
             "settle_s": _SETTLE_S,

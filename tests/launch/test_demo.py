@@ -1,5 +1,7 @@
 """``make demo`` as a stranger sees it: real processes, real Freqtrade, real time."""
 
+import argparse
+import json
 import os
 import subprocess
 import sys
@@ -10,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from freqtrade.configuration.directory_operations import create_datadir
 
 from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.commands.support.context import context_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.liquidation import MINUTE_MS, minute_of
@@ -248,3 +252,21 @@ def test_each_demo_signs_logins_with_a_key_of_its_own(
     keys = {config["api_server"]["jwt_secret_key"] for config in configs}
     assert len(keys) == 2
     assert all([*api_remarks(config)] == [] for config in configs)
+
+
+def test_a_demos_candles_are_apart_from_real_ones_for_freqtrade_and_for_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher.Demo, "_simulator_state", lambda demo: {"symbols": ["BTCUSDT"]})
+    monkeypatch.setattr(launcher.Demo, "_judge", lambda demo: {})
+    (tmp_path / "config.json.example").symlink_to(ROOT / "config.json.example")
+    one = launcher.Demo(tmp_path, None, Ending())
+    one._usual.release()
+    config = one._config()
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    context = context_of(argparse.Namespace(config=[str(path)]))
+    demo_dir = tmp_path / "user_data" / "demo"
+    assert context.datadir == create_datadir(config)
+    assert context.datadir.is_relative_to(demo_dir)
+    assert context.store_url == f"sqlite:///{demo_dir / 'liq_provider.sqlite'}"

@@ -36,12 +36,14 @@ class Context:
     """
     :param config: Freqtrade's configuration, empty if there is no file
     :param base_dir: parent of user_data
+    :param given_datadir: by ``--datadir``
     """
 
     config: Mapping[str, Any]
     settings: Settings
     store_url: str
     base_dir: Path
+    given_datadir: Path | None = None
 
     @property
     def files(self) -> SidecarFiles:
@@ -55,10 +57,13 @@ class Context:
 
     @property
     def datadir(self) -> Path:
-        """Where Freqtrade keeps the exchange's candles."""
-        if self.config.get("datadir"):
-            return Path(self.config["datadir"])
-        exchange = str(self.config.get("exchange", {}).get("name") or "binance")
+        """
+        Where Freqtrade keeps the exchange's candles: what ``--datadir`` says, else below user_data.
+        A key ``datadir`` of the configuration counts for nothing there, so it does not here.
+        """
+        if self.given_datadir is not None:
+            return self.given_datadir
+        exchange = str(self.config.get("exchange", {}).get("name") or "binance").lower()
         user_data = Path(self.config.get("user_data_dir") or self.base_dir / "user_data")
         return user_data / "data" / exchange
 
@@ -102,7 +107,14 @@ def context_of(arguments: argparse.Namespace) -> Context:
     settings = load_settings(config)
     user_data = config.get("user_data_dir")
     base_dir = Path(user_data).resolve().parent if user_data else Path.cwd()
-    return Context(config, settings, resolve_store(settings, base_dir), base_dir)
+    datadir = getattr(arguments, "datadir", None)
+    return Context(
+        config,
+        settings,
+        resolve_store(settings, base_dir),
+        base_dir,
+        Path(datadir) if datadir else None,
+    )
 
 
 def read_config(paths: list[str] | None) -> dict[str, Any]:
