@@ -22,7 +22,7 @@ import time_machine
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
-from liq_provider.bot import clock_watch, store_reading
+from liq_provider.bot import clock_watch, source, store_reading
 from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings, load_settings, sidecar_settings
 from liq_provider.core.coverage import CoverageTracker, Interval
@@ -230,6 +230,8 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         # To the bot the day passes; a clock that is moved would refuse its entries.
         for module in (clock_watch, store_reading):
             patch.setattr(module, "elapsed_s", time.time)
+        # Each of a thousand loops waits for two looks at the store, which are 0.2 s apart.
+        patch.setattr(source, "_EVERY_S", 0.01)
         world = World(START_MS, 5, symbols=SYMBOLS, background=1.5, scenario=scenario)
         with simulator(world) as sim:
             sidecar = Sidecar(world, sim, f"sqlite:///{base / 'store.sqlite'}", settings)
