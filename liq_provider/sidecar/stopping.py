@@ -25,7 +25,7 @@ from liq_provider.store import sidecar_runs
 from liq_provider.store.database import open_engine, revision_of
 
 _LOOK_S = 1.0
-_STORE_S = 5.0
+_STORE_S = 4.0  # less than its driver waits, so that one sentence tells of it
 # A sidecar of which nothing was heard for so long is not waited for.
 _SILENT_MS = 120_000
 # Long enough to obey the file; a process that is proven to be the sidecar then gets a signal.

@@ -172,7 +172,7 @@ def write_study(base_dir: Path) -> None:
 async def visit(seen: SeenOnPage, stage: PageRig, browser: Browser, url: str) -> None:
     context = await browser.new_context(color_scheme="dark", viewport=DESK)  # type: ignore[arg-type]
     page = await context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     seen.witness.watch(page)
     # What the page says before anything came.
     await page.route("**/api/stream*", lambda route: route.abort())

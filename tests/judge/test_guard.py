@@ -217,11 +217,12 @@ def test_the_reason_of_an_action_that_stands_is_the_judges_own(
 
 
 @pytest.mark.parametrize(
-    ("found", "counts"), [(True, None), (False, "counted as none"), (None, "counted as not asked")]
+    ("news_found", "counts"),
+    [(True, None), (False, "counted as none"), (None, "counted as not asked")],
 )
 def test_a_note_of_support_that_does_not_count_says_so_first(
-    found: bool | None, counts: str | None
+    news_found: bool | None, counts: str | None
 ) -> None:
-    guarded = guard(worded("r", "it supports"), facts(Strength.STRONG, True), news_found=found)
+    guarded = guard(worded("r", "it supports"), facts(Strength.STRONG, True), news_found=news_found)
     expected = f"{counts}, not as support: it supports" if counts else "it supports"
     assert guarded.notes == ("l", "t", expected, "r")
