@@ -3,8 +3,9 @@ Which test files take long, and how ``make test`` deals them to its workers.
 
 Half of the long ones compute, the others mostly wait: for the close of a minute, or for a process.
 So the first workers, one for each of two cores, take those that compute, the longest first. Any
-further ones take none of these, only files that wait: the cores are no busier with them. What a
-file waits for is mostly real minutes, which no faster machine shortens, so there are more of them.
+further ones take none of these, but files that wait, and when none is left, short ones: the cores
+are hardly busier with them. What a file waits for is mostly real minutes, which no faster machine
+shortens, so there are more of them.
 """
 
 from collections.abc import Iterable
@@ -135,13 +136,15 @@ def mark(items: Iterable[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
-def best(files: Iterable[str], *, only_waiting: bool) -> str | None:
+def best(files: Iterable[str], *, further: bool) -> str | None:
     """
     :param files: those that are left
     :return: which one to begin now; None if there is none for such a worker
     """
-    fitting = (file for file in files if file in WAITING or not only_waiting)
-    return min(fitting, key=lambda file: _RANK.get(file, 0), default=None)
+    if not further:
+        return min(files, key=lambda file: _RANK.get(file, 0), default=None)
+    fitting = (file for file in files if _RANK.get(file, 0) >= 0)
+    return min(fitting, key=lambda file: _RANK.get(file, len(_RANK)), default=None)
 
 
 class Lanes(LoadFileScheduling):
@@ -149,7 +152,7 @@ class Lanes(LoadFileScheduling):
 
     def _assign_work_unit(self, node: Any) -> None:
         further = int(node.gateway.id.removeprefix("gw")) >= _COMPUTING_WORKERS
-        chosen = best(self.workqueue, only_waiting=further)
+        chosen = best(self.workqueue, further=further)
         if chosen is None:
             node.shutdown()
             return

@@ -70,12 +70,13 @@ def test_every_file_that_is_listed_is_there_once() -> None:
 def test_the_longest_comes_first_and_what_waits_last() -> None:
     left = [*OTHERS, *reversed(WAITING), *reversed(COMPUTING)]
     order = []
-    while file := best(left, only_waiting=False):
+    while file := best(left, further=False):
         order.append(file)
         left.remove(file)
     assert order == [*COMPUTING, *OTHERS, *WAITING]
-    assert best([*OTHERS, *COMPUTING], only_waiting=True) is None
-    assert best([*OTHERS, *reversed(WAITING)], only_waiting=True) == WAITING[0]
+    assert best(COMPUTING, further=True) is None
+    assert best([*COMPUTING, *OTHERS], further=True) == OTHERS[0]
+    assert best([*OTHERS, *reversed(WAITING)], further=True) == WAITING[0]
 
 
 def test_further_workers_take_nothing_that_computes_and_all_is_done_once() -> None:
@@ -83,15 +84,14 @@ def test_further_workers_take_nothing_that_computes_and_all_is_done_once() -> No
     taken = Run(4, files).end()
     assert sorted(file for worker in taken for file in worker) == sorted(files)
     assert taken[0][0] == COMPUTING[0] and taken[1][0] == COMPUTING[1]
-    assert all(file in WAITING for worker in taken[2:] for file in worker)
+    assert not any(file in COMPUTING for worker in taken[2:] for file in worker)
     assert taken[2][0] == WAITING[0] and taken[3][0] == WAITING[1]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_what_computes_is_done_whoever_else_has_nothing_to_do(workers: int) -> None:
-    files = [*OTHERS, *COMPUTING]
-    taken = Run(workers, files).end()
-    assert sorted(file for worker in taken for file in worker) == sorted(files)
+    taken = Run(workers, [*COMPUTING]).end()
+    assert sorted(file for worker in taken for file in worker) == sorted(COMPUTING)
     assert taken[2:] == [[]] * (workers - 2)
 
 

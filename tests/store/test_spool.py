@@ -99,7 +99,7 @@ def test_a_spool_that_cannot_be_written_takes_nothing(
 def test_a_full_disk_leaves_no_half_line(path: Path) -> None:
     # The kernel's own full device: every write fails with ENOSPC.
     path.symlink_to("/dev/full")
-    spool = Spool(Path("/dev/null"))
+    spool = Spool(path.with_name("another"))
     spool._path = path
     assert spool.put(some(2)) == 0
     assert spool.waiting == 0
