@@ -137,6 +137,7 @@ async def test_waves_are_shown_with_the_score_that_the_sidecar_goes_by(
 async def test_the_tape_begins_with_as_many_of_the_store_as_it_keeps(tmp_path: Path) -> None:
     async with served(tmp_path) as (page, _, store):
         store.writer.append([incoming(T0 + n, price=1.0 + n) for n in range(KEPT + 100)])
+        await until(lambda: page.board._remembered, "the first look is over")
         page.board.tape, page.board._remembered = Tape(), False
         await until(lambda: page.board.tape.last >= KEPT, "the store is remembered")
         assert [row["id"] for row in page.board.tape.since(0)] == [*range(1, KEPT + 1)]

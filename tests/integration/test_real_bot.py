@@ -90,7 +90,9 @@ def test_exits_go_on_when_the_store_is_gone(sim: Simulator, store: Store, tmp_pa
         assert bot.open == {}
         assert bot.closed[0].exit_reason == "trailing_stop_loss"
         assert bot.closed[0].close_profit > 0
-        assert sum("no entries" in text for text in bot.messages) == 1
+        # One for each reason: a look in between the removals may find half a store.
+        said = [text for text in bot.messages if "no entries" in text]
+        assert said and len(said) == len(set(said))
 
 
 def test_nothing_is_entered_on_stale_data_and_it_is_told_once(
