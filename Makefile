@@ -58,9 +58,9 @@ bench: $(VENV)/.installed  ## print the benchmarks' ratios
 chaos: $(VENV)/.developed  ## break everything by a seeded plan, then compare (MINUTES=10 SEED=1)
 	@$(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED)
 
-# Six workers for two cores: tests/lanes.py says which tests compute and which wait.
+# Five workers for two cores: tests/lanes.py says which tests compute and which wait.
 test: $(VENV)/.developed  ## run every test, offline
-	@$(BIN)/python -m pytest -n 6 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 5 --dist loadfile $(ARGS)
 
 quick: $(VENV)/.developed  ## the tests that start no process and take no time, within a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes and not slow" $(ARGS)

