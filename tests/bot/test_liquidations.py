@@ -301,7 +301,7 @@ def liq(store: Store, tmp_path: Path) -> Liquidations:
         ("now", "2026-03-02", "start: 'now' is no time"),
         ("2026-03-01", pd.NaT, "end: NaT is no time"),
         ("2026-03-01", None, "end: None is no time"),
-        (np.datetime64("NaT"), "2026-03-02", "start: .*NaT.* is no time"),
+        (np.datetime64("NaT", "ms"), "2026-03-02", "start: .*NaT.* is no time"),
         (1_772_323_200_000, "2026-03-02", "start: 1772323200000 is no time"),
         ("2026-03-01", 1_772_323_200.0, "end: 1772323200.0 is no time"),
         (pd.Series([1, 2]), "2026-03-02", "start: 0 1 1 2 dtype: int64 is no time"),
