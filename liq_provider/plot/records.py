@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from liq_provider.core.arrays import FloatArray, IntArray
 from liq_provider.measure.waves import Direction
+
+if TYPE_CHECKING:
+    # The page draws from what ccxt brings, and need not load it.
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Candles:
         return cls(table[:, 0].astype(np.int64), *table[:, 1:].T)
 
     @classmethod
-    def of_frame(cls, frame: pd.DataFrame | None) -> "Candles":
+    def of_frame(cls, frame: "pd.DataFrame | None") -> "Candles":
         """:param frame: as Freqtrade has them; None for no candles"""
         if frame is None:
             return cls.of_rows([])
