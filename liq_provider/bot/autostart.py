@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from liq_provider.config.pair_list_file import TERMS, PairListTerms
 from liq_provider.config.settings import SECTION, Settings
 from liq_provider.core import private_files
 from liq_provider.sidecar.sidecar_config import STRATEGY_KEYS
@@ -39,6 +41,7 @@ def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path
         "timeframe": config.get("timeframe"),
         "base_dir": str(base_dir),
         "api_server": _api_server(config),
+        TERMS: asdict(PairListTerms.of(config, settings)),
         **{name: str(config[name]) for name in STRATEGY_KEYS if config.get(name)},
     }
 

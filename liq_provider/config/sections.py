@@ -321,6 +321,30 @@ class DashboardSettings(Section):
         return None if value is None else _public_url(value).rstrip("/")
 
 
+class MarketSettings(Section):
+    """
+    The list of pairs that the sidecar keeps for a RemotePairList of the whole market.
+
+    :param file: where, from user_data's parent; written whenever Freqtrade's ``pairlists`` name it
+    :param pairs: so many at most; each costs the bot a request at every candle
+    :param keep_min: a coin stays for so long after its last wave
+    """
+
+    file: str = Field("user_data/liq_pairs.json", min_length=1, max_length=1_000)
+    pairs: int = Field(25, ge=1, le=200)
+    keep_min: float = Field(10, ge=1, le=240)
+
+    @field_validator("file")
+    @classmethod
+    def _of_its_own(cls, value: str) -> str:
+        if "://" in value or not value.isprintable():
+            raise ValueError("is no path; write one such as user_data/liq_pairs.json")
+        # It is written again and again, whatever was there.
+        if not value.endswith("pairs.json"):
+            raise ValueError("must end with pairs.json, such as user_data/liq_pairs.json")
+        return value
+
+
 class MessageSettings(Section):
     """
     What the bot says on Telegram and webhooks beside Freqtrade's own messages.

@@ -25,6 +25,7 @@ from liq_provider.config.sections import (
     DashboardSettings,
     JudgeSettings,
     LlmSettings,
+    MarketSettings,
     MessageSettings,
     NewsSettings,
     Purity,
@@ -92,6 +93,9 @@ class Settings(Section):
     news: NewsSettings = NewsSettings()
     llm: LlmSettings = LlmSettings()
     on_llm_unavailable: Literal["skip", "matrix"] = "skip"
+
+    # Which pairs a bot looks at
+    market: MarketSettings = MarketSettings()
 
     # What people see
     dashboard: DashboardSettings = DashboardSettings()
@@ -234,6 +238,7 @@ _OF_SIDECAR = (
     *("segment_min", "baseline_hours", "min_baseline_segments", "min_active_segments"),
     *("min_count", "min_segment_usd", "zscore", "z_strong", "purity_strong", "direction_mode"),
     *("trend_candles", "trend_k", "judge", "news", "llm", "on_llm_unavailable"),
+    "market",
 )
 
 # What may differ without a word: the bot's own rules, how the sidecar is started and shown, and the

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from liq_provider.config.pair_list_file import PairListTerms
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.bot_exchange import timeframe_ms
@@ -22,6 +23,7 @@ class SidecarConfig:
     :param base_dir: parent of user_data
     :param api_server: Freqtrade's section of that name, for the dashboard
     :param strategy: where Freqtrade finds the strategy, for the dashboard
+    :param pair_list: that bots may read
     :param idle_exit: end when no bot has been seen for ``idle_exit_min``
     """
 
@@ -33,6 +35,7 @@ class SidecarConfig:
     base_dir: Path = Path()
     api_server: Mapping[str, Any] = field(default_factory=dict, repr=False)
     strategy: Mapping[str, Any] = field(default_factory=dict)
+    pair_list: PairListTerms = field(default_factory=PairListTerms)
     idle_exit: bool = False
 
     @classmethod
@@ -58,5 +61,6 @@ class SidecarConfig:
             base_dir,
             config.get("api_server") or {},
             {name: config[name] for name in STRATEGY_KEYS if config.get(name)},
+            PairListTerms.of(config, settings),
             idle_exit,
         )

@@ -1,0 +1,246 @@
+"""
+The file of pairs that Freqtrade's RemotePairList reads before each loop: where it is, what may
+stand in it, and how it comes to be there.
+
+RemotePairList takes each name for a regular expression and lets through what is wrong with one, and
+what keeps a file from being opened. Both end the bot, with its positions. So only names that are
+nothing but a name are written, in one step, to a file that everybody may read.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Final
+
+from liq_provider.config.sections import MarketSettings
+from liq_provider.config.settings import SECTION, Settings
+from liq_provider.errors import SettingsError
+
+# What a bot begins with that has no list of its own and was started before any sidecar.
+MAJORS: Final = tuple(
+    f"{coin}/USDT:USDT"
+    for coin in (
+        *("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "AVAX"),
+        *("LINK", "LTC", "BCH", "SUI", "NEAR", "1000PEPE"),
+    )
+)
+
+# In what a bot sends to its sidecar.
+TERMS: Final = "pair_list"
+
+_METHOD = "RemotePairList"
+_FILE = "file:///"
+_NAME = re.compile(r"[\w:/-]+")
+_READABLE = 0o644  # nothing in it is secret, and a bot that may not read it ends
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PairListEntry:
+    """
+    Where Freqtrade's ``pairlists`` name our file.
+
+    :param number: of the entry, from 0
+    :param url: as it is written there
+    """
+
+    number: int
+    url: str
+
+    def path(self, working_dir: Path) -> Path:
+        """:return: what Freqtrade reads when it was started there"""
+        return (working_dir / self.url.removeprefix(_FILE)).resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class PairListTerms:
+    """
+    What a sidecar must know of the list that it is to keep.
+
+    :param read: whether the bot of its configuration reads it; others say so in their heartbeats
+    :param stake_currency: of the pairs
+    :param blacklist: Freqtrade's ``exchange.pair_blacklist``, patterns
+    :param seed: see ``seed_of``
+    """
+
+    read: bool = False
+    stake_currency: str = "USDT"
+    blacklist: tuple[str, ...] = ()
+    seed: tuple[str, ...] = MAJORS
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], settings: Settings) -> "PairListTerms":
+        """:param config: Freqtrade's, or what a bot sends, which has them in it"""
+        if TERMS in config:
+            return cls(**{key: _frozen(value) for key, value in config[TERMS].items()})
+        exchange = config.get("exchange") or {}
+        return cls(
+            pair_list_entry(config, settings) is not None,
+            str(config.get("stake_currency") or "USDT"),
+            tuple(map(str, exchange.get("pair_blacklist") or ())),
+            tuple(seed_of(config)),
+        )
+
+    def may_be_listed(self, pair: str) -> bool:
+        """:return: whether such a bot could trade it: named, paid and wanted"""
+        paid = pair.endswith(f"/{self.stake_currency}:{self.stake_currency}")
+        return paid and is_plain_name(pair) and not self._blacklisted(pair)
+
+    def _blacklisted(self, pair: str) -> bool:
+        for pattern in self.blacklist:
+            # One that is no pattern keeps Freqtrade from trading anything, and says so there.
+            with suppress(re.error):
+                if re.fullmatch(pattern, pair, re.IGNORECASE):
+                    return True
+        return False
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def pair_list_path(settings: Settings, base_dir: Path) -> Path:
+    """
+    :param base_dir: parent of user_data
+    :return: the file that a sidecar writes and its bots read
+    """
+    return (base_dir / settings.market.file).resolve()
+
+
+def pair_list_entry(config: Mapping[str, Any], settings: Settings) -> PairListEntry | None:
+    """
+    :param config: Freqtrade's
+    :return: the entry of ``pairlists`` that means our file, by its name; None if none does, as
+        with a static list, or one of the user's own
+    """
+    names = {Path(settings.market.file).name, Path(MarketSettings().file).name}
+    return next((entry for entry in _files(config) if Path(entry.url).name in names), None)
+
+
+def _files(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
+    for number, entry in enumerate(config.get("pairlists") or ()):
+        if not isinstance(entry, Mapping) or entry.get("method") != _METHOD:
+            continue
+        url = entry.get("pairlist_url")
+        if isinstance(url, str) and url.startswith(_FILE):
+            yield PairListEntry(number, url)
+
+
+def pair_list_of(
+    config: Mapping[str, Any], settings: Settings, base_dir: Path, working_dir: Path | None = None
+) -> Path | None:
+    """
+    :param config: of a bot
+    :param base_dir: parent of its user_data
+    :param working_dir: in which it was started; that of this process if it is None
+    :return: the file that it reads and a sidecar keeps; None if it reads none
+    :raises SettingsError: it would read another one than is written
+    """
+    entry = pair_list_entry(config, settings)
+    if entry is None:
+        return None
+    written, read = pair_list_path(settings, base_dir), entry.path(working_dir or Path.cwd())
+    if read != written:
+        raise SettingsError(
+            f"pairlists[{entry.number}].pairlist_url: {entry.url} is {read} from where Freqtrade "
+            f"was started, but {SECTION}.market.file is {written}: nobody would renew what the bot "
+            f"reads. Write {_FILE}{written}, or start Freqtrade in {base_dir}"
+        )
+    return written
+
+
+def is_plain_name(pair: Any) -> bool:
+    """:return: whether Freqtrade's regular expression of it is nothing but the name"""
+    return isinstance(pair, str) and _NAME.fullmatch(pair) is not None
+
+
+def seed_of(config: Mapping[str, Any]) -> list[str]:
+    """
+    :param config: Freqtrade's
+    :return: the pairs that a list begins with, never none: those that ``exchange.pair_whitelist``
+        names, without its patterns
+    """
+    own = (config.get("exchange") or {}).get("pair_whitelist") or ()
+    return [pair for pair in own if is_plain_name(pair)] or list(MAJORS)
+
+
+def listed_in(path: Path) -> list[str] | None:
+    """
+    :return: the pairs of a list as Freqtrade could use it; None if there is none, or if it is
+        damaged
+    :raises SettingsError: something else is there
+    """
+    content = _content(path)
+    if content is None:
+        return None
+    pairs = content["pairs"]
+    usable = isinstance(pairs, list) and pairs and all(map(is_plain_name, pairs))
+    return list(pairs) if usable else None
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    if path.is_dir():
+        raise SettingsError(f"{SECTION}.market.file: {path} is a directory")
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = json.loads(file.read(_MOST_BYTES))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or "pairs" not in content:
+        # Somebody's configuration, perhaps, which must not be written over.
+        raise SettingsError(
+            f"{SECTION}.market.file: {path} is no list of pairs; name a file of its own"
+        )
+    return content
+
+
+def seed(path: Path, config: Mapping[str, Any]) -> bool:
+    """
+    Make the list that a bot needs to start, if there is none that it could use. Freqtrade asks for
+    it before a sidecar can have written one.
+
+    :param config: Freqtrade's
+    :return: whether it was made
+    :raises SettingsError: something else is there, or it cannot be written
+    """
+    if listed_in(path) is not None and os.access(path, os.R_OK):
+        return False
+    try:
+        write_pairs(path, seed_of(config))
+    except OSError as error:
+        raise SettingsError(
+            f"{SECTION}.market.file: {path} cannot be written ({error.strerror or error}); "
+            "Freqtrade does not start without it"
+        ) from error
+    return True
+
+
+def write_pairs(path: Path, pairs: Iterable[str], **told: Any) -> None:
+    """
+    In one step, so that nobody reads half of it.
+
+    :param pairs: at least one; best first
+    :param told: what else stands in it; Freqtrade passes over it
+    :raises ValueError: no pair, or one that is no plain name
+    :raises OSError: it cannot be written
+    """
+    names = list(pairs)
+    if not names or not all(map(is_plain_name, names)):
+        raise ValueError("a list of pairs is never empty, and has nothing but names in it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Processes of two containers may have the same number.
+    new = path.with_name(f".{path.name}.{gethostname()}-{os.getpid()}")
+    new.unlink(missing_ok=True)
+    try:
+        with new.open("x", encoding="utf-8") as file:
+            file.write(json.dumps({"pairs": names, **told}, ensure_ascii=False))
+            os.fchmod(file.fileno(), _READABLE)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
