@@ -1,4 +1,8 @@
-"""``run`` and ``stop``: the sidecar in the foreground, and its end."""
+"""
+``run`` and ``stop``: the sidecar in the foreground, and its end.
+
+What uses ccxt is imported where it is needed: a sidecar's process begins with a lean one.
+"""
 
 import argparse
 import asyncio
@@ -12,20 +16,22 @@ import threading
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from liq_provider.bot.autostart import sidecar_config
 from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core import private_files
 from liq_provider.core.secret_keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
-from liq_provider.sidecar.page_protocol import Page
-from liq_provider.sidecar.service import Sidecar
-from liq_provider.sidecar.sidecar_config import SidecarConfig
+from liq_provider.exchange.lean_ccxt import load_lean
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.sidecar_lock import SidecarLock
 from liq_provider.sidecar.stopping import Stop, asked_to_stop
+
+if TYPE_CHECKING:
+    from liq_provider.sidecar.page_protocol import Page
+    from liq_provider.sidecar.service import Sidecar
+    from liq_provider.sidecar.sidecar_config import SidecarConfig
 
 _STOP_WAIT_S = 20.0
 _END_S = 15.0
@@ -53,6 +59,9 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     """Run until a signal, ``stop``, or the last bot is gone (if a bot started it)."""
     if not arguments.config_from_stdin:
         _begin_anew(context_of(arguments))
+    load_lean()
+    from liq_provider.sidecar.sidecar_config import SidecarConfig
+
     config = SidecarConfig.of(json.load(sys.stdin), idle_exit=not arguments.foreground)
     # An autostarted sidecar runs for months with nobody watching its output.
     handler: logging.Handler = (
@@ -68,7 +77,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     _leave(_run_alone(config))
 
 
-def _run_alone(config: SidecarConfig) -> int:
+def _run_alone(config: "SidecarConfig") -> int:
     try:
         own_run = uuid4().hex
         with SidecarLock(config.files, own_run).held() as first:
@@ -102,6 +111,9 @@ def _begin_anew(context: Context) -> NoReturn:
     Replace this process by one that gets the finished configuration over standard input, as a
     bot does it: reading Freqtrade's configuration took some 80 MB that a sidecar never needs.
     """
+    from liq_provider.bot.autostart import sidecar_config
+    from liq_provider.sidecar.sidecar_config import SidecarConfig
+
     config = sidecar_config(context.config, context.settings, context.base_dir)
     SidecarConfig.of(config)  # what is wrong is said by this process already
     with tempfile.TemporaryFile() as file:
@@ -112,7 +124,9 @@ def _begin_anew(context: Context) -> NoReturn:
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606 - our own interpreter
 
 
-async def _serve(config: SidecarConfig, own_run: str) -> None:
+async def _serve(config: "SidecarConfig", own_run: str) -> None:
+    from liq_provider.sidecar.service import Sidecar
+
     sidecar = Sidecar(config, own_run=own_run, make_page=_make_page)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -122,20 +136,20 @@ async def _serve(config: SidecarConfig, own_run: str) -> None:
     obeying.cancel()
 
 
-def _make_page(*wiring: Any) -> Page:
+def _make_page(*wiring: Any) -> "Page":
     # The web server is a second's import and some memory, which not everybody needs.
     from liq_provider.dashboard.page_server import page_of
 
     return page_of(*wiring)
 
 
-async def _obey(sidecar: Sidecar, files: SidecarFiles, own_run: str) -> None:
+async def _obey(sidecar: "Sidecar", files: SidecarFiles, own_run: str) -> None:
     await asked_to_stop(files, own_run)
     logger.info("Asked to end, by a file beside the store")
     _end(sidecar)
 
 
-def _end(sidecar: Sidecar) -> None:
+def _end(sidecar: "Sidecar") -> None:
     """An orderly end takes seconds, whatever hangs; the timer is for what nobody foresaw."""
     sidecar.stop()
     timer = threading.Timer(_END_S, _leave, (1,))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import ccxt
 import numpy as np
+from ccxt.base.errors import BaseError
+from ccxt.base.exchange import Exchange
 
 from liq_provider.config.simulated_marks import is_here
 from liq_provider.core.arrays import FloatArray
@@ -12,6 +13,7 @@ from liq_provider.core.candle_columns import COLUMNS, no_candles
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import FetchTypes, markets_from_ccxt
 from liq_provider.errors import SettingsError
+from liq_provider.exchange.lean_ccxt import exchange_class
 from liq_provider.exchange.venue_rest import ccxt_options
 from liq_provider.venues import VENUES
 
@@ -40,10 +42,11 @@ class BotExchange:
         given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
         options = ccxt_options(_fetch_types(name))
         options["options"] |= given.pop("options", {})
-        if name not in ccxt.exchanges:
+        made = exchange_class(name)
+        if made is None:
             raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")
         self.name = name
-        self._exchange = getattr(ccxt, name)(options | given)
+        self._exchange = made(options | given)
 
     @property
     def simulated(self) -> bool:
@@ -111,8 +114,8 @@ def timeframe_ms(timeframe: str) -> int:
     :raises SettingsError: that is none
     """
     try:
-        step_ms = int(ccxt.Exchange.parse_timeframe(timeframe)) * 1000
-    except (ccxt.BaseError, ValueError, TypeError):
+        step_ms = int(Exchange.parse_timeframe(timeframe)) * 1000
+    except (BaseError, ValueError, TypeError):
         step_ms = 0
     if step_ms < MINUTE_MS:
         raise SettingsError(f"timeframe: {timeframe!r} is none; write 1m, 5m or 1h")

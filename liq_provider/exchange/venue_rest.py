@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import ccxt
 import requests
 
 from liq_provider.config.sections import VenueSettings
 from liq_provider.core.markets import FetchTypes, Market, markets_from_ccxt, types_asked
 from liq_provider.errors import FeedError
+from liq_provider.exchange.lean_ccxt import exchange_class
 from liq_provider.venues import VENUES, Venue
 from liq_provider.venues.rest_history import Fetch
 
@@ -38,13 +38,16 @@ def load_venue_markets(name: str, settings: VenueSettings) -> list[Market]:
     A venue's USD perpetuals. Blocks; run it in a thread.
 
     :raises ccxt.BaseError: if the venue's REST API cannot be reached
-    :raises FeedError: likewise, of a venue that ccxt does not know
+    :raises FeedError: likewise, of a venue that ccxt does not know, or is said to and does not
     """
     venue = VENUES[name]
     if venue.markets.listing is not None:
         with requests.Session() as session:
             return venue.markets.listing(fetch_of(venue, settings, session))
-    exchange = getattr(ccxt, venue.markets.ccxt_id)(ccxt_options(venue.markets.fetch_types))
+    made = exchange_class(venue.markets.ccxt_id)
+    if made is None:
+        raise FeedError(f"ccxt has no exchange {venue.markets.ccxt_id!r}")
+    exchange = made(ccxt_options(venue.markets.fetch_types))
     # Some would ask for every coin's networks first.
     exchange.has["fetchCurrencies"] = False
     if settings.rest_url:

@@ -7,8 +7,9 @@ import pytest
 import requests
 
 from liq_provider.config.settings import load_settings
+from liq_provider.errors import FeedError
 from liq_provider.exchange import venue_rest
-from liq_provider.exchange.venue_rest import fetch_of
+from liq_provider.exchange.venue_rest import fetch_of, load_venue_markets
 from liq_provider.venues import VENUES
 
 
@@ -38,3 +39,13 @@ def test_a_history_that_allows_few_questions_is_asked_at_its_own_pace(
     with AnsweringSession() as session:
         assert fetch_of(slow, settings, session)("/path", {}) == []
     assert waits == [waited_s]
+
+
+def test_a_venue_that_names_no_exchange_of_ccxt_is_refused_by_that_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    okx = VENUES["okx"]
+    unknown = replace(okx, markets=replace(okx.markets, ccxt_id="nowhere"))
+    monkeypatch.setitem(VENUES, "okx", unknown)
+    with pytest.raises(FeedError, match="ccxt has no exchange 'nowhere'"):
+        load_venue_markets("okx", load_settings({}, {}).venues.of("okx"))
