@@ -15,6 +15,7 @@ import numpy as np
 from pandas import DataFrame
 
 from liq_provider.bot.backtest_coverage import CoverageReport
+from liq_provider.bot.candle_delay import CandleDelay
 from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
 from liq_provider.bot.dealings import Dealings
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
@@ -80,6 +81,7 @@ class Engine:
         self.whitelist: frozenset[str] | None = None
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
+        self.candles: CandleDelay | None = None
         self._changed: set[str] = set()
         self._populated: set[str] = set()
         self._done: dict[str, int] = {}

@@ -46,6 +46,7 @@ def live_standing(
         supported=supported,
         decided=engine.decision(pair, close_ms) is not None,
         troubles=troubles(engine, now_ms),
+        why=_reasons(engine, close_ms),
         **of_time(engine, pair, close_ms, now_ms),
     )
 
@@ -59,6 +60,12 @@ def of_time(engine: Engine, pair: str, close_ms: int, now_ms: int) -> dict[str, 
         "timely": now_ms <= close_ms + engine.settings.max_entry_delay_ms,
         "alive": None if verdict is None else verdict["expires_at"] >= now_ms,
     }
+
+
+def _reasons(engine: Engine, close_ms: int) -> dict[str, str]:
+    """What is known of why a gate fails, see ``Standing``."""
+    late = None if engine.candles is None else engine.candles.why_late(close_ms)
+    return {} if late is None else {"lateness": late}
 
 
 def troubles(engine: Engine, now_ms: int) -> dict[str, str | None]:

@@ -24,6 +24,7 @@ from liq_provider.config.measuring import windows_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import SettingsError
+from liq_provider.exchange.candle_sum import CANDLES
 from liq_provider.judge.gate_list import OF_WAVE, DecisionStory
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class LiveLoop:
         self._other: list[str] = []
         self._looked_up: set[str] = set()
         self._too_far: set[str] = set()
+        self._hopeless = False
         self._refusals: dict[tuple[str, int], Refusal] = {}
 
     def begin(
@@ -73,6 +75,7 @@ class LiveLoop:
         self._told = self._told | {
             "parameters": dict(parameters),
             REFUSALS: [[*key, *why] for key, why in self._refusals.items()],
+            **({} if self.engine.candles is None else {CANDLES: self.engine.candles.told()}),
             **self._rules(parameters),
         }
         self.watch.ask(self._told)
@@ -88,6 +91,7 @@ class LiveLoop:
             *self._losses.all(source.snapshot.sidecar, now_ms),
             self._other_settings(source.snapshot.sidecar),
             self._pairs_without_feed(source, pairs),
+            self._candles_too_late(),
         )
         return [message for message in messages if message is not None]
 
@@ -225,6 +229,17 @@ class LiveLoop:
             "LiqTrend: pair without liquidation feed, never entered: {}. No venue in "
             "`liq_provider.venues` lists it; remove it from `exchange.pair_whitelist`.",
             ", ".join(bare),
+        )
+
+    def _candles_too_late(self) -> Message | None:
+        """Said once, until the list or its candles become such that waves can be entered."""
+        known = None if self.engine.candles is None else self.engine.candles.sum
+        before, self._hopeless = self._hopeless, known is not None and known.level == "error"
+        if known is None or before or not self._hopeless:
+            return None
+        return self._warning(
+            "LiqTrend: candles come too late to enter: {}. `liq-provider doctor` tells more.",
+            f"{known.words}; {known.remedy}",
         )
 
     def _warning(self, words: str, details: str) -> Message:

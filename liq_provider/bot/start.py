@@ -11,6 +11,7 @@ from freqtrade.exchange import timeframe_to_msecs
 
 from liq_provider.bot.autostart import Autostart, sidecar_config
 from liq_provider.bot.backtest_coverage import CoverageReport, candles_tested
+from liq_provider.bot.candle_delay import CandleDelay
 from liq_provider.bot.checks import check_bot
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
@@ -19,6 +20,7 @@ from liq_provider.bot.source import HistorySource, LiveSource, reader_in_backgro
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable
+from liq_provider.exchange.request_time import request_time
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store.database import check_revision, open_engine
 from liq_provider.store.other_minutes import refuse_other_minutes
@@ -69,6 +71,8 @@ def start(strategy: Any) -> Started:
     if connected.watch is None:
         return Started(settings, connected.engine, None)
     live = LiveLoop(connected.engine, connected.watch, strategy.stoploss, connected.told)
+    exchange, timeframe = config.get("exchange") or {}, strategy.timeframe
+    connected.engine.candles = CandleDelay(settings, lambda: request_time(exchange, timeframe))
     live.start()
     return Started(settings, connected.engine, live)
 

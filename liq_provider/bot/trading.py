@@ -69,6 +69,8 @@ class Trading:
         """
         try:
             newest = self._newest(pairs)
+            if self.engine.candles is not None:
+                self.engine.candles.saw(newest, self.engine.now_ms)
             due = self.engine.to_analyze(newest)
         except Exception:
             logger.exception("What changed is not known; no entries in this loop")

@@ -1,7 +1,7 @@
 """What only a bot knows of a pair: the gates behind those of the wave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -58,6 +58,7 @@ class Standing:
     :param listed: the gate ``whitelist``; the others follow in the order of ``OF_BOT``
     :param troubles: by name (see ``TROUBLES``), what keeps every entry back, None where nothing
         does; as a whole None where nobody asked
+    :param why: by name, what is known of why a gate fails, in place of its usual words
     """
 
     listed: bool | None = None
@@ -73,6 +74,7 @@ class Standing:
     ordered: bool | None = None
     chosen: bool | None = None
     supported: bool | None = None
+    why: Mapping[str, str] = field(default_factory=dict)
 
     def answer(self, gate: str) -> bool | None:
         """:return: whether a gate passes, None if that is not known here"""
@@ -85,6 +87,10 @@ class Standing:
     def trouble(self, gate: str) -> str | None:
         """:return: the words of a trouble"""
         return (self.troubles or {}).get(gate)
+
+    def words(self, gate: BotGate) -> str:
+        """:return: why there is no entry if it fails"""
+        return self.trouble(gate.name) or self.why.get(gate.name) or gate.words
 
 
 _FIELDS = {

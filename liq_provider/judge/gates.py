@@ -78,11 +78,11 @@ def undecided(in_force: RulesInForce, standing: Standing) -> DecisionStory:
 
 def _of_bot(standing: Standing) -> tuple[DecisionGate, ...]:
     gates = []
-    for name, needed, words in OF_BOT:
-        passed = standing.answer(name)
-        why = standing.trouble(name) or words
+    for gate in OF_BOT:
+        passed, why = standing.answer(gate.name), standing.words(gate)
         measured = {None: "not known here", True: "yes", False: why}[passed]
-        gates.append(DecisionGate(name, passed, measured, needed, why if passed is False else ""))
+        said = why if passed is False else ""
+        gates.append(DecisionGate(gate.name, passed, measured, gate.needed, said))
     return tuple(gates)
 
 

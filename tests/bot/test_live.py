@@ -10,6 +10,7 @@ import pytest
 
 from liq_provider.bot import autostart as module
 from liq_provider.bot.autostart import Autostart, sidecar_config
+from liq_provider.bot.candle_delay import CandleDelay
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
@@ -19,6 +20,7 @@ from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.core.moments import moment
+from liq_provider.exchange.candle_sum import RequestTime, told_by
 from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
@@ -88,6 +90,28 @@ def test_a_loop_beats_reads_and_keeps_the_sidecar(store: Store) -> None:
     (told,) = files.bots()
     assert told.pop("rules")["whitelist"] == ["BTC/USDT:USDT"]
     assert told == {"dry_run": True, "parameters": PARAMETERS, "refusals": []}
+
+
+def test_candles_that_come_too_late_are_told_by_the_heartbeat_and_said_once(store: Store) -> None:
+    store.settle(at(10))
+    live = loop(store)
+    pairs = dict.fromkeys((f"C{n}/USDT:USDT" for n in range(400)), NOW - MINUTE_MS)
+    known = live.engine.candles = CandleDelay(live.engine.settings, lambda: RequestTime(100.0))
+    assert not any("candles" in text for text in texts(live))
+    (told,) = SidecarFiles(store.path).bots()
+    assert told["candles"] == {}
+    known.saw(pairs, NOW)
+    (said,) = texts(live)
+    assert said.startswith(
+        "LiqTrend: candles come too late to enter: `400 pairs x 100 ms = 40.0 s; "
+    )
+    assert texts(live) == []
+    (told,) = SidecarFiles(store.path).bots()
+    assert told_by(told) == ("error", known.sum.words, "list at most 232 pairs")
+    known.saw(dict.fromkeys(pairs, NOW), NOW + 2_000)
+    assert texts(live) == []
+    known.saw(dict.fromkeys(pairs, NOW + MINUTE_MS), NOW + MINUTE_MS + 41_000)
+    assert len(texts(live)) == 1
 
 
 def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:

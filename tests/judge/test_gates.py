@@ -179,7 +179,15 @@ def test_all_words_of_a_refusal_are_in_the_list_of_words() -> None:
     assert all(f"`{name}`" in troubles for name in TROUBLES)
 
 
-FIELDS = [name for name in Standing.__dataclass_fields__ if name != "troubles"]
+def test_what_is_known_of_why_a_signal_is_late_takes_the_place_of_the_usual_words() -> None:
+    rules = in_force("as the sidecar")
+    late = Standing(timely=False, why={"lateness": "the candles came 41 s after their close"})
+    story = with_standing(Combination(), rules, late)
+    assert story.words == "not entered: the candles came 41 s after their close"
+    assert with_standing(Combination(), rules, replace(late, timely=True)).failed is None
+
+
+FIELDS = [name for name in Standing.__dataclass_fields__ if name not in ("troubles", "why")]
 
 
 def standings() -> Iterator[Standing]:
