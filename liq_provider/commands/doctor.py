@@ -14,8 +14,10 @@ from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.commands.status import collect
 from liq_provider.commands.support.added_packages import added_packages
 from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.commands.support.candles_in_time import before_a_bot, of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
+from liq_provider.commands.support.rules_for_commands import bots_there
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import machine_ms
@@ -85,6 +87,7 @@ def examine(context: Context) -> Iterator[Finding]:
         _exchange,
         _store,
         _pairs,
+        _candles,
         _sidecar,
         _model,
     )
@@ -307,6 +310,20 @@ def _pairs(context: Context) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "exchange.pair_whitelist", f"all {len(pairs)} have a liquidation feed")
+
+
+def _candles(context: Context) -> Iterator[Finding]:
+    """Pairs times request; where bots are there, as they measured it."""
+    try:
+        bots = bots_there(context, context.reader())
+    except LiqError:
+        bots = context.files.bots()
+    of_them = of_bots(bots)
+    for name, level, said, remedy in of_them:
+        yield Finding(level, f"candles of {name}", said, remedy)
+    if not of_them:
+        for known in before_a_bot(context):
+            yield Finding(known.level, "candles", known.words, known.remedy)
 
 
 def _sidecar(context: Context) -> Iterator[Finding]:

@@ -10,13 +10,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from liq_provider.commands.support.candles_in_time import of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.entry_possible import alive, readiness_now, traded_coins
+from liq_provider.commands.support.rules_for_commands import bots_there
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS
 from liq_provider.core.moments import moment
 from liq_provider.errors import StoreError
+from liq_provider.exchange.candle_sum import Level
 from liq_provider.measure.readiness import ReadinessReport
 from liq_provider.measure.scales import score_words
 from liq_provider.sidecar.sidecar_lock import SidecarLock
@@ -32,6 +35,8 @@ _STYLES = {
     "refused": "red",
     "down": "red",
 }
+
+_LEVELS = {"ok": "", "warning": "yellow", "error": "bold red"}
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -69,6 +74,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
     report = readiness_now(reader, settings, now_ms, running, traded_coins(context.config))
     waves = reader.waves(now_ms - DAY_MS, limit=1)
     scored_by = sidecar.get("settings", {}).get("zscore", settings.zscore)
+    candles = of_bots(bots_there(context, reader))
     shares = reader.known_shares(settings.venues.enabled, now_ms - DAY_MS, now_ms)
     return {
         "simulated": mark_of(reader, settings.venues.enabled),
@@ -76,7 +82,7 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
         "running": running,
         "answers": running and alive(sidecar, now_ms),
         "spool": {"path": str(context.files.spool), "waiting": waiting_in(context.files.spool)},
-        "problem": None if report.whole.ready else report.whole.words(now_ms),
+        "problem": _late(candles) if report.whole.ready else report.whole.words(now_ms),
         "readiness": report.as_json(),
         "now_ms": now_ms,
         "computed_ms": computed_ms,
@@ -87,8 +93,16 @@ def collect(context: Context, now_ms: int) -> dict[str, Any]:
             for venue, (count, usd) in reader.venue_totals(now_ms - DAY_MS).items()
         },
         "coins": report.counts(),
+        "candles": candles,
         "last_wave": waves[0] | {"zscore": scored_by} if waves else None,
     }
+
+
+def _late(candles: Sequence[tuple[str, Level, str, str]]) -> str | None:
+    """What keeps each of the bots from an entry, whatever the sidecar has; None if nothing does."""
+    if not candles or any(level != "error" for _, level, _, _ in candles):
+        return None
+    return f"candles come too late: {candles[0][2]}"
 
 
 def _elsewhere(store_url: str, sidecar: Mapping[str, Any], now_ms: int) -> bool:
@@ -100,7 +114,7 @@ def _print(report: Mapping[str, Any]) -> None:
     console = Console()
     sidecar = report["sidecar"]
     readiness = ReadinessReport.of_json(report["readiness"])
-    if readiness.whole.ready:
+    if report["problem"] is None:
         console.print("Entries are possible.", style="bold green")
     else:
         console.print(f"No entries: {report['problem']}", style="bold red", markup=False)
@@ -117,6 +131,9 @@ def _print(report: Mapping[str, Any]) -> None:
             if said:
                 console.print(said, style="dim", markup=False)
     _print_readiness(console, readiness, report["now_ms"])
+    for name, level, said, remedy in report["candles"]:
+        words = f"Candles of {name}: {said}" + (f" -> {remedy}" if remedy else "")
+        console.print(words, style=_LEVELS[level], markup=False, soft_wrap=True)
     if sidecar:
         _print_sidecar(console, sidecar, report["running"])
     wave = report["last_wave"]

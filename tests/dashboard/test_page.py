@@ -33,6 +33,7 @@ pytestmark = needs_browser
 
 START = 1_795_350_000_000
 EVIL = "<img src=x onerror=window.pwned=1><script>window.pwned=1</script>"
+CANDLES = {"level": "warning", "words": "60 pairs x 100 ms = 6.0 s; <i>late</i>", "remedy": "less"}
 PHONE = {"width": 390, "height": 800}
 DESK = {"width": 1400, "height": 900}
 TABLET = {"width": 820, "height": 1100}
@@ -265,8 +266,9 @@ async def see_the_record(seen: SeenOnPage, stage: PageRig, page: Page) -> None:
     await page.locator("#recordbody li").first.wait_for()
     seen.texts["spoilt record"] = await page.locator("#record").inner_text()
     await page.keyboard.press("Escape")
-    stage.config.files.beat({"dry_run": True})
+    stage.config.files.beat({"dry_run": True, "candles": CANDLES})
     await page.locator("#modes", has_text="DRY-RUN").wait_for()
+    seen.texts["candles"] = await page.locator("#strip", has_text="candles:").inner_text()
 
 
 async def see_the_pair(seen: SeenOnPage, page: Page) -> None:
@@ -441,6 +443,10 @@ def test_a_dead_feed_turns_the_strip_red_with_words(seen: SeenOnPage) -> None:
         or "okx (simulated) REFUSED" in seen.texts["strip"]
         or ("okx (simulated) CONNECTING" in seen.texts["strip"])
     )
+
+
+def test_candles_that_make_entries_late_are_told_in_the_strip(seen: SeenOnPage) -> None:
+    assert "candles: 60 pairs x 100 ms = 6.0 s; <i>late</i>" in seen.texts["candles"]
 
 
 def test_a_feed_of_news_that_fails_is_named_in_the_strip(seen: SeenOnPage) -> None:

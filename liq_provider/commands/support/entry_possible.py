@@ -68,7 +68,9 @@ def traded_coins(config: Mapping[str, Any]) -> set[str] | None:
 def listed_pairs(config: Mapping[str, Any]) -> list[str] | None:
     """:return: the pairs of a static whitelist; None where they are not all named there"""
     pairs = (config.get("exchange") or {}).get("pair_whitelist") or []
-    methods = {handler.get("method") for handler in config.get("pairlists") or ()}
+    # What is no handler ends Freqtrade, and is its to word.
+    handlers = [one if isinstance(one, Mapping) else {} for one in config.get("pairlists") or ()]
+    methods = {handler.get("method") for handler in handlers}
     if not pairs or methods - {"StaticPairList"} or not all(map(_PAIR.fullmatch, pairs)):
         return None
     return list(pairs)

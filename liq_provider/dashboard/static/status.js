@@ -49,6 +49,19 @@ function judgeChips(judge) {
   return chips;
 }
 
+// How long after their close each bot has its candles, where that makes its entries late.
+function candleChips(bots) {
+  return (bots ?? []).filter((bot) => ["warning", "error"].includes(bot.candles?.level)).map((bot) =>
+    h("span", { class: `chip ${bot.candles.level === "error" ? "bad" : "warn"}`, title: bot.candles.remedy },
+      `candles${bot.name ? ` of ${bot.name}` : ""}: ${bot.candles.words}`));
+}
+
+// What keeps each of the bots from an entry, whatever the sidecar has.
+function tooLate(bots) {
+  const told = (bots ?? []).map((bot) => bot.candles?.level).filter(Boolean);
+  return told.length && told.every((level) => level === "error") ? "candles come too late" : null;
+}
+
 export class StatusStrip {
   constructor() {
     this.status = null;
@@ -126,7 +139,7 @@ export class StatusStrip {
     const feeds = Object.entries(status.sidecar.feeds ?? {});
     const dead = feeds.filter(([, feed]) => feed.state !== "live");
     const { whole, venues } = status.readiness;
-    const problem = this.stale ?? status.sidecar.store_error;
+    const problem = this.stale ?? status.sidecar.store_error ?? tooLate(status.sidecar.bots);
     // Warming up, and a sidecar that has just started, are nothing to be alarmed about.
     const starting = !status.computed_ms && !dead.length && this.now - status.sidecar.started_ms < STARTING_MS;
     const waiting = !problem && (starting || whole.condition === "warming_up" || whole.condition === "too_thin");
@@ -140,6 +153,7 @@ export class StatusStrip {
     const lost = status.sidecar.lost ? h("span", { class: "chip bad" }, `${counted(status.sidecar.lost, "liquidation")} lost`) : null;
     document.getElementById("strip").replaceChildren(...[
       ...feeds.map(([name, feed]) => feedChip(name, feed, venues[name], status.readiness.uncounted[name], status.coverage_24h?.[name], this.now, whole)),
+      ...candleChips(status.sidecar.bots),
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
       h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
       h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
