@@ -17,6 +17,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.sidecar_keeper import Place, SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
+from liq_provider.config.pair_list_file import READS, pair_list_entry
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable
@@ -83,7 +84,11 @@ def connect(strategy: Any, settings: Settings) -> Connected:
     :raises LiqError: a backtest has nothing that it could be made of
     """
     config, timeframe_ms = strategy.config, timeframe_to_msecs(strategy.timeframe)
-    told = {"name": config.get("bot_name"), "dry_run": config["runmode"] == RunMode.DRY_RUN}
+    told = {
+        "name": config.get("bot_name"),
+        "dry_run": config["runmode"] == RunMode.DRY_RUN,
+        READS: pair_list_entry(config, settings) is not None,
+    }
     if config["runmode"] not in _LIVE:
         store, _ = _store_of(config, settings)
         engine = past_engine(store, settings, timeframe_ms, config["runmode"] in _NEEDS_DATA)

@@ -18,6 +18,7 @@ from liq_provider.commands.support.candles_in_time import before_a_bot, of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
 from liq_provider.commands.support.rules_for_commands import bots_there
+from liq_provider.config.pair_list_file import asks_a_server, listed_in, pair_list_of
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import machine_ms
@@ -166,7 +167,7 @@ def _bot(context: Context) -> Iterator[Finding]:
         yield Finding(
             "ok", "liq_provider.autostart", "off: the sidecar is started with `liq-provider run`"
         )
-    elif any(entry.get("method") == "RemotePairList" for entry in config.get("pairlists") or ()):
+    elif asks_a_server(config):
         yield Finding(
             "warning",
             "pairlists",
@@ -174,6 +175,21 @@ def _bot(context: Context) -> Iterator[Finding]:
             "not start without an answer, whatever positions are open",
             "run the sidecar as a service (docs/operations.md) and set autostart to false",
         )
+    yield from _pair_list(config, context)
+
+
+def _pair_list(config: Mapping[str, Any], context: Context) -> Iterator[Finding]:
+    """The list of a bot of the whole market."""
+    try:
+        path = pair_list_of(config, context.settings, context.base_dir)
+        listed = None if path is None else listed_in(path)
+    except SettingsError as error:
+        # Commands may be called from elsewhere than the bot.
+        yield Finding("warning", "pairlists", str(error), "compare with where the bot is started")
+        return
+    if path is not None:
+        count = "made when the bot starts" if listed is None else f"{len(listed)} pairs now"
+        yield Finding("ok", "pairlists", f"the whole market, by {path}: {count}")
 
 
 def _parameters(config: Mapping[str, Any], context: Context) -> Iterator[Finding]:

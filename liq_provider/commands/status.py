@@ -136,6 +136,7 @@ def _print(report: Mapping[str, Any]) -> None:
         console.print(words, style=_LEVELS[level], markup=False, soft_wrap=True)
     if sidecar:
         _print_sidecar(console, sidecar, report["running"])
+        _print_pair_list(console, sidecar.get("pair_list") or {}, sidecar["now_ms"])
     wave = report["last_wave"]
     if wave:
         console.print(
@@ -277,6 +278,32 @@ def _print_sidecar(console: Console, sidecar: Mapping[str, Any], running: bool) 
             f"not confirmed {early['unconfirmed']}, failed {early.get('failed', 0)}",
             markup=False,
         )
+
+
+def _print_pair_list(console: Console, told: Mapping[str, Any], now_ms: int) -> None:
+    """
+    :param told: see ``PairList.report``; of a sidecar that was started before an upgrade, nothing
+    """
+    if not told.get("read"):
+        return
+    written_ms = told["written_ms"]
+    when = f"written {(now_ms - written_ms) / 1000:.0f} s ago" if written_ms else "not written yet"
+    console.print(
+        f"Pairs: {len(told['pairs'])} in {told['path']}, {told['in_wave']} of them in a wave, "
+        f"{when}{_left_out(told)}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if told["error"]:
+        console.print(f"Pairs: {told['error']}", style="red", markup=False, soft_wrap=True)
+
+
+def _left_out(told: Mapping[str, Any]) -> str:
+    if not told["left_out"]:
+        return ""
+    named = [f"{pair} ({why})" for pair, why in list(told["left_out"].items())[:_NAMED]]
+    more = told["left_out_n"] - len(named)
+    return f"; left out: {', '.join(named)}" + (f" and {more} more" if more > 0 else "")
 
 
 def _print_asked(console: Console, name: str, asked: dict[str, Any]) -> None:

@@ -30,8 +30,11 @@ MAJORS: Final = tuple(
     )
 )
 
-# In what a bot sends to its sidecar.
+# In what a bot sends to its sidecar; and in its heartbeat, that it reads the list, and the pairs of
+# its positions.
 TERMS: Final = "pair_list"
+READS: Final = "reads_pairs"
+HOLDS: Final = "open_pairs"
 
 _METHOD = "RemotePairList"
 _FILE = "file:///"
@@ -122,13 +125,20 @@ def pair_list_entry(config: Mapping[str, Any], settings: Settings) -> PairListEn
     return next((entry for entry in _files(config) if Path(entry.url).name in names), None)
 
 
+def asks_a_server(config: Mapping[str, Any]) -> bool:
+    """:return: whether a pair list is asked for over the network, so that somebody must answer"""
+    return any(not entry.url.startswith(_FILE) for entry in _remote(config))
+
+
 def _files(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
+    return (entry for entry in _remote(config) if entry.url.startswith(_FILE))
+
+
+def _remote(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
     for number, entry in enumerate(config.get("pairlists") or ()):
-        if not isinstance(entry, Mapping) or entry.get("method") != _METHOD:
-            continue
-        url = entry.get("pairlist_url")
-        if isinstance(url, str) and url.startswith(_FILE):
-            yield PairListEntry(number, url)
+        if isinstance(entry, Mapping) and entry.get("method") == _METHOD:
+            url = entry.get("pairlist_url")
+            yield PairListEntry(number, url if isinstance(url, str) else "")
 
 
 def pair_list_of(

@@ -156,9 +156,11 @@ def _data(
 
     @app.get("/pairlist")
     def pairlist(limit: int = Query(_PAIRS, ge=1, le=_PAIRS)) -> Response:
-        pairs = board.market.ranked()[:limit]
+        told = board.pair_list
         said = {"simulated": board.simulated} if board.simulated else {}
-        return _json({"pairs": pairs, "refresh_period": 60, **said})
+        # No refresh_period: Freqtrade would not ask more often than that, whatever it is told.
+        listed = {"pairs": told["pairs"][:limit], "left_out": told["left_out_n"]}
+        return _json({**listed, "written_ms": told["written_ms"], **said})
 
     @app.get("/api/version")
     async def version() -> Response:

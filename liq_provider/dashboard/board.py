@@ -31,6 +31,7 @@ from liq_provider.dashboard.tape import KEPT, Tape
 from liq_provider.errors import LiqError
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.measure.readiness import Readiness, ReadinessReport, at_once, venues_now
+from liq_provider.sidecar.pair_list import pair_list_of
 from liq_provider.sidecar.running_minute import Running
 from liq_provider.sidecar.settling_schedule import next_close
 from liq_provider.store.readiness_facts import told as feeds_told
@@ -144,6 +145,11 @@ class Board:
     def whitelist(self) -> frozenset[str]:
         """The bot's pairs, as it told them last; empty if it never did."""
         return self._account.whitelist
+
+    @property
+    def pair_list(self) -> Mapping[str, Any]:
+        """The list of pairs as the sidecar told it last."""
+        return pair_list_of(self._sidecar)
 
     @property
     def simulated(self) -> str | None:

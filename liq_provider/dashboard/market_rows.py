@@ -87,25 +87,6 @@ class MarketRows:
             "rows": sorted(rows, key=lambda row: (-(row["long"] + row["short"]), row["coin"])),
         }
 
-    def ranked(self) -> list[str]:
-        """
-        :return: pairs in the order of their z, those with a wave first; then those without a
-            liquidation in the segment, the liveliest baseline first, so that a bot that trades
-            what is listed here is never left without a pair
-        """
-        rows: dict[str, Mapping[str, Any]] = {**self._settled, **self._running}
-        order = sorted(
-            (row for row in rows.values() if row["z"] is not None),
-            key=lambda row: (row["base_asset"] not in self._waves, -row["z"]),
-        )
-        ranked = [str(row["pair"]) for row in order]
-        names = self._names()
-        quiet = sorted(
-            (base for base in names if base not in rows or rows[base]["z"] is None),
-            key=lambda base: (-self._readiness.get(base, {}).get("active_n", 0), base),
-        )
-        return list(dict.fromkeys([*ranked, *(names[base] for base in quiet)]))
-
     def _row(self, base: str, venues: dict[str, tuple[float, float, int, str]]) -> dict[str, Any]:
         running = self._running.get(base)
         shown: Mapping[str, Any] = running or self._settled.get(base) or {}

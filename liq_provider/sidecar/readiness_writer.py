@@ -19,6 +19,7 @@ class ReadinessWriter:
     """
     :param feeds: tells the venues' feeds of this moment
     :param names: gives the pair that stands for a coin
+    :param lively: is given how many segments of each coin's baseline are not empty
     :param reading: takes what reads the store; the minute's decisions do not wait for it
     :param writing: the store's single thread
     """
@@ -30,6 +31,7 @@ class ReadinessWriter:
         settings: Settings,
         feeds: Callable[[], Mapping[str, FeedFacts]],
         names: Callable[[], Mapping[str, str]],
+        lively: Callable[[Mapping[str, int]], None],
         reading: Executor,
         writing: Executor,
     ) -> None:
@@ -38,6 +40,7 @@ class ReadinessWriter:
         self._settings = settings
         self._feeds = feeds
         self._names = names
+        self._lively = lively
         self._reading = reading
         self._writing = writing
 
@@ -50,6 +53,7 @@ class ReadinessWriter:
             assessed = await loop.run_in_executor(
                 self._reading, assess, self._reader, self._settings, self._feeds(), close_ms
             )
+            self._lively({coin: active_n for coin, (*_, active_n) in assessed.coins.items()})
             await loop.run_in_executor(
                 self._writing,
                 self._writer.put_readiness,

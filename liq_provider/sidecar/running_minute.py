@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from liq_provider.errors import StoreError
 from liq_provider.measure.features import compute_features
 from liq_provider.measure.minute_grid import MinuteGrid
 from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
+from liq_provider.measure.prospects import GROWING_SHARE
 from liq_provider.measure.waves import enough_money, enough_orders
 from liq_provider.sidecar.pair_of_coin import pair_for_coin
 from liq_provider.sidecar.settling_schedule import SettlingSchedule, next_close
@@ -47,6 +49,7 @@ class Running:
     :param anomalies: above the judge's floor, with their wave's start
     :param rows: of the coins that were looked at, the columns of the table ``features``
     :param pairs: the pair that stands for each of them
+    :param growing: what the segment is worth of coins that are not large enough yet and may be
     """
 
     close_ms: int
@@ -54,6 +57,7 @@ class Running:
     anomalies: tuple[Anomaly, ...] = ()
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pairs: Mapping[str, str] = field(default_factory=dict)
+    growing: Mapping[str, float] = field(default_factory=dict)
 
 
 class RunningMinute:
@@ -79,7 +83,7 @@ class RunningMinute:
         :param venues: that cover all since then
         :param names: the pair that stands for a coin on the bot's exchange
         :return: what the coins show that are large enough for a wave and changed since the
-            last look
+            last look, and how large the others are that may be by the close
         :raises StoreError: the store does not answer
         """
         if (settled_ms, close_ms) != self._bounds:
@@ -88,13 +92,11 @@ class RunningMinute:
         totals = self._reader.totals(start_ms, close_ms)
         usd, count = np.array(list(totals.values())).reshape(-1, 2).T
         large = enough_money(usd, self._floor) & enough_orders(count, self._floor)
-        coins = [
-            base
-            for base, may_be_wave in zip(totals, large, strict=True)
-            if may_be_wave and self._seen.get(base) != totals[base]
-        ]
+        may_grow = ~large & (usd >= GROWING_SHARE * self._floor.min_segment_usd)
+        growing = {base: totals[base][0] for base in compress(totals, may_grow)}
+        coins = [base for base in compress(totals, large) if self._seen.get(base) != totals[base]]
         if not coins:
-            return Running(close_ms, settled_ms)
+            return Running(close_ms, settled_ms, growing=growing)
         self._seen |= {base: totals[base] for base in coins}
         listed = self._reader.active(start_ms, close_ms)
         # Between two questions to the store a coin may vanish from it.
@@ -107,7 +109,7 @@ class RunningMinute:
             minute = anomaly(coin, self._floor)
             if minute is not None:
                 anomalies.append(self._of_its_wave(minute, pair))
-        return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs)
+        return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs, growing)
 
     def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
         (settled_ms, close_ms), enabled = self._bounds, self._settings.venues.enabled
@@ -202,5 +204,5 @@ class RunningLoop:
         running = await asyncio.get_running_loop().run_in_executor(
             self._executor, self._minute.look, close_ms, settled_ms, covering, dict(self._names())
         )
-        if running.rows:
+        if running.rows or running.growing:
             self._waiting.start(self._then(running))

@@ -14,6 +14,7 @@ from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.judge_once_store_opens import JudgeOnceStoreOpens
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page_protocol import Page
+from liq_provider.sidecar.pair_list import PairList
 from liq_provider.sidecar.retention import Retention
 from liq_provider.sidecar.running_minute import RunningLoop
 from liq_provider.sidecar.settling_schedule import SettlingSchedule
@@ -41,6 +42,7 @@ class SelfReport:
     retention: Retention
     running: RunningLoop
     judge: JudgeOnceStoreOpens
+    pair_list: PairList
 
     def __call__(self) -> dict[str, Any]:
         """:return: the status"""
@@ -64,4 +66,5 @@ class SelfReport:
             "retention": self.retention.report(),
             "looks_failed": self.running.failures,
             "judge": self.judge.report(),
+            "pair_list": self.pair_list.report(),
         }

@@ -28,6 +28,7 @@ from liq_provider.sidecar.market_lists import MarketLists
 from liq_provider.sidecar.minute_readers import MinuteReaders
 from liq_provider.sidecar.neighbours import Neighbours
 from liq_provider.sidecar.page_protocol import MakePage, Page, Unwatched
+from liq_provider.sidecar.pair_list import PairList
 from liq_provider.sidecar.pair_of_coin import PairOfCoin
 from liq_provider.sidecar.presence import Presence
 from liq_provider.sidecar.readiness_writer import ReadinessWriter
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 # What the end may take, for each of: the workers, the last liquidations, all the rest.
 _END_S = 1.0
+
+_LOOKS_AHEAD_S = 1.0
 
 
 class Sidecar:
@@ -107,11 +110,17 @@ class Sidecar:
         self._judge = JudgeOnceStoreOpens(
             *(self._config, self._exchange, self._store, threads, self._ingest.serving, now_ms)
         )
+        self._pair_list = PairList(
+            *(self._config, names, lambda: self._neighbours.bots, now_ms),
+            simulated=self._exchange.simulated,
+        )
         readiness = ReadinessWriter(
             *(reader, writer, settings, lambda: feeds_told(self._venues), names),
-            *(threads.asking, threads.writing),
+            *(self._pair_list.take_liveliness, threads.asking, threads.writing),
         )
-        readers = MinuteReaders(readiness, self._judge, self._page, now_ms, self._tasks)
+        readers = MinuteReaders(
+            *(readiness, self._judge, self._page, self._pair_list, now_ms, self._tasks)
+        )
         self._minutes = SettlingSchedule(
             self._venues,
             self._ingest,
@@ -151,7 +160,7 @@ class Sidecar:
         self.status = SelfReport(
             *(self._config, self._clock, self._started_ms, self._venues, self._ingest),
             *(self._minutes, self._gaps, self._page, self._neighbours, self._retention),
-            *(self._running, self._judge),
+            *(self._running, self._judge, self._pair_list),
         )
         self._presence = Presence(self._store.writer, settings, self._own_run, self._started_ms)
         self._telling = StatusLoop(
@@ -190,6 +199,7 @@ class Sidecar:
         return [
             self._minutes.run(),
             self._telling.run(),
+            self._pair_list.run(),
             self._once_open(),
             *self._polls.loops(),
             *self._lists.loops(),
@@ -206,9 +216,15 @@ class Sidecar:
         except StoreError as error:
             logger.warning("The market lists of before cannot be read: %s", error)
         await self._judge.prepare()
-        if self._judge.asks_ahead or not isinstance(self._page, Unwatched):
-            await self._running.run()
-        await self._stop.wait()
+        # A bot that reads the list may come later.
+        while not self._looks_ahead():  # noqa: ASYNC110
+            await asyncio.sleep(_LOOKS_AHEAD_S)
+        await self._running.run()
+
+    def _looks_ahead(self) -> bool:
+        """Whether somebody wants to know what the running minute shows."""
+        watched = not isinstance(self._page, Unwatched)
+        return self._judge.asks_ahead or watched or self._pair_list.is_read
 
     def _begin_anew(self) -> None:
         """The store is another one, which knows nothing of what was heard before."""
@@ -233,6 +249,7 @@ class Sidecar:
         leaving = self._threads.writing.submit(self._presence.leave, is_open)
         await end([asyncio.wrap_future(leaving)], _END_S)
         self._neighbours.close()
+        self._pair_list.close()
         self._ingest.close()
         self._threads.close()
         self._store.reader.close()

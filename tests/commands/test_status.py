@@ -9,7 +9,12 @@ import pytest
 from rich.console import Console
 
 from liq_provider.cli import main
-from liq_provider.commands.status import _elsewhere, _print_readiness, _print_sidecar
+from liq_provider.commands.status import (
+    _elsewhere,
+    _print_pair_list,
+    _print_readiness,
+    _print_sidecar,
+)
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.readiness import READY, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
@@ -46,6 +51,30 @@ def test_a_sidecar_that_is_older_than_the_command_is_understood() -> None:
     text = told(judge={"early": {"asked": 2, "used": 1, "unconfirmed": 1}})
     assert "3 verdicts, 1 of them without candles, 0 waves not judged" in text
     assert "not confirmed 1, failed 0" in text
+
+
+def pairs_told(**changes: Any) -> str:
+    console = Console(file=io.StringIO(), width=300)
+    pairs = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
+    kept: dict[str, Any] = {
+        **{"read": True, "path": "user_data/liq_pairs.json", "pairs": pairs, "in_wave": 1},
+        **{"left_out": {}, "left_out_n": 0, "written_ms": 98_000, "error": None},
+    }
+    _print_pair_list(console, kept | changes if changes.get("told", True) else {}, 100_000)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_list_of_pairs_is_told_with_what_it_left_out_and_its_trouble() -> None:
+    said = "Pairs: 2 in user_data/liq_pairs.json, 1 of them in a wave, written 2 s ago\n"
+    assert pairs_told() == said
+    out = {f"C{n}/USDT:USDT": "the list is full" for n in range(6)}
+    assert "; left out: C0/USDT:USDT (the list is full), C1" in pairs_told(
+        left_out=out, left_out_n=9
+    )
+    assert "C4/USDT:USDT (the list is full) and 4 more" in pairs_told(left_out=out, left_out_n=9)
+    assert "not written yet" in pairs_told(written_ms=None)
+    assert "Pairs: the disk hangs" in pairs_told(error="the disk hangs")
+    assert pairs_told(read=False) == pairs_told(told=False) == ""
 
 
 def test_what_failed_is_counted() -> None:

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from pydantic import TypeAdapter
 
+from liq_provider.config.pair_list_file import MAJORS
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.app import _Hours
@@ -216,25 +217,22 @@ async def test_the_running_minute_is_shown_before_it_is_settled(tmp_path: Path) 
         page.take_running(Running(T0 + 3 * MINUTE, T0 + 2 * MINUTE))
 
 
-async def test_pairs_are_ranked_by_their_wave(tmp_path: Path) -> None:
-    async with served(tmp_path) as (_, url, store), aiohttp.ClientSession() as session:
-        for number, coin, usd in ((7, "ETH", 2_000.0), (8, "SOL", 9_000.0)):
-            for n in range(1, 41):
-                store.put(-n, 1_000.0 + n, base_asset=coin, pair=f"{coin}/U", ordinal=number)
-            store.put(0, usd, base_asset=coin, pair=f"{coin}/U", ordinal=number)
-        store.put(0, 1_500.0)
-        store.settle(1, (0, 1))
+async def test_the_list_of_pairs_is_the_one_that_the_sidecar_keeps(tmp_path: Path) -> None:
+    async with served(tmp_path) as (page, url, _), aiohttp.ClientSession() as session:
 
-        async def ranked() -> Any:
-            async with session.get(f"{url}/pairlist") as answer:
+        async def told(query: str = "") -> Any:
+            async with session.get(f"{url}/pairlist{query}") as answer:
                 return await answer.json()
 
-        for _ in range(40):
-            symbols = await ranked()
-            if len(symbols["pairs"]) == 3:
-                break
-            await asyncio.sleep(0.1)
-        assert symbols["pairs"][0] == "SOL/U" and symbols["refresh_period"] == 60
+        # A bot that asks in the first second must have something to start with.
+        assert (await told())["pairs"] == list(MAJORS)
+        kept = {"pairs": ["SOL/USDT:USDT", "BTC/USDT:USDT"], "left_out_n": 3, "written_ms": T0}
+        page.take_status({"pair_list": kept})
+        answer = await told()
+        assert (answer["pairs"], answer["left_out"]) == (kept["pairs"], 3)
+        # Freqtrade would not ask more often than a list says.
+        assert "refresh_period" not in answer
+        assert (await told("?limit=1"))["pairs"] == ["SOL/USDT:USDT"]
 
 
 async def test_a_port_that_is_taken_costs_the_page_and_nothing_else(

@@ -317,17 +317,3 @@ def test_a_record_shows_the_news_that_the_judge_was_given(
     )
     assert record(PageReader(url), gone, IN_FORCE, {})["call"] is None
     assert record(PageReader(url), row(downgrade=0), IN_FORCE, {})["asked"] is False
-
-
-def test_pairs_with_a_wave_come_first_and_quiet_ones_are_not_left_out() -> None:
-    names = {base: f"{base}/USDT:USDT" for base in ("ADA", "BTC", "ETH", "SOL", "XRP")}
-    table = MarketRows(PageReader("sqlite:////nowhere"), SETTINGS, lambda: names)
-    assert table.ranked() == list(names.values())
-    table._readiness = {"XRP": {"active_n": 40}, "SOL": {"active_n": 90}}
-    table._settled = {
-        base: {"base_asset": base, "pair": names[base], "z": z}
-        for base, z in (("BTC", 1.0), ("ETH", 2.0), ("ADA", None))
-    }
-    table._waves = {"BTC": ("SHORT", "strong", True)}
-    coins = [pair.partition("/")[0] for pair in table.ranked()]
-    assert coins == ["BTC", "ETH", "SOL", "XRP", "ADA"]

@@ -7,11 +7,10 @@ import pytest
 from freqtrade.exceptions import OperationalException
 
 from liq_provider.simulator.exchange_server import Simulator
-from tests.dashboard.test_page_server import cascade, served
+from tests.dashboard.test_page_server import served
 from tests.integration.harness import bot_config, running, simulator
-from tests.sidecars import until
 
-BTC, ETH, SOL = (f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL"))
+BTC, SOL = (f"{coin}/USDT:USDT" for coin in ("BTC", "SOL"))
 
 
 def whitelist(sim: Simulator, base: Path, url: str) -> list[str]:
@@ -34,16 +33,13 @@ def whitelist(sim: Simulator, base: Path, url: str) -> list[str]:
         return list(bot.freqtrade.active_pair_whitelist)
 
 
-async def test_the_pair_with_the_wave_comes_first_and_quiet_ones_are_there(tmp_path: Path) -> None:
+async def test_a_bot_that_asks_the_page_has_the_list_that_is_in_the_file(tmp_path: Path) -> None:
     with simulator() as sim:
-        async with served(tmp_path) as (page, url, store):
-            market = page.board.market
-            market._names = lambda: {"BTC": BTC, "ETH": ETH, "SOL": SOL}
-            cascade(store, 0)
-            store.settle(1, (0, 1))
-            await until(lambda: market.ranked()[0] == BTC, "the wave is read")
+        async with served(tmp_path) as (page, url, _):
+            kept = {"pairs": [SOL, "GONE/USDT:USDT", BTC], "left_out_n": 1, "written_ms": 0}
+            page.take_status({"pair_list": kept})
             pairs = await asyncio.to_thread(whitelist, sim, tmp_path / "bot", f"{url}/pairlist")
-        assert pairs == [BTC, ETH, SOL]
+        assert pairs == [SOL, BTC]
         # What the docs warn of: without a first answer the bot does not start at all.
         with pytest.raises(OperationalException, match="pairlist"):
             await asyncio.to_thread(whitelist, sim, tmp_path / "again", f"{url}/pairlist")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from liq_provider.cli import main
+from liq_provider.config.pair_list_file import write_pairs
 from tests.launch.conftest import write_config
 from tests.sidecars import PATIENCE
 
@@ -178,3 +179,22 @@ def test_doctor_warns_of_a_pair_list_that_the_sidecar_must_serve_first(
         write_config(place, exchange, pairlists=pairlists, liq_provider={"autostart": autostart})
         assert main(["doctor"]) < 2
         assert ("run the sidecar as a service" in capsys.readouterr().out) is autostart
+
+
+def test_doctor_knows_a_list_in_a_file_and_says_where_it_would_not_be_renewed(
+    place: Path, exchange: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"method": "RemotePairList", "pairlist_url": "file:///user_data/liq_pairs.json"}
+    write_config(place, exchange, pairlists=[entry])
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert "run the sidecar as a service" not in said
+    assert "the whole market" in said and "made when the bot starts" in said
+    write_pairs(place / "user_data" / "liq_pairs.json", ["BTC/USDT:USDT"])
+    main(["doctor"])
+    assert "1 pairs now" in capsys.readouterr().out
+    elsewhere = entry | {"pairlist_url": "file:///elsewhere/liq_pairs.json"}
+    write_config(place, exchange, pairlists=[elsewhere])
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert "pairlists[0].pairlist_url" in said and "liq_provider.market.file" in said

@@ -30,6 +30,17 @@ class SlowReaders:
         self.said.append(f"foreseen {running.close_ms - T0}")
 
 
+class RecordingList:
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def take_settled(self, settled: Settled) -> None:
+        self._said.append("listed")
+
+    def take_running(self, running: Running) -> None:
+        self._said.append("listed")
+
+
 class RecordingPage(Unwatched):
     def __init__(self, said: list[str]) -> None:
         self._said = said
@@ -39,21 +50,31 @@ class RecordingPage(Unwatched):
 
 
 def readers_of(slow: SlowReaders, tasks: LooseTasks) -> MinuteReaders:
-    both = cast(Any, slow)
-    return MinuteReaders(both, both, RecordingPage(slow.said), lambda: T0 + 500, tasks)
+    both, pairs = cast(Any, slow), cast(Any, RecordingList(slow.said))
+    page = RecordingPage(slow.said)
+    return MinuteReaders(both, both, page, pairs, lambda: T0 + 500, tasks)
 
 
 async def test_the_next_minute_waits_for_no_reader_of_the_one_before() -> None:
     slow, tasks = SlowReaders(), LooseTasks()
     readers_of(slow, tasks).settled(Settled(T0, (), {}, ()))
     await asyncio.sleep(0.01)
-    assert slow.said == [] and len(list(tasks)) == 2
+    # A bot must know of its pairs before it hears what was said of them.
+    assert slow.said == ["listed"] and len(list(tasks)) == 2
     slow.go.set()
     await asyncio.wait(list(tasks))
-    assert sorted(slow.said) == ["judged 0", "ready at 0, told at 500"]
+    assert sorted(slow.said[1:]) == ["judged 0", "ready at 0, told at 500"]
 
 
 async def test_a_running_minute_is_shown_before_anybody_is_asked_about_it() -> None:
     slow = SlowReaders()
-    await readers_of(slow, LooseTasks()).running(Running(T0 + MINUTE, T0))
-    assert slow.said == ["shown", f"foreseen {MINUTE}"]
+    rows = {"BTC": {"z": 3.0}}
+    await readers_of(slow, LooseTasks()).running(Running(T0 + MINUTE, T0, rows=rows))
+    assert slow.said == ["listed", "shown", f"foreseen {MINUTE}"]
+
+
+async def test_a_coin_that_only_grows_is_listed_and_not_shown_again() -> None:
+    slow = SlowReaders()
+    running = Running(T0 + MINUTE, T0, growing={"BTC": 9_000.0})
+    await readers_of(slow, LooseTasks()).running(running)
+    assert slow.said == ["listed"]

@@ -18,12 +18,14 @@ async def test_every_settled_minute_is_written_down(tmp_path: Path) -> None:
     store.past(40)
     store.settle(1, (0, 1))
     pool = ThreadPoolExecutor(2)
+    lively: dict[str, int] = {}
     readiness = ReadinessWriter(
         store.reader,
         store.writer,
         SETTINGS,
         lambda: HEARD,
         lambda: {"BTC": "BTC/USDT:USDT"},
+        lively.update,
         pool,
         pool,
     )
@@ -34,3 +36,4 @@ async def test_every_settled_minute_is_written_down(tmp_path: Path) -> None:
     (row,) = store.reader.readiness()
     assert (row["pair"], row["state"]) == ("BTC/USDT:USDT", State.READY)
     assert row["close_ms"] == T0 + MINUTE
+    assert lively == {"BTC": row["active_n"]} and row["active_n"] > 0

@@ -90,6 +90,21 @@ def test_less_than_a_wave_needs_is_not_looked_at(store: Store) -> None:
     assert wave.strength is Strength.STRONG
 
 
+def test_what_may_be_large_enough_by_the_close_is_told_and_not_computed(store: Store) -> None:
+    settings = SETTINGS.model_copy(update={"min_segment_usd": 100_000.0})
+    running = minute(store, settings)
+    store.put(0, 29_000.0)
+    assert look(running).growing == {}
+    store.put(0, 1_000.0, ordinal=1)
+    for _ in range(2):  # again and again, as long as it is so
+        seen = look(running)
+        assert seen.growing == {"BTC": pytest.approx(30_000.0)} and seen.rows == {}
+    for n in range(3):
+        store.put(0, 100_000.0, ordinal=n + 2)
+    seen = look(running)
+    assert seen.growing == {} and seen.rows.keys() == {"BTC"}
+
+
 def test_fills_of_the_past_count_as_in_a_settled_minute(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.past(40)

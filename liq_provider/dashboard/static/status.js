@@ -62,6 +62,16 @@ function tooLate(bots) {
   return told.length && told.every((level) => level === "error") ? "candles come too late" : null;
 }
 
+// The list that bots of the whole market read, and what had no place on it.
+function pairsChip(list) {
+  if (!list?.read) return null;
+  if (list.error) return h("span", { class: "chip bad" }, `list of pairs: ${list.error}`);
+  const left = Object.entries(list.left_out);
+  const said = left.length ? `, ${list.left_out_n} left out` : "";
+  const title = left.map(([pair, why]) => `${pair}: ${why}`).join("\n") || "nothing was left out";
+  return h("span", { class: `chip ${left.length ? "warn" : ""}`, title }, `${counted(list.pairs.length, "pair")} listed, ${list.in_wave} in a wave${said}`);
+}
+
 export class StatusStrip {
   constructor() {
     this.status = null;
@@ -157,7 +167,7 @@ export class StatusStrip {
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
       h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
       h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
-      coinsChip(status.readiness.coins), lost,
+      coinsChip(status.readiness.coins), pairsChip(status.sidecar.pair_list), lost,
     ].filter(Boolean));
   }
 }
