@@ -14,10 +14,10 @@ from liq_provider.bot.rules_of_bots import rules_from
 from liq_provider.commands.status import collect
 from liq_provider.commands.support.added_packages import added_packages
 from liq_provider.commands.support.api_server import api_remarks
+from liq_provider.commands.support.bots_there import bots_there
 from liq_provider.commands.support.candles_in_time import before_a_bot, of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
-from liq_provider.commands.support.rules_for_commands import bots_there
 from liq_provider.config.pair_list_file import asks_a_server, listed_in, pair_list_of
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings

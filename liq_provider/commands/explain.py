@@ -12,6 +12,7 @@ from rich.text import Text
 
 from liq_provider.bot.rules_of_bots import as_the_bot_did, refusals_of
 from liq_provider.bot.snapshot import Snapshot
+from liq_provider.commands.support.bots_there import bots_there
 from liq_provider.commands.support.context import (
     Context,
     context_of,
@@ -20,11 +21,7 @@ from liq_provider.commands.support.context import (
     stored_span,
     tell_mark,
 )
-from liq_provider.commands.support.rules_for_commands import (
-    bots_there,
-    rules_in_force,
-    timeframe_word,
-)
+from liq_provider.commands.support.rules_for_commands import rules_in_force, timeframe_word
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.arrays import FloatArray

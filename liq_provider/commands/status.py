@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from liq_provider.commands.support.bots_there import bots_there
 from liq_provider.commands.support.candles_in_time import of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.entry_possible import alive, readiness_now, traded_coins
-from liq_provider.commands.support.rules_for_commands import bots_there
 from liq_provider.config.simulated_marks import is_stand_in
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.durations import DAY_MS

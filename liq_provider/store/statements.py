@@ -4,7 +4,7 @@ import json
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from liq_provider.store import schema
 from liq_provider.store.booked_minute import FUTURE_MS
@@ -13,8 +13,12 @@ from liq_provider.store.liquidation_rows import Row
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """:return: an INSERT that knows ON CONFLICT"""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    if connection.dialect.name == "postgresql":
+        # Its module loads those of all its drivers, which an SQLite store has no use for.
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def not_ahead() -> ColumnElement[bool]:

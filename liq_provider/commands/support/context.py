@@ -1,6 +1,7 @@
 """What the commands share: the configuration, the store, and times as users write them."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,22 +9,24 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import make_url
 
+from liq_provider.config.freqtrade_files import read_plain
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import minute_of
 from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.sidecar_files import SidecarFiles
-from liq_provider.store.booked_minute import BookingRules
 from liq_provider.store.database import check_revision, open_engine
 from liq_provider.store.other_minutes import refuse_other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
-from liq_provider.store.writer import Writer
+
+if TYPE_CHECKING:
+    from liq_provider.store.writer import Writer
 
 # Before the first there were no perpetuals with liquidations to record; milliseconds of a time
 # before 1973 have fewer digits, and are no time here.
@@ -125,23 +128,34 @@ def read_config(paths: list[str] | None) -> dict[str, Any]:
     :param paths: None for the first default file that there is, or nothing
     :raises SettingsError: a file is missing or is no configuration
     """
-    from freqtrade.configuration.environment_vars import environment_vars_to_dict
-    from freqtrade.configuration.load_config import load_from_files
-    from freqtrade.exceptions import OperationalException
-    from freqtrade.misc import deep_merge_dicts
-
     if paths is None:
         paths = [str(path) for path in _DEFAULT_CONFIGS if path.is_file()][:1]
     for path in paths:
         if Path(path).is_dir():
             raise SettingsError(f"{path}: is a directory, not a configuration file")
+    config = read_plain(paths, os.environ)
+    return _read_by_freqtrade(paths) if config is None else config
+
+
+def _read_by_freqtrade(paths: list[str]) -> dict[str, Any]:
+    """What is out of the ordinary, such as what is wrong."""
+    from freqtrade.configuration.environment_vars import environment_vars_to_dict
+    from freqtrade.configuration.load_config import load_from_files
+    from freqtrade.exceptions import OperationalException
+    from freqtrade.misc import deep_merge_dicts
+
     try:
         config = load_from_files(paths) if paths else {}
+        return dict(deep_merge_dicts(environment_vars_to_dict(), config))
     except OperationalException as error:
         raise SettingsError(str(error)) from None
     except AttributeError:
         raise SettingsError(f"{', '.join(paths)}: must hold one object {{...}}") from None
-    return dict(deep_merge_dicts(environment_vars_to_dict(), config))
+    except TypeError:
+        where = ", ".join([*paths, "the environment"])
+        raise SettingsError(
+            f"{where}: a key is a section in one of them, a value in another"
+        ) from None
 
 
 def stored_span(reader: Reader) -> tuple[int, int]:
@@ -218,8 +232,11 @@ def show_time(ms: int) -> str:
 
 
 @contextmanager
-def writer_of(context: Context) -> Iterator[Writer]:
+def writer_of(context: Context) -> Iterator["Writer"]:
     """:return: write access to the store, which is made if there is none"""
+    from liq_provider.store.booked_minute import BookingRules
+    from liq_provider.store.writer import Writer
+
     settings = context.settings
     rules = BookingRules(settings.settle_ms, settings.max_late_ms)
     with closing(Writer(open_engine(context.store_url), rules, settings.min_event_usd)) as writer:

@@ -1,27 +1,13 @@
 """Whose rules a decision is told by: those of the bot that is there, else the configuration's."""
 
-import time
-from typing import Any
-
 from liq_provider.bot.rules_of_bots import in_force_now
+from liq_provider.commands.support.bots_there import bots_there
 from liq_provider.commands.support.context import Context
-from liq_provider.commands.support.entry_possible import alive, listed_pairs
+from liq_provider.commands.support.entry_possible import listed_pairs
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.store.reader import Reader
-
-
-def bots_there(context: Context, reader: Reader) -> list[dict[str, Any]]:
-    """
-    :return: what the bots of this machine, or those that the sidecar sees on its own, told of
-        themselves
-    """
-    sidecar = reader.states(["sidecar"]).get("sidecar") or {}
-    bots = context.files.bots()
-    if not bots and alive(sidecar, int(time.time() * 1000)):
-        bots = list(sidecar.get("bots", ()))
-    return bots
 
 
 def rules_in_force(context: Context, reader: Reader) -> RulesInForce:
