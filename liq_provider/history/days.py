@@ -43,11 +43,16 @@ class DayFile:
     base_asset: str
     span: Interval
 
+    @property
+    def reach(self) -> Interval:
+        """From when to when its orders may have happened."""
+        return Interval(self.span.start_ms - _MIDNIGHT_MS, self.span.end_ms + _MIDNIGHT_MS)
+
     def holds(self, order: Liquidation) -> bool:
         """:return: whether such an order can be in the file"""
-        first_ms, last_ms = self.span.start_ms - _MIDNIGHT_MS, self.span.end_ms + _MIDNIGHT_MS
+        reach = self.reach
         return (
-            first_ms <= order.event_ms < last_ms
+            reach.start_ms <= order.event_ms < reach.end_ms
             and order.venue == self.venue
             and self.market_id in ("", order.market_id)
         )

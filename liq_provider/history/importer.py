@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from liq_provider.core.coverage import Interval, merge
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import MarketTable
+from liq_provider.core.order_columns import MarketNames, OrderColumns
 from liq_provider.errors import ImportRefused, UsageError
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.bar_formats import read_bars
+from liq_provider.history.column_reading import read_at_once
 from liq_provider.history.days import DayFile
-from liq_provider.history.order_formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of, read
+from liq_provider.history.order_batches import OrderBatches
+from liq_provider.history.order_formats import DAY_FORMATS, FORMATS, PER_MARKET, day_of
 from liq_provider.history.recognise import recognise
 from liq_provider.history.spans import Source, Spans
 from liq_provider.store.bar_rows import BarsStored, put_bars
-from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.imported_files import Imported, find, note
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import note_simulated
@@ -166,6 +170,7 @@ class _Job:
         self._writer, self._reader = writer, reader
         self._options, self._now_ms = options, now_ms
         self._progress = progress
+        self._names = MarketNames()
         self._markets = known_markets(reader)
         gap_ms = options.max_gap_ms
         self._spans = {name: Spans(gap_ms, per_coin=name in PER_MARKET) for name in FORMATS}
@@ -192,12 +197,14 @@ class _Job:
 
     def _read(self, path: Path, format_name: str, spans: Spans) -> int:
         """:return: liquidations in the file"""
-        batch: list[Incoming] = []
+        batches = OrderBatches(self._names, _BATCH)
         bad, orders = self.report.bad, 0
         last: BadRow | None = None
         now_ms, venue = self._now_ms or None, self._options.venue
         simulated = self.report.simulated
-        for record in read(path, format_name, self._markets, now_ms, venue, simulated):
+        for record in read_at_once(
+            path, format_name, self._markets, self._names, now_ms, venue, simulated
+        ):
             if isinstance(record, BadRow):
                 self.report.note(record)
                 last = record
@@ -205,29 +212,35 @@ class _Job:
                 if record.unknown_of and not self._markets[record.unknown_of].plain:
                     spans.incomplete(record.unknown_of)
                 continue
-            for order in record:
-                spans.add(order)
-                batch.append(Incoming(order))
-            if len(batch) >= _BATCH:
+            if isinstance(record, OrderColumns):
+                spans.add_columns(record)
+            else:
+                for order in record:
+                    spans.add(order)
+            for batch in batches.add(record):
                 orders += len(batch)
                 self._store(batch)
                 self._progress(path, orders)
-                batch = []
-        orders += len(batch)
+        rest = batches.rest()
+        orders += len(rest)
         if not orders and self.report.bad > bad:
             raise ImportRefused(f"{path}: no row of it is a liquidation; the last: {last}")
-        self._store(batch)
+        self._store(rest)
         self._progress(path, orders)
         return orders
 
-    def _store(self, batch: list[Incoming]) -> None:
+    def _store(self, batch: OrderColumns) -> None:
         """What is simulated is called so before it is there."""
         for venue in self.report.simulated:
-            times = [one.liquidation.event_ms for one in batch if one.liquidation.venue == venue]
-            if times:
-                span = Interval(min(times), max(times) + 1)
+            markets = [name.venue == venue for name in batch.names]
+            times = batch.event_ms[np.array(markets, dtype=np.bool_)[batch.market]]
+            if len(times):
+                span = Interval(int(times.min()), int(times.max()) + 1)
                 note_simulated(self._writer.engine, venue, span, self._now_ms)
-        _book(self._writer, batch, self.report)
+        done = self._writer.import_columns(batch)
+        self.report.kept += done.inserted
+        self.report.duplicates += done.duplicates
+        self.report.booked.update(done.booked)
 
     def _cover(self, spans: Spans, day: DayFile | None) -> None:
         if day is not None:
@@ -323,13 +336,6 @@ def import_bars(
     if report.refused and not report.files:
         raise ImportRefused(in_short(report.refused))
     return report
-
-
-def _book(writer: Writer, batch: list[Incoming], report: ImportReport) -> None:
-    done = writer.import_batch(batch)
-    report.kept += done.inserted
-    report.duplicates += done.duplicates
-    report.booked.update(done.booked)
 
 
 def known_markets(reader: Reader) -> dict[str, MarketTable]:

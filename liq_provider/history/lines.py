@@ -40,10 +40,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
 
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # Nothing that is a row is nearly that long; a file without line breaks is none of ours.
-_LONGEST_LINE = 1 << 20
+LONGEST_LINE = 1 << 20
 _LONGEST_ANSWER = 1 << 26
 
 
@@ -56,43 +56,59 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
     line = 0
     try:
         with opened(path) as file:
-            while raw := file.readline(_LONGEST_LINE):
+            while raw := file.readline(LONGEST_LINE):
                 line += 1
-                if len(raw) == _LONGEST_LINE:
+                if len(raw) == LONGEST_LINE:
                     raise ImportRefused(f"{path}:{line}: is longer than any row; is this text?")
-                yield line, raw.removeprefix(_BYTE_ORDER_MARK) if line == 1 else raw
+                yield line, raw.removeprefix(BYTE_ORDER_MARK) if line == 1 else raw
     except DAMAGED as error:
         raise ImportRefused(f"{path}:{line}: is damaged or cut short ({error})") from error
 
 
+class CsvRows:
+    """
+    What the lines of a CSV say. Each by itself, because a stray quote in a broken row must not
+    swallow the rows after it. No value of these formats contains a line break.
+
+    :param first: its first line
+    :param needed: columns without which a row is of no use
+    :raises ImportRefused: a needed column is missing, or is there twice
+    """
+
+    def __init__(self, path: Path, first: bytes, needed: tuple[str, ...]) -> None:
+        names = _csv_line(first.decode("utf-8", "replace"))
+        missing = [name for name in needed if name not in names]
+        if missing:
+            raise ImportRefused(f"{path}: no column {', '.join(missing)}; is this the format?")
+        twice = [name for name in needed if names.count(name) > 1]
+        if twice:
+            raise ImportRefused(f"{path}: has two columns {', '.join(twice)}; which one is meant?")
+        self.names = names
+        self._shortest = 1 + max((names.index(name) for name in needed), default=0)
+
+    def row(self, raw: bytes) -> dict[str, str] | str | None:
+        """:return: the row of a line, or what is wrong with it; None if there is none"""
+        values = _csv_line(raw.decode("utf-8", "replace"))
+        if len(values) < self._shortest:
+            return "too few columns" if values else None
+        if values == self.names:
+            return "the header once more; were two files joined?"
+        return dict(zip(self.names, values, strict=False))
+
+
 def csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str] | str]]:
     """
-    Line by line, because a stray quote in a broken row must not swallow the rows after it. No
-    value of these formats contains a line break.
-
     :param needed: columns without which a row is of no use
     :return: line, and the row or what is wrong with it
-    :raises ImportRefused: a needed column is missing, or is there twice
+    :raises ImportRefused: as ``CsvRows``, or the file cannot be read
     """
     lines = lines_of(path)
     _, first = next(lines, (0, b""))
-    names = _csv_line(first.decode("utf-8", "replace"))
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise ImportRefused(f"{path}: no column {', '.join(missing)}; is this the format?")
-    twice = [name for name in needed if names.count(name) > 1]
-    if twice:
-        raise ImportRefused(f"{path}: has two columns {', '.join(twice)}; which one is meant?")
-    shortest = 1 + max((names.index(name) for name in needed), default=0)
+    rows = CsvRows(path, first, needed)
     for line, raw in lines:
-        values = _csv_line(raw.decode("utf-8", "replace"))
-        if len(values) < shortest:
-            if values:
-                yield line, "too few columns"
-        elif values == names:
-            yield line, "the header once more; were two files joined?"
-        else:
-            yield line, dict(zip(names, values, strict=False))
+        row = rows.row(raw)
+        if row is not None:
+            yield line, row
 
 
 def _csv_line(text: str) -> list[str]:
@@ -138,7 +154,7 @@ def json_of(path: Path) -> Any:
     if len(text) > _LONGEST_ANSWER:
         raise ImportRefused(f"{path}: is longer than any answer; is this JSON?")
     try:
-        return orjson.loads(text.removeprefix(_BYTE_ORDER_MARK))
+        return orjson.loads(text.removeprefix(BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as error:
         raise ImportRefused(f"{path}:{error.lineno}: is no JSON ({error.msg})") from None
 

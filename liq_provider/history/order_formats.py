@@ -21,7 +21,8 @@ from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
 from liq_provider.venues.frame import Frame
-from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.row_readers import Columns, RecordedFrame, TardisRow, TardisRows
+from liq_provider.venues.units import Unit
 
 # The recording machine's clock and this one's may disagree.
 _CLOCKS_MS = MINUTE_MS
@@ -32,7 +33,13 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class VenueFrame:
+    """
+    :param received_ms: None if the file does not say
+    :param market_id: to name the market of a row that is refused
+    :param simulated: the file says that it never happened on the exchange
+    """
+
     venue: str
     text: Frame
     received_ms: int | None = None
@@ -41,7 +48,7 @@ class _Frame:
 
 
 Record = list[Liquidation] | BadRow
-_Lines = Iterator[tuple[int, _Frame | str]]
+_Lines = Iterator[tuple[int, VenueFrame | str]]
 _Markets = Mapping[str, MarketTable]
 
 
@@ -64,47 +71,60 @@ def read(
     :raises ImportRefused: the file as a whole is not of that format, or cannot be read
     """
     lines = FORMATS[name](path, markets) if venue is None else _bare_frames(path, venue)
-    day = day_of(path, name, markets)
+    reader = FrameReader(path, name, markets, now_ms, simulated)
     try:
-        yield from _read(
-            path, lines, markets, now_ms, day, set() if simulated is None else simulated
-        )
+        for line, frame in lines:
+            yield from reader.records(line, frame)
     except OSError as error:
         raise ImportRefused(f"{path}: {error.strerror or error}") from error
 
 
-def _read(
-    path: Path,
-    lines: _Lines,
-    markets: Mapping[str, MarketTable],
-    now_ms: int | None,
-    day: DayFile | None,
-    simulated: set[str],
-) -> Iterator[Record]:
-    latest_ms = FOREVER_MS if now_ms is None else now_ms + _CLOCKS_MS
-    # One for the whole file: what a connection said may be needed to read what follows.
-    sessions = {name: venue.session() for name, venue in VENUES.items()}
-    for line, frame in lines:
+class FrameReader:
+    """
+    From the frames of a file to its liquidations; see ``read`` for the parameters.
+
+    :ivar latest_ms: orders from after that are bad
+    :ivar day: what the name of a day file says
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        markets: _Markets,
+        now_ms: int | None,
+        simulated: set[str] | None = None,
+    ) -> None:
+        self._path, self._markets = path, markets
+        self.latest_ms = FOREVER_MS if now_ms is None else now_ms + _CLOCKS_MS
+        self.day = day_of(path, name, markets)
+        self._simulated = set() if simulated is None else simulated
+        # One for the whole file: what a connection said may be needed to read what follows.
+        self._sessions = {name: venue.session() for name, venue in VENUES.items()}
+
+    def records(self, line: int, frame: VenueFrame | str) -> Iterator[Record]:
+        """:return: what a line says, or what is wrong with it"""
+        path = self._path
         if isinstance(frame, str):
             yield BadRow(path, line, frame)
-            continue
+            return
         if frame.simulated:
-            simulated.add(frame.venue)
-        received_ms, table = frame.received_ms, markets[frame.venue]
-        parsed = sessions[frame.venue].parse(frame.text, table, received_ms or 0)
+            self._simulated.add(frame.venue)
+        received_ms, table = frame.received_ms, self._markets[frame.venue]
+        parsed = self._sessions[frame.venue].parse(frame.text, table, received_ms or 0)
         if not parsed.understood:
             yield BadRow(path, line, "not a liquidation")
-            continue
+            return
         for reason, count in parsed.dropped.items():
             yield _dropped(path, line, frame, table, reason, count)
         orders = parsed.liquidations
         if received_ms is None:
             orders = [_received(order) for order in orders]
         for order in orders:
-            if order.event_ms > latest_ms:
+            if order.event_ms > self.latest_ms:
                 yield BadRow(path, line, "its time lies in the future")
                 break
-            if day is not None and not day.holds(order):
+            if self.day is not None and not self.day.holds(order):
                 what = f"{order.venue} {order.market_id} at {order.event_ms}"
                 yield BadRow(path, line, f"{what} is not what the file's name says")
                 break
@@ -114,7 +134,7 @@ def _read(
 
 
 def _dropped(
-    path: Path, line: int, frame: _Frame, table: MarketTable, reason: str, count: int
+    path: Path, line: int, frame: VenueFrame, table: MarketTable, reason: str, count: int
 ) -> BadRow:
     unknown = reason == "unknown_market"
     named = [frame.market_id] if frame.market_id else _named_in(frame.text)
@@ -153,53 +173,100 @@ def _received(order: Liquidation) -> Liquidation:
     )
 
 
-def _rows_of(venue: str, reader: RowReader, path: Path, markets: _Markets) -> _Lines:
-    """The rows of a CSV, or the values of a JSON file, as a venue's file says they are read."""
-    if reader.answer is not None and reader.json_suffixes & set(path.suffixes):
-        for line, value in json_answers(path):
-            for recorded in reader.answer(value):
-                yield line, _framed(venue, recorded)
-        return
+@dataclass(frozen=True, slots=True)
+class CsvReader:
+    """
+    How the rows of one CSV are read.
+
+    :param needed: columns without which a row is of no use
+    :param frame: of a row, or what is wrong with it
+    :param at_once: how many rows are read at once, None to read each by itself
+    :param unit: what the amount of a row counts; None if it has to be read by itself
+    """
+
+    needed: tuple[str, ...]
+    frame: Callable[[dict[str, str]], VenueFrame | str]
+    at_once: Columns | None
+    unit: Callable[[Mapping[str, str]], Unit | None]
+
+
+def csv_reader(path: Path, name: str, markets: _Markets) -> CsvReader | None:
+    """
+    :return: how the rows of a file are read; None if it is no CSV
+    :raises ImportRefused: its name says what cannot be
+    """
+    if name == "tardis":
+        tardis_of(path, markets)  # refuses what it cannot be
+        return CsvReader(_TARDIS_COLUMNS, _tardis_row, _TARDIS_AT_ONCE, _tardis_unit)
+    venue, reader = READERS.get(name, ("", None))
+    if reader is None or (reader.answer and reader.json_suffixes & set(path.suffixes)):
+        return None
     day = None if reader.day_name is None else named_day(path, venue, reader.day_name, markets)
-    for line, row in csv_rows(path, reader.columns):
-        if isinstance(row, str):
-            yield line, row
-        else:
-            yield line, _framed(venue, reader.row(row, day.market_id if day else ""))
+    market_id = day.market_id if day else ""
+
+    def frame(row: dict[str, str]) -> VenueFrame | str:
+        return _framed(venue, reader.row(row, market_id))
+
+    unit = reader.at_once.unit if reader.at_once else None
+    return CsvReader(reader.columns, frame, reader.at_once, lambda _row: unit)
 
 
-def _framed(venue: str, recorded: RecordedFrame | str) -> _Frame | str:
+def _lines_of_csv(path: Path, reader: CsvReader) -> _Lines:
+    for line, row in csv_rows(path, reader.needed):
+        yield line, row if isinstance(row, str) else reader.frame(row)
+
+
+def _rows_of(name: str, path: Path, markets: _Markets) -> _Lines:
+    """The rows of a CSV, or the values of a JSON file, as a venue's file says they are read."""
+    csv = csv_reader(path, name, markets)
+    if csv is not None:
+        yield from _lines_of_csv(path, csv)
+        return
+    venue, reader = READERS[name]
+    for line, value in json_answers(path):
+        for recorded in reader.answer(value) if reader.answer else ():
+            yield line, _framed(venue, recorded)
+
+
+def _framed(venue: str, recorded: RecordedFrame | str) -> VenueFrame | str:
     if isinstance(recorded, str):
         return recorded
-    return _Frame(venue, recorded.frame, market_id=recorded.market_id)
+    return VenueFrame(venue, recorded.frame, market_id=recorded.market_id)
 
 
+# Tardis' ``liquidations``: microseconds, the side of the order, the time of receipt.
 _TARDIS_COLUMNS = ("exchange", "symbol", "timestamp", "local_timestamp", "side", "price", "amount")
+_TARDIS_AT_ONCE = Columns(
+    words=("exchange", "symbol", "side"),
+    time="timestamp",
+    price=("price",),
+    amount="amount",
+    per_ms=1_000,
+    received="local_timestamp",
+)
 
 
-def _tardis(path: Path, markets: _Markets) -> _Lines:
-    """Tardis' ``liquidations``: microseconds, the side of the order, the time of receipt."""
-    tardis_of(path, markets)  # refuses what it cannot be
-    for line, row in csv_rows(path, _TARDIS_COLUMNS):
-        if isinstance(row, str):
-            yield line, row
-            continue
-        known, side = TARDIS_VENUES.get(row["exchange"]), row["side"]
-        if known is None:
-            yield line, f"{row['exchange']} is no venue of LiqTrend"
-        elif side not in ("buy", "sell"):
-            yield line, f"side {side!r} is neither buy nor sell"
-        else:
-            yield line, _from_tardis(*known, row)
+def _tardis_row(row: Mapping[str, str]) -> VenueFrame | str:
+    known, side = TARDIS_VENUES.get(row["exchange"]), row["side"]
+    if known is None:
+        return f"{row['exchange']} is no venue of LiqTrend"
+    if side not in ("buy", "sell"):
+        return f"side {side!r} is neither buy nor sell"
+    return _from_tardis(*known, row)
 
 
-def _from_tardis(venue: str, rows: TardisRows, row: Mapping[str, str]) -> _Frame | str:
+def _tardis_unit(row: Mapping[str, str]) -> Unit | None:
+    known = TARDIS_VENUES.get(row["exchange"])
+    return None if known is None else known[1].unit
+
+
+def _from_tardis(venue: str, rows: TardisRows, row: Mapping[str, str]) -> VenueFrame | str:
     received_ms = milliseconds(row["local_timestamp"][:-3])
     if not received_ms:
         return "local_timestamp is missing or unreadable"
     market_id, event_ms = row["symbol"].upper(), row["timestamp"][:-3]
     frame = rows.frame(TardisRow(market_id, row["side"], row["price"], row["amount"], event_ms))
-    return _Frame(venue, frame, received_ms, market_id)
+    return VenueFrame(venue, frame, received_ms, market_id)
 
 
 def _frames(path: Path, _markets: _Markets) -> _Lines:
@@ -215,7 +282,7 @@ def _frames(path: Path, _markets: _Markets) -> _Lines:
             yield line, "received_ms or frame is missing or unreadable"
         else:
             simulated = raw.get("simulated") is True
-            yield line, _Frame(venue, frame, milliseconds(received_ms), simulated=simulated)
+            yield line, VenueFrame(venue, frame, milliseconds(received_ms), simulated=simulated)
 
 
 def _frame_in(raw: Mapping[str, Any]) -> bytes | None:
@@ -233,7 +300,7 @@ def _bare_frames(path: Path, venue: str) -> _Lines:
     """What a venue sent, one frame a line, without a word on when it came."""
     for line, raw in lines_of(path):
         if raw.strip():
-            yield line, _Frame(venue, raw.strip())
+            yield line, VenueFrame(venue, raw.strip())
 
 
 # The kinds of files that hold liquidations of one venue alone, with its name.
@@ -242,9 +309,8 @@ READERS = {
 }
 
 FORMATS: dict[str, Callable[[Path, _Markets], _Lines]] = {
-    **{name: partial(_rows_of, *of) for name, of in READERS.items()},
+    **{name: partial(_rows_of, name) for name in (*READERS, "tardis")},
     "frames": _frames,
-    "tardis": _tardis,
 }
 
 # Recorded market by market: such a file says nothing about the markets that it does not hold.

@@ -1,9 +1,14 @@
 """What a recording can claim to know: the spans in which it had rows, without the long holes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from liq_provider.core.arrays import IntArray
 from liq_provider.core.coverage import Interval
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
+from liq_provider.core.order_columns import OrderColumns
 
 Source = tuple[str, str]  # venue and coin; the coin is empty for the whole venue
 
@@ -41,6 +46,34 @@ class Spans:
         if coins is None:
             coins = self._coins[order.venue] = set()
         coins.add(order.base_asset)
+
+    def add_columns(self, orders: OrderColumns) -> None:
+        """There were such rows."""
+        if not len(orders):
+            return
+        for market in np.unique(orders.market).tolist():
+            name = orders.names[market]
+            self._coins.setdefault(name.venue, set()).add(name.base_asset)
+        for source, event_ms in self._by_source(orders):
+            first_ms, last_ms = event_ms[:-1], event_ms[1:]
+            apart = last_ms - first_ms > self._max_gap_ms
+            apart &= last_ms // MINUTE_MS != first_ms // MINUTE_MS
+            ends = np.append(np.flatnonzero(apart), len(event_ms) - 1)
+            begins = np.append(0, ends[:-1] + 1)
+            runs = zip(event_ms[begins].tolist(), event_ms[ends].tolist(), strict=True)
+            for begin_ms, end_ms in runs:
+                self._grow(source, begin_ms, end_ms)
+
+    def _by_source(self, orders: OrderColumns) -> Iterator[tuple[Source, IntArray]]:
+        """:return: of each venue or coin the times, in their order"""
+        sources = [(name.venue, name.base_asset if self._per_coin else "") for name in orders.names]
+        numbers = {source: number for number, source in enumerate(dict.fromkeys(sources))}
+        of_order = np.array([numbers[source] for source in sources])[orders.market]
+        present, first = np.unique(of_order, return_index=True)
+        known = list(numbers)
+        # As they were met, which is how they are told.
+        for number in present[np.argsort(first)].tolist():
+            yield known[number], np.sort(orders.event_ms[of_order == number])
 
     def known(self, source: Source, interval: Interval) -> None:
         """An earlier import of the same recording covered this."""

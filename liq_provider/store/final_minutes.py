@@ -38,6 +38,11 @@ class FinalMinutes:
         self._known = gather(claims, doubts)
         self._spans: dict[tuple[str, str], list[Interval]] = {}
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing is final."""
+        return not self._known
+
     def has(self, row: Mapping[str, Any], minute_ms: int) -> bool:
         """
         :param row: of ``liquidations``

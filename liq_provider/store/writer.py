@@ -11,8 +11,16 @@ from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation, minute_of
 from liq_provider.core.markets import Market
+from liq_provider.core.order_columns import OrderColumns
 from liq_provider.errors import StoreUnusable, UsageError
-from liq_provider.store import coverage_claims, gap_fills, rebuilding, schema, verdicts
+from liq_provider.store import (
+    column_append,
+    coverage_claims,
+    gap_fills,
+    rebuilding,
+    schema,
+    verdicts,
+)
 from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.database import migrate, store_errors
@@ -111,6 +119,19 @@ class Writer:
             return Appended()
         with store_errors("Importing"), self.engine.begin() as connection:
             return self._appending(connection).imported(orders)
+
+    def import_columns(self, orders: OrderColumns) -> Appended:
+        """The same as ``import_batch``, of many orders at once."""
+        if not len(orders):
+            return Appended()
+        with store_errors("Importing"), self.engine.begin() as connection:
+            return column_append.imported(
+                connection,
+                orders,
+                self.rules,
+                self.min_event_usd,
+                self._appending(connection).imported,
+            )
 
     def restore(self, exported: Sequence[Row]) -> Appended:
         """

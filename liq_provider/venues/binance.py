@@ -50,7 +50,14 @@ from liq_provider.venues.fields import (
 )
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
-from liq_provider.venues.row_readers import DayName, RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.row_readers import (
+    Columns,
+    DayName,
+    RecordedFrame,
+    RowReader,
+    TardisRow,
+    TardisRows,
+)
 
 _NAME = "binance"
 _EVENT = "forceOrder"
@@ -230,6 +237,8 @@ _ORDERS = RowReader(
     json_suffixes=frozenset({".jsonl"}),
     answer=_line,
     recognise=_is_event,
+    # "data" would make it another kind of message.
+    at_once=Columns(words=("s", "S", "st", "data"), time="T", price=("ap", "p"), amount="z"),
 )
 
 
@@ -263,6 +272,12 @@ _SNAPSHOT = RowReader(
         ),
         "BTCUSDT-liquidationSnapshot-2024-03-01.zip",
         _no_coin_m,
+    ),
+    at_once=Columns(
+        words=("side",),
+        time="time",
+        price=("average_price", "price"),
+        amount="accumulated_fill_quantity",
     ),
 )
 
@@ -385,7 +400,7 @@ VENUE = Venue(
     session=Stateless(parse),
     markets=MarketSpec("binance", ("linear",), rule=_by_name),
     addresses=_ADDRESSES,
-    tardis=(TardisRows("binance-futures", _tardis),),
+    tardis=(TardisRows("binance-futures", _tardis, "contracts"),),
     readers=(_ORDERS, _SNAPSHOT),
     dialect=_DIALECT,
 )

@@ -341,6 +341,6 @@ VENUE = Venue(
     session=Stateless(parse),
     markets=MarketSpec("bybit", ("linear",), rule=_by_name),
     addresses=_ADDRESSES,
-    tardis=(TardisRows("bybit", _tardis),),
+    tardis=(TardisRows("bybit", _tardis, "contracts"),),
     dialect=_DIALECT,
 )

@@ -22,6 +22,7 @@ from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import FeedError
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.frame import Frame
+from liq_provider.venues.units import Unit, in_our_units
 
 Reason = Literal[
     "bad_record",
@@ -33,8 +34,6 @@ Reason = Literal[
     "coin_m",
     "unknown_market",
 ]
-
-Unit = Literal["contracts", "base", "quote"]
 
 # Ordinals of orders with an id of their own begin here; together they fill 31 bits.
 FIRST_OF_IDS = 1 << 30
@@ -138,8 +137,7 @@ def build(
 
     :param price: quote units per base unit, 0 if it was unreadable
     :param amount: 0 if it was unreadable
-    :param unit: what the amount counts; contracts of size 1 are base units. Dollars are the quote
-        of all markets that are recorded, also of those that are settled in the coin
+    :param unit: see ``in_our_units``
     :param event_ms: the venue's time, 0 if it was unreadable
     :param own_id: of the venue for this order, if it has one: equal orders of other ids count, and
         the same one counts once, in whichever messages they come
@@ -151,16 +149,9 @@ def build(
         return Refused("bad_quantity", market.base_asset)
     if not event_ms:
         return Refused("bad_time", market.base_asset)
-    if unit == "quote":
-        quantity, notional_usd = amount / price, amount
-    elif unit == "base":
-        quantity, notional_usd = amount, amount * price
-    elif market.linear:
-        quantity = amount * market.contract_size
-        notional_usd = quantity * price
-    else:
-        notional_usd = amount * market.contract_size
-        quantity = notional_usd / price
+    quantity, notional_usd = in_our_units(
+        price, amount, market.contract_size, linear=market.linear, unit=unit
+    )
     if not 0.0 < notional_usd <= MAX_NOTIONAL_USD or not 0.0 < quantity < inf:
         return Refused("bad_notional", market.base_asset)
     return Liquidation(

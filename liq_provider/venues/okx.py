@@ -54,7 +54,13 @@ from liq_provider.venues.fields import (
 from liq_provider.venues.frame import Frame
 from liq_provider.venues.places import Addresses, Place
 from liq_provider.venues.rest_history import Fetch, RestHistory, newest_first, refused
-from liq_provider.venues.row_readers import RecordedFrame, RowReader, TardisRow, TardisRows
+from liq_provider.venues.row_readers import (
+    Columns,
+    RecordedFrame,
+    RowReader,
+    TardisRow,
+    TardisRows,
+)
 
 _NAME = "okx"
 _CHANNEL = "liquidation-orders"
@@ -240,6 +246,7 @@ _REST_ROWS = RowReader(
     answer=_rest_answer,
     keys=(b'"instId"', b'"details"', b'"bkPx"'),
     per_market=True,
+    at_once=Columns(words=("instId", "side", "posSide"), time="ts", price=("bkPx",), amount="sz"),
 )
 
 
@@ -393,7 +400,7 @@ VENUE = Venue(
     markets=MarketSpec("okx", shipped=_SHIPPED),
     addresses=_ADDRESSES,
     history=RestHistory(_history),
-    tardis=(TardisRows("okex-swap", _tardis),),
+    tardis=(TardisRows("okex-swap", _tardis, "contracts"),),
     readers=(_REST_ROWS,),
     dialect=_DIALECT,
 )

@@ -11,6 +11,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from liq_provider.venues.frame import Frame
+from liq_provider.venues.units import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """
+    Which columns of a CSV say what, so that many rows can be read at once.
+
+    It says nothing that the venue's own parser does not: that reads one row of each kind first,
+    and the columns serve the others only if they say the same of that one. Whatever is not plain
+    is read row by row. For venues whose frames are understood without those before them.
+
+    :param words: those that say together which market and which side a row is about; all that may
+        change how the others are understood belongs to them, whether a file has it or not
+    :param price: the first of them that states one counts
+    :param unit: what ``amount`` counts
+    :param per_ms: what the times count, such as 1,000 for microseconds; cut off, not rounded
+    :param received: when it was received, of the same unit; empty if files do not say
+    """
+
+    words: tuple[str, ...]
+    time: str
+    price: tuple[str, ...]
+    amount: str
+    unit: Unit = "contracts"
+    per_ms: int = 1
+    received: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +82,7 @@ class RowReader:
     :param keys: parts of a JSON answer by which it is recognised, all of them
     :param day_name: its files cover a day each, and their names say which
     :param per_market: recorded market by market: of markets that are not in it, a file says nothing
+    :param at_once: how many rows of such a CSV are read at once, None to read each by itself
     """
 
     name: str
@@ -67,6 +95,7 @@ class RowReader:
     keys: tuple[bytes, ...] = ()
     day_name: DayName | None = None
     per_market: bool = False
+    at_once: Columns | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +119,10 @@ class TardisRows:
     """
     :param exchange: Tardis' name of the venue
     :param frame: the frame of a row
+    :param unit: what ``amount`` counts, so that many rows can be read at once; None to read each
+        by itself
     """
 
     exchange: str
     frame: Callable[[TardisRow], Frame]
+    unit: Unit | None = None
