@@ -49,7 +49,8 @@ def scan() -> tuple[dict[str, Venue], dict[str, str]]:
     """
     venues: dict[str, Venue] = {}
     unusable: dict[str, str] = {}
-    for name, load in (*_of_this_package(), *_of_others()):
+    ours, theirs = list(_of_this_package()), list(_of_others())
+    for number, (name, load) in enumerate([*ours, *theirs]):
         try:
             stated = load()
         except KeyboardInterrupt:
@@ -63,7 +64,8 @@ def scan() -> tuple[dict[str, Venue], dict[str, str]]:
             unusable[name] = "what it states is no Venue of that name"
         elif name in venues:
             unusable[name] = "there is another one of that name"
-        elif (fault := _fault_beside(stated, venues)) is not None:
+        # Those of this package are checked by its tests.
+        elif number >= len(ours) and (fault := _fault_beside(stated, venues)) is not None:
             unusable[name] = fault
         else:
             venues[name] = stated

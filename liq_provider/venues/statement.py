@@ -2,35 +2,36 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final, get_type_hints
+from functools import cache
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from liq_provider.venues.base import Venue
 
-_FIELDS: Final = get_type_hints(Venue)
 
-
+@cache
 def _model_of_fields() -> type[BaseModel]:
-    """All that is stated, however deep, has to be of the kind that it is declared as."""
+    """
+    All that is stated, however deep, has to be of the kind that it is declared as. To make it takes
+    longer than to read all venues.
+    """
     config = ConfigDict(
         arbitrary_types_allowed=True,
         strict=True,
         revalidate_instances="always",
         allow_inf_nan=False,
     )
-    fields: dict[str, Any] = {name: (kind, ...) for name, kind in _FIELDS.items()}
+    fields: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(Venue).items()}
     return create_model("StatedVenue", __config__=config, **fields)
-
-
-_Stated: Final = _model_of_fields()
 
 
 def fault_of(venue: Venue) -> str | None:
     """:return: the first field that makes it of no use, and why; None if there is none"""
     try:
-        _Stated.model_validate({name: getattr(venue, name) for name in _FIELDS})
+        stated = _model_of_fields()
+        stated.model_validate({name: getattr(venue, name) for name in stated.model_fields})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"]))

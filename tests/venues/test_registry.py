@@ -97,6 +97,14 @@ def test_a_venue_with_a_field_that_cannot_be_is_refused_by_it(
     assert re.match(rf"venue odd of example\d+ 1\.2: {re.escape(why)}", str(refused.value))
 
 
+def test_a_venue_with_the_name_of_a_module_here_is_checked_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = MADE.format(changed="title=' '").replace('"odd"', '"base"')
+    install(monkeypatch, tmp_path, "liqtrend.venues", "base", code)
+    assert registry.scan()[1] == {"base": "title: is empty"}
+
+
 def test_the_same_venue_with_paths_of_its_own_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,3 +135,9 @@ def test_a_user_who_will_not_wait_for_it_is_obeyed(
 def test_nothing_is_refused_where_all_is_well() -> None:
     assert registry.UNUSABLE == {}
     registry.refuse_unusable()
+
+
+@pytest.mark.parametrize("name", sorted(registry.VENUES))
+def test_what_this_package_states_can_be_used(name: str) -> None:
+    others = {other: venue for other, venue in registry.VENUES.items() if other != name}
+    assert registry._fault_beside(registry.VENUES[name], others) is None
