@@ -22,6 +22,7 @@ from liq_provider.judge.rules_in_force import RulesInForce
 from liq_provider.judge.wave_context import context_of
 from liq_provider.measure.feature_rows import COLUMNS, FeatureRows, State, states
 from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.store.kept_features import features_of
 from liq_provider.store.reader import Reader
 from liq_provider.store.verdict_minutes import Span, spans_of
 
@@ -38,13 +39,13 @@ def read_story(
     """
     :param verdict: a row of the table ``verdicts``
     :param listed: whether its pair is in the whitelist, None if that is not known
-    :param computed: stands in where no features of its minutes are stored
+    :param computed: stands in where no features of its minutes are stored; without it they are
+        computed
     """
-    coin, begin_ms = [verdict["base_asset"]], int(verdict["wave_start_ms"])
+    coin, begin_ms = verdict["base_asset"], int(verdict["wave_start_ms"])
     last_ms = _spans(verdict, in_force)[-1][1]
-    stored = reader.features(coin, begin_ms, last_ms).get(coin[0])
-    rows = stored or computed or FeatureRows.empty()
-    others = reader.verdicts(begin_ms, int(verdict["available_at"]), coin)
+    rows = features_of(reader, coin, begin_ms, last_ms, computed)
+    others = reader.verdicts(begin_ms, int(verdict["available_at"]), [coin])
     return story_of_verdict(verdict, rows, in_force, others, listed)
 
 

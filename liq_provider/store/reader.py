@@ -94,6 +94,12 @@ class Reader(GridReader, BarReader):
             grouped.setdefault(row[0], []).append(row[1:])
         return {base: feature_rows(rows) for base, rows in grouped.items()}
 
+    def oldest_features_ms(self) -> int | None:
+        """:return: the oldest close with stored features; from there on all are stored"""
+        close_ms = schema.features.c.close_ms
+        rows = self._rows(select(close_ms).order_by(close_ms).limit(1))
+        return int(rows[0][0]) if rows else None
+
     def verdicts(
         self, from_ms: int, to_ms: int, base_assets: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from liq_provider.store import (
     column_append,
     coverage_claims,
     gap_fills,
+    kept_features,
     rebuilding,
     schema,
     verdicts,
@@ -258,7 +259,8 @@ class Writer:
         now_ms: int,
     ) -> None:
         """
-        Write what was computed for a settled minute, then say so.
+        Write what was computed for a settled minute, then say so. Of features that are older than
+        ``kept_features.KEPT_MS`` some are deleted.
 
         :param computed_ms: close of the minute whose features are complete with this
         """
@@ -266,6 +268,7 @@ class Writer:
             replace(connection, schema.features, features)
             replace(connection, schema.waves, waves)
             write_state(connection, "computed_ms", computed_ms, now_ms)
+            kept_features.forget(connection, computed_ms)
 
     def put_readiness(self, report: Mapping[str, Any], coins: list[Row], now_ms: int) -> None:
         """
