@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 CONFIG ?= user_data/config.json
 EPOCHS ?= 50
 MINUTES ?= 10
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo trade backtest hyperopt study bench chaos test quick lint format structure lock clean
+.PHONY: help install demo trade backtest hyperopt study bench peers chaos test quick lint format structure lock clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +53,17 @@ hyperopt: $(VENV)/.installed  ## freqtrade hyperopt of the thresholds (EPOCHS=50
 study: $(VENV)/.installed  ## does price run on after a wave? A report on what you recorded (ARGS=...)
 	@$(BIN)/liq-provider study -c $(CONFIG) $(ARGS)
 
-bench: $(VENV)/.installed  ## print the benchmarks' ratios
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+# Who is compared with runs in an environment of its own, where LiqTrend is not.
+$(BENCH)/.installed: requirements-bench.lock | $(BIN)/python
+	@echo "Installing the benchmarks' peers into $(BENCH) ..."
+	@$(BIN)/python -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
+peers: $(BENCH)/.installed  ## make .venv-bench: who the benchmarks compare with
+
+bench: $(VENV)/.installed $(BENCH)/.installed  ## time everything beside its peers, write benchmarks/results.md (ROWS="import append")
+	@$(BIN)/python -m benchmarks $(ROWS)
 
 chaos: $(VENV)/.developed  ## break everything by a seeded plan, then compare (MINUTES=10 SEED=1)
 	@$(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED)
@@ -80,9 +90,11 @@ structure: $(BIN)/python  ## the source in figures: sizes, complexity, names use
 
 lock: $(VENV)/.developed  ## renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
-	@for group in "requirements.lock" "requirements-dev.lock --group dev -c requirements.lock"; do \
+	@for wanted in "pyproject.toml -o requirements.lock" \
+	    "pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock" \
+	    "--group bench -c requirements.lock -o requirements-bench.lock"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
-	    --no-annotate --no-header pyproject.toml -o $$group; done
+	    --no-annotate --no-header $$wanted; done
 
-clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+clean:  ## remove the environments and caches
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -20,6 +20,7 @@ import psutil
 
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubts
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.dashboard.page_server import Dashboard
@@ -56,7 +57,7 @@ async def main():
     async with aiohttp.ClientSession(connector=limits, read_bufsize=2**22) as session:
         url, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
         streams = await asyncio.gather(*(view(session, url, seconds) for _ in range(count)))
-    print(sum(n for n, _ in streams), sum(s for _, s in found))
+    print(sum(n for n, _ in streams), sum(s for _, s in streams))
 asyncio.run(main())
 """
 
@@ -178,7 +179,7 @@ async def run(folder: Path) -> None:
     reader = Reader(url)
     Settler(writer, reader, settings).compute(close_ms - 2 * MINUTE_MS, 0)
     store, looking = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-    ingest = Ingest(writer, store, Spool(folder / "spool"))
+    ingest = Ingest(writer, store, Spool(folder / "spool"), Doubts(settings.settle_ms))
     page = Dashboard(
         *(settings, url, folder, None, BotExchange("binance"), "1m"),
         lambda: int(time.time() * 1000),

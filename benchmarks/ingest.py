@@ -26,6 +26,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import CoverageTracker
+from liq_provider.core.doubts import Doubts
 from liq_provider.core.markets import Market, MarketTable
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.store.database import open_engine
@@ -35,6 +36,7 @@ from liq_provider.store.writer import Writer
 from liq_provider.stream import Feed, SilenceJudge
 from liq_provider.venues import VENUES
 
+SETTLE_MS = 3_000
 COINS = [f"C{n}" for n in range(400)]
 
 
@@ -88,12 +90,16 @@ def exchange(count: int, per_frame: int, port: Connection) -> None:
 async def measure(url: str, path: Path, count: int) -> tuple[float, float, int]:
     """:return: liquidations a second of wall time, of CPU time, and how many were lost"""
     clock = ExchangeClock()
-    tracker = CoverageTracker("bybit")
+    doubts = Doubts(SETTLE_MS)
+    tracker = CoverageTracker("bybit", SETTLE_MS)
     table = MarketTable("bybit", [Market("bybit", f"{c}USDT", f"{c}/USDT:USDT", c) for c in COINS])
     writer = Writer(open_engine(f"sqlite:///{path}"))
     with ThreadPoolExecutor(1) as executor:
-        ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")))
-        feed = Feed(VENUES["bybit"], url, table, clock.now_ms, ingest.put, tracker, SilenceJudge())
+        ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), doubts)
+        feed = Feed(
+            *(VENUES["bybit"], url, table, clock.now_ms, ingest.put, tracker, doubts),
+            SilenceJudge(),
+        )
         tasks = [asyncio.create_task(work) for work in (feed.run(), ingest.run())]
         while not feed.status().liquidations:  # noqa: ASYNC110
             await asyncio.sleep(0.001)

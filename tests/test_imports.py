@@ -37,23 +37,35 @@ BY_NAME = {"psycopg"}
 
 NEEDED = declared(project()["project"]["dependencies"])
 FOR_WORK = declared(project()["dependency-groups"]["dev"])
+FOR_BENCH = declared(project()["dependency-groups"]["bench"])
 
 
 KNOWN = packages_distributions()
 
 
+def _files(place: Path) -> list[Path]:
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+
+
+def _modules(path: Path) -> Iterator[str]:
+    """:return: full names of modules that a file imports"""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
+def _roots(path: Path) -> Iterator[str]:
+    return (name.partition(".")[0] for name in _modules(path))
+
+
 def imported(*folders: str) -> Iterator[tuple[str, str]]:
     """:return: names of modules that are imported, each with the file that does"""
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                names = []
-                if isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
-                elif isinstance(node, ast.ImportFrom) and not node.level:
-                    names = [node.module or ""]
-                for name in names:
-                    yield name.partition(".")[0], str(path.relative_to(ROOT))
+        for path in _files(ROOT / folder):
+            for name in _roots(path):
+                yield name, str(path.relative_to(ROOT))
 
 
 def distributions(*folders: str) -> dict[str, str]:
@@ -86,23 +98,43 @@ def test_what_liqtrend_imports_is_kept_out_of_core_and_measure() -> None:
 
 def test_what_tests_import_is_declared() -> None:
     importers = distributions(*BESIDE)
-    assert {n: path for n, path in importers.items() if n not in NEEDED | FOR_WORK} == {}
+    known = NEEDED | FOR_WORK | FOR_BENCH
+    assert {n: path for n, path in importers.items() if n not in known} == {}
+
+
+def test_peers_of_the_benchmarks_import_what_their_environment_has_and_nothing_of_liqtrend() -> (
+    None
+):
+    shared = {"contest", "measuring", "years", "days_of_orders", "liquidation_files"}
+    names = ["peers", *(f"{name}.py" for name in sorted(shared))]
+    files = [path for name in names for path in _files(ROOT / "benchmarks" / name)]
+    assert len(files) > 5
+    known = {*sys.stdlib_module_names, "benchmarks", *FOR_BENCH}
+    assert {
+        (name, path.name) for path in files for name in _roots(path) if name not in known
+    } == set()
+    own = {name for path in files for name in _modules(path) if name.startswith("benchmarks.")}
+    assert {name.removeprefix("benchmarks.") for name in own} <= shared
 
 
 def test_what_is_declared_is_imported() -> None:
     assert NEEDED - set(distributions(*SHIPPED)) == BY_NAME
     used = set(distributions(*SHIPPED, *BESIDE))
     assert FOR_WORK - used == TOOLS
+    assert FOR_BENCH - used == set()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"]
+)
 def test_what_is_locked_is_what_is_declared(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([\w.-]+?)(?:\[[\w,-]+\])?==([\w.+!-]+)", text, re.MULTILINE))
     locked = {canonicalize_name(name): pin for name, pin in pins.items()}
-    lines = list(project()["project"]["dependencies"])
+    groups = project()["dependency-groups"]
+    lines = list(groups["bench"] if "bench" in lock else project()["project"]["dependencies"])
     if "dev" in lock:
-        lines += project()["dependency-groups"]["dev"]
+        lines += groups["dev"]
     wrong = {
         line: locked.get(canonicalize_name(Requirement(line).name))
         for line in lines

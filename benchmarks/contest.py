@@ -1,0 +1,99 @@
+"""
+What is compared: a row of the table, who takes part in it, and what one run of one of them says.
+
+Calls are named as ``module:function``, as each runs in a process of its own, and a peer's module
+can be imported in the peers' environment only.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """
+    What one run says, as JSON on the last line of its output.
+
+    :param value: in the row's unit
+    :param result: a digest of what was computed; equal results have equal ones
+    :param cpu_s: of the processor, for the work alone; what the growth is told by
+    :param said: more in words, such as the worst of many
+    """
+
+    value: float
+    result: str
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """
+    :param call: ``module:function`` of a folder and a size, that returns ``Measured``
+    :param peer: whether it runs in the peers' environment, where LiqTrend is not
+    :param differs: how its result differs from LiqTrend's by its nature; else they must be equal
+    """
+
+    name: str
+    call: str
+    peer: bool = False
+    differs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """
+    :param limit: of LiqTrend's value; with ``of``, times that contestant's
+    """
+
+    limit: float
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """
+    How the cost grows with one thing: LiqTrend alone, once with each size.
+
+    :param what: that grows, such as "rows"
+    :param prepare: makes what is read, for a size; none where ``call`` does
+    :param cost: what is looked at: seconds of the processor, or the row's figure
+    """
+
+    what: str
+    call: str
+    sizes: tuple[int, ...]
+    prepare: str = ""
+    cost: Literal["cpu_s", "value"] = "cpu_s"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One line of the table. The first contestant is LiqTrend.
+
+    :param work: what is done, with its size
+    :param better: whether more of the unit is better, or less
+    :param prepare: ``module:function`` of a folder and a size: makes what all of them read; rows
+        that name the same with the same size share it
+    :param compares: what is held against what, and what equal means here
+    :param warm: whether a first round is run that does not count
+    :param proof: of the limit, where the goal cannot be met
+    """
+
+    name: str
+    work: str
+    unit: str
+    better: Literal["more", "less"]
+    goal: Goal | None
+    contestants: tuple[Contestant, ...]
+    size: int
+    compares: str
+    prepare: str = ""
+    growth: tuple[Growth, ...] = ()
+    rounds: int = 5
+    warm: bool = True
+    timeout_s: float = 240
+    proof: str = ""

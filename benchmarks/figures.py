@@ -1,0 +1,100 @@
+"""What the runs of a row come to: medians, spread, ratios, whether the goal was met, and growth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from statistics import linear_regression, median, quantiles
+
+from benchmarks.contest import Growth, Measured, Row
+from benchmarks.referee import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median and quartiles of what was measured."""
+
+    middle: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """:return: with quartiles as they are between the values; one value is all three"""
+        if len(values) < 2:
+            return cls(values[0], values[0], values[0])
+        low, _, high = quantiles(values, n=4, method="inclusive")
+        return cls(median(values), low, high)
+
+
+def spread_of(runs: Sequence[Measured]) -> Spread:
+    """:return: of the values in the row's unit"""
+    return Spread.of([run.value for run in runs])
+
+
+def ratio(own: Sequence[Measured], other: Sequence[Measured]) -> float:
+    """
+    :return: LiqTrend's value in the other's, the median of the rounds, as both ran beside the
+        same load
+    """
+    return median(mine.value / theirs.value for mine, theirs in zip(own, other, strict=True))
+
+
+def goal_met(outcome: Outcome) -> bool | None:
+    """:return: none where there is no goal or no result"""
+    row, goal = outcome.row, outcome.row.goal
+    if goal is None or outcome.failure:
+        return None
+    own = outcome.runs[row.contestants[0].name]
+    reached = ratio(own, outcome.runs[goal.of]) if goal.of else spread_of(own).middle
+    return reached >= goal.limit if row.better == "more" else reached <= goal.limit
+
+
+def goal_words(row: Row) -> str:
+    """:return: such as "15 or more", or "1.5 x precomputed or less" """
+    if row.goal is None:
+        return "-"
+    of = f" x {row.goal.of}" if row.goal.of else ""
+    return f"{number(row.goal.limit)}{of} or {row.better}"
+
+
+def power(sizes: Sequence[int], costs: Sequence[float]) -> float:
+    """:return: of the size, that the cost grows with; a line through their logarithms"""
+    floor = 1e-6  # a clock that did not move is no reason to fail
+    return linear_regression(
+        [log(size) for size in sizes], [log(max(cost, floor)) for cost in costs]
+    ).slope
+
+
+def growth_words(growth: Growth, unit: str, costs: Sequence[float]) -> str:
+    """:return: one sentence"""
+    sizes = growth.sizes
+    steps = ", ".join(
+        f"{size / sizes[0]:g} x: "
+        f"{seconds(cost) if growth.cost == 'cpu_s' else f'{number(cost)} {unit}'}"
+        for size, cost in zip(sizes, costs, strict=True)
+    )
+    grows = power(sizes, costs)
+    how = (
+        "hardly"
+        if grows < 0.2
+        else "less than in proportion"
+        if grows < 0.8
+        else "in proportion"
+        if grows <= 1.2
+        else "more than in proportion"
+    )
+    what = "time" if growth.cost == "cpu_s" else "figure"
+    return (
+        f"With {growth.what} ({sizes[0]:,} first) the {what} grows {how}, to the power of "
+        f"{grows:.2f}: {steps}."
+    )
+
+
+def number(value: float) -> str:
+    """:return: three figures, without zeros at the end"""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def seconds(value: float) -> str:
+    """:return: in the unit that suits it"""
+    return f"{number(value * 1e3)} ms" if value < 1 else f"{number(value)} s"

@@ -1,0 +1,1 @@
+"""Who does the same without LiqTrend. Imported in the peers' environment alone."""
