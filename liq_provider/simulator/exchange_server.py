@@ -18,6 +18,7 @@ from liq_provider.simulator.faults import Fault, FaultKind, Faults
 from liq_provider.simulator.feeds import FeedHub
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Order
+from liq_provider.simulator.request_weights import RequestWeights
 from liq_provider.simulator.rest_binance import BinanceRest
 from liq_provider.simulator.rest_venues import venue_routes
 from liq_provider.simulator.sockets import Sockets
@@ -50,6 +51,7 @@ class Simulator:
         self._clock = clock
         self._faults = Faults(self.now_ms)
         self._hub = FeedHub(market, self._faults, self.now_ms)
+        self._binance = BinanceRest(market, self.now_ms)
         self._runner: web.AppRunner | None = None
         self._publisher: asyncio.Task[None] | None = None
 
@@ -75,6 +77,11 @@ class Simulator:
     def ccxt_urls(self, venue: str) -> dict[str, str]:
         """:return: the value of ccxt's ``urls["api"]``"""
         return urls.ccxt_urls(self.url, venue)
+
+    @property
+    def weights(self) -> RequestWeights:
+        """:return: what Binance's REST was asked for, and how much of that was too much"""
+        return self._binance.weights
 
     # -- operations -----------------------------------------------------------------------
 
@@ -173,6 +180,7 @@ class Simulator:
                 for f in self._faults.active()
             ],
             "unknown_requests": dict(self.unknown),
+            "request_weight": self.weights.state(),
         }
 
     # -- life -----------------------------------------------------------------------------
@@ -182,7 +190,7 @@ class Simulator:
         sockets = Sockets(self.market, self._hub, self._faults, self.now_ms)
         app.add_routes(control_routes(self))
         app.add_routes(sockets.routes())
-        app.add_routes(BinanceRest(self.market, self.now_ms).routes())
+        app.add_routes(self._binance.routes())
         app.add_routes(venue_routes(self.market, self.now_ms))
         app.add_routes(stand_in_model.routes(self.now_ms))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)

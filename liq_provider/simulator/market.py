@@ -5,7 +5,7 @@ scheduled orders come from; everything else is here.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,6 +74,7 @@ class SimulatedMarket:
         self._by_id = {(venue, spec.id_on(venue)): spec for spec in symbols for venue in VENUES}
         self._paths = dict(paths)
         self._moves: dict[str, Displacement] = defaultdict(Displacement)
+        self._revisions: Counter[str] = Counter()
         self._injected: list[Order] = []
 
     def prepare(self, until_ms: int) -> None:
@@ -140,6 +141,11 @@ class SimulatedMarket:
             by_symbol[leg.symbol].append(leg)
         for symbol, own in by_symbol.items():
             self._moves[symbol].add(own)
+            self._revisions[symbol] += 1
+
+    def revision(self, symbol: str) -> int:
+        """:return: how often the script of its price was changed, perhaps also for the past"""
+        return self._revisions[symbol]
 
     def candles(
         self, symbol: str, timeframe_ms: int, from_ms: int, to_ms: int, now_ms: int
@@ -155,9 +161,11 @@ class SimulatedMarket:
         end_s = min(now_ms // 1000 + 1, (to_ms // timeframe_ms + 1) * span_s)
         if end_s <= first_s:
             return []
-        prices = self.seconds(symbol, first_s, end_s)
+        # With the second before, so that a candle is the same whatever else is asked for.
+        led = self.seconds(symbol, first_s - 1, end_s)
+        prices = led[1:]
         starts = np.arange(0, len(prices), span_s)
-        volumes = np.add.reduceat(self._volumes(symbol, prices), starts)
+        volumes = np.add.reduceat(self._volumes(symbol, led)[1:], starts)
         ends = np.minimum(starts + span_s, len(prices)) - 1
         digits = self.symbols[symbol].step_digits
         return list(

@@ -108,6 +108,11 @@ class NoisePath:
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def _extend(self) -> None:
+        if self._sigma_s == 0:
+            # One for all hours: hundreds of flat lines need no memory for each second.
+            flat = self._chunks[:1] or [np.full(CHUNK_S, self._level)]
+            self._chunks += flat
+            return
         hour = self._first_chunk + len(self._chunks)
         rng = np.random.default_rng((self._seed, self._index, hour))
         steps = rng.standard_normal(CHUNK_S) * self._sigma_s

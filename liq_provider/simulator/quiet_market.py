@@ -1,6 +1,7 @@
 """Sparse liquidations of a quiet market: independent, small, on random sides."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,7 +36,7 @@ class QuietMarket:
     def drafts(self, from_ms: int, to_ms: int) -> list[Draft]:
         """:return: orders with ``from_ms <= event_ms < to_ms``"""
         hours = range(from_ms // HOUR_MS, (to_ms - 1) // HOUR_MS + 1)
-        return [d for hour in hours for d in self._hour(hour) if from_ms <= d.event_ms < to_ms]
+        return [d for hour in hours for d in between(self._hour(hour), from_ms, to_ms)]
 
     def _hour(self, hour: int) -> list[Draft]:
         known = self._hours.get(hour)
@@ -72,6 +73,19 @@ class QuietMarket:
             )
             for i in range(count)
         ]
+
+
+def between(drafts: Sequence[Draft], from_ms: int, to_ms: int) -> Sequence[Draft]:
+    """
+    :param drafts: by time; every venue asks several times a second, so not all are looked at
+    :return: those with ``from_ms <= event_ms < to_ms``
+    """
+    begin = bisect_left(drafts, from_ms, key=_event_ms)
+    return drafts[begin : bisect_left(drafts, to_ms, begin, key=_event_ms)]
+
+
+def _event_ms(draft: Draft) -> int:
+    return draft.event_ms
 
 
 def burst_sizes(rng: np.random.Generator, count: int, total_usd: float) -> list[float]:

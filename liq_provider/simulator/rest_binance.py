@@ -1,16 +1,17 @@
 """Binance USD-M public REST, as far as ``freqtrade trade`` and ccxt ask for it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import orjson
 from aiohttp import web
 
 from liq_provider.core.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from liq_provider.simulator.binance_listing import symbol_info
-from liq_provider.simulator.market import Candle, SimulatedMarket
+from liq_provider.simulator.candle_rows import CandleRows
+from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.quotes import FUNDING_MS, FUNDING_RATE, Quotes
+from liq_provider.simulator.request_weights import MINUTE_LIMIT, RequestWeights
 from liq_provider.simulator.symbols import SymbolSpec
-from liq_provider.venues.dialect import plain
 
 PREFIXES = ("/fapi/v1", "/fapi/v2", "/fapi/v3")
 SPOT_PREFIX = "/api/v3"
@@ -18,6 +19,8 @@ TIMEFRAMES_MS = {
     name: int(name[:-1]) * {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[name[-1]]
     for name in ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
 }
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class BadSymbol(Exception):
@@ -31,6 +34,8 @@ class BinanceRest:
         self._market = market
         self._now_ms = now_ms
         self._quotes = Quotes(market)
+        self._rows = CandleRows(market)
+        self.weights = RequestWeights(now_ms)
 
     def routes(self) -> list[web.RouteDef]:
         """:return: routes for an aiohttp application"""
@@ -56,7 +61,35 @@ class BinanceRest:
         paths = [f"{prefix}/{path}" for prefix in PREFIXES for path in answers]
         # ccxt asks the spot address for the time unless it was told of futures first.
         paths += [f"{SPOT_PREFIX}/ping", f"{SPOT_PREFIX}/time"]
-        return [web.get(path, _json(answers[path.split("/", 3)[3]])) for path in paths]
+        return [
+            web.get(path, self._weighed(name, answers[name]))
+            for path in paths
+            for name in (path.split("/", 3)[3],)
+        ]
+
+    def _weighed(self, path: str, answer: Callable[[web.Request], object]) -> _Handler:
+        """Answer as long as the minute's weight is not used up, and tell how much was."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            try:
+                allowed = self.weights.charge(path, request.query)
+                response = _answer(answer, request) if allowed else self._too_many(request)
+            except ValueError as error:
+                response = _error(-1102, f"Malformed parameter: {error}")
+            response.headers["X-MBX-USED-WEIGHT-1M"] = str(self.weights.used)
+            return response
+
+        return handler
+
+    def _too_many(self, request: web.Request) -> web.Response:
+        response = _error(
+            -1003,
+            f"Too many requests; current limit of IP({request.remote}) is {MINUTE_LIMIT} requests "
+            "per minute. Please use the websocket for live updates to avoid polling the API.",
+            429,
+        )
+        response.headers["Retry-After"] = str(self.weights.retry_after_s)
+        return response
 
     def _exchange_info(self, _: web.Request) -> object:
         specs = self._market.symbols.values()
@@ -64,7 +97,14 @@ class BinanceRest:
             "timezone": "UTC",
             "serverTime": self._now_ms(),
             "futuresType": "U_MARGINED",
-            "rateLimits": [],
+            "rateLimits": [
+                {
+                    "rateLimitType": "REQUEST_WEIGHT",
+                    "interval": "MINUTE",
+                    "intervalNum": 1,
+                    "limit": MINUTE_LIMIT,
+                }
+            ],
             "exchangeFilters": [],
             "assets": [],
             "symbols": [symbol_info(spec) for spec in specs],
@@ -96,24 +136,6 @@ class BinanceRest:
         span = TIMEFRAMES_MS.get(query.get("interval", ""))
         if span is None:
             return _error(-1120, "Invalid interval.")
-        rows = self._candles(spec, span, query)
-        digits = spec.tick_digits
-        return [
-            [
-                at,
-                *(f"{price:.{digits}f}" for price in prices),
-                plain(volume) if volumes else "0",
-                at + span - 1,
-                f"{volume * prices[3]:.2f}" if volumes else "0",
-                60,
-                plain(volume) if volumes else "0",
-                "0",
-                "0",
-            ]
-            for at, *prices, volume in rows
-        ]
-
-    def _candles(self, spec: SymbolSpec, span: int, query: Mapping[str, str]) -> list[Candle]:
         now = self._now_ms()
         limit = min(max(int(query.get("limit", 500)), 1), 1_500)
         until = min(int(query.get("endTime", now)), now)
@@ -124,7 +146,8 @@ class BinanceRest:
             until = min(until, since + (limit - 1) * span)
         else:
             since = (until // span - limit + 1) * span
-        return self._market.candles(spec.symbol, span, since, until, now)
+        body = self._rows.between(spec, span, since, until, now, volumes)
+        return web.Response(body=body, content_type="application/json")
 
     def _depth(self, request: web.Request) -> object:
         levels = min(max(int(request.query.get("limit", 500)), 1), 100)
@@ -146,23 +169,17 @@ class BinanceRest:
         ]
 
 
-def _error(code: int, message: str) -> web.Response:
+def _error(code: int, message: str, status: int = 400) -> web.Response:
     body = orjson.dumps({"code": code, "msg": message})
-    return web.Response(body=body, status=400, content_type="application/json")
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
-def _json(
-    answer: Callable[[web.Request], object],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handler(request: web.Request) -> web.Response:
-        try:
-            value = answer(request)
-        except BadSymbol:
-            return _error(-1121, "Invalid symbol.")
-        except ValueError as error:
-            return _error(-1102, f"Malformed parameter: {error}")
-        if isinstance(value, web.Response):
-            return value
-        return web.Response(body=orjson.dumps(value), content_type="application/json")
-
-    return handler
+def _answer(answer: Callable[[web.Request], object], request: web.Request) -> web.Response:
+    """:raises ValueError: a parameter is malformed"""
+    try:
+        value = answer(request)
+    except BadSymbol:
+        return _error(-1121, "Invalid symbol.")
+    if isinstance(value, web.Response):
+        return value
+    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -8,7 +8,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.simulator.market import SimulatedMarket
 from liq_provider.simulator.orders import Draft, Order
 from liq_provider.simulator.prices import NoisePath
-from liq_provider.simulator.quiet_market import QuietMarket
+from liq_provider.simulator.quiet_market import QuietMarket, between
 from liq_provider.simulator.scenario import CASCADE_FROM_S, Scenario, ScriptedWave
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 
@@ -99,7 +99,7 @@ class World(SimulatedMarket):
         if to_ms <= from_ms:
             return []
         drafts = self._background.drafts(from_ms, to_ms)
-        drafts += [d for d in self._bursts if from_ms <= d.event_ms < to_ms]
+        drafts += between(self._bursts, from_ms, to_ms)
         return [self.priced(draft) for draft in drafts]
 
     def describe(self, now_ms: int) -> dict[str, object]:
