@@ -112,7 +112,7 @@ async def test_ccxt_takes_the_refusal_for_a_limit(limited: Simulator) -> None:
         finally:
             exchange.session.close()
 
-    with pytest.raises(ccxt.RateLimitExceeded):
+    with pytest.raises(ccxt.DDoSProtection):
         await asyncio.to_thread(work)
 
 
