@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from liq_provider.commands.support.context import Context, context_of
 from liq_provider.core import private_files
+from liq_provider.core.freed_memory import give_back_freed
 from liq_provider.core.secret_keys import RedactingFormatter
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.exchange.lean_ccxt import load_lean
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     if not arguments.config_from_stdin:
         _begin_anew(context_of(arguments))
     load_lean()
+    give_back_freed()
     from liq_provider.sidecar.sidecar_config import SidecarConfig
 
     config = SidecarConfig.of(json.load(sys.stdin), idle_exit=not arguments.foreground)
