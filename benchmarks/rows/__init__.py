@@ -1,7 +1,7 @@
 """The rows of the table, in their order."""
 
 from benchmarks.contest import Row
-from benchmarks.rows import appending, disk, features, importing, reading
+from benchmarks.rows import appending, disk, features, importing, processes, reading
 
 ROWS: tuple[Row, ...] = (
     disk.ROW,
@@ -11,4 +11,6 @@ ROWS: tuple[Row, ...] = (
     reading.SPAN,
     reading.MARKET,
     features.ROW,
+    processes.STATUS,
+    processes.REST,
 )

@@ -22,6 +22,8 @@ SIZES = {
     "span": 10_000,
     "market": 10_000,
     "features": 100_000,
+    "status": 2,
+    "rest": 1,
 }
 
 
