@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.history.export import Wanted, export
 from liq_provider.history.importer import ImportReport, import_files
 from liq_provider.history.restore import restore
@@ -164,7 +165,7 @@ def _pandas(path: Path) -> Figures:
         sound = (read["ap"] > 0) & (read["z"] > 0) & read["S"].isin(["BUY", "SELL"])
         orders = read.loc[sound, key].drop_duplicates().sort_values(key)
         orders["usd"] = orders["z"] * orders["ap"]
-        orders["minute"] = orders["T"] // 60_000
+        orders["minute"] = orders["T"] // MINUTE_MS
         sums = orders.groupby(["s", "minute", "S"], as_index=False)["usd"].agg(["sum", "count"])
         orders.to_parquet(f"{path}.parquet")
         sums.to_parquet(f"{path}.sums.parquet")
@@ -192,8 +193,9 @@ def _duckdb(path: Path) -> Figures:
             [str(path)],
         )
         connection.execute(
-            "CREATE TABLE sums AS SELECT s, t // 60000 AS minute, side, sum(usd) AS usd, count(*) "
-            "FROM orders GROUP BY ALL ORDER BY ALL"
+            "CREATE TABLE sums AS SELECT s, t // $1 AS minute, side, sum(usd) AS usd, count(*) "
+            "FROM orders GROUP BY ALL ORDER BY ALL",
+            [MINUTE_MS],
         )
         connection.close()
 

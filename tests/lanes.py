@@ -31,7 +31,7 @@ COMPUTING = (
     "tests/test_bots_own_gates.py",
     "tests/history/test_resume.py",
     "tests/bot/test_as_of.py",
-    "tests/history/test_column_reading.py",
+    "tests/history/test_hostile_files.py",
     "tests/history/test_archive.py",
     "tests/sidecar/test_known.py",
     "tests/study/test_judges.py",

@@ -22,7 +22,8 @@ from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
 from liq_provider.errors import FeedError
 from liq_provider.venues.base import Parsed
 from liq_provider.venues.frame import Frame
-from liq_provider.venues.units import Unit, in_our_units
+from liq_provider.venues.units import Unit as Unit
+from liq_provider.venues.units import in_our_units
 
 Reason = Literal[
     "bad_record",
