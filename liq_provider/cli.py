@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--store", metavar="URL", help="instead of liq_provider.store")
         return command
 
+    _init(add("init", "init", "Have a bot of your own look at the whole market."))
     _run(add("run", "run", "Run the sidecar in the foreground."))
     add("stop", "run", "Ask the running sidecar to end.")
     _status(add("status", "status", "Show feeds, coverage, readiness and the judge."))
@@ -63,6 +64,12 @@ def _span(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pair", required=True, metavar="PAIR")
     command.add_argument("--from", dest="from_time", metavar="TIME", help=_WHEN)
     command.add_argument("--to", dest="to_time", metavar="TIME", help=_WHEN)
+
+
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--userdir", metavar="DIR", help="Freqtrade's user_data (default: the configuration's)"
+    )
 
 
 def _run(command: argparse.ArgumentParser) -> None:

@@ -115,6 +115,12 @@ def pair_list_path(settings: Settings, base_dir: Path) -> Path:
     return (base_dir / settings.market.file).resolve()
 
 
+def entry_for(path: Path) -> dict[str, Any]:
+    """:return: for ``pairlists``, an entry that reads the list at each loop"""
+    url = f"{_FILE}{path}"
+    return {"method": _METHOD, "mode": "whitelist", "pairlist_url": url, "refresh_period": 1}
+
+
 def pair_list_entry(config: Mapping[str, Any], settings: Settings) -> PairListEntry | None:
     """
     :param config: Freqtrade's

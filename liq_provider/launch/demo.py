@@ -24,6 +24,7 @@ import requests
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from liq_provider.config.pair_list_file import entry_for, pair_list_path, seed
 from liq_provider.config.settings import SECTION, load_settings, resolve_store
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.coverage import Interval
@@ -126,6 +127,7 @@ class Demo:
         path = self._dir / "config.json"
         write_json(path, config)
         settings = load_settings(config)
+        seed(pair_list_path(settings, self._dir), config)
         store_url = resolve_store(settings, self._dir)
         self._spawn("sidecar", python_module("liq_provider.cli", "run", "-c", str(path)))
         bot = ["trade", "--strategy", "LiqTrend", "-c", str(path), "--userdir"]
@@ -177,6 +179,7 @@ class Demo:
         # Synthetic candles must never be mistaken for real ones, which are below user_data.
         config["user_data_dir"] = str(self._user_data)
         config["internals"] = {"process_throttle_secs": 1}
+        config["pairlists"] = [entry_for(pair_list_path(load_settings({}), self._dir))]
         config["api_server"] = {
             "enabled": True,
             "listen_ip_address": "127.0.0.1",

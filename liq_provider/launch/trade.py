@@ -11,6 +11,7 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from liq_provider.commands.support.context import read_config
+from liq_provider.config.pair_list_file import pair_list_of, seed
 from liq_provider.config.settings import load_settings, resolve_store
 from liq_provider.errors import LiqError, UsageError
 from liq_provider.launch.narrator import Narrator, clock_text, summary_table
@@ -44,7 +45,11 @@ def main() -> int:
     narrator = Narrator(reader, settings, root / database, since_ms, config, root)
     log = root / "user_data" / "freqtrade.log"
     console.print(f"DRY-RUN on {config['exchange']['name']}'s public data. Log: {log}")
-    console.print("Details at any time: .venv/bin/liq-provider status\n")
+    console.print("Details at any time: .venv/bin/liq-provider status")
+    pairs = pair_list_of(config, settings, root)
+    if pairs is not None and seed(pairs, config):
+        console.print(f"Made {pairs}, the list of pairs; the sidecar keeps it from now on.")
+    console.print()
     command = python_module("freqtrade", "trade", "--strategy", "LiqTrend", "-c", str(path))
     with ended_politely() as ending:
         bot = Child("freqtrade", command, log, {"FREQTRADE__DRY_RUN": "true"})

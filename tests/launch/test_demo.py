@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -50,10 +51,12 @@ class Demo:
     """
     :param told: what it printed
     :param visit: what a visitor of its dashboard saw; None without a browser
+    :param pairs: the list of pairs at its end
     """
 
     told: str
     visit: Visit | None
+    pairs: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         if str(place) in " ".join(process.info["cmdline"] or [])
     ]
     assert not left, "the demo must stop everything that it started"
-    return Demo(told, visit)
+    pairs = place / "user_data" / "demo" / "user_data" / "liq_pairs.json"
+    return Demo(told, visit, json.loads(pairs.read_text()))
 
 
 def is_told(told: str, part: tuple[str, ...]) -> bool:
@@ -113,6 +117,11 @@ def lines(told: str, kind: str) -> list[str]:
 def test_it_is_labelled_synthetic(told: str) -> None:
     assert told.startswith("SYNTHETIC market")
     assert "Summary (SYNTHETIC market, dry-run)" in told
+
+
+def test_its_pairs_are_those_that_the_sidecar_keeps(demo: Demo) -> None:
+    assert demo.pairs["simulated"] is True and demo.pairs["written_ms"]
+    assert "BTC/USDT:USDT" in demo.pairs["pairs"]
 
 
 def test_a_long_and_a_short_are_entered_on_waves(told: str) -> None:
