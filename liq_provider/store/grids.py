@@ -1,18 +1,30 @@
 """Minutes of the store as grids, with what was known of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+import numpy.typing as npt
+from sqlalchemy import case, literal_column, select
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.measure.minute_grid import Fills, MinuteGrid
 from liq_provider.store import schema
-from liq_provider.store.known_minutes import KnownMinutes, columns_of, later, of_coin
+from liq_provider.store.known_minutes import KnownMinutes, columns_of, of_coin
 from liq_provider.store.known_reader import KnownReader
+
+# Shape (venues, minutes): long and short USD, and the number of orders.
+Sums = tuple[FloatArray, FloatArray, IntArray]
+
+# A row of ``minutes``: its coin, if there are several, and its place in a grid.
+_SUMMED = [
+    ("coin", object),
+    ("cell", np.int64),
+    ("long_usd", np.float64),
+    ("short_usd", np.float64),
+    ("count", np.int64),
+]
 
 
 class GridReader(KnownReader):
@@ -30,16 +42,15 @@ class GridReader(KnownReader):
         known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
-        booked, filled = self._minutes(base_assets, from_ms, to_ms)
+        booked = self._sums(base_assets, names, from_ms, to_ms)
+        filled = self._sums(list(filled_ms), names, from_ms, to_ms, filled=True)
         return {
             base: _grid(
                 names,
                 from_ms,
                 _clip(known[base], names, listed.get(base, {}), from_ms),
                 booked[base],
-                _fills(names, from_ms, filled_ms[base], filled[base])
-                if base in filled_ms
-                else None,
+                Fills(filled_ms[base], *filled[base]) if base in filled_ms else None,
             )
             for base in base_assets
         }
@@ -59,8 +70,7 @@ class GridReader(KnownReader):
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
         minutes = {}
         for base in base_assets:
-            own = _clip(known[base], names, listed.get(base, {}), from_ms)
-            scored = (own.until_ms > to_ms) | ((own.learned_ms > 0) & (own.learned_ms <= to_ms))
+            scored = _clip(known[base], names, listed.get(base, {}), from_ms).at(to_ms)
             times = filled_ms.get(base)
             minutes[base] = (
                 scored,
@@ -68,31 +78,45 @@ class GridReader(KnownReader):
             )
         return minutes
 
-    def _minutes(
-        self, base_assets: Sequence[str], from_ms: int, to_ms: int
-    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-        """:return: by coin, the minutes as they were booked, and the filled ones"""
+    def _sums(
+        self,
+        base_assets: Sequence[str],
+        names: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        *,
+        filled: bool = False,
+    ) -> dict[str, Sums]:
+        """
+        :param filled: minutes that were filled later; else those as they were booked
+        :return: by coin, dense
+        """
+        if not base_assets:
+            return {}
+        shape = len(names), (to_ms - from_ms) // MINUTE_MS
         table = schema.minutes.c
-        rows = self._rows(
+        row = case({name: row for row, name in enumerate(names)}, value=table.venue, else_=-1)
+        column = (table.minute_ms - from_ms) // MINUTE_MS
+        query = (
             select(
-                table.base_asset,
-                table.filled,
-                table.venue,
-                table.minute_ms,
+                table.base_asset if len(base_assets) > 1 else literal_column("0"),
+                row * shape[1] + column,
                 table.long_usd,
                 table.short_usd,
-                table.long_count,
-                table.short_count,
+                table.long_count + table.short_count,
             )
             .where(table.base_asset.in_(base_assets))
             .where(table.minute_ms >= from_ms)
             .where(table.minute_ms < to_ms)
+            .where(table.filled if filled else ~table.filled)
         )
-        booked: dict[str, list[Any]] = {base: [] for base in base_assets}
-        filled: dict[str, list[Any]] = {base: [] for base in base_assets}
-        for base, is_filled, *row in rows:
-            (filled if is_filled else booked)[base].append(row)
-        return booked, filled
+        rows = self._columns(query, _SUMMED)
+        if len(rows) and rows["cell"].min() < 0:
+            rows = rows[rows["cell"] >= 0]  # of no other venues
+        return {
+            base: _dense(shape, rows[of])
+            for base, of in _by_coin(rows["coin"], base_assets).items()
+        }
 
     def _filled_ms(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
@@ -130,10 +154,7 @@ class GridReader(KnownReader):
 
         def known(base: str) -> KnownMinutes:
             rows = [of_coin(gathered, name, base).known(from_ms, size) for name in names]
-            return KnownMinutes(
-                np.stack([row.until_ms for row in rows]),
-                np.stack([row.learned_ms for row in rows]),
-            )
+            return KnownMinutes.of_venues(rows)
 
         common = known("")
         return {base: known(base) if base in special else common for base in base_assets}
@@ -165,51 +186,39 @@ def _clip(
 ) -> KnownMinutes:
     if not known_ms:
         return known
-    clipped = KnownMinutes(known.until_ms.copy(), known.learned_ms.copy())
-    for row, name in enumerate(names):
-        if name in known_ms:
-            first = max(0, -(-(known_ms[name] - from_ms) // MINUTE_MS))
-            clipped.until_ms[row, :first] = clipped.learned_ms[row, :first] = 0
-    return clipped
+    first = [max(0, -(-(known_ms.get(name, from_ms) - from_ms) // MINUTE_MS)) for name in names]
+    return known.since(first) if any(first) else known
 
 
 def _grid(
-    names: tuple[str, ...],
-    from_ms: int,
-    known: KnownMinutes,
-    rows: Sequence[Any],
-    fills: Fills | None,
+    names: tuple[str, ...], from_ms: int, known: KnownMinutes, sums: Sums, fills: Fills | None
 ) -> MinuteGrid:
-    covered = known.until_ms > 0
-    sums = _sums(names, from_ms, covered.shape, rows)
-    doubted_ms, learned_ms = later(known.until_ms), later(known.learned_ms)
     return MinuteGrid(
-        *(from_ms, names, *sums, covered),
+        *(from_ms, names, *sums, known.covered),
         fills=fills,
-        doubted_ms=doubted_ms,
-        learned_ms=learned_ms,
+        doubted_ms=known.doubted_ms,
+        learned_ms=known.learned_ms,
     )
 
 
-def _fills(names: tuple[str, ...], from_ms: int, known_ms: IntArray, rows: Sequence[Any]) -> Fills:
-    return Fills(known_ms, *_sums(names, from_ms, known_ms.shape, rows))
+def _by_coin(
+    coins: npt.NDArray[np.object_], base_assets: Sequence[str]
+) -> dict[str, IntArray | slice]:
+    """:return: for each coin, which rows are its own, in their order"""
+    if len(base_assets) == 1:
+        return {base_assets[0]: slice(None)}
+    number = {base: position for position, base in enumerate(base_assets)}
+    numbers = np.fromiter(map(number.__getitem__, coins), np.int64, len(coins))
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(len(base_assets) + 1))
+    return {base: order[bounds[n] : bounds[n + 1]] for base, n in number.items()}
 
 
-def _sums(
-    names: tuple[str, ...], from_ms: int, shape: tuple[int, ...], rows: Sequence[Any]
-) -> tuple[FloatArray, FloatArray, IntArray]:
+def _dense(shape: tuple[int, int], rows: npt.NDArray[np.void]) -> Sums:
+    # Memory that nothing is added to is never touched: of most coins nearly all.
     long_usd, short_usd = np.zeros(shape), np.zeros(shape)
     count = np.zeros(shape, dtype=np.int64)
-    if rows:
-        venue, minute_ms, longs, shorts, long_count, short_count = zip(*rows, strict=True)
-        position = {name: row for row, name in enumerate(names)}
-        kept = np.array([name in position for name in venue])
-        where = (
-            np.array([position.get(name, 0) for name in venue])[kept],
-            ((np.array(minute_ms) - from_ms) // MINUTE_MS)[kept],
-        )
-        # Two markets of one coin on one venue share a cell, so the sums must accumulate.
-        np.add.at(long_usd, where, np.array(longs)[kept])
-        np.add.at(short_usd, where, np.array(shorts)[kept])
-        np.add.at(count, where, (np.array(long_count) + np.array(short_count))[kept])
+    # Two markets of one coin on one venue share a cell, so the sums must accumulate.
+    for name, sums in (("long_usd", long_usd), ("short_usd", short_usd), ("count", count)):
+        np.add.at(sums.reshape(-1), rows["cell"], rows[name])
     return long_usd, short_usd, count

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.core.durations import FOREVER_MS
 from liq_provider.errors import UsageError
 from liq_provider.store.reader import Reader
 
@@ -15,10 +14,10 @@ def coin_of(reader: Reader, venues: Sequence[str], pair: str) -> str:
     :raises UsageError: neither the store's liquidations nor its market lists know it
     """
     base = base_asset_of_pair(pair)
-    known = set(reader.active(0, FOREVER_MS))
-    if base not in known:
-        known.update(m.base_asset for venue in venues for m in reader.markets(venue))
-    if base not in known or "/" not in pair:
+    known = reader.has_minutes(base) or any(
+        market.base_asset == base for venue in venues for market in reader.markets(venue)
+    )
+    if not known or "/" not in pair:
         raise UsageError(
             f"{pair}: the store has no liquidations of it and no venue lists it; write pairs as "
             "Freqtrade does, such as BTC/USDT:USDT"

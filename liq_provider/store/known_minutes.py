@@ -32,14 +32,48 @@ class KnownMinutes:
     """
     Minutes of a grid and the closes whose decisions know them, one value per minute.
 
-    :param until_ms: of those that were known to the decision at their own close, the first
-        close that does not know them any more, far in the future if they still are known; 0 for
-        the others
-    :param learned_ms: of the others, the first close that knows them; 0 for never
+    :param covered: they were known to the decision at their own close
+    :param doubted_ms: of those, the first close that does not know them any more; 0 for never.
+        None: of no minute
+    :param learned_ms: of the others, the first close that knows them; 0 for never. None: of no
+        minute
     """
 
-    until_ms: IntArray
-    learned_ms: IntArray
+    covered: BoolArray
+    doubted_ms: IntArray | None = None
+    learned_ms: IntArray | None = None
+
+    @classmethod
+    def of_venues(cls, venues: Sequence["KnownMinutes"]) -> "KnownMinutes":
+        """:return: the same with one row per venue"""
+        dated: dict[str, Any] = {}
+        for name in ("doubted_ms", "learned_ms"):
+            times = [getattr(venue, name) for venue in venues]
+            if any(row is not None for row in times):
+                nothing = np.zeros(len(venues[0].covered), dtype=np.int64)
+                dated[name] = np.stack([nothing if row is None else row for row in times])
+        return cls(np.stack([venue.covered for venue in venues]), **dated)
+
+    def since(self, first: Sequence[int]) -> "KnownMinutes":
+        """
+        :param first: for each venue the first minute that can be known
+        :return: without what lies before
+        """
+        early = np.arange(self.covered.shape[1]) < np.array(first)[:, None]
+        dated = (
+            None if times is None else _if_any(np.where(early, 0, times))
+            for times in (self.doubted_ms, self.learned_ms)
+        )
+        return KnownMinutes(self.covered & ~early, *dated)
+
+    def at(self, close_ms: int) -> BoolArray:
+        """:return: what the decision at ``close_ms`` knows"""
+        known = self.covered
+        if self.doubted_ms is not None:
+            known = known & ~((self.doubted_ms > 0) & (self.doubted_ms <= close_ms))
+        if self.learned_ms is not None:
+            known = known | ((self.learned_ms > 0) & (self.learned_ms <= close_ms))
+        return known
 
 
 @dataclass(slots=True)
@@ -73,29 +107,68 @@ class Knowledge:
 
     def known(self, from_ms: int, minutes: int) -> KnownMinutes:
         """:return: what of a grid was known, and to which decisions"""
-        until = np.zeros(minutes, dtype=np.int64)
-        learned = np.full(minutes, FOREVER_MS)
-        closes = from_ms + MINUTE_MS * np.arange(1, minutes + 1, dtype=np.int64)
+        runs = self._runs()
+        in_time = [span for (_, delay_ms), spans in runs.items() if not delay_ms for span in spans]
+        covered = _marked(in_time, from_ms, minutes)
+        unsure = [span for (_, delay_ms), spans in runs.items() if delay_ms for span in spans]
+        unsure += [span for doubts in self.doubts.values() for span, _ in doubts]
+        # Of a year few minutes are in doubt or were learned of later. Only they are weighed.
+        weighed = np.flatnonzero(_marked(unsure, from_ms, minutes))
+        if not len(weighed):
+            return KnownMinutes(covered)
+        until, learned = self._weighed(runs, from_ms, weighed)
+        covered[weighed] = until > 0
+        until[until == FOREVER_MS] = 0
+        dated = (_at(weighed, times, minutes) for times in (until, learned))
+        return KnownMinutes(covered, *dated)
+
+    def _runs(self) -> dict[tuple[str, int], list[Interval]]:
+        """:return: what was heard, merged, by who heard it and how late a minute was known"""
+        spans: dict[tuple[str, int], list[Interval]] = {}
         for heard_by, heard in self.heard.items():
-            own = np.full(minutes, FOREVER_MS)
+            for span, delay_ms in heard:
+                spans.setdefault((heard_by, delay_ms), []).append(span)
+        return {key: merge(several) for key, several in spans.items()}
+
+    def _weighed(
+        self, runs: dict[tuple[str, int], list[Interval]], from_ms: int, positions: IntArray
+    ) -> tuple[IntArray, IntArray]:
+        """
+        :param runs: see ``_runs``
+        :param positions: of minutes in a grid, ascending
+        :return: for each, the first close that does not know it any more, far in the future if
+            all do that come after its own, 0 if its own did not; and for those of which it did
+            not, the first close that knows it, 0 for never
+        """
+
+        def columns(span: Interval) -> slice:
+            own = columns_of(span, from_ms)
+            first, end = np.searchsorted(positions, (own.start, own.stop))
+            return slice(int(first), int(end))
+
+        until = np.zeros(len(positions), dtype=np.int64)
+        learned = np.full(len(positions), FOREVER_MS)
+        closes = from_ms + MINUTE_MS * (positions + 1)
+        for (heard_by, delay_ms), spans in runs.items():
+            own = np.full(len(positions), FOREVER_MS)
             for span, available_at in self._against(heard_by):
-                columns = columns_of(span, from_ms)
-                own[columns] = np.minimum(own[columns], available_at)
-            for delay_ms in {delay_ms for _, delay_ms in heard}:
-                spans = merge(span for span, delay in heard if delay == delay_ms)
-                there = _marked(spans, from_ms, minutes)
-                if delay_ms:
-                    # One that somebody doubted afterwards is rather not known at all.
-                    there &= own == FOREVER_MS
-                    learned[there] = np.minimum(learned, closes + delay_ms)[there]
-                else:
-                    until[there] = np.maximum(until, own)[there]
+                here = columns(span)
+                own[here] = np.minimum(own[here], available_at)
+            there = np.zeros(len(positions), dtype=bool)
+            for span in spans:
+                there[columns(span)] = True
+            if delay_ms:
+                # One that somebody doubted afterwards is rather not known at all.
+                there &= own == FOREVER_MS
+                learned[there] = np.minimum(learned, closes + delay_ms)[there]
+            else:
+                until[there] = np.maximum(until, own)[there]
         until[until <= closes] = 0
         later_known = learned < FOREVER_MS
         # Who learned of it later stands in where the first one was doubted after all.
         until[(until > 0) & later_known] = FOREVER_MS
         learned[(until > 0) | ~later_known] = 0
-        return KnownMinutes(until, learned)
+        return until, learned
 
     def _against(self, heard_by: str) -> list[tuple[Interval, int]]:
         own = self.doubts.get(heard_by, []) if heard_by != EVERYBODY else []
@@ -220,7 +293,14 @@ def _marked(spans: Iterable[Interval], from_ms: int, minutes: int) -> BoolArray:
     return there
 
 
-def later(times_ms: IntArray) -> IntArray | None:
-    """:return: the closes at which something changes, None if nothing does"""
-    changing = (times_ms > 0) & (times_ms < FOREVER_MS)
-    return np.where(changing, times_ms, 0) if changing.any() else None
+def _at(positions: IntArray, times_ms: IntArray, minutes: int) -> IntArray | None:
+    """:return: times of some minutes as those of a grid, None if there is none"""
+    if not times_ms.any():
+        return None
+    dated = np.zeros(minutes, dtype=np.int64)
+    dated[positions] = times_ms
+    return dated
+
+
+def _if_any(times_ms: IntArray) -> IntArray | None:
+    return times_ms if times_ms.any() else None

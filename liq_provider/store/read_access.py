@@ -1,10 +1,14 @@
 """A store that is read: its engine, and queries as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, Select
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Connection, Engine, Select, select
+from sqlalchemy.exc import DBAPIError
 
 from liq_provider.errors import StoreError
 from liq_provider.store.database import BUSY_TIMEOUT_S, check_revision, open_engine, store_errors
@@ -41,12 +45,44 @@ class ReadAccess:
         self._engine.dispose()
 
     def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        with self._asking() as connection:
+            return connection.execute(query).all()
+
+    def _columns(self, query: Select[Any], kinds: npt.DTypeLike) -> npt.NDArray[np.void]:
+        """
+        Many rows, straight from the driver: an object for each costs more than the database.
+
+        :param query: nothing in it is NULL
+        :param kinds: a field for each column of the query, in its order
+        :return: one record per row
+        """
+        with self._asking() as connection:
+            failure = connection.dialect.loaded_dbapi.Error
+            rows: Any = connection.execute(query).cursor
+            try:
+                columns: npt.NDArray[np.void] = np.fromiter(rows, np.dtype(kinds))
+            except failure as error:
+                raise DBAPIError.instance(str(query), None, error, failure) from error
+            return columns
+
+    def _ends(self, number: ColumnElement[int], *of: ColumnElement[bool]) -> tuple[int, int] | None:
+        """
+        :param number: a column that an index goes by, once ``of`` is given
+        :return: its smallest and its largest value, None if there is none
+        """
+        # Asked for together, a database reads everything in between.
+        query = select(number).where(*of).limit(1)
+        first, last = (self._rows(query.order_by(by)) for by in (number, number.desc()))
+        return (int(first[0][0]), int(last[0][0])) if first and last else None
+
+    @contextmanager
+    def _asking(self) -> Iterator[Connection]:
         if not self._checked:
             check_revision(self._engine, must_be_current=True)
             self._checked = True
         try:
             with store_errors("Reading the store"), self._engine.connect() as connection:
-                return connection.execute(query).all()
+                yield connection
         except StoreError:
             # It may be another store by now.
             self._checked = False

@@ -42,6 +42,12 @@ class Reader(GridReader, BarReader):
             pairs.setdefault(base, []).append(pair)
         return pairs
 
+    def has_minutes(self, base_asset: str) -> bool:
+        """:return: whether any liquidation of a coin was booked"""
+        table = schema.minutes.c
+        query = select(table.minute_ms).where(table.base_asset == base_asset).where(~table.filled)
+        return bool(self._rows(query.limit(1)))
+
     def totals(self, from_ms: int, to_ms: int) -> dict[str, tuple[float, int]]:
         """:return: per coin the sum (USD) and number of what was booked in ``[from_ms, to_ms)``"""
         table = schema.minutes.c
@@ -61,8 +67,7 @@ class Reader(GridReader, BarReader):
     def segment_counts(self, from_ms: int, to_ms: int, segment_ms: int) -> dict[str, int]:
         """:return: per coin how many segments, counted back from ``to_ms``, are not empty"""
         table = schema.minutes.c
-        # Integer division on both databases; SQLAlchemy's own "/" would make it a float.
-        index = (to_ms - 1 - table.minute_ms).op("/")(segment_ms)
+        index = (to_ms - 1 - table.minute_ms) // segment_ms
         rows = self._rows(
             select(table.base_asset, func.count(index.distinct()))
             .where(table.minute_ms >= from_ms)
@@ -189,11 +194,7 @@ class Reader(GridReader, BarReader):
 
     def span(self) -> tuple[int, int] | None:
         """:return: first and last event time of the liquidations, see ``not_ahead``"""
-        at = schema.liquidations.c.event_ms
-        query = select(at).where(not_ahead()).limit(1)
-        first = self._rows(query.order_by(at))
-        last = self._rows(query.order_by(at.desc()))
-        return (int(first[0][0]), int(last[0][0])) if first and last else None
+        return self._ends(schema.liquidations.c.event_ms, not_ahead())
 
     def venue_totals(self, from_ms: int) -> dict[str, tuple[int, float]]:
         """:return: per venue the number and sum (USD) of liquidations since ``from_ms``"""
@@ -226,9 +227,8 @@ class Reader(GridReader, BarReader):
     def minute_span(self, base_asset: str) -> tuple[int, int] | None:
         """:return: open of the first and close of the last minute with liquidations of a coin"""
         table = schema.minutes.c
-        query = select(func.min(table.minute_ms), func.max(table.minute_ms))
-        first, last = self._rows(query.where(table.base_asset == base_asset))[0]
-        return None if first is None else (int(first), int(last) + MINUTE_MS)
+        ends = self._ends(table.minute_ms, table.base_asset == base_asset)
+        return None if ends is None else (ends[0], ends[1] + MINUTE_MS)
 
     def waves_of(self, base_asset: str, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
         """:return: a coin's recorded waves that were alive in ``[from_ms, to_ms]``, oldest first"""
