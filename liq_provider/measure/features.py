@@ -164,10 +164,11 @@ class Features:
         if not set(scores) & {"robust", "percentile"}:
             return compared
         chosen = np.arange(len(self)) if rows is None else rows
-        for row in chosen[self.state[chosen] == State.READY].tolist():
+        # Of a year few are worth it: which they are is asked of all at once.
+        chosen = chosen[self.state[chosen] == State.READY]
+        chosen = chosen[self.long_usd[chosen] + self.short_usd[chosen] >= min_usd]
+        for row in chosen.tolist():
             usd = float(self.long_usd[row] + self.short_usd[row])
-            if usd < min_usd:
-                continue
             baseline = self.baseline_at(row)
             before_usd = float(self.before_long_usd[row] + self.before_short_usd[row])
             if "robust" in scores:
@@ -180,8 +181,9 @@ class Features:
                     compared.before_percentile[row] = percentile(before_usd, baseline)
         return compared
 
-    def at(self, rows: IntArray, compared: Compared | None = None) -> FeatureRows:
+    def at(self, rows: IntArray | slice, compared: Compared | None = None) -> FeatureRows:
         """
+        :param rows: a slice copies little: most columns stay these
         :param compared: of all minutes
         :return: some rows
         """

@@ -23,7 +23,11 @@ from liq_provider.measure.waves import (
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Features of one coin over a span, dense, with the positions that were asked for."""
+    """
+    Features of one coin over a span, dense.
+
+    :param wanted: the positions that were asked for, one after the other
+    """
 
     base_asset: str
     features: Features
@@ -35,7 +39,13 @@ class Computed:
         :param min_usd: those only where the segment is worth at least this
         """
         compared = self.features.compared(self.wanted, scores, max(min_usd, 1e-9))
-        return self.features.at(self.wanted, compared)
+        return self.features.at(self._span, compared)
+
+    @property
+    def _span(self) -> slice:
+        if not len(self.wanted):
+            return slice(0, 0)
+        return slice(int(self.wanted[0]), int(self.wanted[-1]) + 1)
 
 
 @dataclass(frozen=True, slots=True)

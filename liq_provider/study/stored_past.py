@@ -11,6 +11,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.errors import UsageError
+from liq_provider.measure.minute_results import Computed
 from liq_provider.store.minute_features import history
 from liq_provider.store.reader import Reader
 from liq_provider.study.pair_past import PairPast
@@ -89,11 +90,6 @@ def pair_data(
     base = base_asset_of_pair(pair)
     computed = history(reader, base, settings, timeframe_min, first_close, last_close)
     rows = computed.rows((settings.zscore,), settings.min_segment_usd)
-    names: dict[int, str] = {}
-    masks = computed.features.venue_mask[computed.wanted]
-    for row, mask in zip(computed.wanted, masks, strict=True):
-        if int(mask) not in names:
-            names[int(mask)] = "+".join(computed.features.venues_at(int(row))) or "none"
     return PairPast(
         pair,
         timeframe_ms,
@@ -101,5 +97,15 @@ def pair_data(
         candles["open"].to_numpy(dtype=float)[inside],
         candles["close"].to_numpy(dtype=float)[inside],
         rows,
-        [names[int(mask)] for mask in masks],
+        _venues(computed),
     )
+
+
+def _venues(computed: Computed) -> list[str]:
+    """:return: V(t) of each row, as text"""
+    masks = computed.features.venue_mask[computed.wanted]
+    _, first, which = np.unique(masks, return_index=True, return_inverse=True)
+    names = [
+        "+".join(computed.features.venues_at(int(computed.wanted[row]))) or "none" for row in first
+    ]
+    return [names[n] for n in which.tolist()]
