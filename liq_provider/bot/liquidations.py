@@ -167,9 +167,11 @@ class Liquidations:
         ]
         return pd.DataFrame(waves, columns=_WAVE)
 
-    def features(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
+    def features(self, pair: str, start: Time, end: Time, quiet: bool = True) -> pd.DataFrame:
         """
         :param start: first close; without a zone it is UTC; so is ``end``, the last one
+        :param quiet: also minutes in whose segment there was no liquidation; without them a year
+            of a coin that has few takes a fraction of the time
         :return: a row for each minute that closes in the span, in ``close`` (UTC); minutes that
             nothing happened in may be left out. Missing numbers are NaN
         :raises UsageError: a live bot has no past; nothing is known of the pair; a time is none,
@@ -182,7 +184,7 @@ class Liquidations:
         first_ms, last_ms = -(-from_ms // MINUTE_MS) * MINUTE_MS, minute_of(to_ms)
         if first_ms > last_ms:
             return _feature_frame(FeatureRows.empty())
-        return _feature_frame(source.rows(coin, first_ms, last_ms))
+        return _feature_frame(source.rows(coin, first_ms, last_ms, quiet=quiet))
 
     def verdicts(self, pair: str, start: Time, end: Time) -> pd.DataFrame:
         """
@@ -260,6 +262,6 @@ def _feature_frame(rows: FeatureRows) -> pd.DataFrame:
             "robust_z": rows.robust_z,
             "percentile": rows.percentile,
             "purity": np.where(known, purity(rows.long_usd, rows.short_usd), np.nan),
-            "state": [State(int(code)).name.lower() for code in rows.state],
+            "state": np.array([state.name.lower() for state in State], dtype=object)[rows.state],
         }
     )

@@ -117,9 +117,18 @@ class HistorySource:
         self._timeframe_min = timeframe_min
 
     def rows(
-        self, base_asset: str, from_close_ms: int, to_close_ms: int, windows: str = CONFIGURED
+        self,
+        base_asset: str,
+        from_close_ms: int,
+        to_close_ms: int,
+        windows: str = CONFIGURED,
+        *,
+        quiet: bool = True,
     ) -> FeatureRows:
-        """:return: features at every minute close of the span, or at every close of a bar"""
+        """
+        :param quiet: also where the segment is empty
+        :return: features at every minute close of the span, or at every close of a bar
+        """
         if self._reader is None:
             return FeatureRows.empty()
         computed = history(
@@ -129,6 +138,7 @@ class HistorySource:
             self._timeframe_min,
             from_close_ms,
             to_close_ms,
+            quiet=quiet,
         )
         return computed.rows((self._settings.zscore,), self._settings.min_segment_usd)
 

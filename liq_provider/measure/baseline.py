@@ -9,6 +9,7 @@ stay and the minute is warming up.
 A set of venues is the bits of a signed number, as small a one as has room for all of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,36 +70,43 @@ def covered_by(segment_covered: BoolArray, mask: int) -> BoolArray:
 
 class BaselineCounts:
     """
-    :param segment_covered: shape (venues, minutes)
+    :param counted: what a set of venues covers at each close, see ``of``
     """
 
-    def __init__(self, segment_covered: BoolArray, params: FeatureParams) -> None:
-        self._covered = segment_covered
+    def __init__(
+        self, venues: int, params: FeatureParams, counted: Callable[[int], CountArray]
+    ) -> None:
+        self._venues = venues
         self._params = params
+        self._counted = counted
         self._by_mask: dict[int, CountArray] = {}
 
-    def of(self, mask: int) -> CountArray:
-        """:return: per minute, the baseline segments that a set of venues covers"""
-        if mask not in self._by_mask:
-            self._by_mask[mask] = self._counts(covered_by(self._covered, mask))
-        return self._by_mask[mask]
+    @classmethod
+    def of_every_close(
+        cls, segment_covered: BoolArray, params: FeatureParams, skipped: int = 0
+    ) -> "BaselineCounts":
+        """
+        :param segment_covered: shape (venues, minutes)
+        :param skipped: closes at the front that are not asked for
+        """
 
-    def _counts(self, covered: BoolArray) -> CountArray:
-        stride, width = self._params.segment_min, self._params.baseline_segments
-        if not covered[stride - 1 :].all():
-            return strided_sum(covered.astype(np.int32), stride, width)
-        # Without a gap every baseline is whole, but for those that begin before the minutes.
-        counts = np.full(len(covered), width, dtype=np.int32)
-        front = self._params.lookback_min
-        counts[:front] = strided_sum(covered[:front].astype(np.int32), stride, width)
-        return counts
+        def counted(mask: int) -> CountArray:
+            return _counts(covered_by(segment_covered, mask), params)[skipped:]
+
+        return cls(len(segment_covered), params, counted)
+
+    def of(self, mask: int) -> CountArray:
+        """:return: per close, the baseline segments that a set of venues covers"""
+        if mask not in self._by_mask:
+            self._by_mask[mask] = self._counted(mask)
+        return self._by_mask[mask]
 
     def choose(self, masks: MaskArray) -> tuple[MaskArray, CountArray]:
         """
         :param masks: the venues that cover each scored segment
         :return: V(t) and its covered baseline segments; where too few, of the best choice
         """
-        if len(self._covered) == 1:
+        if self._venues == 1:
             return masks, self.of(1) * masks
         chosen, counted = masks.copy(), self._count(masks)
         pending = np.flatnonzero((counted < self._params.min_baseline_segments) & (masks > 0))
@@ -128,11 +136,21 @@ class BaselineCounts:
         return counts
 
     def _without_worst(self, masks: MaskArray, rows: IntArray) -> MaskArray:
-        venues = len(self._covered)
-        alone = np.stack([self.of(1 << bit)[rows] for bit in range(venues)])
-        absent = (masks[None, :] >> np.arange(venues)[:, None] & 1) == 0
+        alone = np.stack([self.of(1 << bit)[rows] for bit in range(self._venues)])
+        absent = (masks[None, :] >> np.arange(self._venues)[:, None] & 1) == 0
         # argmin takes the first of equals, and venues are in alphabetical order.
         worst = np.where(absent, np.iinfo(np.int32).max, alone).argmin(axis=0)
         bit = np.left_shift(1, worst, dtype=np.int64)
         remaining: MaskArray = (masks & ~bit).astype(masks.dtype)
         return remaining
+
+
+def _counts(covered: BoolArray, params: FeatureParams) -> CountArray:
+    stride, width = params.segment_min, params.baseline_segments
+    if not covered[stride - 1 :].all():
+        return strided_sum(covered.astype(np.int32), stride, width)
+    # Without a gap every baseline is whole, but for those that begin before the minutes.
+    counts = np.full(len(covered), width, dtype=np.int32)
+    front = params.lookback_min
+    counts[:front] = strided_sum(covered[:front].astype(np.int32), stride, width)
+    return counts

@@ -17,8 +17,9 @@ At minute close t, with segments of ``segment_min`` minutes:
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -30,35 +31,24 @@ from liq_provider.core.arrays import (
     MaskArray,
     SmallIntArray,
 )
-from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, mask_type, masks_in
-from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity, states
+from liq_provider.measure.closes import BusyCloses, EveryClose, busy_closes
+from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
+from liq_provider.measure.measures import BEFORE, MEASURES, before, measure, nothing_measured
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
-from liq_provider.measure.zscore import (
-    covered_segments,
-    divide_by_std,
-    score_venues,
-    segments,
-    without_newest,
-)
+from liq_provider.measure.zscore import segments
 
 _PIECE_MIN = 32_768  # minutes computed at once
-# What depends on the chosen venues, and what it says where none cover the segment.
-_SCORED = {
-    "long_usd": 0.0,
-    "short_usd": 0.0,
-    "count": 0,
-    "z": np.nan,
-    "mean_usd": np.nan,
-    "std_usd": np.nan,
-}
+# With more closes than this that have something in their segment, all at once are no dearer.
+_BUSY_SHARE = 0.2
 
 
 @dataclass(slots=True)
 class Features:
     """
-    One value per minute close, as arrays of one length.
+    One value per close, as arrays of one length: of every close, or of those alone whose
+    segment is not empty.
 
     ``z`` is NaN where ``state`` is not READY. ``venue_mask`` has bit i set if ``venues[i]``
     belongs to V(t). ``baseline_n`` counts the covered baseline segments, ``active_n`` those of
@@ -114,17 +104,18 @@ class Features:
     def baseline_at(self, row: int) -> FloatArray:
         """:return: notional of the covered baseline segments of one row, newest first"""
         mask, params = int(self.venue_mask[row]), self.params.in_steps(self._grid.step_min)
+        position = (int(self.close_ms[row]) - self._grid.start_ms) // self._grid.step_ms - 1
         if self._grid.changes:
-            # What is known differs from row to row.
-            start = max(0, row + 1 - params.lookback_min)
-            piece = self._grid.between(start, row + 1).as_of(int(self.close_ms[row]))
+            # What is known differs from close to close.
+            start = max(0, position + 1 - params.lookback_min)
+            piece = self._grid.between(start, position + 1).as_of(int(self.close_ms[row]))
             values, known = segments(piece, params.segment_min, mask)
-            row -= start
+            position -= start
         else:
             if mask not in self._segments:
                 self._segments[mask] = segments(self._grid, params.segment_min, mask)
             values, known = self._segments[mask]
-        index = row - params.segment_min * np.arange(1, params.baseline_segments + 1)
+        index = position - params.segment_min * np.arange(1, params.baseline_segments + 1)
         index = index[index >= 0]
         return values[index][known[index]]
 
@@ -181,6 +172,11 @@ class Features:
                     compared.before_percentile[row] = percentile(before_usd, baseline)
         return compared
 
+    def picked(self, rows: IntArray) -> "Features":
+        """:return: some closes, by position"""
+        columns = {name: getattr(self, name)[rows] for name in ("close_ms", *MEASURES, *BEFORE)}
+        return replace(self, **columns)
+
     def at(self, rows: IntArray | slice, compared: Compared | None = None) -> FeatureRows:
         """
         :param rows: a slice copies little: most columns stay these
@@ -210,7 +206,7 @@ class Features:
         )
 
 
-def compute_features(grid: MinuteGrid, params: FeatureParams) -> Features:
+def compute_features(grid: MinuteGrid, params: FeatureParams, skipped: int = 0) -> Features:
     """
     Features at the close of every minute (or bar) of the grid.
 
@@ -219,116 +215,72 @@ def compute_features(grid: MinuteGrid, params: FeatureParams) -> Features:
 
     :param grid: the coin's minutes, or its bars
     :param params: windows
+    :param skipped: closes at the front that are not asked for; nobody can say of the first one
+        that is whether what it follows was decided on with what is known at it
     :raises UsageError: a segment is no whole number of bars
     """
-    size, steps = grid.minutes, params.in_steps(grid.step_min)
-    result = Features(
-        venues=grid.venues,
-        params=params,
-        close_ms=np.arange(1, size + 1, dtype=np.int64) * grid.step_ms + grid.start_ms,
-        long_usd=np.empty(size),
-        short_usd=np.empty(size),
-        count=np.empty(size, dtype=np.int64),
-        z=np.empty(size),
-        mean_usd=np.empty(size),
-        std_usd=np.empty(size),
-        state=np.empty(size, dtype=np.int8),
-        baseline_n=np.empty(size, dtype=np.int32),
-        active_n=np.empty(size, dtype=np.int32),
-        venue_mask=np.empty(size, dtype=mask_type(len(grid.venues))),
-        steady=np.empty(size, dtype=bool),
-        before_long_usd=np.full(size, np.nan),
-        before_short_usd=np.full(size, np.nan),
-        before_count=np.zeros(size, dtype=np.int64),
-        before_z=np.full(size, np.nan),
-        has_counts=grid.has_counts,
-        _grid=grid,
-    )
-    bounds = _pieces(grid)
-    for first, end in pairwise(bounds):
+    steps = params.in_steps(grid.step_min)
+    close_ms = np.arange(1, grid.minutes + 1, dtype=np.int64) * grid.step_ms + grid.start_ms
+    columns = nothing_measured(grid.minutes - skipped, len(grid.venues))
+    for first, end in pairwise(_pieces(grid, skipped)):
         # Nothing before the look-back matters, and short arrays stay in the processor's cache.
         start = max(0, first - steps.lookback_min - 1)
-        piece = grid.between(start, end).as_of(int(result.close_ms[first]))
-        _compute_piece(result, piece, steps, first, first - start)
-    return result
+        piece = grid.between(start, end).as_of(int(close_ms[first]))
+        # One more close at the front, which says what the first one follows.
+        lead = min(first - start, 1)
+        closes = EveryClose(piece, steps, first - start - lead)
+        measures = measure(closes, steps)
+        row = first - skipped
+        if row:
+            # Something else may be known now than when the close before was decided on, and
+            # whether that one was part of a wave is what was decided then.
+            ready = columns["state"][row - 1] == State.READY
+            same = columns["venue_mask"][row - 1] == measures.venue_mask[lead]
+            measures.steady[lead] &= ready and same
+        for name in MEASURES:
+            columns[name][row : end - skipped] = getattr(measures, name)[lead:]
+        at, earlier = before(closes, steps, measures, slice(lead, None))
+        for name in BEFORE:
+            columns[name][at + (row - lead)] = getattr(earlier, name)
+    return _features(grid, params, close_ms[skipped:], columns)
 
 
-def _pieces(grid: MinuteGrid) -> list[int]:
-    """:return: bounds of spans of rows that are short, and within which the same is known"""
-    bounds = {*range(0, grid.minutes, _PIECE_MIN), grid.minutes}
+def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
+    """
+    The same, to the last bit, at the closes of segments that are not empty alone. It costs as
+    much as there are such minutes.
+    """
+    steps = params.in_steps(grid.step_min)
+    closes = busy_closes(grid, steps.segment_min)
+    # Where what is known changes with time, each span between two changes is looked at by itself.
+    if not len(closes) or grid.changes or len(closes) > _BUSY_SHARE * grid.minutes:
+        every = compute_features(grid, params)
+        return every.picked(np.flatnonzero(every.notional_usd))
+    size = len(closes)
+    busy = BusyCloses(grid, steps, closes)
+    measures = measure(busy, steps)
+    columns = nothing_measured(size, len(grid.venues))
+    columns |= {name: getattr(measures, name)[:size] for name in MEASURES}
+    at, earlier = before(busy, steps, measures, slice(size))
+    for name in BEFORE:
+        columns[name][at] = getattr(earlier, name)
+    result = _features(grid, params, (closes + 1) * grid.step_ms + grid.start_ms, columns)
+    # No venue that counts may have had anything, or none counts.
+    worth = result.notional_usd > 0.0
+    return result if worth.all() else result.picked(np.flatnonzero(worth))
+
+
+def _features(
+    grid: MinuteGrid, params: FeatureParams, close_ms: IntArray, columns: dict[str, Any]
+) -> Features:
+    counted = grid.has_counts
+    return Features(grid.venues, params, close_ms, **columns, has_counts=counted, _grid=grid)
+
+
+def _pieces(grid: MinuteGrid, skipped: int) -> list[int]:
+    """:return: bounds of spans of closes that are short, and within which the same is known"""
+    bounds = {*range(skipped, grid.minutes, _PIECE_MIN), grid.minutes}
     # The first row whose close is not before the time.
     known = -(-(grid.changes_ms - grid.start_ms) // grid.step_ms) - 1
-    bounds.update(int(row) for row in known if 0 < row < grid.minutes)
+    bounds.update(int(row) for row in known if skipped < row < grid.minutes)
     return sorted(bounds)
-
-
-def _compute_piece(
-    result: Features, piece: MinuteGrid, params: FeatureParams, first: int, skipped: int
-) -> None:
-    """
-    :param piece: some columns and the look-back before them
-    :param params: windows in columns
-    :param first: where they belong in the result
-    :param skipped: columns of look-back
-    """
-    covered = np.stack([covered_segments(row, params.segment_min) for row in piece.covered])
-    known = covered
-    if piece.known is not None:
-        known = np.stack([covered_segments(row, params.segment_min) for row in piece.known])
-    baselines = BaselineCounts(known, params)
-    chosen, baseline_n = baselines.choose(mask_of(covered))
-    # One more row at the front, which says what the first one follows.
-    lead = min(skipped, 1)
-    skipped -= lead
-    chosen, baseline_n = chosen[skipped:], baseline_n[skipped:]
-    masks = masks_in(chosen)
-    everywhere = len(masks) == 1 and bool(chosen.all())
-    rows = slice(first, first + len(chosen) - lead)
-    active_n = np.zeros(len(chosen), dtype=np.int32)
-    for mask in masks:
-        scored = score_venues(
-            piece, params, mask, covered_by(known, mask), baselines.of(mask), skipped
-        )
-        where = everywhere or chosen == mask
-        np.copyto(active_n, scored.active_n, where=where)
-        wanted = True if everywhere else chosen[lead:] == mask
-        for name in _SCORED:
-            np.copyto(getattr(result, name)[rows], getattr(scored, name)[lead:], where=wanted)
-    if not everywhere:
-        uncovered = chosen[lead:] == 0
-        for name, missing in _SCORED.items():
-            getattr(result, name)[rows][uncovered] = missing
-    state = states(chosen != 0, baseline_n, active_n, params)
-    steady = np.zeros(len(chosen), dtype=bool)
-    steady[1:] = (state[:-1] == State.READY) & (chosen[1:] == chosen[:-1])
-    if first:
-        # Something else may be known now than when the close before was decided on, and whether
-        # that one was part of a wave is what was decided then.
-        ready = result.state[first - 1] == State.READY
-        steady[lead] &= ready and result.venue_mask[first - 1] == chosen[lead]
-    result.state[rows], result.steady[rows] = state[lead:], steady[lead:]
-    result.baseline_n[rows], result.venue_mask[rows] = baseline_n[lead:], chosen[lead:]
-    result.active_n[rows] = active_n[lead:]
-    result.z[rows][state[lead:] != State.READY] = np.nan
-    _measure_before(result, piece, params, rows, first - skipped - lead)
-
-
-def _measure_before(
-    result: Features, piece: MinuteGrid, params: FeatureParams, rows: slice, begin: int
-) -> None:
-    """
-    The segments without their newest minute, where it is asked for: seldom.
-
-    :param rows: of the result, that the piece ends with
-    :param begin: where the piece begins in the result
-    """
-    asked = (result.state[rows] == State.READY) & ~result.steady[rows]
-    at = np.flatnonzero(asked) + rows.start
-    for mask in masks_in(result.venue_mask[at]):
-        of = at[result.venue_mask[at] == mask]
-        long_usd, short_usd, count = without_newest(piece, params.segment_min, mask, of - begin)
-        result.before_long_usd[of], result.before_short_usd[of] = long_usd, short_usd
-        result.before_count[of] = count
-        z = long_usd + short_usd - result.mean_usd[of]
-        divide_by_std(z, result.std_usd[of])
-        result.before_z[of] = z

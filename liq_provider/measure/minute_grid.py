@@ -126,6 +126,11 @@ class MinuteGrid:
         return self.step_min * MINUTE_MS
 
     @property
+    def number(self) -> int:
+        """Of the first column, by the clock."""
+        return self.start_ms // self.step_ms
+
+    @property
     def in_baselines(self) -> BoolArray:
         """What baselines may use."""
         return self.covered if self.known is None else self.known

@@ -1,5 +1,6 @@
 """The z of every minute of one coin, for one fixed set of venues."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from liq_provider.core.arrays import BoolArray, CountArray, FloatArray, IntArray
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
-from liq_provider.measure.window_sums import strided_sum, window_sum
+from liq_provider.measure.window_sums import window_sum
 
 # Below this squared coefficient of variation sum(x^2)/n - mean^2 has lost digits that the
 # promised 1e-9 needs, and the window is done again in two passes.
@@ -21,9 +22,29 @@ _ROWS_AT_ONCE = 4_096  # of the second pass, to bound its memory
 Value = TypeVar("Value", np.float64, np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """
+    What some venues have in the segments of some closes, and in the baselines of these.
+
+    :param notional_usd: long and short together, 0 where a baseline does not know the segment
+    :param total_usd: of the baseline
+    :param total_squares: of the worths of the baseline's segments
+    :param active_n: segments of the baseline that are not empty
+    """
+
+    long_usd: FloatArray
+    short_usd: FloatArray
+    count: IntArray
+    notional_usd: FloatArray
+    total_usd: FloatArray
+    total_squares: FloatArray
+    active_n: CountArray
+
+
 @dataclass(slots=True)
 class Scored:
-    """One value per minute, as arrays of one length."""
+    """One value per close, as arrays of one length."""
 
     long_usd: FloatArray
     short_usd: FloatArray
@@ -50,53 +71,35 @@ def segments(grid: MinuteGrid, segment_min: int, mask: int) -> tuple[FloatArray,
     :return: what each segment is worth to them, and where all of them know it for a baseline
     """
     members = members_of(mask)
-    long_usd = window_sum(_together(grid.long_usd, members), 1, segment_min)
-    short_usd = window_sum(_together(grid.short_usd, members), 1, segment_min)
+    long_usd = window_sum(together(grid.long_usd, members), 1, segment_min)
+    short_usd = window_sum(together(grid.short_usd, members), 1, segment_min)
     covered = np.logical_and.reduce(
         [covered_segments(grid.in_baselines[row], segment_min) for row in members]
     )
     return long_usd + short_usd, covered
 
 
-def score_venues(
-    grid: MinuteGrid,
-    params: FeatureParams,
-    mask: int,
-    covered: BoolArray,
-    baseline_n: CountArray,
-    skipped: int,
+def scored(
+    sums: Sums, baseline_n: CountArray, define: Callable[[IntArray], tuple[FloatArray, FloatArray]]
 ) -> Scored:
     """
-    :param mask: the venues, as bits
-    :param covered: the segments that all of them know for a baseline
-    :param baseline_n: the baseline segments that all of them know
-    :param skipped: minutes of look-back, which are not scored themselves
+    :param baseline_n: the baseline segments that are known
+    :param define: mean and std of some of the closes, by their definition
     """
-    members = members_of(mask)
-    stride, width = params.segment_min, params.baseline_segments
-    long_usd = window_sum(_together(grid.long_usd, members), 1, stride)
-    short_usd = window_sum(_together(grid.short_usd, members), 1, stride)
-    count = window_sum(_together(grid.count, members), 1, stride)
-    notional = long_usd + short_usd
-    if not covered.all():
-        notional[~covered] = 0.0
-    n = np.maximum(baseline_n[skipped:], 1).astype(np.float64)
-    mean = strided_sum(notional, stride, width, skipped)
-    mean /= n
+    n = np.maximum(baseline_n, 1).astype(np.float64)
+    mean = sums.total_usd / n
     square = mean * mean
-    variance = strided_sum(notional * notional, stride, width, skipped)
-    variance /= n
+    variance = sums.total_squares / n
     variance -= square
     square *= _FLAT_CV2
     flat = np.flatnonzero(variance < square)
     np.maximum(variance, 0.0, out=variance)
     std = np.sqrt(variance, out=variance)
     if len(flat):
-        mean[flat], std[flat] = _two_pass(notional, covered, flat + skipped, stride, width)
-    z = np.subtract(notional[skipped:], mean, out=square)
+        mean[flat], std[flat] = define(flat)
+    z = np.subtract(sums.notional_usd, mean, out=square)
     divide_by_std(z, std)
-    active_n = strided_sum((notional > 0).astype(np.int32), stride, width, skipped)
-    return Scored(long_usd[skipped:], short_usd[skipped:], count[skipped:], z, mean, std, active_n)
+    return Scored(sums.long_usd, sums.short_usd, sums.count, z, mean, std, sums.active_n)
 
 
 def without_newest(
@@ -140,17 +143,24 @@ def members_of(mask: int) -> list[int]:
     return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 
-def _together(values: npt.NDArray[Value], members: list[int]) -> npt.NDArray[Value]:
+def together(values: npt.NDArray[Value], members: list[int]) -> npt.NDArray[Value]:
+    """:return: the rows of some venues, added up"""
     total: npt.NDArray[Value] = values[members[0]]
     for row in members[1:]:
         total = total + values[row]
     return total
 
 
-def _two_pass(
-    notional: FloatArray, covered: BoolArray, rows: IntArray, stride: int, width: int
+def two_pass(
+    grid: MinuteGrid, params: FeatureParams, mask: int, rows: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and std of some baselines by their definition."""
+    """
+    :param mask: venues, as bits
+    :param rows: positions in the grid
+    :return: mean and std of their baselines, by the definition
+    """
+    stride, width = params.segment_min, params.baseline_segments
+    notional, covered = segments(grid, stride, mask)
     means, stds = np.empty(len(rows)), np.empty(len(rows))
     steps = stride * np.arange(1, width + 1)
     for first in range(0, len(rows), _ROWS_AT_ONCE):

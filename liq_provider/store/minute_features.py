@@ -15,8 +15,8 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import compute_features
-from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.features import compute_busy, compute_features
+from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Computed
 from liq_provider.store.reader import Reader
 
@@ -28,21 +28,30 @@ def compute(
     params: FeatureParams,
     from_close_ms: int,
     to_close_ms: int,
+    *,
+    quiet: bool = True,
 ) -> list[Computed]:
     """
     Features at every minute close in ``[from_close_ms, to_close_ms]``.
 
     :param venues: the enabled venues
+    :param quiet: also where the segment is empty
     """
     start_ms = from_close_ms - params.before_ms()
     grids = reader.grids(base_assets, venues, start_ms, to_close_ms)
-    if from_close_ms == to_close_ms:
-        # What other decisions knew is of no interest, and would cost a pass for each of them.
-        grids = {base: grid.for_decision(to_close_ms) for base, grid in grids.items()}
-    wanted = np.arange(
-        (from_close_ms - start_ms) // MINUTE_MS - 1, (to_close_ms - start_ms) // MINUTE_MS
-    )
-    return [Computed(base, compute_features(grid, params), wanted) for base, grid in grids.items()]
+    if from_close_ms < to_close_ms:
+        return [
+            _computed(base, grid, params, from_close_ms, quiet=quiet)
+            for base, grid in grids.items()
+        ]
+    # What other decisions knew is of no interest, and would cost a pass for each of them; but for
+    # the one before, which says whether a wave begins.
+    skipped = params.lookback_min - 1
+    last = np.array([1])
+    return [
+        Computed(base, compute_features(grid.for_decision(to_close_ms), params, skipped), last)
+        for base, grid in grids.items()
+    ]
 
 
 def history(
@@ -52,26 +61,37 @@ def history(
     timeframe_min: int,
     from_close_ms: int,
     to_close_ms: int,
+    *,
+    quiet: bool = True,
 ) -> Computed:
     """
     Features of the past at every close in ``[from_close_ms, to_close_ms]``, from what
     ``backtest_source`` names: of every recorded minute, or of every bar.
 
     :param timeframe_min: length of the candles that decisions are made at
+    :param quiet: also where the segment is empty
     :raises UsageError: the bars are too coarse for the timeframe or the segment
     """
     params = feature_params_of(settings)
     if settings.backtest_source == "minutes":
         venues = settings.venues.enabled
-        return compute(reader, [base_asset], venues, params, from_close_ms, to_close_ms)[0]
+        span = from_close_ms, to_close_ms
+        return compute(reader, [base_asset], venues, params, *span, quiet=quiet)[0]
     bar_min = _bar_length(reader, base_asset, settings, timeframe_min)
     bar_ms = bar_min * MINUTE_MS
     first_ms = -(-from_close_ms // bar_ms) * bar_ms
     start_ms = first_ms - params.before_ms(bar_min)
     end_ms = max(to_close_ms // bar_ms * bar_ms, first_ms - bar_ms)
     grid = reader.bar_grid(base_asset, settings.backtest_source, bar_min, start_ms, end_ms)
-    wanted = np.arange((first_ms - start_ms) // bar_ms - 1, (end_ms - start_ms) // bar_ms)
-    return Computed(base_asset, compute_features(grid, params), wanted)
+    return _computed(base_asset, grid, params, first_ms, quiet=quiet)
+
+
+def _computed(
+    base_asset: str, grid: MinuteGrid, params: FeatureParams, from_close_ms: int, *, quiet: bool
+) -> Computed:
+    features = (compute_features if quiet else compute_busy)(grid, params)
+    first = int(np.searchsorted(features.close_ms, from_close_ms))
+    return Computed(base_asset, features, np.arange(first, len(features)))
 
 
 def _bar_length(reader: Reader, base_asset: str, settings: Settings, timeframe_min: int) -> int:

@@ -141,7 +141,7 @@ class _Alike:
         self._params = params
         covering = np.stack([covered_segments(row, params.segment_min) for row in scored])
         usable = np.stack([covered_segments(row, params.segment_min) for row in baseline])
-        chosen, counted = BaselineCounts(usable, params).choose(mask_of(covering))
+        chosen, counted = BaselineCounts.of_every_close(usable, params).choose(mask_of(covering))
         self._mask, self.baseline_n = int(chosen[-1]), int(counted[-1])
         times = [
             first_possible_ms(
