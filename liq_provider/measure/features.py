@@ -255,7 +255,8 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     # Where what is known changes with time, each span between two changes is looked at by itself.
     if not len(closes) or grid.changes or len(closes) > _BUSY_SHARE * grid.minutes:
         every = compute_features(grid, params)
-        return every.picked(np.flatnonzero(every.notional_usd))
+        rows = np.flatnonzero(every.notional_usd)
+        return every if len(rows) == len(every) else every.picked(rows)
     size = len(closes)
     busy = BusyCloses(grid, steps, closes)
     measures = measure(busy, steps)

@@ -108,6 +108,10 @@ def test_the_page_of_the_docs_runs_in_a_notebook(
         for asked in (told["liq"].features, told["liq"].verdicts):
             with pytest.raises(UsageError, match=f"{pair}: the store has no liquidations of it"):
                 asked(pair, "2026-03-01", "2026-03-02")
+    some = told["liq"].features(BTC, "2026-03-01", "2026-03-02", quiet=False)
+    busy = features[features["long_usd"] + features["short_usd"] > 0].reset_index(drop=True)
+    assert 0 < len(busy) < len(features)
+    pd.testing.assert_frame_equal(some, busy, check_exact=True)
 
 
 def test_waves_are_told_apart(store: Store) -> None:

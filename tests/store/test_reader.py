@@ -1,6 +1,7 @@
 """Reading the store: the same answers from SQLite and PostgreSQL."""
 
 import pickle
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from liq_provider.core.coverage import Interval
 from liq_provider.core.markets import Market
+from liq_provider.errors import StoreUnusable
 from liq_provider.store import schema
 from liq_provider.store.database import open_engine
 from liq_provider.store.pruning import newest_ms
@@ -106,6 +108,62 @@ def test_coins_that_were_active(writer: Writer, reader: Reader) -> None:
     assert set(reader.active(at(0), at(2))) == {"BTC", "ETH"}
     # Segments of two minutes, counted back from the end: [3, 5), [1, 3), [-1, 1).
     assert reader.segment_counts(at(-1), at(5), 2 * MINUTE) == {"BTC": 2, "ETH": 1}
+    assert reader.has_minutes("BTC") and not reader.has_minutes("SOL")
+    assert reader.minute_span("BTC") == (at(0), at(5))
+    assert reader.minute_span("SOL") is None
+
+
+def test_segments_are_counted_back_from_the_end_not_by_the_clock(
+    writer: Writer, reader: Reader
+) -> None:
+    writer.append([incoming(at(1)), incoming(at(2))])
+    for end, expected in ((3, 1), (4, 2), (5, 1), (6, 2)):
+        counts = reader.segment_counts(at(end) - 6 * MINUTE, at(end), 2 * MINUTE)
+        assert counts == {"BTC": expected}, end
+
+
+def test_minutes_of_many_coins_come_as_of_each_alone(writer: Writer, reader: Reader) -> None:
+    coins = [f"C{n}" for n in range(12)]
+    writer.append(
+        [
+            incoming(
+                at(n % 7),
+                market_id=f"{coin}USDT",
+                pair=f"{coin}/USDT:USDT",
+                base_asset=coin,
+                venue=("bybit", "okx", "gate")[n % 3],
+                notional_usd=1.0 + n,
+            )
+            for n, coin in enumerate(coins * 2)
+        ]
+    )
+    together = reader.grids([*coins, "NONE"], ["okx", "bybit"], at(0), at(7))
+    assert list(together) == [*coins, "NONE"]
+    for coin, grid in together.items():
+        (alone,) = reader.grids([coin], ["okx", "bybit"], at(0), at(7)).values()
+        for name in ("long_usd", "short_usd", "count"):
+            assert np.array_equal(getattr(grid, name), getattr(alone, name)), coin
+    assert [grid.count.sum() for grid in together.values()] == [2, 2, 0] * 4 + [0]
+
+
+def test_a_file_that_breaks_while_it_is_read_is_a_store_that_cannot_be_used(
+    tmp_path: Path,
+) -> None:
+    """Its first rows come, and the error with the next ones, straight from the driver."""
+    path = tmp_path / "store.sqlite"
+    with closing(Writer(open_engine(f"sqlite:///{path}"))) as writer:
+        writer.append([incoming(at(n)) for n in range(5_000)])
+    reader = Reader(f"sqlite:///{path}")
+    span = at(0), at(5_000)
+    assert reader.grids(["BTC"], ["bybit"], *span)["BTC"].count.sum() == 5_000
+    size = 4096
+    with path.open("r+b") as file:
+        # Of the table that was written last, so that what is read before is whole.
+        for page in range(path.stat().st_size // size - 6, path.stat().st_size // size):
+            file.seek(page * size)
+            file.write(b"\xff" * size)
+    with pytest.raises(StoreUnusable, match="Reading the store: database disk image is malformed"):
+        reader.grids(["BTC"], ["bybit"], *span)
 
 
 def test_features_come_as_arrays(writer: Writer, reader: Reader) -> None:
