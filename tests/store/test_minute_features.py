@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from liq_provider.core.coverage import Interval
+from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
 from liq_provider.history.importer import import_bars, import_files
-from liq_provider.measure.feature_rows import State
+from liq_provider.measure.feature_rows import COLUMNS, State
 from liq_provider.measure.minute_grid import FeatureParams
+from liq_provider.measure.scales import EVERY_SCORE
+from liq_provider.store.coverage_claims import doubt
 from liq_provider.store.database import open_engine
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
 from liq_provider.store.writer import Writer
+from tests.store.helpers import incoming
 from tests.two_pass import SMALL, START_MS, Reference, assert_equal, check
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "recorded"
@@ -57,6 +61,43 @@ def test_a_pair_has_no_coverage_before_its_listing(store: tuple[Writer, Reader])
     # Of the 59 minutes since, two are the scored segment and one is left over.
     assert (new.baseline_n[row], old.baseline_n[row]) == (20, 20)
     assert new.baseline_n[row - 20] == 18
+
+
+def test_a_minute_alone_is_what_it_is_among_all_others(store: tuple[Writer, Reader]) -> None:
+    """With a hole, a coin in doubt, and a venue that comes late."""
+    writer, reader = store
+    rng, size = np.random.default_rng(3), 90
+
+    def at(minute: int) -> int:
+        return START_MS + minute * MINUTE_MS
+
+    for venue in ("bybit", "okx"):
+        orders = [
+            incoming(at(int(n)) + int(k), venue=venue, notional_usd=float(rng.lognormal(8, 2)))
+            for k, n in enumerate(rng.integers(0, size, 160))
+        ]
+        writer.append(orders)
+    writer.cover("bybit", [Interval(at(0), at(50)), Interval(at(53), at(size))], "import")
+    writer.cover("okx", [Interval(at(31), at(size))], "import")
+    with writer.engine.begin() as connection:
+        doubt(connection, [Doubt("okx", "", Interval(at(60), at(61)))], "", at(64))
+    venues = ["bybit", "okx"]
+    (whole,) = compute(reader, ["BTC"], venues, SMALL, at(1), at(size))
+    every = whole.rows(EVERY_SCORE)
+    assert len({int(mask) for mask in whole.features.venue_mask}) > 2
+    assert (every.state == State.READY).sum() > 30 and not every.steady.all()
+    for minute in range(1, size + 1):
+        (alone,) = compute(reader, ["BTC"], venues, SMALL, at(minute), at(minute))
+        row = alone.rows(EVERY_SCORE)
+        for name in COLUMNS:
+            left, right = getattr(row, name), getattr(every, name)[[minute - 1]]
+            assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f"), (minute, name)
+    (busy,) = compute(reader, ["BTC"], venues, SMALL, at(1), at(size), quiet=False)
+    rows = np.flatnonzero(every.long_usd + every.short_usd)
+    assert 0 < len(rows) < size
+    for name in COLUMNS:
+        left, right = getattr(busy.rows(EVERY_SCORE), name), getattr(every, name)[rows]
+        assert np.array_equal(left, right, equal_nan=left.dtype.kind == "f"), name
 
 
 def recorded(name: str) -> Path:
