@@ -5,6 +5,7 @@ Both say the same of a close, to the last bit. The one costs as much as there ar
 other as much as there are minutes with liquidations.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -118,8 +119,15 @@ class BusyCloses:
         self._count = grid.count.take(asked, axis=1)
         stride, width = params.segment_min, params.baseline_segments
         self._baselines = BusyBaselines(grid.number, busy, self._others, stride, width)
-        self._unknown = self._unknown_of(grid.in_baselines)
-        self._counts = BaselineCounts(len(grid.venues), params, self._counted)
+        self._unknown = unknown = self._unknown_of(grid.in_baselines)
+        parts = (busy, self._others)
+
+        # No method, which would keep all of these arrays until somebody looks for circles.
+        def counted(mask: int) -> CountArray:
+            of_any = _unknown_to(unknown, mask)
+            return width - np.concatenate([of_any.in_baselines(p, stride, width) for p in parts])
+
+        self._counts = BaselineCounts(len(grid.venues), params, counted)
 
     def steady(self, ready: BoolArray, chosen: MaskArray) -> BoolArray:
         steady = np.zeros(len(ready), dtype=bool)
@@ -149,21 +157,17 @@ class BusyCloses:
         count = window_sum(together(self._count, members), 1, stride)
         notional = long_usd + short_usd
         own = notional[: len(self._busy)]
-        own[self._unknown_to(mask).at(self._busy)] = 0.0
+        own[_unknown_to(self._unknown, mask).at(self._busy)] = 0.0
         return Sums(long_usd, short_usd, count, notional, *self._baselines.sums(own))
-
-    def _counted(self, mask: int) -> CountArray:
-        stride, width = self._params.segment_min, self._params.baseline_segments
-        unknown = self._unknown_to(mask)
-        parts = [unknown.in_baselines(part, stride, width) for part in (self._busy, self._others)]
-        return width - np.concatenate(parts)
-
-    def _unknown_to(self, mask: int) -> UnknownSegments:
-        return UnknownSegments.of_any([self._unknown[venue] for venue in members_of(mask)])
 
     def _unknown_of(self, minutes: BoolArray) -> list[UnknownSegments]:
         stride, back = self._params.segment_min, self._params.lookback_min + 1
         return [UnknownSegments.of(row, stride, back + stride) for row in minutes]
+
+
+def _unknown_to(unknown: Sequence[UnknownSegments], mask: int) -> UnknownSegments:
+    """:return: what one of some venues does not know"""
+    return UnknownSegments.of_any([unknown[venue] for venue in members_of(mask)])
 
 
 def busy_closes(grid: MinuteGrid, segment_min: int) -> IntArray:
