@@ -14,6 +14,9 @@ has the same bits as well.
 A number and its square are added up together, as the two halves of a complex number.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,6 +54,24 @@ def baseline_sums(
     return in_time.real, in_time.imag
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """
+    Positions that lie whole strides apart.
+
+    :param at: which of all positions they are
+    :param block: of each, ascending
+    :param oldest: of its window, among these
+    :param others: which of the others lie between them, and of these the first position that
+        comes after, and the oldest of the window
+    """
+
+    at: IntArray
+    block: IntArray
+    oldest: IntArray
+    others: tuple[IntArray, IntArray, IntArray]
+
+
 class BusyBaselines:
     """
     The same for those positions of a series that alone may be other than zero.
@@ -65,48 +86,54 @@ class BusyBaselines:
     def __init__(
         self, number: int, positions: IntArray, others: IntArray, stride: int, width: int
     ) -> None:
+        self._others = len(others)
         front = number % (stride * width)
-        # All that lie whole strides apart are neighbours, and an empty block parts them from the
-        # next, so that no window reaches into others.
-        blocks = (front + int(positions[-1])) // (stride * width) + 2
 
-        def ordered(places: IntArray) -> tuple[IntArray, IntArray]:
-            """:return: their order by line and row, and a number for each that says both"""
+        def by_line(places: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+            """:return: for each line, which of the places are in it, and their rows"""
             row = (places + front) // stride
-            line = places + front - row * stride
-            order = np.argsort(line.astype(np.min_scalar_type(stride)), kind="stable")
-            return order, (line * (blocks * width) + row)[order]
+            line = (places + front - row * stride).astype(np.min_scalar_type(stride))
+            order = np.argsort(line, kind="stable")
+            row, ends = row[order], np.cumsum(np.bincount(line, minlength=stride))
+            for first, end in zip((0, *ends), ends, strict=False):
+                yield order[first:end], row[first:end]
 
-        self._order, keys = ordered(positions)
-        self._block = keys // width
-        self._oldest = np.searchsorted(keys, keys - width)
-        order, between = ordered(others)
-        self._others = np.empty((2, len(others)), dtype=np.int64)
-        self._others[:, order] = np.searchsorted(keys, [between - width, between])
+        # One line after the other, because short arrays stay in the processor's cache.
+        self._lines = [
+            _Line(
+                at,
+                row // width,
+                np.searchsorted(row, row - width),
+                (other, *np.searchsorted(row, (between, between - width))),
+            )
+            for (at, row), (other, between) in zip(by_line(positions), by_line(others), strict=True)
+        ]
 
-    def sums(self, values: FloatArray) -> tuple[FloatArray, FloatArray, CountArray]:
+    def sums(self, values: FloatArray) -> tuple[FloatArray, FloatArray, CountArray, CountArray]:
         """
         :param values: at the positions
-        :return: for the positions, then for the others, how many elements of the window are not
-            zero, behind the sum and the sum of the squares: of positions that are not zero
+        :return: the sums and those of the squares, of positions that are not zero; how many
+            elements of the window are not zero; and the same for the others
         """
-        size, ordered = len(values), values[self._order]
-        busy = ordered != 0.0
-        sums = np.zeros(size + self._others.shape[1], dtype=np.complex128)
-        active_n = np.empty(len(sums), dtype=np.int32)
-        if busy.all():
-            sums[self._order] = _sums_of_busy(ordered, self._block, self._oldest)
-            active_n[self._order] = np.arange(size) - self._oldest
-            active_n[size:] = self._others[1] - self._others[0]
-        else:
-            rows = np.flatnonzero(busy)
-            before = np.concatenate(([0], np.cumsum(busy)))  # so many are busy before each
-            oldest = before[self._oldest]
-            of_busy = _sums_of_busy(ordered[rows], self._block[rows], oldest[rows])
-            sums[self._order[rows]] = of_busy
-            active_n[self._order] = before[:-1] - oldest
-            active_n[size:] = before[self._others[1]] - before[self._others[0]]
-        return sums.real, sums.imag, active_n
+        sums = np.zeros(len(values), dtype=np.complex128)
+        active_n = np.empty(len(values), dtype=np.int32)
+        of_others = np.empty(self._others, dtype=np.int32)
+        for line in self._lines:
+            own, oldest, block, at = values[line.at], line.oldest, line.block, line.at
+            other, after, first = line.others
+            busy = own != 0.0
+            if busy.all():
+                active_n[at] = np.arange(len(at)) - oldest
+                of_others[other] = after - first
+            else:
+                before = np.concatenate(([0], np.cumsum(busy)))  # so many are busy before each
+                active_n[at] = before[:-1] - before[oldest]
+                of_others[other] = before[after] - before[first]
+                rows = np.flatnonzero(busy)
+                own, block, at = own[rows], block[rows], at[rows]
+                oldest = before[oldest[rows]]
+            sums[at] = _sums_of_busy(own, block, oldest)
+        return sums.real, sums.imag, active_n, of_others
 
 
 def _sums_of_busy(values: FloatArray, block: IntArray, oldest: IntArray) -> ComplexArray:
@@ -124,12 +151,12 @@ def _sums_of_busy(values: FloatArray, block: IntArray, oldest: IntArray) -> Comp
     size = int(column.max()) + 2
     place = row * size + column
     both = np.zeros(len(starts) * size, dtype=np.complex128)
-    both.real[place + 1], both.imag[place + 1] = values, values * values
+    both.real[1:][place], both.imag[1:][place] = values, values * values
     table = both.reshape(-1, size)
     sums: ComplexArray = np.cumsum(table, axis=1).reshape(-1)[place]
-    since = np.cumsum(table[:, :0:-1], axis=1).reshape(-1)
-    backwards = row * (size - 1) + size - 2 - column
     # The window's older end, where anything of it lies in the block before.
     earlier = block[oldest] == block - 1
-    sums += np.where(earlier, since[backwards[oldest]], 0.0)
+    since = np.cumsum(table[:, :0:-1], axis=1).reshape(-1)
+    backwards = row * (size - 1) + size - 2 - column
+    sums[earlier] += since[backwards[oldest[earlier]]]
     return sums

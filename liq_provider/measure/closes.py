@@ -5,14 +5,16 @@ Both say the same of a close, to the last bit. The one costs as much as there ar
 other as much as there are minutes with liquidations.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from liq_provider.core.arrays import BoolArray, CountArray, IntArray, MaskArray
-from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of
+from liq_provider.measure.baseline import BaselineCounts, covered_by, mask_of, masks_in
 from liq_provider.measure.baseline_sums import BusyBaselines, baseline_sums
+from liq_provider.measure.feature_rows import State, states
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.unknown_segments import UnknownSegments
 from liq_provider.measure.window_sums import strided_sum, window_sum
@@ -96,88 +98,123 @@ class EveryClose:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BusyMinutes:
+    """
+    Minutes with liquidations, and the closes of the segments that they are in, as positions in a
+    grid, ascending.
+
+    :param own: which of the closes are the minutes' own
+    """
+
+    minutes: IntArray
+    closes: IntArray
+    own: IntArray
+
+    @classmethod
+    def of(cls, grid: MinuteGrid, segment_min: int) -> "BusyMinutes":
+        """:return: those of any venue"""
+        busy = np.zeros(grid.minutes, dtype=bool)
+        for side in (grid.long_usd, grid.short_usd):
+            for venue in side:
+                busy |= venue != 0.0
+        minutes = np.flatnonzero(busy)
+        # Each is the newest of its own close, and of those until the next one's.
+        newest_of = np.minimum(np.diff(minutes, append=grid.minutes), segment_min)
+        own = np.cumsum(newest_of) - newest_of
+        return cls(minutes, np.repeat(minutes - own, newest_of) + np.arange(newest_of.sum()), own)
+
+
 class BusyCloses:
     """
-    The closes of segments that are not empty. After them come the closes before each run of
-    them, of which only is asked whether they were READY.
-
-    :param busy: see ``busy_closes``
+    The closes of segments that are not empty. Of the closes before each run of them only is
+    asked whether they were READY.
     """
 
-    def __init__(self, grid: MinuteGrid, params: FeatureParams, busy: IntArray) -> None:
+    def __init__(self, grid: MinuteGrid, params: FeatureParams, busy: BusyMinutes) -> None:
         self.grid = grid
         self._params, self._busy = params, busy
-        runs = np.flatnonzero(np.diff(busy, prepend=-2) > 1)
-        self._others = busy[runs] - 1
-        self._before = np.arange(-1, len(busy) - 1)
-        self._before[runs] = np.arange(len(busy), len(busy) + len(runs))
-        # Whole runs, and the last minutes of each are empty: so the older minutes of a segment
-        # are its neighbours here as well, or nothing. What this says of the others is not used.
-        asked = np.concatenate((busy, self._others))
-        sides = (grid.long_usd, grid.short_usd)
-        self._long_usd, self._short_usd = (side.take(asked, axis=1) for side in sides)
-        self._count = grid.count.take(asked, axis=1)
+        self._runs = np.flatnonzero(np.diff(busy.closes, prepend=-2) > 1)
+        self._others = busy.closes[self._runs] - 1
+        self._values = [
+            part.take(busy.minutes, axis=1) for part in (grid.long_usd, grid.short_usd, grid.count)
+        ]
+        self._unknown = self._unknown_of(grid.in_baselines)
+        self._covering = self._unknown
+        if grid.known is not None:
+            self._covering = self._unknown_of(grid.covered)
         stride, width = params.segment_min, params.baseline_segments
-        self._baselines = BusyBaselines(grid.number, busy, self._others, stride, width)
-        self._unknown = unknown = self._unknown_of(grid.in_baselines)
-        parts = (busy, self._others)
-
-        # No method, which would keep all of these arrays until somebody looks for circles.
-        def counted(mask: int) -> CountArray:
-            of_any = _unknown_to(unknown, mask)
-            return width - np.concatenate([of_any.in_baselines(p, stride, width) for p in parts])
-
-        self._counts = BaselineCounts(len(grid.venues), params, counted)
+        self._baselines = BusyBaselines(grid.number, busy.closes, self._others, stride, width)
+        self._active_of_others: dict[int, CountArray] = {}
+        self._counts = _counts(self._unknown, params, busy.closes)
 
     def steady(self, ready: BoolArray, chosen: MaskArray) -> BoolArray:
-        steady = np.zeros(len(ready), dtype=bool)
-        busy, before = len(self._busy), self._before
-        steady[:busy] = ready[before] & (chosen[before] == chosen[:busy])
+        steady = np.empty(len(ready), dtype=bool)
+        steady[1:] = ready[:-1] & (chosen[1:] == chosen[:-1])
+        others, before = self._chosen_before()
+        runs = self._runs
+        steady[runs] = others & (before == chosen[runs])
         return steady
 
     def positions(self, rows: IntArray) -> IntArray:
-        return self._busy[rows]
+        return self._busy.closes[rows]
 
     def venues(self) -> tuple[MaskArray, CountArray]:
-        unknown = self._unknown
-        if self.grid.known is not None:
-            unknown = self._unknown_of(self.grid.covered)
-        covered = np.stack(
-            [~np.concatenate((v.at(self._busy), v.at(self._others))) for v in unknown]
-        )
-        return self._counts.choose(mask_of(covered))
+        return self._counts.choose(self._covering_at(self._busy.closes))
 
     def baseline_n(self, mask: int) -> CountArray:
         return self._counts.of(mask)
 
     def sums(self, mask: int) -> Sums:
-        stride, members = self._params.segment_min, members_of(mask)
-        long_usd = window_sum(together(self._long_usd, members), 1, stride)
-        short_usd = window_sum(together(self._short_usd, members), 1, stride)
-        count = window_sum(together(self._count, members), 1, stride)
+        long_usd, short_usd, count = self._segments(mask)
         notional = long_usd + short_usd
-        own = notional[: len(self._busy)]
-        own[_unknown_to(self._unknown, mask).at(self._busy)] = 0.0
-        return Sums(long_usd, short_usd, count, notional, *self._baselines.sums(own))
+        notional[_unknown_to(self._unknown, mask).at(self._busy.closes)] = 0.0
+        total, squares, active_n, of_others = self._baselines.sums(notional)
+        self._active_of_others[mask] = of_others
+        return Sums(long_usd, short_usd, count, notional, total, squares, active_n)
+
+    def _segments(self, mask: int) -> Iterator[Any]:
+        """:return: long and short USD and count of some venues"""
+        members = members_of(mask)
+        for values in self._values:
+            # Whole runs, and the last minutes of each are empty: so the older minutes of a
+            # segment are its neighbours here as well, or nothing.
+            minutes = np.zeros(len(self._busy.closes), dtype=values.dtype)
+            minutes[self._busy.own] = together(values, members)
+            yield window_sum(minutes, 1, self._params.segment_min)
+
+    def _chosen_before(self) -> tuple[BoolArray, MaskArray]:
+        """:return: of the close before each run, whether it was READY, and V(t)"""
+        counts = _counts(self._unknown, self._params, self._others)
+        chosen, baseline_n = counts.choose(self._covering_at(self._others))
+        active_n = np.zeros(len(chosen), dtype=np.int32)
+        for mask in masks_in(chosen):
+            if mask not in self._active_of_others:
+                self.sums(mask)
+            np.copyto(active_n, self._active_of_others[mask], where=chosen == mask)
+        return states(chosen != 0, baseline_n, active_n, self._params) == State.READY, chosen
+
+    def _covering_at(self, positions: IntArray) -> MaskArray:
+        return mask_of(np.stack([~venue.at(positions) for venue in self._covering]))
 
     def _unknown_of(self, minutes: BoolArray) -> list[UnknownSegments]:
         stride, back = self._params.segment_min, self._params.lookback_min + 1
         return [UnknownSegments.of(row, stride, back + stride) for row in minutes]
 
 
+def _counts(
+    unknown: Sequence[UnknownSegments], params: FeatureParams, positions: IntArray
+) -> BaselineCounts:
+    """:return: what sets of venues cover of the baselines of some closes"""
+    stride, width = params.segment_min, params.baseline_segments
+
+    # No method: it would keep whose it is until somebody looks for circles.
+    def counted(mask: int) -> CountArray:
+        return width - _unknown_to(unknown, mask).in_baselines(positions, stride, width)
+
+    return BaselineCounts(len(unknown), params, counted)
+
+
 def _unknown_to(unknown: Sequence[UnknownSegments], mask: int) -> UnknownSegments:
     """:return: what one of some venues does not know"""
     return UnknownSegments.of_any([unknown[venue] for venue in members_of(mask)])
-
-
-def busy_closes(grid: MinuteGrid, segment_min: int) -> IntArray:
-    """:return: positions of the closes of segments that are not empty"""
-    busy = np.zeros(grid.minutes, dtype=bool)
-    for side in (grid.long_usd, grid.short_usd):
-        for venue in side:
-            busy |= venue != 0.0
-    minutes = np.flatnonzero(busy)
-    closes = np.zeros(grid.minutes + segment_min - 1, dtype=bool)
-    for later in range(segment_min):
-        closes[minutes + later] = True
-    return np.flatnonzero(closes[: grid.minutes])

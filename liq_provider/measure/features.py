@@ -31,9 +31,16 @@ from liq_provider.core.arrays import (
     MaskArray,
     SmallIntArray,
 )
-from liq_provider.measure.closes import BusyCloses, EveryClose, busy_closes
+from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
-from liq_provider.measure.measures import BEFORE, MEASURES, before, measure, nothing_measured
+from liq_provider.measure.measures import (
+    BEFORE,
+    MEASURES,
+    before,
+    measure,
+    nothing_before,
+    nothing_measured,
+)
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
@@ -251,21 +258,21 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     much as there are such minutes.
     """
     steps = params.in_steps(grid.step_min)
-    closes = busy_closes(grid, steps.segment_min)
+    minutes = BusyMinutes.of(grid, steps.segment_min)
+    size = len(minutes.closes)
     # Where what is known changes with time, each span between two changes is looked at by itself.
-    if not len(closes) or grid.changes or len(closes) > _BUSY_SHARE * grid.minutes:
+    if not size or grid.changes or size > _BUSY_SHARE * grid.minutes:
         every = compute_features(grid, params)
         rows = np.flatnonzero(every.notional_usd)
         return every if len(rows) == len(every) else every.picked(rows)
-    size = len(closes)
-    busy = BusyCloses(grid, steps, closes)
+    busy = BusyCloses(grid, steps, minutes)
     measures = measure(busy, steps)
-    columns = nothing_measured(size, len(grid.venues))
-    columns |= {name: getattr(measures, name)[:size] for name in MEASURES}
+    columns = {name: getattr(measures, name) for name in MEASURES} | nothing_before(size)
     at, earlier = before(busy, steps, measures, slice(size))
     for name in BEFORE:
         columns[name][at] = getattr(earlier, name)
-    result = _features(grid, params, (closes + 1) * grid.step_ms + grid.start_ms, columns)
+    close_ms = (minutes.closes + 1) * grid.step_ms + grid.start_ms
+    result = _features(grid, params, close_ms, columns)
     # No venue that counts may have had anything, or none counts.
     worth = result.notional_usd > 0.0
     return result if worth.all() else result.picked(np.flatnonzero(worth))

@@ -64,17 +64,21 @@ BEFORE = tuple(column.name for column in fields(WithoutNewest))
 
 
 def nothing_measured(size: int, venues: int) -> dict[str, Any]:
-    """:return: arrays for so many closes; of those before, that they were not asked for"""
+    """:return: arrays for so many closes, to be filled; those before were not asked for"""
     kinds = {"count": np.int64, "state": np.int8, "steady": np.bool_}
     kinds |= {"baseline_n": np.int32, "active_n": np.int32, "venue_mask": mask_type(venues)}
     columns: dict[str, Any] = {
         name: np.empty(size, kinds.get(name, np.float64)) for name in MEASURES
     }
-    for name in BEFORE:
-        columns[name] = (
-            np.zeros(size, np.int64) if name == "before_count" else np.full(size, np.nan)
-        )
-    return columns
+    return columns | nothing_before(size)
+
+
+def nothing_before(size: int) -> dict[str, Any]:
+    """:return: arrays for so many closes, that those before were not asked for"""
+    return {
+        name: np.zeros(size, np.int64) if name == "before_count" else np.full(size, np.nan)
+        for name in BEFORE
+    }
 
 
 def measure(closes: Closes, params: FeatureParams) -> Measures:

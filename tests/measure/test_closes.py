@@ -1,14 +1,17 @@
 """Features of the closes with something in their segment: the same bits as among all of them."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from liq_provider.measure import features as measured
+from liq_provider.measure.closes import BusyCloses, BusyMinutes
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.features import Features, compute_busy, compute_features
-from liq_provider.measure.measures import BEFORE, MEASURES
+from liq_provider.measure.measures import BEFORE, MEASURES, measure
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.scales import EVERY_SCORE
 from tests.measure.test_features import grid_of, random_grid
@@ -81,6 +84,19 @@ def test_what_is_known_later_leaves_them_the_same() -> None:
     grid = replace(grid, doubted_ms=doubted_ms)
     every = compute_features(grid, params)
     assert_same(compute_busy(grid, params), every, np.flatnonzero(every.notional_usd))
+
+
+def test_closes_are_freed_as_soon_as_nobody_uses_them() -> None:
+    grid, params = random_grid(3, 2, 500, 0.97, gaps=6), WINDOWS[0]
+    gc.disable()
+    try:
+        closes = BusyCloses(grid, params, BusyMinutes.of(grid, params.segment_min))
+        measure(closes, params)
+        there = weakref.ref(closes)
+        del closes
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("minutes", [0, 3, 200])
