@@ -25,17 +25,16 @@ import numpy as np
 
 from liq_provider.core.arrays import (
     BoolArray,
-    CountArray,
     FloatArray,
     IntArray,
     MaskArray,
-    SmallIntArray,
 )
 from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.measures import (
     BEFORE,
     MEASURES,
+    WHOLE,
     before,
     measure,
     nothing_before,
@@ -72,9 +71,9 @@ class Features:
     z: FloatArray
     mean_usd: FloatArray
     std_usd: FloatArray
-    state: SmallIntArray
-    baseline_n: CountArray
-    active_n: CountArray
+    state: IntArray
+    baseline_n: IntArray
+    active_n: IntArray
     venue_mask: MaskArray
     steady: BoolArray
     before_long_usd: FloatArray
@@ -158,7 +157,7 @@ class Features:
         :param min_usd: segments that are worth less are left out
         :return: of all minutes
         """
-        compared = Compared.nothing(len(self))
+        compared = Compared.nothing(len(self), scores)
         if not set(scores) & {"robust", "percentile"}:
             return compared
         chosen = np.arange(len(self)) if rows is None else rows
@@ -199,9 +198,9 @@ class Features:
             z=self.z[rows],
             robust_z=compared.robust_z[rows],
             percentile=compared.percentile[rows],
-            state=self.state[rows].astype(np.int64),
-            baseline_n=self.baseline_n[rows].astype(np.int64),
-            active_n=self.active_n[rows].astype(np.int64),
+            state=self.state[rows],
+            baseline_n=self.baseline_n[rows],
+            active_n=self.active_n[rows],
             steady=self.steady[rows],
             before_long_usd=self.before_long_usd[rows],
             before_short_usd=self.before_short_usd[rows],
@@ -267,7 +266,8 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
         return every if len(rows) == len(every) else every.picked(rows)
     busy = BusyCloses(grid, steps, minutes)
     measures = measure(busy, steps)
-    columns = {name: getattr(measures, name) for name in MEASURES} | nothing_before(size)
+    columns: dict[str, Any] = {name: getattr(measures, name) for name in MEASURES}
+    columns |= {name: columns[name].astype(np.int64) for name in WHOLE} | nothing_before(size)
     at, earlier = before(busy, steps, measures, slice(size))
     for name in BEFORE:
         columns[name][at] = getattr(earlier, name)

@@ -60,13 +60,15 @@ class WithoutNewest:
 
 
 MEASURES = tuple(column.name for column in fields(Measures))
+# Numbers of those that are whole; the smallest kinds hold them until they are in their place.
+WHOLE = ("count", "state", "baseline_n", "active_n")
 BEFORE = tuple(column.name for column in fields(WithoutNewest))
 
 
 def nothing_measured(size: int, venues: int) -> dict[str, Any]:
     """:return: arrays for so many closes, to be filled; those before were not asked for"""
-    kinds = {"count": np.int64, "state": np.int8, "steady": np.bool_}
-    kinds |= {"baseline_n": np.int32, "active_n": np.int32, "venue_mask": mask_type(venues)}
+    kinds: dict[str, Any] = dict.fromkeys(WHOLE, np.int64)
+    kinds |= {"steady": np.bool_, "venue_mask": mask_type(venues)}
     columns: dict[str, Any] = {
         name: np.empty(size, kinds.get(name, np.float64)) for name in MEASURES
     }

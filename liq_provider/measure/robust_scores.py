@@ -4,13 +4,16 @@ Scores that compare a segment with each one of its baseline, instead of with sum
 Both are seldom asked for: they need a pass over the baseline for every minute.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from liq_provider.core.arrays import FloatArray
+from liq_provider.measure.scales import Score
 from liq_provider.measure.zscore import ROUNDING
 
+_COMPARED: tuple[Score, Score] = ("robust", "percentile")
 _MAD_TO_SIGMA = 1.4826  # MAD of a normal distribution times this is its standard deviation
 
 
@@ -24,9 +27,13 @@ class Compared:
     before_percentile: FloatArray
 
     @classmethod
-    def nothing(cls, size: int) -> "Compared":
-        """:return: nothing asked for"""
-        return cls(*(np.full(size, np.nan) for _ in range(4)))
+    def nothing(cls, size: int, scores: Collection[Score] = ()) -> "Compared":
+        """
+        :param scores: that will be filled in; of the others no memory is taken
+        """
+        absent = np.broadcast_to(np.nan, size)
+        made = (np.full(size, np.nan) if one in scores else absent for one in 2 * _COMPARED)
+        return cls(*made)
 
 
 def robust_z(notional_usd: float, baseline: FloatArray) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import case, literal_column, select
+from sqlalchemy import case, select
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval
@@ -97,9 +97,10 @@ class GridReader(KnownReader):
         table = schema.minutes.c
         row = case({name: row for row, name in enumerate(names)}, value=table.venue, else_=-1)
         column = (table.minute_ms - from_ms) // MINUTE_MS
+        several = len(base_assets) > 1  # else its name in each row costs more than two numbers
         query = (
             select(
-                table.base_asset if len(base_assets) > 1 else literal_column("0"),
+                *([table.base_asset] if several else []),
                 row * shape[1] + column,
                 table.long_usd,
                 table.short_usd,
@@ -110,9 +111,11 @@ class GridReader(KnownReader):
             .where(table.minute_ms < to_ms)
             .where(table.filled if filled else ~table.filled)
         )
-        rows = self._columns(query, _SUMMED)
+        rows = self._columns(query, _SUMMED if several else _SUMMED[1:])
         if len(rows) and rows["cell"].min() < 0:
             rows = rows[rows["cell"] >= 0]  # of no other venues
+        if not several:
+            return {base_assets[0]: _dense(shape, rows)}
         return {
             base: _dense(shape, rows[of])
             for base, of in _by_coin(rows["coin"], base_assets).items()
@@ -201,12 +204,8 @@ def _grid(
     )
 
 
-def _by_coin(
-    coins: npt.NDArray[np.object_], base_assets: Sequence[str]
-) -> dict[str, IntArray | slice]:
+def _by_coin(coins: npt.NDArray[np.object_], base_assets: Sequence[str]) -> dict[str, IntArray]:
     """:return: for each coin, which rows are its own, in their order"""
-    if len(base_assets) == 1:
-        return {base_assets[0]: slice(None)}
     number = {base: position for position, base in enumerate(base_assets)}
     numbers = np.fromiter(map(number.__getitem__, coins), np.int64, len(coins))
     order = np.argsort(numbers, kind="stable")
