@@ -47,7 +47,7 @@ from liq_provider.measure.zscore import segments
 
 _PIECE_MIN = 32_768  # minutes computed at once
 # With more closes than this that have something in their segment, all at once are no dearer.
-_BUSY_SHARE = 0.2
+_BUSY_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -178,7 +178,7 @@ class Features:
                     compared.before_percentile[row] = percentile(before_usd, baseline)
         return compared
 
-    def picked(self, rows: IntArray) -> "Features":
+    def picked(self, rows: IntArray | slice) -> "Features":
         """:return: some closes, by position"""
         columns = {name: getattr(self, name)[rows] for name in ("close_ms", *MEASURES, *BEFORE)}
         return replace(self, **columns)
@@ -261,9 +261,7 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     size = len(minutes.closes)
     # Where what is known changes with time, each span between two changes is looked at by itself.
     if not size or grid.changes or size > _BUSY_SHARE * grid.minutes:
-        every = compute_features(grid, params)
-        rows = np.flatnonzero(every.notional_usd)
-        return every if len(rows) == len(every) else every.picked(rows)
+        return _not_empty(compute_features(grid, params))
     busy = BusyCloses(grid, steps, minutes)
     measures = measure(busy, steps)
     columns: dict[str, Any] = {name: getattr(measures, name) for name in MEASURES}
@@ -272,10 +270,16 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     for name in BEFORE:
         columns[name][at] = getattr(earlier, name)
     close_ms = (minutes.closes + 1) * grid.step_ms + grid.start_ms
-    result = _features(grid, params, close_ms, columns)
     # No venue that counts may have had anything, or none counts.
-    worth = result.notional_usd > 0.0
-    return result if worth.all() else result.picked(np.flatnonzero(worth))
+    return _not_empty(_features(grid, params, close_ms, columns))
+
+
+def _not_empty(features: Features) -> Features:
+    """:return: the closes whose segments are not"""
+    rows = np.flatnonzero(features.notional_usd)
+    if not len(rows) or rows[-1] - rows[0] >= len(rows):
+        return features.picked(rows)
+    return features.picked(slice(int(rows[0]), int(rows[-1]) + 1))  # copies nothing
 
 
 def _features(
