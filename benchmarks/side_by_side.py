@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import fmean, median, quantiles
 
 Way = Callable[[], object]
 
@@ -82,5 +82,5 @@ def growth(sizes: Sequence[float], times: Sequence[Times]) -> float:
     logs = [
         (math.log(size), math.log(time.median_ms)) for size, time in zip(sizes, times, strict=True)
     ]
-    x, y = (sum(part) / len(logs) for part in zip(*logs, strict=True))
-    return sum((a - x) * (b - y) for a, b in logs) / sum((a - x) ** 2 for a, _ in logs)
+    x, y = (fmean(part) for part in zip(*logs, strict=True))
+    return math.fsum((a - x) * (b - y) for a, b in logs) / math.fsum((a - x) ** 2 for a, _ in logs)

@@ -112,17 +112,24 @@ class BusyMinutes:
     own: IntArray
 
     @classmethod
-    def of(cls, grid: MinuteGrid, segment_min: int) -> "BusyMinutes":
-        """:return: those of any venue"""
-        busy = np.zeros(grid.minutes, dtype=bool)
-        for side in (grid.long_usd, grid.short_usd):
-            for venue in side:
-                busy |= venue != 0.0
-        minutes = np.flatnonzero(busy)
+    def of(cls, minutes: IntArray, size: int, segment_min: int) -> "BusyMinutes":
+        """
+        :param minutes: see ``busy_minutes``
+        :param size: of the grid
+        """
         # Each is the newest of its own close, and of those until the next one's.
-        newest_of = np.minimum(np.diff(minutes, append=grid.minutes), segment_min)
+        newest_of = np.minimum(np.diff(minutes, append=size), segment_min)
         own = np.cumsum(newest_of) - newest_of
         return cls(minutes, np.repeat(minutes - own, newest_of) + np.arange(newest_of.sum()), own)
+
+
+def busy_minutes(grid: MinuteGrid) -> IntArray:
+    """:return: positions of the minutes in which any venue had liquidations"""
+    busy = np.zeros(grid.minutes, dtype=bool)
+    for side in (grid.long_usd, grid.short_usd):
+        for venue in side:
+            busy |= venue != 0.0
+    return np.flatnonzero(busy)
 
 
 class BusyCloses:

@@ -29,7 +29,7 @@ from liq_provider.core.arrays import (
     IntArray,
     MaskArray,
 )
-from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose
+from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose, busy_minutes
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.measures import (
     BEFORE,
@@ -257,10 +257,13 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     much as there are such minutes.
     """
     steps = params.in_steps(grid.step_min)
-    minutes = BusyMinutes.of(grid, steps.segment_min)
-    size = len(minutes.closes)
+    busy_min, most = busy_minutes(grid), _BUSY_SHARE * grid.minutes
     # Where what is known changes with time, each span between two changes is looked at by itself.
-    if not size or grid.changes or size > _BUSY_SHARE * grid.minutes:
+    if not len(busy_min) or grid.changes or len(busy_min) > most:
+        return _not_empty(compute_features(grid, params))
+    minutes = BusyMinutes.of(busy_min, grid.minutes, steps.segment_min)
+    size = len(minutes.closes)
+    if size > most:
         return _not_empty(compute_features(grid, params))
     busy = BusyCloses(grid, steps, minutes)
     measures = measure(busy, steps)

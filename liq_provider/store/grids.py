@@ -214,9 +214,9 @@ def _by_coin(coins: npt.NDArray[np.object_], base_assets: Sequence[str]) -> dict
 
 
 def _dense(shape: tuple[int, int], rows: npt.NDArray[np.void]) -> Sums:
-    # Memory that nothing is added to is never touched: of most coins nearly all.
-    long_usd, short_usd = np.zeros(shape), np.zeros(shape)
-    count = np.zeros(shape, dtype=np.int64)
+    # In one piece: the system hands over large pieces faster than several of middle size.
+    long_usd, short_usd, counted = np.zeros((3, *shape))
+    count = counted.view(np.int64)
     # Two markets of one coin on one venue share a cell, so the sums must accumulate.
     for name, sums in (("long_usd", long_usd), ("short_usd", short_usd), ("count", count)):
         np.add.at(sums.reshape(-1), rows["cell"], rows[name])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from liq_provider.measure import features as measured
-from liq_provider.measure.closes import BusyCloses, BusyMinutes
+from liq_provider.measure.closes import BusyCloses, BusyMinutes, busy_minutes
 from liq_provider.measure.feature_rows import State
 from liq_provider.measure.features import Features, compute_busy, compute_features
 from liq_provider.measure.measures import BEFORE, MEASURES, measure
@@ -90,7 +90,9 @@ def test_closes_are_freed_as_soon_as_nobody_uses_them() -> None:
     grid, params = random_grid(3, 2, 500, 0.97, gaps=6), WINDOWS[0]
     gc.disable()
     try:
-        closes = BusyCloses(grid, params, BusyMinutes.of(grid, params.segment_min))
+        closes = BusyCloses(
+            grid, params, BusyMinutes.of(busy_minutes(grid), grid.minutes, params.segment_min)
+        )
         measure(closes, params)
         there = weakref.ref(closes)
         del closes
