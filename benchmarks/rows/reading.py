@@ -149,8 +149,8 @@ def span_by_sql(folder: Path, size: int) -> Measured:
     return measured(cpu_s * 1e3, [both], cpu_s, wall_s)
 
 
-def market(folder: Path, size: int) -> Measured:
-    """Features of ten coins' year, as a backtest reads them; said for all 400."""
+def _market(folder: Path, quiet: bool) -> Measured:
+    """Features of ten coins' year; said for all 400."""
     from liq_provider.config.settings import Settings
     from liq_provider.store.minute_features import history
     from liq_provider.store.reader import Reader
@@ -161,7 +161,8 @@ def market(folder: Path, size: int) -> Measured:
     reader = Reader(f"sqlite:///{folder / 'scene' / 'store.sqlite'}")
 
     def measure(coin: str) -> Any:
-        return history(reader, coin, settings, 1, _START_MS + _MINUTE_MS, _END_MS).rows()
+        span = _START_MS + _MINUTE_MS, _END_MS
+        return history(reader, coin, settings, 1, *span, quiet=quiet).rows()
 
     measure(_coin(_COINS - 1))
     told, cpu_s, wall_s = run_and_measure(
@@ -169,6 +170,31 @@ def market(folder: Path, size: int) -> Measured:
     )
     busy = [rows.long_usd + rows.short_usd > 0 for rows in told]
     result = [rows.z[where].tobytes() for rows, where in zip(told, busy, strict=True)]
+    return measured(cpu_s / _READ * _COINS, result, cpu_s, wall_s)
+
+
+def market(folder: Path, size: int) -> Measured:
+    """The closes that have something in their segment."""
+    return _market(folder, quiet=False)
+
+
+def market_every_close(folder: Path, size: int) -> Measured:
+    """As a backtest reads them."""
+    return _market(folder, quiet=True)
+
+
+def market_by_sql(folder: Path, size: int) -> Measured:
+    """``sqlite3`` alone: the minutes of the same coins, as rows."""
+    query = (
+        "SELECT venue, minute_ms, long_usd, short_usd, long_count + short_count FROM minutes "
+        "WHERE base_asset = ?"
+    )
+    with closing(sqlite3.connect(folder / "scene" / "store.sqlite")) as store:
+        store.execute(query, (_coin(_COINS - 1),)).fetchall()
+        told, cpu_s, wall_s = run_and_measure(
+            lambda: [store.execute(query, (_coin(n),)).fetchall() for n in range(1, 1 + _READ)]
+        )
+    result = [each for rows in told for each in _minutes(sorted(rows))]
     return measured(cpu_s / _READ * _COINS, result, cpu_s, wall_s)
 
 
@@ -210,8 +236,19 @@ MARKET = replace(
     work="features of 400 coins' year (ten measured, times 40)",
     unit="seconds",
     goal=Goal(20),
-    contestants=(Contestant("LiqTrend", f"{_HERE}:market"),),
-    compares="Reading and measuring, as a backtest does it; all rounds come to the same z.",
+    contestants=(
+        Contestant("LiqTrend", f"{_HERE}:market"),
+        Contestant("LiqTrend, every close", f"{_HERE}:market_every_close"),
+        Contestant(
+            "sqlite3 alone",
+            f"{_HERE}:market_by_sql",
+            differs="it fetches the minutes as rows and measures nothing",
+        ),
+    ),
+    compares=(
+        "Reading, and measuring the closes that have something in their segment; among every "
+        "close, as a backtest reads them, their z is the same to the bit."
+    ),
     growth=(
         Growth("rows in the store", f"{_HERE}:market", (125_000, 500_000), f"{_HERE}:prepare"),
     ),
