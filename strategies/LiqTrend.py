@@ -84,7 +84,8 @@ class LiqTrend(IStrategy):
     def bot_start(self, **kwargs) -> None:
         """Validate everything, and in live modes make sure that a sidecar runs."""
         try:
-            self.liq = Trading(self)
+            # Leave out ``own`` if you let the methods below change a frame or a trade.
+            self.liq = Trading(self, own=LiqTrend)
         except LiqError as error:
             raise CannotStart(str(error)) from error
 
@@ -155,9 +156,9 @@ class LiqTrend(IStrategy):
         current_profit: float,
         after_fill: bool,
         **kwargs,
-    ) -> float:
+    ) -> float | None:
         """Both stops, the tighter wins; needs nothing but the trade itself when live."""
-        return self.liq.stop(pair, trade, current_time, current_rate)
+        return self.liq.stop(pair, trade, current_time, current_rate, after_fill)
 
     def plot_annotations(
         self, pair: str, start_date: datetime, end_date: datetime, dataframe: DataFrame, **kwargs

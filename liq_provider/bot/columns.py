@@ -14,6 +14,12 @@ from liq_provider.measure.waves import Strength, Thresholds, direction_word
 REVERSAL = "liq_reversal"
 UPGRADE = "liq_upgrade"
 
+# Columns of candles that enter and exit nothing, in the order in which they come about: Freqtrade
+# puts an empty tag into a frame before it asks for entries, and another before it asks for exits.
+NO_ENTRIES: dict[str, Any] = {"enter_tag": ""}
+NO_EXITS: dict[str, Any] = {"exit_tag": "", "exit_long": 0, "exit_short": 0}
+NO_SIGNALS: dict[str, Any] = {"enter_long": 0, "enter_short": 0, **NO_EXITS}
+
 _OURS = "liq_"
 _TAG = re.compile(r"liq_(?:long|short)_(?:medium|strong)_(low|medium|high)")
 
@@ -63,17 +69,24 @@ def entry_columns(decisions: Decisions, entry: BoolArray, late: int) -> dict[str
     :param late: candles by which signals are delayed (``backtest_entry: next``)
     :return: Freqtrade's entry columns and tags
     """
-    tags = np.full(len(entry), "", dtype=object)
-    for row in np.flatnonzero(entry):
-        tags[row] = entry_tag(
-            int(decisions.sign[row]), int(decisions.strength[row]), int(decisions.level[row])
-        )
     columns = {
         "enter_long": (entry & (decisions.sign > 0)).astype(np.int64),
         "enter_short": (entry & (decisions.sign < 0)).astype(np.int64),
-        "enter_tag": tags,
+        "enter_tag": _entry_tags(decisions, entry),
     }
     return {name: _delayed(values, late) for name, values in columns.items()}
+
+
+def _entry_tags(decisions: Decisions, entry: BoolArray) -> Any:
+    rows = np.flatnonzero(entry)
+    if not len(rows):
+        return ""
+    tags = np.full(len(entry), "", dtype=object)
+    for row in rows:
+        tags[row] = entry_tag(
+            int(decisions.sign[row]), int(decisions.strength[row]), int(decisions.level[row])
+        )
+    return tags
 
 
 def exit_columns(decisions: Decisions, late: int) -> dict[str, Any]:
@@ -81,6 +94,8 @@ def exit_columns(decisions: Decisions, late: int) -> dict[str, Any]:
     :return: Freqtrade's exit columns: a sure wave closes a position of the other side, also one
         that may not be entered as its beginning was not seen
     """
+    if not decisions.sure.any():
+        return dict(NO_EXITS)
     against_long = decisions.sure & (decisions.sign < 0)
     against_short = decisions.sure & (decisions.sign > 0)
     columns = {
@@ -92,7 +107,7 @@ def exit_columns(decisions: Decisions, late: int) -> dict[str, Any]:
 
 
 def _delayed(values: Any, late: int) -> Any:
-    if not late:
+    if not late or isinstance(values, str):
         return values
     moved = np.roll(values, late)
     moved[:late] = "" if values.dtype == object else 0

@@ -7,30 +7,46 @@ or thread, as hyperopt copies it.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from pandas import DataFrame
 
 from liq_provider.bot.backtest_coverage import CoverageReport
 from liq_provider.bot.candle_delay import CandleDelay
-from liq_provider.bot.columns import decision_columns, entry_columns, exit_columns
+from liq_provider.bot.candle_rows import BestPrice, row_at
+from liq_provider.bot.columns import (
+    NO_ENTRIES,
+    NO_EXITS,
+    NO_SIGNALS,
+    decision_columns,
+    entry_columns,
+    exit_columns,
+)
 from liq_provider.bot.dealings import Dealings
+from liq_provider.bot.known_waves import KnownWaves
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
 from liq_provider.bot.snapshot import not_understood
 from liq_provider.bot.source import HistorySource, LiveSource
+from liq_provider.bot.wide_frame import beside
 from liq_provider.bot.window_choices import CONFIGURED
 from liq_provider.config.settings import Settings
-from liq_provider.core.arrays import FloatArray, IntArray
+from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coins import base_asset_of_pair
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 from liq_provider.judge.decisions import CandleTrend, Decisions, Rules, VerdictMode, decide
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.trend import trend_inputs
 
 logger = logging.getLogger(__name__)
+
+# Of coins that nothing happened to; always the same, so that what is known of it stays known.
+_NO_ROWS = FeatureRows.empty()
+
+
+Shown = Callable[[FloatArray, FloatArray, FloatArray], Mapping[str, Any]]
+"""Columns for charts, of highs, lows and closes."""
 
 
 @dataclass(slots=True)
@@ -39,20 +55,20 @@ class PairState:
     What is known of one pair as of its last populate.
 
     :param close_ms: closes of its candles
+    :param best: prices of its candles
     :param rows: features, by the name of the windows that they were made with
-    :param by_close: position of each candle in the arrays
     :param rules: that the decisions were made by, of the ``windows``
+    :param ahead: its frame has all columns already
     """
 
     close_ms: IntArray
-    high: FloatArray
-    low: FloatArray
+    best: BestPrice
     rows: dict[str, FeatureRows]
     verdicts: Sequence[Mapping[str, Any]]
     decisions: Decisions | None = None
-    by_close: dict[int, int] = field(default_factory=dict)
     rules: Rules | None = None
     windows: str = CONFIGURED
+    ahead: bool = False
 
 
 class Engine:
@@ -82,6 +98,7 @@ class Engine:
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
         self.candles: CandleDelay | None = None
+        self._waves = KnownWaves()
         self._changed: set[str] = set()
         self._populated: set[str] = set()
         self._done: dict[str, int] = {}
@@ -116,7 +133,17 @@ class Engine:
             if self._done.get(pair) != close_ms or base_asset_of_pair(pair) in self._changed
         ]
         self._populated.difference_update(due)
+        self._forget(newest_close_ms)
         return due
+
+    def _forget(self, newest_close_ms: Mapping[str, int]) -> None:
+        """Pairs that left the list an hour ago; one with a position never leaves it."""
+        oldest_ms = max(newest_close_ms.values(), default=0) - HOUR_MS
+        for pair, state in list(self.pairs.items()):
+            if pair not in newest_close_ms and not (state.close_ms > oldest_ms).any():
+                del self.pairs[pair]
+                self._done.pop(pair, None)
+                self._waves.forget(pair)
 
     def analyzed(self, pairs: Iterable[str], newest_close_ms: Mapping[str, int]) -> None:
         """Note that ``pairs`` were populated; what failed is tried again in the next loop."""
@@ -147,28 +174,44 @@ class Engine:
     # -- columns --------------------------------------------------------------------------
 
     def indicators(
-        self, frame: DataFrame, pair: str, windows: Sequence[str] = (CONFIGURED,)
+        self,
+        frame: DataFrame,
+        pair: str,
+        windows: Sequence[str] = (CONFIGURED,),
+        shown: Shown | None = None,
+        ahead: Rules | None = None,
     ) -> DataFrame:
         """
         Add what does not depend on thresholds: the trend's inputs.
 
         :param windows: that may be asked for; hyperopt's epochs choose one of them each
+        :param shown: makes columns that follow, and decide nothing
+        :param ahead: add every candle's decision by these rules as well, and that none enters or
+            exits; ``entries`` and ``exits`` then change what is otherwise
         """
         self.pairs.pop(pair, None)
         close_ms = self._closes(frame)
         rows, verdicts = self._known(pair, close_ms, windows)
-        self.pairs[pair] = PairState(
-            close_ms, frame["high"].to_numpy(), frame["low"].to_numpy(), rows, verdicts
-        )
+        high, low, close = (frame[name].to_numpy() for name in ("high", "low", "close"))
+        best = BestPrice(close_ms, high, low, self.timeframe_ms)
+        state = self.pairs[pair] = PairState(close_ms, best, rows, verdicts)
         if self.coverage is not None:
             self.coverage.count(pair, close_ms, next(iter(rows.values())))
-        change, noise = trend_inputs(frame["close"].to_numpy(), self.settings.trend_candles)
-        return frame.assign(liq_trend_change=change, liq_trend_noise=noise)
+        change, noise = trend_inputs(close, self.settings.trend_candles)
+        columns: dict[str, Any] = {"liq_trend_change": change, "liq_trend_noise": noise}
+        if shown is not None:
+            columns |= shown(high, low, close)
+        if ahead is not None:
+            trend = CandleTrend(change, noise)
+            decisions = self._decided(pair, state, close_ms, trend, ahead, windows[0])
+            state.ahead = True
+            columns |= NO_ENTRIES | decision_columns(decisions, ahead.thresholds) | NO_SIGNALS
+        return beside(frame, columns)
 
     def columns(self, frame: DataFrame, pair: str, rules: Rules) -> DataFrame:
         """Add every candle's decision, and nothing that Freqtrade would trade on."""
         decisions = self._decide(frame, pair, rules, CONFIGURED)
-        return frame.assign(**decision_columns(decisions, rules.thresholds))
+        return beside(frame, decision_columns(decisions, rules.thresholds))
 
     def entries(
         self, frame: DataFrame, pair: str, rules: Rules, windows: str = CONFIGURED
@@ -178,7 +221,20 @@ class Engine:
 
         :param windows: one of those that the indicators were made for
         """
-        decisions = self._decide(frame, pair, rules, windows)
+        state = self.pairs[pair]
+        ahead = state.ahead and state.rules == rules
+        decisions = state.decisions if ahead else self._decide(frame, pair, rules, windows)
+        assert decisions is not None
+        columns = entry_columns(decisions, self._entering(pair, decisions), self._late_candles)
+        if not ahead:
+            # Few candles close anything, so the columns for it are made along with the others.
+            columns = decision_columns(decisions, rules.thresholds) | columns | NO_EXITS
+        elif isinstance(columns["enter_tag"], str):
+            return frame  # no candle enters
+        return beside(frame, columns)
+
+    def _entering(self, pair: str, decisions: Decisions) -> BoolArray:
+        """:return: candles that may enter; live the newest one only if it is its turn"""
         close_ms = decisions.close_ms
         wave = wave_of(pair, decisions, -1) if self.live and len(close_ms) else None
         if wave is not None and decisions.candidate[-1]:
@@ -189,10 +245,7 @@ class Engine:
         if wave is not None:
             wanted = wave if entry[-1] else None
             entry[-1] = self.dealings.signal(pair, int(close_ms[-1]), wanted)
-        return frame.assign(
-            **decision_columns(decisions, rules.thresholds),
-            **entry_columns(decisions, entry, self._late_candles),
-        )
+        return entry
 
     def _decide(self, frame: DataFrame, pair: str, rules: Rules, windows: str) -> Decisions:
         state = self.pairs[pair]
@@ -200,23 +253,37 @@ class Engine:
             frame["liq_trend_change"].to_numpy(), frame["liq_trend_noise"].to_numpy()
         )
         # Not state.close_ms: hyperopt trims frames between indicators and entries.
-        close_ms = self._closes(frame)
+        return self._decided(pair, state, self._closes(frame), trend, rules, windows)
+
+    def _decided(
+        self,
+        pair: str,
+        state: PairState,
+        close_ms: IntArray,
+        trend: CandleTrend,
+        rules: Rules,
+        windows: str,
+    ) -> Decisions:
         # Live there is one set only, see ``LiveLoop``.
         rows = next(iter(state.rows.values())) if self.live else state.rows[windows]
-        decisions = decide(close_ms, rows, trend, state.verdicts, rules, self.mode)
+        waves = self._waves.of(pair, rows, rules) if self.live else None
+        decisions = decide(close_ms, rows, trend, state.verdicts, rules, self.mode, waves)
         state.decisions, state.rules, state.windows = decisions, rules, windows
-        state.by_close = {int(ms): row for row, ms in enumerate(close_ms)}
         return decisions
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """Add the exit columns of the decisions that ``entries`` made."""
-        decisions = self.pairs[pair].decisions
+        state = self.pairs[pair]
+        decisions = state.decisions
         assert decisions is not None
         self._populated.add(pair)
-        return frame.assign(**exit_columns(decisions, self._late_candles))
+        if not decisions.sure.any() and (state.ahead or _closes_nothing(frame)):
+            return frame
+        return beside(frame, exit_columns(decisions, self._late_candles))
 
     def _closes(self, frame: DataFrame) -> IntArray:
-        opened: IntArray = frame["date"].dt.as_unit("ms").astype("int64").to_numpy()
+        dates: Any = frame["date"].array
+        opened: IntArray = dates.as_unit("ms").asi8
         return opened + self.timeframe_ms
 
     def _known(
@@ -225,7 +292,7 @@ class Engine:
         base = base_asset_of_pair(pair)
         if isinstance(self.source, LiveSource):
             live = self.source.rows(base)
-            rows = {CONFIGURED: FeatureRows.empty() if live is None else live}
+            rows = {CONFIGURED: _NO_ROWS if live is None else live}
             return rows, self.source.verdicts(base)
         if not len(close_ms):
             return {name: FeatureRows.empty() for name in windows}, ()
@@ -247,7 +314,7 @@ class Engine:
         state = self.pairs.get(pair)
         if state is None or state.decisions is None:
             return None
-        row = state.by_close.get(close_ms)
+        row = row_at(state.decisions.close_ms, close_ms, self.timeframe_ms)
         return None if row is None else (state.decisions, row)
 
     def verdict(self, pair: str, close_ms: int) -> Mapping[str, Any] | None:
@@ -291,12 +358,10 @@ class Engine:
         :return: best price of the candles since then that are complete, None if there is none
         """
         state = self.pairs.get(pair)
-        if state is None:
-            return None
-        entry_close_ms = opened_ms - opened_ms % self.timeframe_ms + self.timeframe_ms
-        first = int(np.searchsorted(state.close_ms, entry_close_ms))
-        last = int(np.searchsorted(state.close_ms, now_ms, side="right"))
-        if last <= first:
-            return None
-        prices = state.low[first:last] if short else state.high[first:last]
-        return float(prices.min() if short else prices.max())
+        return None if state is None else state.best.since(opened_ms, now_ms, short)
+
+
+def _closes_nothing(frame: DataFrame) -> bool:
+    """The exit columns are there, and are as ``entries`` made them."""
+    sides = [name for name in NO_EXITS if name in frame.columns and name != "exit_tag"]
+    return len(sides) == 2 and not any(frame[name].to_numpy().any() for name in sides)

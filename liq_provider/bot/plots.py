@@ -7,6 +7,7 @@ from typing import Any
 import talib
 from pandas import DataFrame
 
+from liq_provider.core.arrays import FloatArray
 from liq_provider.measure.scales import score_words
 from liq_provider.measure.waves import Strength, direction_word
 
@@ -49,12 +50,13 @@ _NEEDED = (
 )
 
 
-def with_indicators(frame: DataFrame) -> DataFrame:
-    """Add ATR and RSI, which are shown but decide nothing."""
-    high, low, close = (frame[name].to_numpy(dtype=float) for name in ("high", "low", "close"))
-    return frame.assign(
-        atr=talib.ATR(high, low, close, timeperiod=14), rsi=talib.RSI(close, timeperiod=14)
-    )
+def shown_indicators(high: FloatArray, low: FloatArray, close: FloatArray) -> dict[str, FloatArray]:
+    """:return: columns of ATR and RSI, which are shown but decide nothing"""
+    high, low, close = (prices.astype(float, copy=False) for prices in (high, low, close))
+    return {
+        "atr": talib.ATR(high, low, close, timeperiod=14),
+        "rsi": talib.RSI(close, timeperiod=14),
+    }
 
 
 def annotations(

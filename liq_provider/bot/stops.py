@@ -7,6 +7,7 @@ price, not of leveraged margin.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 # Freqtrade takes 0 and None for "no value" and keeps the old stop, so a stop that price has
 # already crossed is asked for just beside the price, which Freqtrade then sees as hit.
@@ -80,6 +81,19 @@ def as_freqtrade(stop: float, current_rate: float, is_short: bool, leverage: flo
     stop *= 1 + _ON_TICK if is_short else 1 - _ON_TICK
     value = stoploss_from_absolute(stop, current_rate, is_short=is_short, leverage=leverage)
     return max(float(value), CROSSED)
+
+
+def in_place(stop: float, trade: Any, rate: float) -> bool:
+    """
+    Would Freqtrade leave its own stop as it is? It never loosens one, and works hard to find out.
+
+    :param trade: Freqtrade's ``Trade``, with the stop that it was last given
+    :return: True if that is as tight as ``stop``, on whatever tick it came to lie
+    """
+    last = trade.stop_loss
+    if not last or crossed(stop, rate, trade.is_short):
+        return False
+    return bool(stop >= last if trade.is_short else stop <= last)
 
 
 def crossed(stop: float, rate: float, is_short: bool) -> bool:

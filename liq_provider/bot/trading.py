@@ -17,10 +17,12 @@ from liq_provider.bot.book import Book
 from liq_provider.bot.columns import UPGRADE, by_hand, level_of_tag
 from liq_provider.bot.messages import Message
 from liq_provider.bot.parameters import rules_of, stop_rules_of, take_settings, values
-from liq_provider.bot.plots import annotations, with_indicators
+from liq_provider.bot.plots import annotations, shown_indicators
 from liq_provider.bot.start import start
-from liq_provider.bot.stops import as_freqtrade
+from liq_provider.bot.stops import as_freqtrade, in_place
 from liq_provider.bot.story_from_bot import story_of
+from liq_provider.bot.uncopied import hand_over_trades
+from liq_provider.judge.decisions import Rules
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +30,32 @@ logger = logging.getLogger(__name__)
 class Trading:
     """
     :param strategy: LiqTrend, or one derived from it, as Freqtrade has set it up
+    :param own: class whose methods change no frame and no trade by themselves; what a derived class
+        puts in their place may, which takes longer
     :raises LiqError: what is wrong, naming the key
     """
 
-    def __init__(self, strategy: Any) -> None:
+    def __init__(self, strategy: Any, own: type | None = None) -> None:
         started = start(strategy)
         take_settings(strategy, started.settings)
         self.settings, self.engine = started.settings, started.engine
         self.live = started.live
         self.book = Book(strategy.config)
         self._strategy = strategy
+        # Nobody else puts anything into a frame, or takes it out, between these.
+        self._own_steps = own is not None and all(
+            getattr(type(strategy), name) is getattr(own, name)
+            for name in ("populate_indicators", "populate_entry_trend", "populate_exit_trend")
+        )
+        # Who asks for the stop to make more of it wants a price, whatever Freqtrade has.
+        self._own_stop = own is not None and (
+            type(strategy).custom_stoploss is getattr(own, "custom_stoploss", None)
+        )
+        self._rules_made: tuple[dict[str, Any], Rules] | None = None
         if self.live is not None:
             strategy.ignore_buying_expired_candle_after = int(self.settings.max_entry_delay_s)
+        elif own is not None:
+            hand_over_trades(strategy, own)
 
     def end(self) -> None:
         """Freqtrade ends, or makes another strategy object for a new configuration."""
@@ -118,12 +134,20 @@ class Trading:
 
     def indicators(self, frame: DataFrame, pair: str) -> DataFrame:
         """:return: with the trend's inputs, and the indicators shown beside them"""
-        return with_indicators(self.engine.indicators(frame, pair, self._strategy.windows.range))
+        ahead = self._rules() if self.live is not None and self._own_steps else None
+        windows = self._strategy.windows.range
+        return self.engine.indicators(frame, pair, windows, shown_indicators, ahead)
 
     def entries(self, frame: DataFrame, pair: str) -> DataFrame:
         """:return: with decisions and entries"""
-        rules = rules_of(self._strategy, self.settings)
-        return self.engine.entries(frame, pair, rules, self._strategy.windows.value)
+        return self.engine.entries(frame, pair, self._rules(), self._strategy.windows.value)
+
+    def _rules(self) -> Rules:
+        """Made once for all pairs: parameters change with hyperopt's epochs, else never."""
+        now = values(self._strategy)
+        if self._rules_made is None or self._rules_made[0] != now:
+            self._rules_made = now, rules_of(self._strategy, self.settings)
+        return self._rules_made[1]
 
     def exits(self, frame: DataFrame, pair: str) -> DataFrame:
         """:return: with reversals"""
@@ -198,6 +222,8 @@ class Trading:
             return None
         close_ms = self.engine.signal_close_ms(now_ms)
         level = self.engine.level_at(pair, close_ms, trade.is_short)
+        if level == 0:
+            return None  # as in nearly all candles
         recorded = level_of_tag(trade.enter_tag)
         if not 0 < recorded < level:  # 0: not entered by a signal, such as by force_entry
             return None
@@ -207,13 +233,22 @@ class Trading:
         position.raise_confidence(trade, level, recorded)
         return None
 
-    def stop(self, pair: str, trade: Any, now: datetime, rate: float) -> float:
-        """:return: for ``custom_stoploss``: of both stops the tighter; live, of the trade alone"""
+    def stop(
+        self, pair: str, trade: Any, now: datetime, rate: float, after_fill: bool = True
+    ) -> float | None:
+        """
+        :param after_fill: Freqtrade takes any stop, else only one that is tighter than the last
+        :return: for ``custom_stoploss``: of both stops the tighter; live, of the trade alone. None
+            where Freqtrade has this one already
+        """
         try:
             rules = stop_rules_of(self._strategy)
             if self.live is not None:
                 self.live.check_stop(trade, rules)
             stop = position.current_stops(self.engine, trade, _ms(now), rules).binding
+            tighter_only = self._own_stop and self.live is None and not after_fill
+            if tighter_only and in_place(stop, trade, rate):
+                return None
             return as_freqtrade(stop, rate, trade.is_short, trade.leverage or 1.0)
         except Exception:
             logger.exception("The stops of %s failed; only the fallback stop acts", pair)

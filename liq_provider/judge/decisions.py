@@ -28,7 +28,7 @@ from liq_provider.judge.matrix import (
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.scales import Score
 from liq_provider.measure.trend import trend_signs
-from liq_provider.measure.waves import Passes, Strength, Thresholds, score, waves_of
+from liq_provider.measure.waves import Passes, Strength, Thresholds, Waves, score, waves_of
 from liq_provider.store.verdict_minutes import spans_of
 from liq_provider.store.vetoes import MATRIX, UNKNOWN
 
@@ -136,6 +136,7 @@ def decide(
     verdicts: Sequence[Mapping[str, Any]],
     rules: Rules,
     mode: VerdictMode,
+    waves: Waves | None = None,
 ) -> Decisions:
     """
     :param close_ms: closes of the candles, ascending
@@ -144,13 +145,19 @@ def decide(
     :param verdicts: rows of the table ``verdicts`` of this coin, by ``available_at``
     :param mode: ``live`` and ``recorded`` need a verdict, ``matrix`` uses none, ``both`` falls
         back to the matrix without news in waves of which nothing was recorded
+    :param waves: of these rows by these rules, if they are known
     """
     thresholds = rules.thresholds
-    waves = waves_of(rows, thresholds, rules.segment_min)
+    if waves is None:
+        waves = waves_of(rows, thresholds, rules.segment_min)
     at, there = _rows_at(rows.close_ms, close_ms)
 
+    known, of_known = np.flatnonzero(there), at[there]
+
     def pick(values: Any, missing: Any) -> Any:
-        return np.where(there, values[at], missing) if len(values) else np.full(len(at), missing)
+        picked = np.full(len(at), missing, dtype=values.dtype)
+        picked[known] = values[of_known]
+        return picked
 
     strength, sign = pick(waves.strength, 0), pick(waves.sign, 0)
     trend_sign = trend_signs(trend.change, trend.noise, rules.trend_k)

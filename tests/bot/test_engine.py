@@ -217,6 +217,18 @@ def test_a_thousand_pair_1000pepe_listens_to_its_coin(store: Store) -> None:
     assert bot.signals() == {"1000PEPE/USDT:USDT"}
 
 
+def test_a_pair_that_left_the_list_is_forgotten_after_an_hour(store: Store) -> None:
+    bot = Bot(store)
+    bot.loop([BTC, ETH])
+    later = {ETH: CLOSE + 60 * MINUTE_MS - 1}
+    bot.engine.to_analyze(later)
+    assert set(bot.engine.pairs) == {BTC, ETH}
+    bot.engine.to_analyze({})
+    bot.engine.to_analyze({ETH: CLOSE + 60 * MINUTE_MS})
+    assert set(bot.engine.pairs) == {ETH}
+    assert bot.engine.to_analyze({BTC: CLOSE}) == [BTC], "as if it had never been there"
+
+
 # -- the past -----------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from liq_provider.bot import last_look, position
 from liq_provider.bot.book import LastTrade
+from liq_provider.bot.candle_rows import BestPrice
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.source import HistorySource
@@ -328,7 +329,8 @@ def test_the_name_of_an_exit_at_the_open_is_that_of_its_stop(store: Store) -> No
     trade = FakeTrade(open_rate=100.0, minute=50)
     assert position.exit_at_open(engine, trade, at(50), 97.0, RULES) == "stop_loss"
     known = engine.pairs[BTC]
-    known.high = np.where(np.arange(40) >= 35, 150.0, known.high)
+    high, low = np.where(np.arange(40) >= 35, 150.0, 101.0), np.full(40, 99.0)
+    known.best = BestPrice(known.close_ms, high, low, MINUTE_MS)
     running = FakeTrade(open_rate=100.0, minute=36)
     assert position.exit_at_open(engine, running, at(40), 120.0, RULES) == "trailing_stop_loss"
 

@@ -11,7 +11,7 @@ from freqtrade.ft_types.plot_annotation_type import AnnotationTypeTA
 from freqtrade.plot.plotting import generate_candlestick_graph
 
 from liq_provider.bot.engine import Engine
-from liq_provider.bot.plots import PLOT_CONFIG, annotations, with_indicators
+from liq_provider.bot.plots import PLOT_CONFIG, annotations, shown_indicators
 from liq_provider.bot.source import HistorySource
 from liq_provider.bot.story_from_bot import story_of
 from liq_provider.core.durations import MINUTE_MS
@@ -51,8 +51,8 @@ def told(
     mode = "recorded" if verdicts else "matrix"
     past = _Past(feature_rows(minutes), list(verdicts))
     engine = Engine(settings(), MINUTE_MS, past, mode)  # type: ignore[arg-type]
-    frame = engine.indicators(candles(drift=drift), BTC)
-    frame = engine.entries(with_indicators(frame), BTC, rules())
+    frame = engine.indicators(candles(drift=drift), BTC, shown=shown_indicators)
+    frame = engine.entries(frame, BTC, rules())
     return engine.exits(frame, BTC), lambda ms: story_of(engine, BTC, ms).as_judged.words
 
 

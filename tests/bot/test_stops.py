@@ -1,11 +1,13 @@
 """Where the stops are, and what Freqtrade makes of what we hand it."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from freqtrade.exchange import ROUND_DOWN, ROUND_UP, price_to_precision
 
-from liq_provider.bot.stops import CROSSED, StopRules, as_freqtrade, crossed, stops
+from liq_provider.bot.stops import CROSSED, StopRules, as_freqtrade, crossed, in_place, stops
 
 RULES = StopRules(trailing_pct=0.01, trailing_arm_pct=0.01, fallback_pct=0.02)
 SIDES = [(False, 1), (True, -1)]
@@ -98,3 +100,35 @@ def test_at_the_stop_is_crossed() -> None:
     assert crossed(102.0, 102.0, True)
     assert not crossed(98.0, 98.01, False)
     assert not crossed(102.0, 101.99, True)
+
+
+@pytest.mark.parametrize(("is_short", "sign"), SIDES)
+@pytest.mark.parametrize("leverage", [1.0, 10.0])
+def test_a_stop_is_in_place_only_if_freqtrade_would_keep_its_own(
+    is_short: bool, sign: int, leverage: float
+) -> None:
+    """As its adjust_stop_loss does, which never loosens a stop."""
+    rng = np.random.default_rng(5)
+    kept = moved = 0
+    for _ in range(2_000):
+        tick = float(rng.choice([0.01, 0.1]))
+        rate = round(float(rng.uniform(90, 110)), 2)
+        stop = rate * (1 - sign * float(rng.choice([-0.001, 0.0, 0.004, 0.01, 0.02])))
+        last = price_of(as_freqtrade(stop, rate, is_short, leverage), rate, is_short, leverage)
+        last += float(rng.choice([-2, -1, 0, 0, 1])) * tick
+        trade = SimpleNamespace(is_short=is_short, stop_loss=round(last, 2))
+        value = as_freqtrade(stop, rate, is_short, leverage)
+        asked = price_of(value, rate, is_short, leverage)
+        tighter = asked < trade.stop_loss if is_short else asked > trade.stop_loss
+        if in_place(stop, trade, rate):
+            kept += 1
+            assert not tighter
+        moved += tighter
+    assert kept and moved
+
+
+def test_a_stop_that_was_never_set_or_is_crossed_is_not_in_place() -> None:
+    for last in (None, 0.0):
+        assert not in_place(98.0, SimpleNamespace(is_short=False, stop_loss=last), 100.0)
+    assert not in_place(98.0, SimpleNamespace(is_short=False, stop_loss=99.0), 97.0)
+    assert in_place(98.0, SimpleNamespace(is_short=False, stop_loss=99.0), 100.0)

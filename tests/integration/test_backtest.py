@@ -155,3 +155,65 @@ def test_plot_dataframe_draws_the_waves(lab: FreqtradeRuns) -> None:
     drawn = list((lab.base / "user_data" / "plot").glob("*.html"))
     assert len(drawn) == 1
     assert "Z-score" in drawn[0].read_text() or "liq_z" in drawn[0].read_text()
+
+
+COPIED = '''
+from LiqTrend import LiqTrend
+
+
+class Copied(LiqTrend):
+    """Freqtrade hands its callbacks copies of the trade, and gets every stop in every candle."""
+
+    def custom_exit(self, **kwargs):
+        return super().custom_exit(**kwargs)
+
+    def custom_stoploss(self, after_fill, **kwargs):
+        return super().custom_stoploss(after_fill=after_fill, **kwargs)
+'''
+
+GROWING = {
+    # Mixed at first, and purer two minutes later, while the position is open.
+    "BTC": CoinScript(
+        -0.0002,
+        {BTC_WAVE: 6e4, BTC_WAVE + 2: 1e6, ALL_WAVE: 1e7},
+        {BTC_WAVE + 6: -0.04, TURN: 0.03},
+        {BTC_WAVE + 6: -0.01},
+    ),
+    "ETH": CoinScript(
+        0.0002,
+        {ETH_WAVE: 6e4, ETH_WAVE + 2: 1e6, ALL_WAVE: 1.2e7},
+        {TURN: -0.03},
+        {ETH_WAVE + 8: -0.03},
+    ),
+    "SOL": CoinScript(0.0002, {ALL_WAVE: 1e7}, {TURN: -0.03}),
+}
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreqtradeRuns]:
+    base = tmp_path_factory.mktemp("growing")
+    write_history(base, GROWING)
+    with simulator() as sim:
+        runs = FreqtradeRuns(sim, base)
+        runs.config({})
+        (base / "strategies" / "Copied.py").write_text(COPIED)
+        yield runs
+
+
+@pytest.mark.parametrize("on_upgrade", ["reopen", "keep"])
+@pytest.mark.parametrize("trail", ["previous", "same"])
+def test_trades_are_the_same_with_and_without_copies(
+    growing: FreqtradeRuns, on_upgrade: str, trail: str
+) -> None:
+    section = {
+        "on_upgrade": on_upgrade,
+        "backtest_trail": trail,
+        "min_confidence": "low",
+        "purity_strong": 0.97,
+    }
+    spared = growing.trades(**section)
+    copied = growing.trades({"strategy": "Copied"}, **section)
+    reasons = set(spared["exit_reason"])
+    assert {"stop_loss", "trailing_stop_loss"} <= reasons, spared
+    assert ("liq_upgrade" in reasons) == (on_upgrade == "reopen")
+    pd.testing.assert_frame_equal(spared, copied)

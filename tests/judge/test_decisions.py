@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from liq_provider.judge.decisions import Decisions, VerdictMode, _verdict_of, decide
+from liq_provider.measure.feature_rows import State
 from tests.bot.helpers import at, feature_rows, rules, trend, verdict
 
 LONGS_WIPED = (9.0, 0.98)  # strong, SHORT
@@ -280,3 +281,28 @@ def test_a_matrix_that_stands_in_never_hides_what_a_model_said(inputs: str, coun
     one = np.array([1])
     (verdict_row,) = _verdict_of(at(0) * one, -one, one > 0, rows, rules())
     assert rows[verdict_row]["judge"] == counts
+
+
+@pytest.mark.parametrize("minutes", [{}, {3: (9.0, 0.98)}, {m: (1.0 * m, 0.9) for m in range(9)}])
+def test_each_candle_has_what_its_own_minute_has_and_else_nothing(
+    minutes: dict[int, tuple[float, float]],
+) -> None:
+    rows, close_ms = feature_rows(minutes), np.array([at(m) for m in range(2, 12)], dtype=np.int64)
+    decisions = decide(close_ms, rows, trend(-1, 10), [], rules(), "matrix")
+    at_minute = {int(ms): row for row, ms in enumerate(rows.close_ms)}
+    for name, missing, kind in (
+        ("long_usd", 0.0, np.float64),
+        ("short_usd", 0.0, np.float64),
+        ("z", np.nan, np.float64),
+        ("count", 0, np.int64),
+        ("state", int(State.UNCOVERED), np.int64),
+        ("baseline_n", 0, np.int64),
+        ("active_n", 0, np.int64),
+    ):
+        values, own = getattr(decisions, name), getattr(rows, name)
+        expected = [own[at_minute[ms]] if ms in at_minute else missing for ms in close_ms.tolist()]
+        assert np.array_equal(values, expected, equal_nan=kind is np.float64), name
+        assert values.dtype == kind, name
+    kinds = {"strength": np.int64, "sign": np.int64, "wave_ms": np.int64, "seen": np.bool_}
+    for name, kind in kinds.items():
+        assert getattr(decisions, name).dtype == kind, name
