@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from liq_provider.bot.checks import refuse_spot
     from liq_provider.bot.liquidations import Liquidations
+    from liq_provider.bot.pair_file import prepare_pairs
     from liq_provider.bot.parameters import ExactDecimal, refuse_parameters
     from liq_provider.bot.plots import PLOT_CONFIG
     from liq_provider.bot.trading import Trading
@@ -49,6 +50,7 @@ __all__ = [
     "Strength",
     "Trading",
     "UsageError",
+    "prepare_pairs",
     "refuse_parameters",
     "refuse_spot",
 ]
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "bot.checks": ("refuse_spot",),
     "bot.liquidations": ("Liquidations",),
+    "bot.pair_file": ("prepare_pairs",),
     "bot.parameters": ("ExactDecimal", "refuse_parameters"),
     "bot.plots": ("PLOT_CONFIG",),
     "bot.trading": ("Trading",),

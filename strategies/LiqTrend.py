@@ -23,6 +23,7 @@ from liq_provider.api import (
     ExactDecimal,
     LiqError,
     Trading,
+    prepare_pairs,
     refuse_parameters,
     refuse_spot,
 )
@@ -77,6 +78,7 @@ class LiqTrend(IStrategy):
         try:
             refuse_spot(config)
             refuse_parameters(self)
+            prepare_pairs(config)
         except LiqError as error:
             raise CannotStart(str(error)) from error
         super().__init__(config)

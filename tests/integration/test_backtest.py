@@ -157,6 +157,19 @@ def test_plot_dataframe_draws_the_waves(lab: FreqtradeRuns) -> None:
     assert "Z-score" in drawn[0].read_text() or "liq_z" in drawn[0].read_text()
 
 
+def test_a_bot_of_the_whole_market_is_tested_with_a_static_list(lab: FreqtradeRuns) -> None:
+    """What its list holds today, such as nothing that was tested, changes nothing."""
+    listed = lab.base / "user_data" / "liq_pairs.json"
+    listed.write_text('{"pairs": ["XRP/USDT:USDT"]}')
+    own = {"method": "RemotePairList", "pairlist_url": "file:///user_data/liq_pairs.json"}
+    try:
+        tested = lab.trades({"pairlists": [own]})
+    finally:
+        listed.unlink()
+    assert len(tested) > 2
+    pd.testing.assert_frame_equal(tested, lab.trades())
+
+
 COPIED = '''
 from LiqTrend import LiqTrend
 

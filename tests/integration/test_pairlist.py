@@ -10,7 +10,7 @@ from liq_provider.simulator.exchange_server import Simulator
 from tests.dashboard.test_page_server import served
 from tests.integration.harness import bot_config, running, simulator
 
-BTC, SOL = (f"{coin}/USDT:USDT" for coin in ("BTC", "SOL"))
+BTC, ETH, SOL = (f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL"))
 
 
 def whitelist(sim: Simulator, base: Path, url: str) -> list[str]:
@@ -43,3 +43,11 @@ async def test_a_bot_that_asks_the_page_has_the_list_that_is_in_the_file(tmp_pat
         # What the docs warn of: without a first answer the bot does not start at all.
         with pytest.raises(OperationalException, match="pairlist"):
             await asyncio.to_thread(whitelist, sim, tmp_path / "again", f"{url}/pairlist")
+
+
+def test_a_bot_of_the_whole_market_starts_before_any_sidecar_wrote_a_list(tmp_path: Path) -> None:
+    """Freqtrade's own list would end it."""
+    base = tmp_path / "bot"
+    with simulator() as sim:
+        pairs = whitelist(sim, base, f"file:///{base}/user_data/liq_pairs.json")
+    assert sorted(pairs) == [BTC, ETH, SOL]
