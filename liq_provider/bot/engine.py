@@ -14,6 +14,7 @@ from typing import Any
 from pandas import DataFrame
 
 from liq_provider.bot.backtest_coverage import CoverageReport
+from liq_provider.bot.candle_arrivals import CandleArrivals
 from liq_provider.bot.candle_delay import CandleDelay
 from liq_provider.bot.candle_rows import BestPrice, row_at
 from liq_provider.bot.columns import (
@@ -98,6 +99,7 @@ class Engine:
         self.pairs: dict[str, PairState] = {}
         self.dealings = Dealings()
         self.candles: CandleDelay | None = None
+        self.arrivals = CandleArrivals()
         self._waves = KnownWaves()
         self._changed: set[str] = set()
         self._populated: set[str] = set()
@@ -132,6 +134,7 @@ class Engine:
             for pair, close_ms in newest_close_ms.items()
             if self._done.get(pair) != close_ms or base_asset_of_pair(pair) in self._changed
         ]
+        self.arrivals.take(newest_close_ms, self.now_ms)
         self._populated.difference_update(due)
         self._forget(newest_close_ms)
         return due

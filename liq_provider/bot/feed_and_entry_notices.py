@@ -31,7 +31,7 @@ class FeedAndEntryNotices:
         self._settings = settings
         self._send = settings.messages.data
         self._windows = feature_params_of(settings)
-        self._parsed_for: tuple[int, frozenset[str]] | None = None
+        self._parsed_for: tuple[int, frozenset[str] | None] | None = None
         self._report: ReadinessReport | None = None
         self._kind: str | None = None
         self._was_ready = False
@@ -44,14 +44,14 @@ class FeedAndEntryNotices:
         self,
         told: Mapping[str, Any] | None,
         problem: str | None,
-        coins: Collection[str],
+        coins: Collection[str] | None,
         now_ms: int,
         computed_ms: int = 0,
     ) -> list[Message]:
         """
         :param told: the sidecar's newest report, None if it wrote none yet
         :param problem: why this bot would enter nothing whatever the minutes say
-        :param coins: of the whitelist
+        :param coins: of the whitelist; None for all that the sidecar reports
         :param computed_ms: close of the newest minute whose features are complete
         :return: what changed
         """
@@ -64,7 +64,7 @@ class FeedAndEntryNotices:
             told = None
         else:
             self._behind_ms = 0
-        report = self._parsed(told, frozenset(coins))
+        report = self._parsed(told, None if coins is None else frozenset(coins))
         whole = at_once(READY if report is None else report.whole, problem)
         change = self._whole(whole, now_ms)
         messages = [] if change is None else [change]
@@ -76,14 +76,15 @@ class FeedAndEntryNotices:
         return messages
 
     def _parsed(
-        self, told: Mapping[str, Any] | None, coins: frozenset[str]
+        self, told: Mapping[str, Any] | None, coins: frozenset[str] | None
     ) -> ReadinessReport | None:
         if told is None:
             return None
         wanted = (int(told["close_ms"]), coins)
         if self._parsed_for != wanted:
             self._parsed_for = wanted
-            self._report = ReadinessReport.of_json(told).for_coins(coins, self._windows)
+            report = ReadinessReport.of_json(told)
+            self._report = report if coins is None else report.for_coins(coins, self._windows)
         return self._report
 
     def _whole(self, whole: Readiness, now_ms: int) -> Message | None:

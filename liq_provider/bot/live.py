@@ -1,7 +1,7 @@
 """What a live bot does in every loop besides deciding: look, keep the sidecar, say changes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from liq_provider.bot.book import Book
@@ -10,7 +10,9 @@ from liq_provider.bot.checks import check_served, other_sidecar_settings, stop_p
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.feed_and_entry_notices import FeedAndEntryNotices
 from liq_provider.bot.last_look import announced
+from liq_provider.bot.late_coins import LateCoins
 from liq_provider.bot.messages import LIMIT, Message, code
+from liq_provider.bot.missed_waves import MissedWaves, messages_of
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
 from liq_provider.bot.rules_of_bots import REFUSALS, TOLD, Refusal, in_force_of
@@ -21,10 +23,12 @@ from liq_provider.bot.stops import StopRules
 from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
+from liq_provider.config.pair_list_file import HOLDS, READS
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import SettingsError
 from liq_provider.exchange.candle_sum import CANDLES
+from liq_provider.judge.decisions import Rules
 from liq_provider.judge.gate_list import OF_WAVE, DecisionStory
 
 logger = logging.getLogger(__name__)
@@ -51,9 +55,13 @@ class LiveLoop:
         self.watch = watch
         self._stoploss = stoploss
         self._told: dict[str, Any] = dict(told or {})
+        # Its pairs come and go by the minute, see ``pair_file``; it trades all that there are.
+        self._market = self._told.get(READS) is True
         self._waves = WaveNotices(engine.settings.messages)
         self._losses = BudgetAndLossNotices(engine.settings.messages)
         self._ready = FeedAndEntryNotices(engine.settings)
+        self._missed = MissedWaves(self._market)
+        self._late = LateCoins()
         self._compared = False
         self._other: list[str] = []
         self._looked_up: set[str] = set()
@@ -62,21 +70,27 @@ class LiveLoop:
         self._refusals: dict[tuple[str, int], Refusal] = {}
 
     def begin(
-        self, now_ms: int, pairs: Sequence[str], parameters: Mapping[str, Any]
+        self,
+        now_ms: int,
+        pairs: Sequence[str],
+        parameters: Mapping[str, Any],
+        held: Callable[[], Collection[str]] = frozenset,
     ) -> list[Message]:
         """
         One loop, before anything is decided. A part that fails leaves the others alone.
 
         :param pairs: the whitelist
         :param parameters: the strategy's own values by name, perhaps from a parameter file
+        :param held: gives the pairs with a position
         :return: what changed
         """
         self.engine.whitelist = frozenset(pairs)
         self._told = self._told | {
             "parameters": dict(parameters),
             REFUSALS: [[*key, *why] for key, why in self._refusals.items()],
-            **({} if self.engine.candles is None else {CANDLES: self.engine.candles.told()}),
+            **({} if self.engine.candles is None else {CANDLES: self._candles()}),
             **self._rules(parameters),
+            **({HOLDS: sorted(held())} if self._market else {}),
         }
         self.watch.ask(self._told)
         self.engine.refresh(now_ms)
@@ -103,6 +117,7 @@ class LiveLoop:
             self._keep(pair, close_ms, story)
             return story
 
+        self._late.look(self.engine, pairs, close_ms)
         return self._waves.waves(
             self.engine,
             pairs,
@@ -110,12 +125,38 @@ class LiveLoop:
             tell,
         )
 
+    def missed(
+        self,
+        pairs: Sequence[str],
+        held: Callable[[], Collection[str]],
+        rules: Rules,
+        now_ms: int,
+    ) -> list[Message]:
+        """
+        :param held: gives the pairs with a position
+        :return: waves that no candles came of in time
+        """
+        waves = self._missed.missed(self.engine, pairs, held, rules, now_ms)
+        for wave in waves:
+            self._refused(wave.pair, wave.close_ms, wave.refusal)
+        return messages_of(waves, self.engine.settings.messages.waves != "none")
+
+    def _candles(self) -> Mapping[str, Any]:
+        """How late they come, those of the list and those of coins that join it."""
+        assert self.engine.candles is not None
+        told, late = self.engine.candles.told(), self._late.words
+        return told | {"words": f"{told['words']}; {late}"} if told and late else told
+
     def _keep(self, pair: str, close_ms: int, story: DecisionStory) -> None:
         """What of it the store does not tell, for the dashboard."""
-        key, failed = (pair, close_ms), story.failed
-        self._refusals.pop(key, None)
-        if failed is not None and failed.name not in OF_WAVE:
-            self._refusals[key] = (failed.name, failed.words)
+        failed = story.failed
+        kept = failed is not None and failed.name not in OF_WAVE
+        self._refused(pair, close_ms, (failed.name, failed.words) if failed and kept else None)
+
+    def _refused(self, pair: str, close_ms: int, refusal: Refusal | None) -> None:
+        self._refusals.pop((pair, close_ms), None)
+        if refusal is not None:
+            self._refusals[pair, close_ms] = refusal
         for old in list(self._refusals)[:-_REFUSALS]:
             del self._refusals[old]
 
@@ -151,10 +192,10 @@ class LiveLoop:
     def _rules(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """What this bot decides by, for page and commands; with windows of no use it is nothing."""
         engine = self.engine
+        # Of a list of the moment nobody could say later who was on it.
+        listed = None if self._market else engine.whitelist
         try:
-            known = in_force_of(
-                engine.settings, parameters, engine.timeframe_ms, engine.whitelist, ""
-            )
+            known = in_force_of(engine.settings, parameters, engine.timeframe_ms, listed, "")
         except SettingsError:
             return {}
         return {TOLD: known.as_told()}
@@ -164,7 +205,7 @@ class LiveLoop:
     ) -> Sequence[Message]:
         if self.engine.problem == READING:
             return ()  # the first answer is due any moment
-        coins = {base_asset_of_pair(pair) for pair in pairs}
+        coins = None if self._market else {base_asset_of_pair(pair) for pair in pairs}
         snapshot = source.snapshot
         return self._ready.changes(
             snapshot.readiness, self.engine.problem, coins, now_ms, snapshot.computed_ms
@@ -214,6 +255,8 @@ class LiveLoop:
 
     def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> Message | None:
         """Known once the sidecar has all market lists; each pair is named once."""
+        if self._market:
+            return None  # the sidecar chooses from those that have one
         unknown = [pair for pair in pairs if pair not in self._looked_up]
         if not unknown:
             return None

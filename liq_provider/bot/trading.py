@@ -72,7 +72,8 @@ class Trading:
             return
         try:
             pairs = self._strategy.dp.current_whitelist()
-            self._say(self.live.begin(_ms(now), pairs, values(self._strategy)))
+            own, held = values(self._strategy), self.book.open_pairs
+            self._say(self.live.begin(_ms(now), pairs, own, held))
         except Exception:
             self.engine.problem = "LiqTrend's own loop failed, see the log"
             logger.exception("The loop failed; no entries until it works again")
@@ -99,6 +100,17 @@ class Trading:
         except Exception:
             logger.exception("Ranking failed; no entries in this loop")
             populate([pair for pair in self.engine.dealings.withdraw() if pair in pairs])
+        self._tell_missed(pairs)
+
+    def _tell_missed(self, pairs: Sequence[str]) -> None:
+        """Waves that nothing was decided about, as there were no candles."""
+        if self.live is None:
+            return
+        try:
+            now_ms, held = _ms(datetime.now(UTC)), self.book.open_pairs
+            self._say(self.live.missed(pairs, held, self._rules(), now_ms))
+        except Exception:
+            logger.exception("Waves without candles could not be told")
 
     def _rank(self, newest: dict[str, int], populate: Callable[[list[str]], None]) -> None:
         if not newest:

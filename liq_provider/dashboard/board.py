@@ -18,6 +18,7 @@ import orjson
 from liq_provider.bot.rules_of_bots import Refusal, in_force_now, refusals_of, stops_in_force
 from liq_provider.bot.snapshot import Snapshot
 from liq_provider.config.measuring import feature_params_of
+from liq_provider.config.pair_list_file import READS
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.config.simulated_marks import is_here, mark, within
@@ -166,9 +167,14 @@ class Board:
             self._timeframe_ms,
             self._parameter_file,
         )
-        if known.whitelist is None and self.whitelist:
+        if known.whitelist is None and self.whitelist and not self._is_of_market:
             return replace(known, whitelist=self.whitelist)
         return known
+
+    @property
+    def _is_of_market(self) -> bool:
+        """A bot's list is that of the moment, so whoever is not on it is traded, too."""
+        return any(bot.get(READS) is True for bot in self._sidecar.get("bots", ()))
 
     @property
     def refusals(self) -> Mapping[tuple[str, int], Refusal]:
@@ -364,7 +370,7 @@ class Board:
             }
         report = ReadinessReport.of_json(told)
         coins = {base_asset_of_pair(pair) for pair in self.whitelist}
-        if coins:
+        if coins and not self._is_of_market:
             report = report.for_coins(coins, feature_params_of(self.settings))
         facts = feeds_told(self._sidecar)
         venues = venues_now(report.venues, {name: fact.trouble for name, fact in facts.items()})

@@ -50,6 +50,11 @@ OF_BOT = (
 TROUBLES = ("store", "clock", "data", "feeds", "bot")
 
 
+def words_of_gate(name: str) -> str:
+    """:return: why there is no entry if this one failed"""
+    return next(gate.words for gate in OF_BOT if gate.name == name)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """

@@ -16,6 +16,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.rules_of_bots import in_force_now
 from liq_provider.bot.sidecar_keeper import SidecarWatch
+from liq_provider.config.pair_list_file import HOLDS, READS
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
@@ -235,6 +236,53 @@ def test_a_budget_that_is_spent_is_told_once(store: Store) -> None:
     assert "`llm.budget.usd_per_day` 5 of 5." in texts(live)[1]
     assert texts(live) == []
     assert live.engine.problem is None, "the judge's own records say what follows from it"
+
+
+# -- the whole market ---------------------------------------------------------------------
+
+
+def of_market(store: Store) -> LiveLoop:
+    own = settings()
+    engine = Engine(own, MINUTE_MS, live_source(store.url, own), "live")
+    return LiveLoop(engine, WatchNow(store, None), -0.99, {READS: True})
+
+
+def test_a_list_of_the_moment_is_not_told_as_a_whitelist_but_what_is_held_is(store: Store) -> None:
+    store.settle(at(10))
+    live = of_market(store)
+    live.begin(NOW, ["BTC/USDT:USDT"], PARAMETERS, lambda: {"SOL/USDT:USDT", "ETH/USDT:USDT"})
+    (told,) = SidecarFiles(store.path).bots()
+    assert told["rules"]["whitelist"] is None
+    assert told[HOLDS] == ["ETH/USDT:USDT", "SOL/USDT:USDT"]
+    known = in_force_now([told], settings(), MINUTE_MS)
+    assert known.lists("XRP/USDT:USDT") is None
+    assert live.engine.whitelist == {"BTC/USDT:USDT"}
+
+
+def test_entries_of_the_whole_market_are_possible_whatever_is_listed_at_the_moment(
+    store: Store,
+) -> None:
+    """A coin that is too thin is nothing to tell while others are not."""
+    thin = Readiness("too_thin", "too thin: 3 of 60")
+    store.settle(at(10))
+    report = ReadinessReport(at(10), READY, {"okx": READY}, {"BTC": thin, "ETH": READY})
+    store.writer.put_readiness(report.as_json(), [], NOW)
+    live = of_market(store)
+    told = [
+        [message.text for message in live.begin(NOW, [pair], PARAMETERS)]
+        for pair in ("BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT:USDT")
+    ]
+    assert told == [["LiqTrend: entries are possible."], [], []]
+
+
+def test_pairs_of_the_moment_are_not_to_be_taken_out_of_a_whitelist(store: Store) -> None:
+    for venue in ("binance", "bybit", "okx"):
+        store.writer.put_markets(venue, [Market(venue, "SOLUSDT", "SOL/USDT:USDT", "SOL")])
+    feeds = {v: {"markets": 1, "state": "live"} for v in ("binance", "bybit", "okx")}
+    store.settle(at(10), feeds=feeds)
+    for live, named in ((loop(store), True), (of_market(store), False)):
+        messages = live.begin(NOW, ["KUKU/USDT:USDT"], PARAMETERS)
+        assert any("without liquidation feed" in one.text for one in messages) is named
 
 
 # -- autostart ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from liq_provider.bot.rules_of_bots import in_force_of
+from liq_provider.config.pair_list_file import READS
 from liq_provider.config.parameter_file import ParameterFile
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
@@ -166,6 +167,18 @@ async def test_what_the_store_has_of_a_simulator_stays_marked(tmp_path: Path) ->
         await until(
             lambda: b'"venues":["okx"]' in page.board.section("status")[1], "the venue is marked"
         )
+
+
+@pytest.mark.parametrize(("reads", "listed"), [(False, False), (True, None)])
+async def test_who_is_not_in_a_list_of_the_moment_was_perhaps_in_it(
+    tmp_path: Path, reads: bool, listed: bool | None
+) -> None:
+    """Of a whole market Freqtrade's API tells the pairs of now, and a wave may be an hour old."""
+    bot = {"name": "A", READS: reads, "parameters": {"z_threshold": 3.0}}
+    async with served(tmp_path) as (page, _, _store):
+        page.board._account.whitelist = frozenset({"BTC/USDT:USDT"})
+        page.take_status({"feeds": {}, "bots": [bot]})
+        assert page.board.in_force.lists("ETH/USDT:USDT") is listed
 
 
 @pytest.mark.parametrize(
