@@ -16,7 +16,6 @@ from pandas import DataFrame
 from liq_provider.bot.backtest_coverage import CoverageReport
 from liq_provider.bot.candle_arrivals import CandleArrivals
 from liq_provider.bot.candle_delay import CandleDelay
-from liq_provider.bot.candle_rows import BestPrice, row_at
 from liq_provider.bot.columns import (
     NO_ENTRIES,
     NO_EXITS,
@@ -28,6 +27,7 @@ from liq_provider.bot.columns import (
 from liq_provider.bot.dealings import Dealings
 from liq_provider.bot.known_waves import KnownWaves
 from liq_provider.bot.ranking import Candidate, Wave, wave_of
+from liq_provider.bot.row_of_candle import BestPrice, row_at
 from liq_provider.bot.snapshot import not_understood
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.wide_frame import beside

@@ -9,9 +9,9 @@ import pytest
 
 from liq_provider.bot import last_look, position
 from liq_provider.bot.book import LastTrade
-from liq_provider.bot.candle_rows import BestPrice
 from liq_provider.bot.columns import UPGRADE
 from liq_provider.bot.engine import Engine
+from liq_provider.bot.row_of_candle import BestPrice
 from liq_provider.bot.source import HistorySource
 from liq_provider.bot.stops import StopRules
 from liq_provider.core.durations import MINUTE_MS

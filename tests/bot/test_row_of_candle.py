@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from liq_provider.bot.candle_rows import BestPrice, row_at, rows_until
+from liq_provider.bot.row_of_candle import BestPrice, row_at, rows_until
 from liq_provider.core.durations import MINUTE_MS
 from tests.bot.helpers import at
 
