@@ -38,7 +38,6 @@ import numpy as np
 import pandas as pd
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
-from liq_provider.store.booking import Incoming
 
 from liq_provider.bot.start import past_engine
 from liq_provider.config.settings import load_settings
@@ -50,6 +49,7 @@ from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.symbols import DEMO_SYMBOLS, SymbolSpec
 from liq_provider.simulator.urls import freqtrade_exchange_config
 from liq_provider.simulator.world import World
+from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 
@@ -185,19 +185,15 @@ def write_signals(base: Path, specs: Sequence[SymbolSpec]) -> int:
 
 class Lab:
     """
-    Runs Freqtrade's commands on a history.
-
-    :param minutes: of candles and liquidations
+    Runs Freqtrade's commands on a history that is below ``base``.
     """
 
-    def __init__(self, base: Path, url: str, minutes: int) -> None:
+    def __init__(self, base: Path, url: str) -> None:
         self.base = base
         self.specs = DEMO_SYMBOLS[:PAIRS]
         self._url = url
         self._runs = 0
-        (base / "user_data").mkdir()
-        write_history(base, self.specs, minutes)
-        self.entries = write_signals(base, self.specs)
+        self.entries = 0
 
     def config(self, strategy: str, folder: Path, **section: Any) -> Path:
         """:return: a configuration file"""
@@ -277,7 +273,11 @@ def lab(days: int) -> Iterator[Lab]:
     asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(60)
     try:
         with tempfile.TemporaryDirectory() as name:
-            yield Lab(Path(name), simulator.url, days * DAY_MIN)
+            bench = Lab(Path(name), simulator.url)
+            (bench.base / "user_data").mkdir()
+            write_history(bench.base, bench.specs, days * DAY_MIN)
+            bench.entries = write_signals(bench.base, bench.specs)
+            yield bench
     finally:
         asyncio.run_coroutine_threadsafe(simulator.__aexit__(None, None, None), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)

@@ -79,6 +79,7 @@ class Row:
     :param prepare: ``module:function`` of a folder and a size: makes what all of them read; rows
         that name the same with the same size share it
     :param compares: what is held against what, and what equal means here
+    :param repeats: how often a run measures by itself, where most of it is its start
     :param warm: whether a first round is run that does not count
     :param proof: of the limit, where the goal cannot be met
     """
@@ -94,6 +95,7 @@ class Row:
     prepare: str = ""
     growth: tuple[Growth, ...] = ()
     rounds: int = 5
+    repeats: int = 1
     warm: bool = True
     timeout_s: float = 240
     proof: str = ""

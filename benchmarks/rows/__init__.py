@@ -1,9 +1,12 @@
 """The rows of the table, in their order."""
 
 from benchmarks.contest import Row
-from benchmarks.rows import appending, disk, features, importing, processes, reading
+from benchmarks.rows import appending, disk, features, freqtrading, importing, processes, reading
 
 ROWS: tuple[Row, ...] = (
+    freqtrading.LOOP,
+    freqtrading.BACKTEST,
+    freqtrading.HYPEROPT,
     disk.ROW,
     importing.ROW,
     appending.ROW,

@@ -1,23 +1,18 @@
 """``status``, and a sidecar with its page at rest: what they cost as whole processes."""
 
-import asyncio
 import json
 import resource
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
 from benchmarks.days_of_orders import days_of_orders
 from benchmarks.measuring import measured
-
-if TYPE_CHECKING:
-    from liq_provider.simulator.exchange_server import Simulator
 
 _HERE = "benchmarks.rows.processes"
 _START_S = 120.0
@@ -83,26 +78,6 @@ def _command(arguments: Sequence[str], folder: Path) -> tuple[str, float, float]
 # -- a sidecar -----------------------------------------------------------------------------
 
 
-@contextmanager
-def _exchange() -> Iterator["Simulator"]:
-    """The simulated exchanges, in a thread of this process, with a quiet market."""
-    from liq_provider.simulator.exchange_server import Simulator
-    from liq_provider.simulator.world import World
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    world = World(time.time_ns() // 1_000_000, background=0.2, volatility=0.0, history_h=1)
-    simulator = Simulator(world)
-    asyncio.run_coroutine_threadsafe(simulator.__aenter__(), loop).result(60)
-    try:
-        yield simulator
-    finally:
-        asyncio.run_coroutine_threadsafe(simulator.__aexit__(None, None, None), loop).result(60)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-
-
 def rest(folder: Path, size: int) -> Measured:
     """
     A sidecar with its page, heard by nobody, once all feeds are live.
@@ -111,16 +86,17 @@ def rest(folder: Path, size: int) -> Measured:
     """
     import psutil
 
+    from benchmarks.simulated import exchange
     from liq_provider.simulator.urls import freqtrade_exchange_config, venue_urls
 
     (folder / "user_data").mkdir()
-    with _exchange() as exchange:
+    with exchange(0.2) as simulated:
         section = {
-            "venues": venue_urls(exchange.url),
+            "venues": venue_urls(simulated.url),
             "dashboard": {"enabled": True, "port": 0},
             "news": {"provider": "none"},
         }
-        _write_config(folder, {"exchange": freqtrade_exchange_config(exchange.url)}, section)
+        _write_config(folder, {"exchange": freqtrade_exchange_config(simulated.url)}, section)
         with (folder / "sidecar.txt").open("w") as log:
             sidecar = subprocess.Popen(
                 [sys.executable, "-m", "liq_provider.cli", *_RUN],

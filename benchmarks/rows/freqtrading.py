@@ -1,0 +1,235 @@
+"""Freqtrade with LiqTrend: its loop, its backtests and hyperopt."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
+from benchmarks.measuring import measured
+
+if TYPE_CHECKING:
+    from benchmarks.backtest import Lab
+
+_HERE = "benchmarks.rows.freqtrading"
+_CANDLES = 5
+_FEW_EPOCHS = 2
+_EPOCHS = 10
+
+
+# -- a new candle in the bot's loop ----------------------------------------------------------
+
+
+def _loop(folder: Path, size: int, name: str, source: Path | None) -> Measured:
+    from freqtrade.persistence import init_db
+
+    from benchmarks.loop import CANDLES, TRIVIAL, Candles, listen, load
+
+    minute_ms, pairs = 60_000, [f"C{number}/USDT:USDT" for number in range(size)]
+    close_ms = int(time.time()) // 60 * minute_ms - 60 * minute_ms
+    candles = Candles(pairs, close_ms, _CANDLES)
+    (folder / "user_data").mkdir()
+    if source is None:
+        source = folder / "trivial"
+        source.mkdir()
+        (source / "trivial.py").write_text(TRIVIAL)
+    init_db("sqlite://")
+    strategy = load(folder, name, source, candles, pairs)
+    settle = listen(strategy, pairs, close_ms) if name == "LiqTrend" else lambda now_ms: None
+    took, begun_s = [], time.perf_counter()
+    for number in range(_CANDLES + 1):
+        candles.step(number)
+        settle(close_ms + number * minute_ms)
+        now = datetime.fromtimestamp((close_ms + number * minute_ms) / 1000 + 3, UTC)
+        before = time.thread_time()
+        strategy.bot_loop_start(current_time=now)
+        strategy.analyze(pairs)
+        took.append(time.thread_time() - before)
+    wall_s = time.perf_counter() - begun_s
+    columns: set[tuple[str, ...]] = set()
+    for pair in pairs:
+        frame, _ = strategy.dp.get_analyzed_dataframe(pair, "1m")
+        if len(frame) != CANDLES:
+            raise ValueError(f"{pair}: {len(frame)} candles of {CANDLES}")
+        columns.add(tuple(frame.columns))
+    if name == "LiqTrend":
+        strategy.ft_bot_cleanup()
+    cpu_s = median(took[1:])  # the first one is everybody's start
+    return measured(cpu_s * 1e3 / size, [sorted(columns)], cpu_s, wall_s)
+
+
+def loop_liqtrend(folder: Path, size: int) -> Measured:
+    """:param size: pairs"""
+    return _loop(folder, size, "LiqTrend", Path(__file__).parents[2] / "strategies")
+
+
+def loop_trivial(folder: Path, size: int) -> Measured:
+    """:param size: pairs"""
+    return _loop(folder, size, "Trivial", None)
+
+
+def loop_sample(folder: Path, size: int) -> Measured:
+    """:param size: pairs"""
+    import freqtrade.templates
+
+    return _loop(folder, size, "SampleStrategy", Path(freqtrade.templates.__path__[0]))
+
+
+# -- backtests and hyperopt ------------------------------------------------------------------
+
+
+def prepare_history(folder: Path, size: int) -> None:
+    """:param size: days of candles and liquidations of twelve pairs"""
+    from benchmarks.backtest import PAIRS, write_history, write_signals
+    from liq_provider.simulator.symbols import DEMO_SYMBOLS
+
+    (folder / "user_data").mkdir()
+    write_history(folder, DEMO_SYMBOLS[:PAIRS], size * 1_440)
+    write_signals(folder, DEMO_SYMBOLS[:PAIRS])
+
+
+@contextmanager
+def _lab(folder: Path) -> Iterator["Lab"]:
+    """Freqtrade's commands on the history of the scene; what they write stays in this folder."""
+    from benchmarks.backtest import Lab
+    from benchmarks.simulated import exchange
+
+    scene = (folder / "scene").resolve()
+    (folder / "user_data").mkdir()
+    (folder / "user_data" / "data").symlink_to(scene / "user_data" / "data")
+    shutil.copy(scene / "store.sqlite", folder)
+    with exchange(0.0) as simulated:
+        yield Lab(folder, simulated.url)
+
+
+def _strategies(folder: Path) -> dict[str, Path]:
+    from benchmarks.backtest import ROOT, SAMPLE
+
+    return {
+        "LiqTrend": ROOT / "strategies",
+        "Precomputed": (folder / "scene").resolve() / "precomputed",
+        "SampleStrategy": SAMPLE,
+    }
+
+
+def _backtest(folder: Path, name: str) -> Measured:
+    begun_s = time.perf_counter()
+    with _lab(folder) as lab:
+        used_s, digest, count = lab.backtest(lab.config(name, _strategies(folder)[name]))
+    if not count:
+        raise ValueError(f"{name} made no trade")
+    wall_s = time.perf_counter() - begun_s
+    return measured(used_s, [digest, count], used_s, wall_s, f"{count:,} trades")
+
+
+def backtest_liqtrend(folder: Path, size: int) -> Measured:
+    """The whole command."""
+    return _backtest(folder, "LiqTrend")
+
+
+def backtest_precomputed(folder: Path, size: int) -> Measured:
+    """The whole command."""
+    return _backtest(folder, "Precomputed")
+
+
+def backtest_sample(folder: Path, size: int) -> Measured:
+    """The whole command."""
+    return _backtest(folder, "SampleStrategy")
+
+
+def _hyperopt(folder: Path, name: str) -> Measured:
+    from benchmarks.backtest import epochs_of
+
+    with _lab(folder) as lab:
+        config = lab.config(name, _strategies(folder)[name])
+        first_used_s, first_s, _ = epochs_of(lab, config, _FEW_EPOCHS)
+        used_s, took_s, told = epochs_of(lab, config, _EPOCHS)
+    epochs, cpu_s = _EPOCHS - _FEW_EPOCHS, used_s - first_used_s
+    said = f"{60 * epochs / (took_s - first_s):.1f} epochs a minute of the clock"
+    # Two processes, so that two seconds of the processor are one of the clock.
+    return measured(60 * 2 * epochs / cpu_s, [told], cpu_s, took_s, said)
+
+
+def hyperopt_liqtrend(folder: Path, size: int) -> Measured:
+    """What is between a few epochs and more."""
+    return _hyperopt(folder, "LiqTrend")
+
+
+def hyperopt_sample(folder: Path, size: int) -> Measured:
+    """What is between a few epochs and more."""
+    return _hyperopt(folder, "SampleStrategy")
+
+
+_OTHER_COLUMNS = "it makes other columns"
+LOOP = Row(
+    name="loop",
+    work="a new candle in the bot's loop, 100 pairs",
+    unit="milliseconds a pair",
+    better="less",
+    goal=Goal(1.5),
+    contestants=(
+        Contestant("LiqTrend", f"{_HERE}:loop_liqtrend"),
+        Contestant("trivial strategy", f"{_HERE}:loop_trivial", differs=_OTHER_COLUMNS),
+        Contestant("Freqtrade's sample", f"{_HERE}:loop_sample", differs=_OTHER_COLUMNS),
+    ),
+    size=100,
+    compares=(
+        "Each strategy is loaded and called as Freqtrade does it, with the candles that a bot "
+        "has; the median of five new candles. Fetching them is left out, as it is the same for "
+        "all. That LiqTrend's columns are those that were made one by one is tested (tests/bot)."
+    ),
+    growth=(Growth("pairs", f"{_HERE}:loop_liqtrend", (25, 100, 400)),),
+)
+BACKTEST = Row(
+    name="backtest",
+    work="`freqtrade backtesting`, 12 pairs, 8 days of 1m",
+    unit="seconds",
+    better="less",
+    goal=Goal(1.5, "precomputed"),
+    contestants=(
+        Contestant("LiqTrend", f"{_HERE}:backtest_liqtrend"),
+        Contestant(
+            "precomputed",
+            f"{_HERE}:backtest_precomputed",
+            differs="it has LiqTrend's signals, and constant stops, so its trades end elsewhere",
+        ),
+        Contestant(
+            "Freqtrade's sample",
+            f"{_HERE}:backtest_sample",
+            differs="it trades by other signals",
+        ),
+    ),
+    size=8,
+    compares="Whole commands. The trades of all rounds of LiqTrend are equal, byte for byte.",
+    prepare=f"{_HERE}:prepare_history",
+    growth=(Growth("days", f"{_HERE}:backtest_liqtrend", (4, 16), f"{_HERE}:prepare_history"),),
+    warm=False,
+)
+HYPEROPT = Row(
+    name="hyperopt",
+    work="`freqtrade hyperopt -j 2`, 12 pairs, 8 days of 1m",
+    unit="epochs a minute of two cores",
+    better="more",
+    # 27 of the sample's 33.
+    goal=Goal(0.82, "Freqtrade's sample"),
+    contestants=(
+        Contestant("LiqTrend", f"{_HERE}:hyperopt_liqtrend"),
+        Contestant(
+            "Freqtrade's sample",
+            f"{_HERE}:hyperopt_sample",
+            differs="it trades by other signals",
+        ),
+    ),
+    size=8,
+    compares=(
+        "Two epochs and ten, what is between them is counted. The results of all epochs of "
+        "LiqTrend are equal in all rounds."
+    ),
+    prepare=f"{_HERE}:prepare_history",
+    growth=(Growth("days", f"{_HERE}:hyperopt_liqtrend", (4, 16), f"{_HERE}:prepare_history"),),
+    warm=False,
+)
