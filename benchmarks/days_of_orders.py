@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 START_MS = 1_790_000_040_000  # whole minutes
-DAY_MS = 86_400_000
+DAY_MS = 24 * 60 * 60 * 1_000
 SEGMENT_MIN = 5
 _PER_DAY = 1_000
 _COINS = 20

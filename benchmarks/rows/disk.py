@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
-from benchmarks.days_of_orders import DAY_MS, SEGMENT_MIN, START_MS, days_of_orders
+from benchmarks.days_of_orders import SEGMENT_MIN, START_MS, days_of_orders
 from benchmarks.measuring import measured, run_and_measure
+from liq_provider.core.durations import DAY_MS, MINUTE_MS
 
 _HERE = "benchmarks.rows.disk"
-_MINUTE_MS = 60_000
 _HOUR_MIN = 60
 
 
@@ -76,20 +76,20 @@ def _hours(
     rng = random.Random(2)  # noqa: S311
     active: dict[int, set[str]] = {}
     for order in orders:
-        minute, coin = (order[8] - START_MS) // _MINUTE_MS, order[3]
+        minute, coin = (order[8] - START_MS) // MINUTE_MS, order[3]
         for later in range(SEGMENT_MIN):
             active.setdefault(minute + later + 1, set()).add(coin)
     numbers = [name for name, value in template.items() if name in _NUMBERS]
     for first in range(0, days * 24 * _HOUR_MIN, _HOUR_MIN):
         rows = []
         for minute in range(first + 1, first + _HOUR_MIN + 1):
-            close_ms = START_MS + minute * _MINUTE_MS
+            close_ms = START_MS + minute * MINUTE_MS
             for coin in sorted(active.get(minute, ())):
                 own = {"close_ms": close_ms, "base_asset": coin, "available_at": close_ms + 3_000}
                 if "pair" in template:
                     own["pair"] = f"{coin}/USDT:USDT"
                 rows.append(template | own | {name: rng.lognormvariate(3, 3) for name in numbers})
-        yield START_MS + (first + _HOUR_MIN) * _MINUTE_MS, rows
+        yield START_MS + (first + _HOUR_MIN) * MINUTE_MS, rows
 
 
 # What is a real number in a sidecar's row, and takes eight bytes.

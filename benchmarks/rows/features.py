@@ -10,6 +10,7 @@ from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
 from benchmarks.measuring import measured, run_and_measure
 from benchmarks.peers.rolling import z_of
 from benchmarks.years import START_MS, YEAR_MIN, usd_of_year
+from liq_provider.core.durations import MINUTE_MS
 
 _HERE = "benchmarks.rows.features"
 _CHECKED = 300
@@ -85,7 +86,7 @@ def _refuse_difference(grid: Any, features: Any) -> float:
         z = _two_pass_z(features, row)
         if abs(float(features.z[row]) - z) > 1e-9 * max(1.0, abs(z)):
             raise ValueError(f"z of row {row}: {features.z[row]!r}, in two passes {z!r}")
-    at = (features.close_ms[ready] - START_MS) // 60_000 - 1
+    at = (features.close_ms[ready] - START_MS) // MINUTE_MS - 1
     theirs = z_of((grid.long_usd + grid.short_usd)[0])[at]
     alike = np.abs(features.z[ready] - theirs) <= _ALIKE * np.maximum(1.0, np.abs(theirs))
     if alike.mean() < 0.5:

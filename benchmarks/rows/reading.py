@@ -12,12 +12,12 @@ import numpy as np
 
 from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
 from benchmarks.measuring import measured, run_and_measure
+from liq_provider.core.durations import MINUTE_MS
 
 _HERE = "benchmarks.rows.reading"
 _START_MS = 1_735_689_600_000
-_MINUTE_MS = 60_000
 _YEAR_MIN = 525_600
-_END_MS = _START_MS + _YEAR_MIN * _MINUTE_MS
+_END_MS = _START_MS + _YEAR_MIN * MINUTE_MS
 # As Tardis names them, and as the store does.
 _VENUES = {"binance-futures": "binance", "bybit": "bybit"}
 _COINS = 400
@@ -41,7 +41,7 @@ def _lines(venue: str, rows: int) -> Iterator[str]:
     for number in range(_COINS):
         count = first if number == 0 else (rows - first) // (_COINS - 1)
         for minute in _cells(rng, count):
-            event_us = (_START_MS + minute * _MINUTE_MS + rng.randrange(60_000)) * 1_000
+            event_us = (_START_MS + minute * MINUTE_MS + rng.randrange(MINUTE_MS)) * 1_000
             usd, side = rng.lognormvariate(5, 2), "sell" if rng.random() < 0.5 else "buy"
             times = f"{event_us},{event_us + 90_000}"
             yield f"{venue},{_coin(number)}USDT,{times},,{side},2,{usd:.4f}\n"
@@ -92,7 +92,7 @@ def year(folder: Path, size: int) -> Measured:
     if not grid.covered.all():
         raise ValueError("the year is not covered")
     rows = [
-        (venue, _START_MS + int(n) * _MINUTE_MS, grid.long_usd[i, n], grid.short_usd[i, n], count)
+        (venue, _START_MS + int(n) * MINUTE_MS, grid.long_usd[i, n], grid.short_usd[i, n], count)
         for i, venue in enumerate(grid.venues)
         for n, count in enumerate(grid.count[i].tolist())
         if count
@@ -143,7 +143,7 @@ def span_by_sql(folder: Path, size: int) -> Measured:
 
         def look() -> tuple[Any, Any]:
             first, last = ends("minute_ms", "minutes", " WHERE base_asset = ?", _coin(0))
-            return (first, last + _MINUTE_MS), ends("event_ms", "liquidations")
+            return (first, last + MINUTE_MS), ends("event_ms", "liquidations")
 
         both, cpu_s, wall_s = _repeated(look)
     return measured(cpu_s * 1e3, [both], cpu_s, wall_s)
@@ -161,7 +161,7 @@ def _market(folder: Path, quiet: bool) -> Measured:
     reader = Reader(f"sqlite:///{folder / 'scene' / 'store.sqlite'}")
 
     def measure(coin: str) -> Any:
-        span = _START_MS + _MINUTE_MS, _END_MS
+        span = _START_MS + MINUTE_MS, _END_MS
         return history(reader, coin, settings, 1, *span, quiet=quiet).rows()
 
     measure(_coin(_COINS - 1))
