@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import pytest
-from freqtrade.configuration.load_config import load_config_file
+from freqtrade.configuration.load_config import load_config_file, load_from_files
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from liq_provider import __version__
 from liq_provider.cli import _parser
+from liq_provider.config.pair_list_file import pair_list_entry, pair_list_of, pair_list_path
 from liq_provider.config.sections import JUDGES, NEWS_SOURCES, VenueSections
 from liq_provider.config.settings import Settings, load_settings
 
@@ -121,6 +122,19 @@ def test_example_configuration_is_accepted_as_it_is() -> None:
     settings = load_settings(config, {})
     assert settings.autostart
     assert config["order_types"]["stoploss_on_exchange"]
+
+
+def test_the_example_looks_at_the_whole_market_and_a_second_file_at_the_pairs_it_names() -> None:
+    example, static = ROOT / "config.json.example", ROOT / "configs" / "static-pairs.json"
+    config = load_config_file(str(example))
+    settings = load_settings(config, {})
+    # Freqtrade is started in the directory that has user_data in it.
+    read = pair_list_of(config, settings, ROOT, ROOT)
+    assert read == pair_list_path(settings, ROOT) == ROOT / "user_data" / "liq_pairs.json"
+    assert config["pairlists"][0]["refresh_period"] <= config["internals"]["process_throttle_secs"]
+    config = load_from_files([str(example), str(static)])
+    assert pair_list_entry(config, settings) is None
+    assert config["pairlists"] == [{"method": "StaticPairList"}]
 
 
 def test_the_readme_names_the_pythons_that_the_package_names() -> None:

@@ -178,7 +178,6 @@ class Demo:
         config["strategy_path"] = str(self._root / "strategies")
         # Synthetic candles must never be mistaken for real ones, which are below user_data.
         config["user_data_dir"] = str(self._user_data)
-        config["internals"] = {"process_throttle_secs": 1}
         config["pairlists"] = [entry_for(pair_list_path(load_settings({}), self._dir))]
         config["api_server"] = {
             "enabled": True,

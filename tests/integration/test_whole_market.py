@@ -135,3 +135,22 @@ def test_a_coin_that_no_list_names_is_entered_and_what_happens_to_the_file_ends_
         sim.set_price(coin.partition(":")[0].replace("/", ""), to_pct=-6)
         until(lambda: bot.loop() or not bot.open, 20, 1.0)
         assert bot.freqtrade.active_pair_whitelist == [coin], "the last list stays"
+
+
+@pytest.mark.parametrize(
+    "there", [None, '{"pairs": ["BTC/US', '{"pairs": ["(C5"]}', '{"pairs": []}']
+)
+def test_a_bot_starts_before_any_sidecar_whatever_is_in_the_file(
+    there: str | None, tmp_path: Path
+) -> None:
+    """Freqtrade itself would end with the first three, and have nothing to trade with the last."""
+    with simulator() as sim:
+        config = whole_market(sim, tmp_path)
+        if there is not None:
+            list_in(tmp_path).write_text(there)
+        with running(config, tmp_path) as bot:
+            bot.loop_at_once()
+            assert bot.freqtrade.active_pair_whitelist == [BTC]
+            # So that a sidecar of another bot keeps it, too.
+            assert bot.strategy.liq.live._told["reads_pairs"] is True
+        assert listed(tmp_path) == [BTC]

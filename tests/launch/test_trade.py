@@ -43,7 +43,11 @@ def test_one_command_starts_bot_and_sidecar_and_says_when_a_signal_is_possible(
         # Of a minute that is not settled yet; on a busy machine one may be by then.
         text = until(told, "; possible from 20", 60)
         assert text.startswith("DRY-RUN on binance's public data")
+        # The bot's list is there before the bot, and from then on the sidecar keeps it.
+        pairs = place / "user_data" / "liq_pairs.json"
+        assert f"Made {pairs}, the list of pairs" in text
         until(told, "binance: live, connected and subscribed", 20)
+        until(pairs, '"written_ms"', 60)
         until(told, "dashboard  http://127.0.0.1:", 10)
 
         assert main(["doctor"]) in (0, 1)  # 1 while no minute is settled yet
