@@ -200,8 +200,9 @@ def listed_in(path: Path) -> list[str] | None:
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    if path.is_dir():
-        raise SettingsError(f"{SECTION}.market.file: {path} is a directory")
+    if path.exists() and not path.is_file():
+        kind = "directory" if path.is_dir() else "device or a pipe"
+        raise SettingsError(f"{SECTION}.market.file: {path} is a {kind}")
     try:
         with path.open(encoding="utf-8") as file:
             content = json.loads(file.read(_MOST_BYTES))

@@ -49,10 +49,14 @@ def make(path: Path) -> None:
 
 def replace_text(path: Path, text: str, *, for_all: bool = False) -> None:
     """
-    In one step, so that nobody reads half of it; what a link points to stays as it is.
+    In one step, so that nobody reads half of it; what a link points to stays as it is. A device or
+    a pipe, such as /dev/null, is written to and stays what it is.
 
     :param for_all: who may read it is left to the umask
     """
+    if path.exists() and not (path.is_file() or path.is_dir() or path.is_symlink()):
+        path.write_text(text, encoding="utf-8")
+        return
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     own = None if for_all else opener

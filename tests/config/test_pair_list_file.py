@@ -177,6 +177,10 @@ def test_what_cannot_be_written_is_said_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "pairs.json").mkdir()
     with pytest.raises(SettingsError, match=r"liq_provider\.market\.file: .*is a directory"):
         seed(tmp_path / "pairs.json", config())
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=r"liq_provider\.market\.file: .*is a device or a pipe"):
+        seed(tmp_path / "pipe", config())
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_list_begins_with_the_pairs_that_the_configuration_names() -> None:

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,17 @@ def test_a_report_replaces_a_link_and_is_as_open_as_the_umask_says(
     private_files.replace_text(page, "ours", for_all=True)
     assert (victim.read_text(), page.read_text()) == ("precious", "ours")
     assert mode(page) == 0o666 & ~umask
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    """As /dev/null has to, which root could replace."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        heard = reader.submit(pipe.read_text)
+        private_files.replace_text(pipe, "a figure", for_all=True)
+        assert heard.result(60) == "a figure"
+    assert pipe.is_fifo()
 
 
 def test_a_link_that_hangs_in_the_air_makes_no_file(tmp_path: Path) -> None:
