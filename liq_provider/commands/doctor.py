@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -137,7 +138,8 @@ def _bot(context: Context) -> Iterator[Finding]:
         "candle_type_def": "futures",
         "stake_currency": "USDT",
         "user_data_dir": context.base_dir / "user_data",
-        **context.config,
+        # The strategy changes the pair lists of a configuration that no bot is started with.
+        **deepcopy(dict(context.config)),
         "strategy_path": str((context.base_dir / strategy_path).resolve()),
     }
     config["user_data_dir"] = Path(config["user_data_dir"])
@@ -175,7 +177,7 @@ def _bot(context: Context) -> Iterator[Finding]:
             "not start without an answer, whatever positions are open",
             "run the sidecar as a service (docs/operations.md) and set autostart to false",
         )
-    yield from _pair_list(config, context)
+    yield from _pair_list(context.config, context)
 
 
 def _pair_list(config: Mapping[str, Any], context: Context) -> Iterator[Finding]:
