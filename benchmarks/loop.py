@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     chosen = parser.parse_args()
     pairs = [f"C{number}/USDT:USDT" for number in range(chosen.pairs)]
-    close_ms = int(time.time()) // 60 * 60_000 - HOUR_MS
+    close_ms = int(time.time()) // 60 * MINUTE_MS - HOUR_MS
     candles = Candles(pairs, close_ms, chosen.rounds)
     root = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as name:

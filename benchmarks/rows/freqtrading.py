@@ -28,9 +28,10 @@ def _loop(folder: Path, size: int, name: str, source: Path | None) -> Measured:
     from freqtrade.persistence import init_db
 
     from benchmarks.loop import CANDLES, TRIVIAL, Candles, listen, load
+    from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 
-    minute_ms, pairs = 60_000, [f"C{number}/USDT:USDT" for number in range(size)]
-    close_ms = int(time.time()) // 60 * minute_ms - 60 * minute_ms
+    pairs = [f"C{number}/USDT:USDT" for number in range(size)]
+    close_ms = int(time.time()) // 60 * MINUTE_MS - HOUR_MS
     candles = Candles(pairs, close_ms, _CANDLES)
     (folder / "user_data").mkdir()
     if source is None:
@@ -43,8 +44,8 @@ def _loop(folder: Path, size: int, name: str, source: Path | None) -> Measured:
     took, begun_s = [], time.perf_counter()
     for number in range(_CANDLES + 1):
         candles.step(number)
-        settle(close_ms + number * minute_ms)
-        now = datetime.fromtimestamp((close_ms + number * minute_ms) / 1000 + 3, UTC)
+        settle(close_ms + number * MINUTE_MS)
+        now = datetime.fromtimestamp((close_ms + number * MINUTE_MS) / 1000 + 3, UTC)
         before = time.thread_time()
         strategy.bot_loop_start(current_time=now)
         strategy.analyze(pairs)
@@ -85,10 +86,11 @@ def loop_sample(folder: Path, size: int) -> Measured:
 def prepare_history(folder: Path, size: int) -> None:
     """:param size: days of candles and liquidations of twelve pairs"""
     from benchmarks.backtest import PAIRS, write_history, write_signals
+    from liq_provider.core.durations import DAY_MIN
     from liq_provider.simulator.symbols import DEMO_SYMBOLS
 
     (folder / "user_data").mkdir()
-    write_history(folder, DEMO_SYMBOLS[:PAIRS], size * 1_440)
+    write_history(folder, DEMO_SYMBOLS[:PAIRS], size * DAY_MIN)
     write_signals(folder, DEMO_SYMBOLS[:PAIRS])
 
 

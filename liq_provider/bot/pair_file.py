@@ -16,6 +16,7 @@ from freqtrade.enums import TRADE_MODES, RunMode
 
 from liq_provider.config.pair_list_file import pair_list_entry, pair_list_of, seed
 from liq_provider.config.settings import load_settings
+from liq_provider.core.durations import HOUR_S
 from liq_provider.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 # Who says at INFO that it has read the list; LiqTrend has it read in every loop.
 _READER = "freqtrade.plugins.pairlist.RemotePairList"
 _SAID_ANEW = "Fetched Pairlist."
-_QUIET_S = 3600.0
+_QUIET_S = float(HOUR_S)
 
 
 def prepare_pairs(config: dict[str, Any]) -> None:
