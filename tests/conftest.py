@@ -10,13 +10,14 @@ import pytest_asyncio
 
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.world import World
-from tests import lanes, processes, tradesdb
+from tests import handles, lanes, processes, tradesdb
 from tests.judge_rig import JudgeRig
 
 
 def pytest_configure() -> None:
     processes.obey_signals()
     processes.watch()
+    handles.watch()
     tradesdb.watch()
 
 
@@ -37,9 +38,12 @@ def pytest_runtest_setup() -> Generator[None, None, None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
     yield
     tradesdb.close()
+    handles.miss(item, nextitem)
     processes.complain(item)
 
 

@@ -22,6 +22,18 @@ logger = logging.getLogger(__name__)
 _RESTART_S = 60.0
 _SECRET_KEYS = {"key", "secret", "password", "uid", "apiKey", "privateKey", "walletAddress"}
 
+# A sidecar outlives whoever started it: a bot that is configured anew drops its ``Autostart``.
+# Kept here it is still waited for once it ends, and Python has nothing to warn of.
+_started: set["subprocess.Popen[bytes]"] = set()
+
+
+def still_running() -> list[int]:
+    """:return: process ids of the sidecars that this process started; others are waited for"""
+    for process in tuple(_started):
+        if process.poll() is not None:
+            _started.discard(process)
+    return [process.pid for process in tuple(_started)]
+
 
 def sidecar_config(config: Mapping[str, Any], settings: Settings, base_dir: Path) -> dict[str, Any]:
     """
@@ -89,6 +101,7 @@ class Autostart:
         :return: True if one was started
         """
         self._report_end()
+        still_running()
         if self._process is not None:
             return False
         now_s = self._monotonic_s()
@@ -118,6 +131,7 @@ class Autostart:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _started.add(self._process)
         assert self._process.stdin is not None
         try:
             with self._process.stdin as told:

@@ -1,11 +1,15 @@
 """The loop's own work, and starting the sidecar."""
 
+import gc
 import logging
 import sys
+import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from liq_provider.bot import autostart as module
@@ -26,6 +30,7 @@ from liq_provider.judge.matrix import Confidence
 from liq_provider.measure.readiness import READY, Readiness, ReadinessReport
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.sidecar.sidecar_lock import SidecarLock
+from tests import handles
 from tests.bot.helpers import Store, at, live_source, settings
 from tests.bot.markdown import shown
 
@@ -345,6 +350,34 @@ def test_a_sidecar_that_is_still_starting_is_not_started_again(
     assert starter._process is not None
     starter._process.kill()
     starter._process.wait(60)
+
+
+@pytest.mark.processes
+def test_a_sidecar_whose_bot_was_configured_anew_is_waited_for_once_it_ends(
+    files: SidecarFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(60)"]
+    real = module.subprocess.Popen
+    monkeypatch.setattr(module.subprocess, "Popen", lambda _, **how: real(command, **how))
+    starter = Autostart(files, {})
+    assert starter.ensure() and starter._process is not None
+    sidecar = psutil.Process(starter._process.pid)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        handles.forget(starter._process)
+        starter = Autostart(files, {})
+        gc.collect()
+    assert warned == []
+    with SidecarLock(files).held():
+        assert not starter.ensure()
+        assert sidecar.pid in module.still_running()
+        sidecar.kill()
+        deadline_s = time.monotonic() + 60
+        while sidecar.is_running():
+            assert time.monotonic() < deadline_s, "it is not waited for"
+            assert not starter.ensure()
+            time.sleep(0.05)
+    assert module.still_running() == []
 
 
 def test_nothing_is_started_beside_a_running_sidecar(files: SidecarFiles) -> None:

@@ -15,7 +15,7 @@ import orjson
 import psutil
 import pytest
 
-from liq_provider.bot.autostart import sidecar_config
+from liq_provider.bot.autostart import sidecar_config, still_running
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
@@ -60,7 +60,7 @@ def files(tmp_path: Path) -> Iterator[SidecarFiles]:
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        until(lambda: not SidecarLock(files).running(), 20)
+    until(lambda: not still_running() and not SidecarLock(files).running(), 20)
 
 
 def section(sim: Simulator) -> dict[str, Any]:
