@@ -103,6 +103,7 @@ WAITING = (
     "tests/sidecar/test_service_process.py",
     "tests/launch/test_demo.py",
     "tests/integration/test_whole_market.py",
+    "tests/integration/test_orders_in_time.py",
     "tests/sidecar/test_two_sidecars_ask.py",
     "tests/chaos/test_chaos.py",
     "tests/sidecar/test_store_away.py",
