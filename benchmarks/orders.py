@@ -25,7 +25,7 @@ WAVES = 5
 # In the minute before the close: three coins begin to be wiped out early, two at the very last.
 EARLY_S, LAST_S = -20.0, -0.9
 EARLY = 3
-SEEN_S = 25.0  # after the close, when the trades are counted
+SEEN_S = 32.0  # after the close, when the trades are counted
 CLOSED_S = 45.0  # and when they are closed at the latest
 LOOKED_S = -22.0  # before it, when it is noted what is in the list
 
@@ -44,7 +44,7 @@ class Trial:
     :param orders_s: until each order, the first one first
     :param listed_before: waves' pairs that were in the list before their first liquidation
     :param weight: what the exchange was asked for in the minute after the close
-    :param cpu_s: of bot, sidecar and exchange from 25 s before the close to 25 s after it
+    :param cpu_s: of bot, sidecar and exchange from 22 s before the close to 32 s after it
     :param load: of the machine
     """
 
