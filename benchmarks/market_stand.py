@@ -21,6 +21,7 @@ import psutil
 from freqtrade.configuration.load_config import load_config_file
 from freqtrade.exchange import binance
 
+from liq_provider.config.pair_list_file import entry_for
 from liq_provider.config.settings import Settings, load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
@@ -135,13 +136,7 @@ class Stand:
             "enableRateLimit": True,
             "rateLimiterAlgorithm": "rollingWindow",
         }
-        whole = {
-            "method": "RemotePairList",
-            "mode": "whitelist",
-            "pairlist_url": f"file:///{self.pair_list}",
-            # With 1, loops a second apart read it every other time.
-            "refresh_period": 0,
-        }
+        whole = entry_for(self.pair_list)
         return dict(config) | {
             "exchange": exchange | {"pair_whitelist": self.static, "pair_blacklist": []},
             "pairlists": [{"method": "StaticPairList"} if self.scene.listed else whole],

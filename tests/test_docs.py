@@ -131,7 +131,7 @@ def test_the_example_looks_at_the_whole_market_and_a_second_file_at_the_pairs_it
     # Freqtrade is started in the directory that has user_data in it.
     read = pair_list_of(config, settings, ROOT, ROOT)
     assert read == pair_list_path(settings, ROOT) == ROOT / "user_data" / "liq_pairs.json"
-    assert config["pairlists"][0]["refresh_period"] <= config["internals"]["process_throttle_secs"]
+    assert config["pairlists"][0]["refresh_period"] == 0, "every loop has the newest list"
     config = load_from_files([str(example), str(static)])
     assert pair_list_entry(config, settings) is None
     assert config["pairlists"] == [{"method": "StaticPairList"}]

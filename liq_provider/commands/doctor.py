@@ -19,7 +19,12 @@ from liq_provider.commands.support.bots_there import bots_there
 from liq_provider.commands.support.candles_in_time import before_a_bot, of_bots
 from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
-from liq_provider.config.pair_list_file import asks_a_server, listed_in, pair_list_of
+from liq_provider.config.pair_list_file import (
+    asks_a_server,
+    listed_in,
+    pair_list_entry,
+    pair_list_of,
+)
 from liq_provider.config.parameter_file import parameter_file
 from liq_provider.config.settings import Settings
 from liq_provider.core.clock import machine_ms
@@ -192,6 +197,14 @@ def _pair_list(config: Mapping[str, Any], context: Context) -> Iterator[Finding]
     if path is not None:
         count = "made when the bot starts" if listed is None else f"{len(listed)} pairs now"
         yield Finding("ok", "pairlists", f"the whole market, by {path}: {count}")
+    entry = pair_list_entry(config, context.settings)
+    if entry is not None and entry.refresh_s:
+        yield Finding(
+            "warning",
+            f"pairlists[{entry.number}].refresh_period",
+            f"{entry.refresh_s} s: a coin that the sidecar lists is fetched so much later",
+            "set it to 0, so that the list is read in each loop; it is a small file",
+        )
 
 
 def _parameters(config: Mapping[str, Any], context: Context) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ _FILE = "file:///"
 _NAME = re.compile(r"[\w:/-]+")
 _READABLE = 0o644  # nothing in it is secret, and a bot that may not read it ends
 _MOST_BYTES = 1_000_000
+_FREQTRADES_REFRESH_S = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,12 @@ class PairListEntry:
 
     :param number: of the entry, from 0
     :param url: as it is written there
+    :param refresh_s: a loop that begins so soon after the list was read has the list of before
     """
 
     number: int
     url: str
+    refresh_s: float = _FREQTRADES_REFRESH_S
 
     def path(self, working_dir: Path) -> Path:
         """:return: what Freqtrade reads when it was started there"""
@@ -116,9 +119,10 @@ def pair_list_path(settings: Settings, base_dir: Path) -> Path:
 
 
 def entry_for(path: Path) -> dict[str, Any]:
-    """:return: for ``pairlists``, an entry that reads the list at each loop"""
+    """:return: for ``pairlists``, an entry that reads the list in each loop"""
+    # Even with 1, of loops that are a second apart every other one has the list of before.
     url = f"{_FILE}{path}"
-    return {"method": _METHOD, "mode": "whitelist", "pairlist_url": url, "refresh_period": 1}
+    return {"method": _METHOD, "mode": "whitelist", "pairlist_url": url, "refresh_period": 0}
 
 
 def pair_list_entry(config: Mapping[str, Any], settings: Settings) -> PairListEntry | None:
@@ -144,7 +148,8 @@ def _remote(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
     for number, entry in enumerate(config.get("pairlists") or ()):
         if isinstance(entry, Mapping) and entry.get("method") == _METHOD:
             url = entry.get("pairlist_url")
-            yield PairListEntry(number, url if isinstance(url, str) else "")
+            refresh_s = entry.get("refresh_period", _FREQTRADES_REFRESH_S)
+            yield PairListEntry(number, url if isinstance(url, str) else "", refresh_s)
 
 
 def pair_list_of(

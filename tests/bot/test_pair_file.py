@@ -22,7 +22,7 @@ def config(base: Path, runmode: RunMode, *before: Any, **more: Any) -> dict[str,
         "method": "RemotePairList",
         "mode": "whitelist",
         "pairlist_url": f"file:///{base / 'user_data' / 'liq_pairs.json'}",
-        "refresh_period": 1,
+        "refresh_period": 0,
     }
     return {
         "runmode": runmode,

@@ -17,6 +17,7 @@ from liq_provider.bot.autostart import sidecar_config
 from liq_provider.config.pair_list_file import (
     MAJORS,
     PairListTerms,
+    entry_for,
     is_plain_name,
     listed_in,
     pair_list_entry,
@@ -43,7 +44,7 @@ def remote(url: str, **more: Any) -> dict[str, Any]:
     return {"method": "RemotePairList", "mode": "whitelist", "pairlist_url": url, **more}
 
 
-OURS = remote("file:///user_data/liq_pairs.json", refresh_period=1)
+OURS = remote("file:///user_data/liq_pairs.json", refresh_period=0)
 
 
 def settings_of(file: str = "user_data/liq_pairs.json") -> Settings:
@@ -51,12 +52,12 @@ def settings_of(file: str = "user_data/liq_pairs.json") -> Settings:
 
 
 class Bots(RemotePairList):
-    """Freqtrade's, on a market of three perpetuals; the cache of a list is over at once."""
+    """Freqtrade's, on a market of three perpetuals; with ``read`` its cache is over at once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, entry: dict[str, Any] | None = None) -> None:
         markets = {pair: {} for pair in (BTC, ETH, CJK)}
         exchange = SimpleNamespace(get_markets=lambda: markets)
-        super().__init__(exchange, None, {}, remote(f"file:///{path}"), 0)
+        super().__init__(exchange, None, {}, entry or remote(f"file:///{path}"), 0)
 
     def _whitelist_for_active_markets(self, pairlist: list[str], *_: Any) -> list[str]:
         return pairlist
@@ -103,6 +104,15 @@ def test_freqtrade_reads_what_is_written_and_nothing_else(tmp_path: Path) -> Non
     write_pairs(path, [ETH])
     assert bot.read() == [ETH]
     assert bot._refresh_period == 1800  # as configured: no file raises it
+
+
+def test_what_is_written_between_two_loops_is_read_in_the_next_one(tmp_path: Path) -> None:
+    """With 1, loops that are a second apart would read it every other time."""
+    path = tmp_path / "pairs.json"
+    bot = Bots(path, entry_for(path))
+    for pairs in ([BTC], [ETH], [CJK, BTC]):
+        write_pairs(path, pairs)
+        assert bot.gen_pairlist({}) == pairs, "the list of before is kept"
 
 
 @pytest.mark.parametrize("damage", ['{"pairs": ["BTC/US', "", "\x00\x00", "{'pairs': []}"])

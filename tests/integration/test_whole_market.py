@@ -68,7 +68,7 @@ def whole_market(sim: Simulator, base: Path, **section: Any) -> dict[str, Any]:
             "method": "RemotePairList",
             "mode": "whitelist",
             "pairlist_url": f"file:///{list_in(base)}",
-            "refresh_period": 1,
+            "refresh_period": 0,
         }
     ]
     return config

@@ -202,3 +202,22 @@ def test_doctor_knows_a_list_in_a_file_and_says_where_it_would_not_be_renewed(
     main(["doctor"])
     said = capsys.readouterr().out
     assert "pairlists[0].pairlist_url" in said and "liq_provider.market.file" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "said_s"),
+    [({}, "1800 s"), ({"refresh_period": 1}, "1 s"), ({"refresh_period": 0}, "")],
+)
+def test_doctor_warns_of_a_list_that_is_not_read_in_each_loop(
+    place: Path,
+    exchange: str,
+    capsys: pytest.CaptureFixture[str],
+    written: dict[str, int],
+    said_s: str,
+) -> None:
+    entry = {"method": "RemotePairList", "pairlist_url": "file:///user_data/liq_pairs.json"}
+    write_config(place, exchange, pairlists=[entry | written])
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert ("pairlists[0].refresh_period" in said) is bool(written.get("refresh_period", 1))
+    assert said_s in said

@@ -30,7 +30,7 @@ OURS = {
     "method": "RemotePairList",
     "mode": "whitelist",
     "pairlist_url": "file:///user_data/liq_pairs.json",
-    "refresh_period": 1,
+    "refresh_period": 0,
 }
 COINS = [f"C{n}" for n in range(40)]
 NAMES = {coin: f"{coin}/USDT:USDT" for coin in COINS}
