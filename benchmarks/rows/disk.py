@@ -117,5 +117,5 @@ ROW = Row(
         "as they lie there once it is closed. Parquet has the liquidations alone, compressed, "
         "and nothing can be added to it. Both have as many."
     ),
-    growth=(Growth("days", f"{_HERE}:liqtrend", (8, 32, 128), cost="value"),),
+    growth=(Growth("days", f"{_HERE}:liqtrend", (4, 16, 64), cost="value"),),
 )
