@@ -7,6 +7,7 @@ Ends with 1 if a result was not computed or not equal, and never because somethi
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -73,4 +74,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # What runs is in a session of its own, and is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

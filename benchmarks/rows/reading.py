@@ -215,6 +215,7 @@ YEAR = Row(
         "fetches rows. Dollars and numbers of all minutes are equal to the bit."
     ),
     prepare=f"{_HERE}:prepare",
+    timeout_s=900,
     growth=(Growth("rows in the store", f"{_HERE}:year", (125_000, 500_000), f"{_HERE}:prepare"),),
 )
 SPAN = replace(
