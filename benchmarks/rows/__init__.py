@@ -1,9 +1,19 @@
 """The rows of the table, in their order."""
 
 from benchmarks.contest import Row
-from benchmarks.rows import appending, disk, features, freqtrading, importing, processes, reading
+from benchmarks.rows import (
+    appending,
+    disk,
+    features,
+    freqtrading,
+    importing,
+    orders,
+    processes,
+    reading,
+)
 
 ROWS: tuple[Row, ...] = (
+    orders.ROW,
     freqtrading.LOOP,
     freqtrading.BACKTEST,
     freqtrading.HYPEROPT,

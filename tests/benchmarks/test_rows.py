@@ -28,8 +28,8 @@ SIZES = {
     "rest": 1,
 }
 
-# It runs what the backtests' row does, for minutes.
-TOO_LONG = {"hyperopt"}
+# The one runs what the backtests' row does, the other a bot and a sidecar; both for minutes.
+TOO_LONG = {"hyperopt", "orders"}
 
 
 def test_each_row_is_tried() -> None:
