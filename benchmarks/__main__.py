@@ -19,6 +19,7 @@ from benchmarks.machine import load, machine, today, versions
 from benchmarks.referee import ROOT, Outcome, Referee, own_python
 from benchmarks.report import Circumstances, markdown
 from benchmarks.rows import ROWS
+from benchmarks.timetable import in_turn
 
 RESULTS = Path(__file__).with_name("results.md")
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
@@ -29,14 +30,18 @@ def bench(
 ) -> tuple[list[Outcome], str]:
     """:return: what each row came to, and the page"""
     begun, began_s, before = today(), time.monotonic(), load()
-    outcomes = []
     with tempfile.TemporaryDirectory() as name:
         referee = Referee(own_python(), peers, Path(name), _tell)
-        for row in rows:
+
+        def judge(row: Row) -> Outcome:
             _tell(f"== {row.name}: {row.work}")
-            outcomes.append(referee.judge(row, rounds))
-            if outcomes[-1].failure:
-                _tell(f"  {outcomes[-1].failure}")
+            row_began_s = time.monotonic()
+            outcome = referee.judge(row, rounds)
+            took_s = time.monotonic() - row_began_s
+            _tell(f"  {row.name}: {outcome.failure or 'done'}, after {took_s:.0f} s")
+            return outcome
+
+        outcomes = in_turn(rows, judge, referee.ended)
         around = Circumstances(
             *(
                 machine(),

@@ -41,6 +41,7 @@ from freqtrade.enums import CandleType
 
 from liq_provider.bot.start import past_engine
 from liq_provider.config.settings import load_settings
+from liq_provider.core.arrays import FloatArray
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import DAY_MIN, MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
@@ -112,7 +113,7 @@ def candles(spec: SymbolSpec, number: int, minutes: int) -> pd.DataFrame:
     )
 
 
-def liquidations(spec: SymbolSpec, number: int, close: Sequence[float]) -> Iterator[Liquidation]:
+def liquidations(spec: SymbolSpec, number: int, close: FloatArray) -> Iterator[Liquidation]:
     """
     Small ones all the time, and every few hours a wave in the direction that price took. Every
     second wave is mixed at first, so that its confidence grows.

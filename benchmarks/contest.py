@@ -18,6 +18,7 @@ class Measured:
     :param result: a digest of what was computed; equal results have equal ones
     :param cpu_s: of the processor, for the work alone; what the growth is told by
     :param said: more in words, such as the worst of many
+    :param low: with ``high`` the quartiles of a run that measures several times by itself
     """
 
     value: float
@@ -26,6 +27,8 @@ class Measured:
     wall_s: float
     peak_mb: float
     said: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Growth:
     :param what: that grows, such as "rows"
     :param prepare: makes what is read, for a size; none where ``call`` does
     :param cost: what is looked at: seconds of the processor, or the row's figure
+    :param rows: names of rows that have measured it already, one for each size; nothing is called
     """
 
     what: str
@@ -67,6 +71,7 @@ class Growth:
     sizes: tuple[int, ...]
     prepare: str = ""
     cost: Literal["cpu_s", "value"] = "cpu_s"
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,9 @@ class Row:
     :param compares: what is held against what, and what equal means here
     :param repeats: how often a run measures by itself, where most of it is its start
     :param warm: whether a first round is run that does not count
+    :param waits: for a row that mostly waits for minutes to end: when it has its turn; those with
+        the same number run at once
+    :param interruptible: whether it may run beside those that wait, and stand still for them
     :param proof: of the limit, where the goal cannot be met
     """
 
@@ -97,5 +105,7 @@ class Row:
     rounds: int = 5
     repeats: int = 1
     warm: bool = True
+    waits: int = 0
+    interruptible: bool = False
     timeout_s: float = 240
     proof: str = ""

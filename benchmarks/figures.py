@@ -27,7 +27,10 @@ class Spread:
 
 
 def spread_of(runs: Sequence[Measured]) -> Spread:
-    """:return: of the values in the row's unit"""
+    """:return: of the values in the row's unit; of one run, what it says itself"""
+    first = runs[0]
+    if len(runs) == 1 and first.low is not None and first.high is not None:
+        return Spread(first.value, first.low, first.high)
     return Spread.of([run.value for run in runs])
 
 
@@ -63,6 +66,22 @@ def power(sizes: Sequence[int], costs: Sequence[float]) -> float:
     return linear_regression(
         [log(size) for size in sizes], [log(max(cost, floor)) for cost in costs]
     ).slope
+
+
+def growth_costs(
+    growth: Growth, outcome: Outcome, others: Sequence[Outcome]
+) -> Sequence[float] | None:
+    """
+    :param others: all outcomes, for what rows have measured already
+    :return: the cost with each size, none where it was not measured
+    """
+    if not growth.rows:
+        return outcome.growth.get(growth.what)
+    by_name = {each.row.name: each for each in others if not each.failure}
+    if not set(growth.rows) <= by_name.keys():
+        return None
+    measured = [by_name[name] for name in growth.rows]
+    return [spread_of(each.runs[each.row.contestants[0].name]).middle for each in measured]
 
 
 def growth_words(growth: Growth, unit: str, costs: Sequence[float]) -> str:

@@ -134,6 +134,7 @@ def features(number: int, close_ms: int) -> FeatureRows:
     minute = np.sort(rng.choice(HISTORY_MIN, size, replace=False))
     usd, share = rng.lognormal(10, 2, size), rng.random(size)
     floats = ("long_usd", "short_usd", "z", "robust_z", "percentile")
+    before: dict[str, Any] = {f"before_{name}": np.full(size, np.nan) for name in floats}
     return FeatureRows(
         close_ms=close_ms - MINUTE_MS * (HISTORY_MIN - 1 - minute).astype(np.int64),
         long_usd=usd * share,
@@ -147,7 +148,7 @@ def features(number: int, close_ms: int) -> FeatureRows:
         active_n=np.full(size, 100, dtype=np.int64),
         steady=np.ones(size, dtype=bool),
         before_count=np.zeros(size, dtype=np.int64),
-        **{f"before_{name}": np.full(size, np.nan) for name in floats},
+        **before,
     )
 
 
@@ -177,7 +178,7 @@ def load(folder: Path, name: str, source: Path, candles: Candles, pairs: list[st
     """:return: a strategy as the bot has it"""
     config = config_of(folder, name, source)
     strategy = StrategyResolver.load_strategy(config)
-    strategy.dp = DataProvider(config, candles)  # type: ignore[arg-type]
+    strategy.dp = DataProvider(config, candles)
     strategy.dp.add_pairlisthandler(PairList(pairs))
     strategy.ft_bot_start()
     return strategy

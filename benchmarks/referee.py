@@ -12,14 +12,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from benchmarks.contest import Growth, Measured, Row
+from benchmarks.minute_ends import MinuteEnds
 
 ROOT = Path(__file__).parents[1]
+_LOOK_S = 0.2
 
 
 class RunError(Exception):
@@ -46,28 +50,34 @@ class Referee:
     :param own: Python of LiqTrend's environment
     :param peers: Python of the peers' environment
     :param folder: for what is made; emptied by whoever made it
+    :param minute_ends: who waits for them, and who stands still then
+    :param ended: ends whatever runs, once it is set
     """
 
     own: Path
     peers: Path
     folder: Path
     tell: Callable[[str], None] = print
+    minute_ends: MinuteEnds = field(default_factory=MinuteEnds)
+    ended: Event = field(default_factory=Event)
 
     def judge(self, row: Row, rounds: int | None = None) -> Outcome:
         """:param rounds: in place of the row's own"""
         runs: dict[str, list[Measured]] = {each.name: [] for each in row.contestants}
         growth: dict[str, list[float]] = {}
         try:
-            scene = self.scene(row.prepare, row.size, row.timeout_s)
-            self._rounds(row, rounds or row.rounds, scene, runs)
-            failure = unequal(row, runs)
-            for each in row.growth:
-                growth[each.what] = self._grow(each, row.timeout_s)
+            with self.minute_ends.waited_for() if row.waits else nullcontext():
+                scene = self.scene(row, row.prepare, row.size)
+                self._rounds(row, rounds or row.rounds, scene, runs)
+                failure = unequal(row, runs)
+                for each in row.growth:
+                    if not each.rows:
+                        growth[each.what] = self._grow(row, each)
         except RunError as error:
             failure = f"not computed: {error}"
         return Outcome(row, runs, growth, failure)
 
-    def scene(self, prepare: str, size: int, timeout_s: float) -> Path:
+    def scene(self, row: Row, prepare: str, size: int) -> Path:
         """:return: folder of what is read, made once for all rows that want the same"""
         if not prepare:
             return self.folder
@@ -75,7 +85,7 @@ class Referee:
         if not folder.exists():
             folder.mkdir()
             try:
-                self._run(prepare, folder, size, timeout_s, self.own)
+                self._run(row, prepare, folder, size, self.own)
             except RunError:
                 folder.rename(folder.with_name(f"{folder.name}-failed-{os.getpid()}"))
                 raise
@@ -89,30 +99,29 @@ class Referee:
             for each in row.contestants[turn:] + row.contestants[:turn]:
                 python = self.peers if each.peer else self.own
                 try:
-                    made = self._measure(each.call, scene, row.size, row.timeout_s, python)
+                    made = self._measure(row, each.call, scene, row.size, python)
                 except RunError as error:
                     raise RunError(f"{each.name}: {error}") from None
                 if number >= 0:
                     runs[each.name].append(made)
-                    self.tell(f"  {number + 1}/{rounds} {each.name}: {made.value:,.4g} {row.unit}")
+                    told = f"{each.name}: {made.value:,.4g} {row.unit}"
+                    self.tell(f"  {row.name} {number + 1}/{rounds} {told}")
 
-    def _grow(self, growth: Growth, timeout_s: float) -> list[float]:
+    def _grow(self, row: Row, growth: Growth) -> list[float]:
         costs = []
         for size in growth.sizes:
-            scene = self.scene(growth.prepare, size, timeout_s)
-            made = self._measure(growth.call, scene, size, timeout_s, self.own)
+            scene = self.scene(row, growth.prepare, size)
+            made = self._measure(row, growth.call, scene, size, self.own)
             costs.append(made.cpu_s if growth.cost == "cpu_s" else made.value)
-            self.tell(f"  {size:,} {growth.what}: {costs[-1]:,.4g}")
+            self.tell(f"  {row.name} {size:,} {growth.what}: {costs[-1]:,.4g}")
         return costs
 
-    def _measure(
-        self, call: str, scene: Path, size: int, timeout_s: float, python: Path
-    ) -> Measured:
+    def _measure(self, row: Row, call: str, scene: Path, size: int, python: Path) -> Measured:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             # What a run leaves behind is gone with it; what all read is one folder above.
             folder = Path(name)
             (folder / "scene").symlink_to(scene)
-            output = self._run(call, folder, size, timeout_s, python)
+            output = self._run(row, call, folder, size, python)
         try:
             made = Measured(**json.loads(output.rstrip().rpartition("\n")[2]))
         except (ValueError, TypeError):
@@ -122,9 +131,11 @@ class Referee:
             raise RunError(f"{call} says no figures: {made}")
         return made
 
-    def _run(self, call: str, folder: Path, size: int, timeout_s: float, python: Path) -> str:
+    def _run(self, row: Row, call: str, folder: Path, size: int, python: Path) -> str:
         if not python.exists():
             raise RunError("its environment is not there: `make peers` makes it")
+        if row.interruptible:
+            self._sleep(self.minute_ends.still_s(time.time()))
         # Files, as what a run leaves running would hold a pipe open.
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(
@@ -137,9 +148,9 @@ class Referee:
                 start_new_session=True,
             )
             try:
-                status = process.wait(timeout_s)
+                status = self._wait(row, process)
             except subprocess.TimeoutExpired:
-                raise RunError(f"{call} took more than {timeout_s:g} s") from None
+                raise RunError(f"{call} took more than {row.timeout_s:g} s") from None
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -149,6 +160,30 @@ class Referee:
             if status:
                 raise RunError(f"{call} ended with {status}: {_last_line(errors.read())}")
             return output.read()
+
+    def _wait(self, row: Row, process: "subprocess.Popen[bytes]") -> int:
+        """
+        :return: exit status
+        :raises subprocess.TimeoutExpired: it took too long; what it stood still for does not count
+        """
+        deadline_s = time.monotonic() + row.timeout_s
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(_LOOK_S)
+            if time.monotonic() > deadline_s:
+                raise subprocess.TimeoutExpired(process.args, row.timeout_s)
+            still_s = self.minute_ends.still_s(time.time()) if row.interruptible else 0.0
+            if still_s:
+                os.killpg(process.pid, signal.SIGSTOP)
+                self._sleep(still_s)
+                os.killpg(process.pid, signal.SIGCONT)
+                deadline_s += still_s
+            self._sleep(0)
+
+    def _sleep(self, seconds: float) -> None:
+        """:raises RunError: everything ends"""
+        if self.ended.wait(seconds):
+            raise RunError("interrupted")
 
 
 def _last_line(text: str) -> str:

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import goal_met, goal_words, growth_words, number, ratio, spread_of
+from benchmarks.figures import (
+    goal_met,
+    goal_words,
+    growth_costs,
+    growth_words,
+    number,
+    ratio,
+    spread_of,
+)
 from benchmarks.referee import Outcome
 
 _MET = {True: "yes", False: "**no**", None: "-"}
@@ -50,7 +58,7 @@ def markdown(outcomes: Sequence[Outcome], around: Circumstances) -> str:
         f"Rows that were not computed, or not equal: {len(failed) or 'none'}.",
     ]
     for outcome in outcomes:
-        lines += ["", f"## {outcome.row.name}", "", *_details(outcome)]
+        lines += ["", f"## {outcome.row.name}", "", *_details(outcome, outcomes)]
     return "\n".join(lines) + "\n"
 
 
@@ -72,7 +80,7 @@ def _line(outcome: Outcome) -> str:
     return f"| {work} | {_figure(outcome, own)} | {beside} | {ratios} | {goal_words(row)} | {met} |"
 
 
-def _details(outcome: Outcome) -> list[str]:
+def _details(outcome: Outcome, outcomes: Sequence[Outcome]) -> list[str]:
     row = outcome.row
     if outcome.failure:
         return [f"**{outcome.failure}**", "", row.compares]
@@ -87,7 +95,9 @@ def _details(outcome: Outcome) -> list[str]:
             words.append(f"not equal by its nature: {each.differs}")
         lines.append("; ".join(words))
     lines.append("")
-    lines += [growth_words(each, row.unit, outcome.growth[each.what]) for each in row.growth]
+    for growth in row.growth:
+        costs = growth_costs(growth, outcome, outcomes)
+        lines += [growth_words(growth, row.unit, costs)] if costs else []
     if goal_met(outcome) is False and row.proof:
         lines += ["", f"Why not: {row.proof}"]
     return lines

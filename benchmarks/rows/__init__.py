@@ -13,7 +13,9 @@ from benchmarks.rows import (
 )
 
 ROWS: tuple[Row, ...] = (
-    orders.ROW,
+    orders.DOZEN,
+    orders.HUNDRED,
+    orders.MARKET,
     freqtrading.LOOP,
     freqtrading.BACKTEST,
     freqtrading.HYPEROPT,

@@ -64,5 +64,12 @@ def hangs(folder: Path, size: int) -> Measured:
     raise AssertionError
 
 
+def waits(folder: Path, size: int) -> Measured:
+    begun = time.monotonic()
+    for _ in range(40):
+        time.sleep(0.05)
+    return measured(size, [size], 0.5, time.monotonic() - begun)
+
+
 def proportional(folder: Path, size: int) -> Measured:
     return measured(size, [size], size / 1000, 0.1)

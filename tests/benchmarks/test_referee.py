@@ -1,12 +1,15 @@
 """A small contest, run as ``make bench`` runs them: in processes of their own."""
 
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmarks.contest import Contestant, Goal, Growth, Row
+from benchmarks.minute_ends import MinuteEnds
 from benchmarks.referee import Outcome, Referee
 from tests.integration.harness import until
 
@@ -52,7 +55,7 @@ def test_equal_results_of_all_rounds_are_kept_and_the_scene_is_made_once(tmp_pat
     (scene,) = tmp_path.iterdir()
     assert (scene / "made.txt").read_text() == "once\n"
     # Whoever was first in a round is second in the next.
-    names = [line.split()[1].rstrip(":") for line in told]
+    names = [line.split()[2].rstrip(":") for line in told]
     assert names == ["adds", "counts_up", "counts_up", "adds", "adds", "counts_up"]
 
 
@@ -103,6 +106,38 @@ def test_whoever_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE,
         20,
     )
+
+
+def test_whoever_may_be_interrupted_stands_still_while_others_act(tmp_path: Path) -> None:
+    class Once(MinuteEnds):
+        """The end of a minute comes half a second after the start, and lasts for two."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.begin_s = time.monotonic() + 0.5
+
+        def still_s(self, now_s: float) -> float:
+            due = time.monotonic() > self.begin_s
+            self.begin_s += 1e9 * due
+            return 2.0 if due else 0.0
+
+    row = row_of(contestant("waits"), rounds=1, interruptible=True, prepare="")
+    here = Path(sys.executable)
+    stood, ran = (
+        Referee(here, here, tmp_path, print, Once()).judge(each).runs["waits"][0].wall_s
+        for each in (row, replace(row, interruptible=False))
+    )
+    assert stood > 3.5
+    assert ran < stood - 1.0
+
+
+def test_whoever_runs_ends_with_everything(tmp_path: Path) -> None:
+    here = Path(sys.executable)
+    referee = Referee(here, here, tmp_path)
+    referee.ended.set()
+    begun = time.monotonic()
+    assert referee.judge(row_of(contestant("hangs"))).failure == "not computed: interrupted"
+    assert time.monotonic() - begun < 60
 
 
 def test_peers_that_are_not_installed_are_said(tmp_path: Path) -> None:

@@ -1,12 +1,22 @@
 """Medians, quartiles, ratios and goals, and the page that tells them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import benchmarks.__main__ as command
 from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
-from benchmarks.figures import Spread, goal_met, goal_words, growth_words, power, ratio
+from benchmarks.figures import (
+    Spread,
+    goal_met,
+    goal_words,
+    growth_costs,
+    growth_words,
+    power,
+    ratio,
+    spread_of,
+)
 from benchmarks.referee import ROOT, Outcome
 from benchmarks.report import Circumstances, markdown
 from benchmarks.rows import ROWS
@@ -43,6 +53,26 @@ def outcome_of(row: Row, **changes: object) -> Outcome:
 def test_the_spread_is_that_of_the_quartiles() -> None:
     assert Spread.of([1, 2, 3, 4, 100]) == Spread(3, 2, 4)
     assert Spread.of([7]) == Spread(7, 7, 7)
+
+
+def test_a_run_that_measures_several_times_says_its_own_spread() -> None:
+    assert spread_of([replace(runs(7)[0], low=5.0, high=8.0)]) == Spread(7, 5, 8)
+    assert spread_of(runs(1, 2, 3)) == Spread(2, 1.5, 2.5)
+
+
+def test_growth_is_told_by_rows_that_measured_it() -> None:
+    growth = Growth("pairs", "", (1, 4), cost="value", rows=("small", "large"))
+    small, large = (
+        replace(row_of(None), name=name, growth=(growth,)) for name in ("small", "large")
+    )
+    outcomes = [outcome_of(small), Outcome(large, {"LiqTrend": runs(40), "peer": runs(1)})]
+    assert growth_costs(growth, outcomes[0], outcomes) == [20, 40]
+    assert "1 x: 20 numbers a second, 4 x: 40 numbers a second." in markdown(outcomes, AROUND)
+    # A row was left out, or came to nothing.
+    assert growth_costs(growth, outcomes[0], outcomes[:1]) is None
+    failed = [outcomes[0], replace(outcomes[1], failure="not equal: peer is off")]
+    assert growth_costs(growth, failed[0], failed) is None
+    assert "1 x:" not in markdown(outcomes[:1], AROUND)
 
 
 def test_a_ratio_is_the_median_of_those_of_each_round() -> None:
