@@ -28,16 +28,21 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> dict[Any, str]:
     return kept
 
 
-@pytest.mark.parametrize("code", ["", "import time; time.sleep(60)"])
-def test_whoever_does_not_wait_for_a_process_is_told_by_name_and_it_is_ended(
-    kept: dict[Any, str], code: str
+def test_whoever_leaves_a_process_running_is_told_by_name_and_it_is_ended(
+    kept: dict[Any, str],
 ) -> None:
-    process = subprocess.Popen([sys.executable, "-c", code])
-    told = r"test_whoever_does_not_wait.*\(call\) leaves \['.*python.*', '-c'"
+    process = subprocess.Popen(SLEEPS)
+    told = r"test_whoever_leaves.*\(call\) leaves \['.*python.*', '-c'"
     with pytest.raises(AssertionError, match=told):
         handles.miss(item(), item())
     assert process.returncode is not None and not kept
     handles.miss(item(), None)
+
+
+def test_a_process_that_ends_by_itself_is_waited_for(kept: dict[Any, str]) -> None:
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    handles.miss(item(), item())
+    assert process.returncode == 0 and not kept
 
 
 def test_a_process_of_a_module_is_missed_only_after_its_last_test(
