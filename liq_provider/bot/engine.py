@@ -129,6 +129,9 @@ class Engine:
         :param newest_close_ms: close of each pair's newest candle
         :return: pairs with a new candle or a changed snapshot, in the given order
         """
+        # What changed while a pair was not in the list, nobody noted for it.
+        for pair in [pair for pair in self._done if pair not in newest_close_ms]:
+            del self._done[pair]
         due = [
             pair
             for pair, close_ms in newest_close_ms.items()
@@ -145,7 +148,6 @@ class Engine:
         for pair, state in list(self.pairs.items()):
             if pair not in newest_close_ms and not (state.close_ms > oldest_ms).any():
                 del self.pairs[pair]
-                self._done.pop(pair, None)
                 self._waves.forget(pair)
 
     def analyzed(self, pairs: Iterable[str], newest_close_ms: Mapping[str, int]) -> None:

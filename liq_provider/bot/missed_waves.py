@@ -138,7 +138,7 @@ class MissedWaves:
             if not _told(engine, pair, close_ms):
                 yield pair, "decision", _why(engine, pair, close_ms)
         pair = str(verdict["symbol"])
-        if self._market and not pairs and not engine.arrivals.had(pair, close_ms):
+        if self._market and not pairs and not _judged(engine, pair, close_ms):
             why = _why_left_out(engine, base, pair)
             if why is not None:
                 yield pair, _LEFT_OUT, why
@@ -177,6 +177,15 @@ def _one_of(head: str, names: Sequence[str], send: bool) -> Message:
 def _told(engine: Engine, pair: str, close_ms: int) -> bool:
     """Whether its candle was decided on when it was the newest."""
     return engine.arrivals.had(pair, close_ms) and engine.decision(pair, close_ms) is not None
+
+
+def _judged(engine: Engine, pair: str, close_ms: int) -> bool:
+    """
+    Whether it was decided on with its verdict. A pair may have left the list before that came, at
+    the latest when the minute was settled.
+    """
+    decided = engine.decision(pair, close_ms)
+    return decided is not None and bool(decided[0].judged[decided[1]])
 
 
 def _why(engine: Engine, pair: str, close_ms: int) -> str:

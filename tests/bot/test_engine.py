@@ -238,6 +238,18 @@ def past(store: Store, **section: Any) -> Engine:
     return Engine(own, MINUTE_MS, source, own.backtest_verdicts)
 
 
+def test_a_pair_that_comes_back_within_a_candle_is_decided_on_anew(store: Store) -> None:
+    """Its minute was settled and judged while others had its place in the list."""
+    store.settle(CLOSE - MINUTE_MS)
+    bot = Bot(store)
+    assert bot.loop([BTC, ETH]) == [BTC, ETH]
+    wave(store, BTC=9)
+    assert bot.loop([ETH]) == []
+    assert bot.loop([BTC, ETH]) == [BTC]
+    assert bot.signals() == {BTC}
+    assert bot.loop([BTC, ETH]) == []
+
+
 def test_the_best_price_is_that_of_completed_candles(store: Store) -> None:
     engine = past(store)
     frame = candles()

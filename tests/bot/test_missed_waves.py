@@ -7,6 +7,7 @@ import pytest
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import Message
 from liq_provider.config.pair_list_file import READS
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import Rules
 from tests.bot.helpers import Store, rules, stored, verdict
 from tests.bot.markdown import shown
@@ -189,6 +190,19 @@ def test_a_coin_that_came_into_the_list_and_left_it_was_not_left_out(store: Stor
     for coin in ("SOL", "XRP", "DOGE", "KUKU"):
         silent.bot.loop([BTC, ETH, f"{coin}/USDT:USDT"])
     assert silent.told(TOO_LATE) == []
+
+
+def test_a_coin_that_left_the_list_before_its_verdict_came_was_left_out(store: Store) -> None:
+    """It was there when its candle came, and was decided on before its minute was settled."""
+    store.settle(CLOSE - MINUTE_MS)
+    silent = Silent(store)
+    silent.live = LiveLoop(silent.bot.engine, WatchNow(store, None), -0.99, {READS: True})
+    assert silent.told(CLOSE - 50_000) == []
+    silent.bot.loop([BTC, ETH, "SOL/USDT:USDT"])
+    wave(store, SOL=9)
+    silent.bot.loop([BTC, ETH])
+    (text,) = silent.texts(TOO_LATE)
+    assert text.endswith("not in the bot's list: SOL (not in the list in time)")
 
 
 def test_a_wave_of_a_coin_whose_position_is_open_was_not_left_out(store: Store) -> None:
