@@ -17,10 +17,14 @@ _REMEMBERED = 60
 class CandleDelay:
     """
     :param ask: what a request takes by the rate limit; called once
+    :param market: the bot's pairs are those that the sidecar lists
     """
 
-    def __init__(self, settings: Settings, ask: Callable[[], RequestTime | None]) -> None:
+    def __init__(
+        self, settings: Settings, ask: Callable[[], RequestTime | None], market: bool = False
+    ) -> None:
         self._settings = settings
+        self._market = market
         self._request = _asked(ask)
         self._pairs = 0
         self._close_ms: int | None = None
@@ -50,7 +54,9 @@ class CandleDelay:
         """With what was measured, if anything was."""
         ready_s = self._ready_s[-1] if self._ready_s else None
         worst_s = max(self._ready_s, default=None)
-        return CandleSum.of(self._pairs, self._request, self._settings, ready_s, worst_s)
+        return CandleSum.of(
+            *(self._pairs, self._request, self._settings, ready_s, worst_s), market=self._market
+        )
 
     def told(self) -> dict[str, Any]:
         """:return: for the bot's heartbeat; nothing before it saw candles"""

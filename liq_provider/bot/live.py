@@ -1,7 +1,7 @@
 """What a live bot does in every loop besides deciding: look, keep the sidecar, say changes."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from liq_provider.bot.book import Book
@@ -11,7 +11,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.feed_and_entry_notices import FeedAndEntryNotices
 from liq_provider.bot.last_look import announced
 from liq_provider.bot.late_coins import LateCoins
-from liq_provider.bot.messages import LIMIT, Message, code
+from liq_provider.bot.messages import LIMIT, Message, code, plain_or_code
 from liq_provider.bot.missed_waves import MissedWaves, messages_of
 from liq_provider.bot.order_filled import filled
 from liq_provider.bot.position import liquidated_first
@@ -23,7 +23,7 @@ from liq_provider.bot.stops import StopRules
 from liq_provider.bot.wave_notices import WaveNotices
 from liq_provider.bot.window_choices import CONFIGURED, settings_with
 from liq_provider.config.measuring import windows_of
-from liq_provider.config.pair_list_file import HOLDS, READS
+from liq_provider.config.pair_list_file import HOLDS, READS, STAKE
 from liq_provider.config.settings import Settings
 from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.errors import SettingsError
@@ -243,7 +243,10 @@ class LiveLoop:
 
     def _other_settings(self, sidecar: Mapping[str, Any]) -> Message | None:
         """A sidecar keeps what it was started with; it is said once for each difference."""
-        others = other_sidecar_settings(self.engine.settings, sidecar)
+        others = [
+            *other_sidecar_settings(self.engine.settings, sidecar),
+            *self._other_stake(sidecar),
+        ]
         before, self._other = self._other, others
         if not others or others == before:
             return None
@@ -252,6 +255,12 @@ class LiveLoop:
             "`liq-provider stop`.",
             "; ".join(others),
         )
+
+    def _other_stake(self, sidecar: Mapping[str, Any]) -> Iterator[str]:
+        """Freqtrade takes no pair of a list that is in another currency."""
+        theirs, ours = (sidecar.get("pair_list") or {}).get(STAKE), self._told.get(STAKE)
+        if self._market and theirs and ours and theirs != ours:
+            yield f"{STAKE}: {theirs}, here {ours}"
 
     def _pairs_without_feed(self, source: LiveSource, pairs: Sequence[str]) -> Message | None:
         """Known once the sidecar has all market lists; each pair is named once."""
@@ -281,8 +290,8 @@ class LiveLoop:
         if known is None or before or not self._hopeless:
             return None
         return self._warning(
-            "LiqTrend: candles come too late to enter: {}. `liq-provider doctor` tells more.",
-            f"{known.words}; {known.remedy}",
+            f"LiqTrend: candles come too late to enter: {{}}; {plain_or_code(known.remedy)}.",
+            f"{known.figures}; max_entry_delay_s {known.max_entry_delay_s:g}",
         )
 
     def _warning(self, words: str, details: str) -> Message:

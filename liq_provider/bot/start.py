@@ -17,7 +17,7 @@ from liq_provider.bot.engine import Engine
 from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.sidecar_keeper import Place, SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource, reader_in_background
-from liq_provider.config.pair_list_file import READS, pair_list_entry
+from liq_provider.config.pair_list_file import READS, STAKE, pair_list_entry, stake_currency_of
 from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import StoreUnusable
@@ -73,7 +73,9 @@ def start(strategy: Any) -> Started:
         return Started(settings, connected.engine, None)
     live = LiveLoop(connected.engine, connected.watch, strategy.stoploss, connected.told)
     exchange, timeframe = config.get("exchange") or {}, strategy.timeframe
-    connected.engine.candles = CandleDelay(settings, lambda: request_time(exchange, timeframe))
+    connected.engine.candles = CandleDelay(
+        settings, lambda: request_time(exchange, timeframe), connected.told[READS]
+    )
     live.start()
     return Started(settings, connected.engine, live)
 
@@ -88,6 +90,7 @@ def connect(strategy: Any, settings: Settings) -> Connected:
         "name": config.get("bot_name"),
         "dry_run": config["runmode"] == RunMode.DRY_RUN,
         READS: pair_list_entry(config, settings) is not None,
+        STAKE: stake_currency_of(config),
     }
     if config["runmode"] not in _LIVE:
         store, _ = _store_of(config, settings)

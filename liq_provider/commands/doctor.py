@@ -21,6 +21,7 @@ from liq_provider.commands.support.context import Context, context_of, show_time
 from liq_provider.commands.support.disk_room import disk_remark
 from liq_provider.config.pair_list_file import (
     asks_a_server,
+    is_plain_name,
     listed_in,
     pair_list_entry,
     pair_list_of,
@@ -315,7 +316,8 @@ def _store(context: Context) -> Iterator[Finding]:
 
 def _pairs(context: Context) -> Iterator[Finding]:
     """Pairs of the whitelist that no enabled venue lists, as far as lists are known."""
-    pairs = (context.config.get("exchange") or {}).get("pair_whitelist") or []
+    listed = (context.config.get("exchange") or {}).get("pair_whitelist") or []
+    pairs = list(filter(is_plain_name, listed))
     try:
         reader = context.reader()
         coins = {
@@ -327,11 +329,7 @@ def _pairs(context: Context) -> Iterator[Finding]:
         return
     if not coins or not pairs:
         return
-    without = [
-        pair
-        for pair in pairs
-        if pair.endswith(":USDT") and base_asset_of_pair(pair) not in coins and "." not in pair
-    ]
+    without = [pair for pair in pairs if base_asset_of_pair(pair) not in coins]
     if without:
         yield Finding(
             "error",

@@ -287,10 +287,11 @@ def _print_pair_list(console: Console, told: Mapping[str, Any], now_ms: int) -> 
     if not told.get("read"):
         return
     written_ms = told["written_ms"]
+    few = told.get("few")
     when = f"written {(now_ms - written_ms) / 1000:.0f} s ago" if written_ms else "not written yet"
     console.print(
         f"Pairs: {len(told['pairs'])} in {told['path']}, {told['in_wave']} of them in a wave, "
-        f"{when}{_left_out(told)}",
+        f"{when}{f'; {few}' if few else ''}{_left_out(told)}",
         markup=False,
         soft_wrap=True,
     )

@@ -21,20 +21,26 @@ from liq_provider.config.sections import MarketSettings
 from liq_provider.config.settings import SECTION, Settings
 from liq_provider.errors import SettingsError
 
-# What a bot begins with that has no list of its own and was started before any sidecar.
-MAJORS: Final = tuple(
-    f"{coin}/USDT:USDT"
-    for coin in (
-        *("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "AVAX"),
-        *("LINK", "LTC", "BCH", "SUI", "NEAR", "1000PEPE"),
-    )
+_STAKE: Final = "USDT"
+_LARGE = (
+    *("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "AVAX"),
+    *("LINK", "LTC", "BCH", "SUI", "NEAR", "1000PEPE"),
 )
 
-# In what a bot sends to its sidecar; and in its heartbeat, that it reads the list, and the pairs of
-# its positions.
+
+def majors(stake_currency: str) -> tuple[str, ...]:
+    """:return: what a bot begins with that names no pairs and was started before any sidecar"""
+    return tuple(f"{coin}/{stake_currency}:{stake_currency}" for coin in _LARGE)
+
+
+MAJORS: Final = majors(_STAKE)
+
+# In what a bot sends to its sidecar; in its heartbeat, that it reads the list, and the pairs of its
+# positions; in what either tells of itself, Freqtrade's key.
 TERMS: Final = "pair_list"
 READS: Final = "reads_pairs"
 HOLDS: Final = "open_pairs"
+STAKE: Final = "stake_currency"
 
 _METHOD = "RemotePairList"
 _FILE = "file:///"
@@ -75,7 +81,7 @@ class PairListTerms:
     """
 
     read: bool = False
-    stake_currency: str = "USDT"
+    stake_currency: str = _STAKE
     blacklist: tuple[str, ...] = ()
     seed: tuple[str, ...] = MAJORS
 
@@ -87,15 +93,18 @@ class PairListTerms:
         exchange = config.get("exchange") or {}
         return cls(
             pair_list_entry(config, settings) is not None,
-            str(config.get("stake_currency") or "USDT"),
+            stake_currency_of(config),
             tuple(map(str, exchange.get("pair_blacklist") or ())),
             tuple(seed_of(config)),
         )
 
     def may_be_listed(self, pair: str) -> bool:
         """:return: whether such a bot could trade it: named, paid and wanted"""
-        paid = pair.endswith(f"/{self.stake_currency}:{self.stake_currency}")
-        return paid and is_plain_name(pair) and not self._blacklisted(pair)
+        return (
+            is_paid_in(pair, self.stake_currency)
+            and is_plain_name(pair)
+            and not self._blacklisted(pair)
+        )
 
     def _blacklisted(self, pair: str) -> bool:
         for pattern in self.blacklist:
@@ -104,6 +113,16 @@ class PairListTerms:
                 if re.fullmatch(pattern, pair, re.IGNORECASE):
                     return True
         return False
+
+
+def stake_currency_of(config: Mapping[str, Any]) -> str:
+    """:param config: Freqtrade's"""
+    return str(config.get(STAKE) or _STAKE)
+
+
+def is_paid_in(pair: str, stake_currency: str) -> bool:
+    """:return: whether Freqtrade can trade it with that stake"""
+    return pair.endswith(f"/{stake_currency}:{stake_currency}")
 
 
 def _frozen(value: Any) -> Any:
@@ -183,11 +202,13 @@ def is_plain_name(pair: Any) -> bool:
 def seed_of(config: Mapping[str, Any]) -> list[str]:
     """
     :param config: Freqtrade's
-    :return: the pairs that a list begins with, never none: those that ``exchange.pair_whitelist``
-        names, without its patterns
+    :return: the pairs that a list begins with, never none: those in the stake currency that
+        ``exchange.pair_whitelist`` names, without its patterns
     """
     own = (config.get("exchange") or {}).get("pair_whitelist") or ()
-    return [pair for pair in own if is_plain_name(pair)] or list(MAJORS)
+    stake = stake_currency_of(config)
+    named = [pair for pair in own if is_plain_name(pair) and is_paid_in(pair, stake)]
+    return named or list(majors(stake))
 
 
 def listed_in(path: Path) -> list[str] | None:

@@ -20,6 +20,9 @@ from liq_provider.venues import VENUES
 _MOST_ROWS = 1_000  # of one request
 _MOST_PAGES = 10
 
+# The most liquid first.
+_QUOTES = ("USDT", "USDC", "USD")
+
 # Credentials have no business in a process that only reads public data.
 _NOT_COPIED = {"apiKey", "secret", "password", "uid", "privateKey", "walletAddress", "token"}
 
@@ -35,10 +38,16 @@ class BotExchange:
 
     :param name: Freqtrade's ``exchange.name``
     :param ccxt_config: Freqtrade's ``exchange.ccxt_config``; credentials in it are not used
+    :param stake_currency: Freqtrade's
     :raises SettingsError: ccxt has no such exchange
     """
 
-    def __init__(self, name: str, ccxt_config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        ccxt_config: Mapping[str, Any] | None = None,
+        stake_currency: str = _QUOTES[0],
+    ) -> None:
         given = {k: v for k, v in (ccxt_config or {}).items() if k not in _NOT_COPIED}
         options = ccxt_options(_fetch_types(name))
         options["options"] |= given.pop("options", {})
@@ -46,6 +55,7 @@ class BotExchange:
         if made is None:
             raise SettingsError(f"exchange.name: ccxt has no exchange {name!r}")
         self.name = name
+        self._stake_currency = stake_currency
         self._exchange = made(options | given)
 
     @property
@@ -58,14 +68,22 @@ class BotExchange:
         return int(self._exchange.fetch_time()) if self._exchange.has.get("fetchTime") else None
 
     def pairs_by_coin(self) -> dict[str, str]:
-        """:return: the pair that stands for each coin here; the most liquid quote wins"""
+        """
+        :return: the pair that stands for each coin here: that in the stake currency, which the bot
+            can trade, else the one with the most liquid quote
+        """
         pairs: dict[str, str] = {}
         # Asked anew each time, because coins are listed while the sidecar runs.
         for market in markets_from_ccxt(self.name, self._exchange.load_markets(True)):
             best = pairs.get(market.base_asset)
-            if best is None or _quote_rank(market.pair) < _quote_rank(best):
+            if best is None or self._rank(market.pair) < self._rank(best):
                 pairs[market.base_asset] = market.pair
         return pairs
+
+    def _rank(self, pair: str) -> tuple[bool, int, str]:
+        quote, _, settled_in = pair.partition("/")[2].partition(":")
+        staked = quote == settled_in == self._stake_currency
+        return (not staked, _QUOTES.index(quote) if quote in _QUOTES else len(_QUOTES), pair)
 
     def ohlcv(self, pair: str, timeframe: str, since_ms: int) -> list[list[float]]:
         """
@@ -100,12 +118,6 @@ class BotExchange:
             return 0, no_candles()
         width = len(COLUMNS) + 1
         return int(closed[-1][0]) + step_ms, np.array([row[1:width] for row in closed], dtype=float)
-
-
-def _quote_rank(pair: str) -> tuple[int, str]:
-    quote = pair.partition("/")[2].partition(":")[0]
-    preferred = ("USDT", "USDC", "USD")
-    return (preferred.index(quote) if quote in preferred else len(preferred), pair)
 
 
 def timeframe_ms(timeframe: str) -> int:

@@ -25,6 +25,8 @@ _COMPUTED_S = 0.016
 # Later than this after the minute is settled, a wave has run on.
 _PROMPT_S = 3.0
 _ROLLING = 'exchange.ccxt_config.rateLimiterAlgorithm to "rollingWindow"'
+# The whole market by a list that is always short.
+_SHORT_LIST = "let `liq-provider init` make a short list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class CandleSum:
     :param ready_s: after the newest candle's close the bot had the pairs' candles; None before it
         measured that
     :param worst_s: the longest of the last hour
+    :param market: the pairs are those that the sidecar lists, see ``pair_list_file``
     """
 
     pairs: int
@@ -72,6 +75,7 @@ class CandleSum:
     max_entry_delay_s: float
     ready_s: float | None = None
     worst_s: float | None = None
+    market: bool = False
 
     @classmethod
     def of(
@@ -81,10 +85,12 @@ class CandleSum:
         settings: Settings,
         ready_s: float | None = None,
         worst_s: float | None = None,
+        *,
+        market: bool = False,
     ) -> "CandleSum":
         """:return: the sum by the settings in force"""
         delay_s = settings.max_entry_delay_s
-        return cls(pairs, request, settings.settle_s, delay_s, ready_s, worst_s)
+        return cls(pairs, request, settings.settle_s, delay_s, ready_s, worst_s, market)
 
     @property
     def there_s(self) -> float | None:
@@ -110,13 +116,19 @@ class CandleSum:
         return request is not None and request.rolling and 2 * self.pairs > request.at_once
 
     @property
-    def words(self) -> str:
-        """The sum, what was measured, and what follows from it."""
+    def figures(self) -> str:
+        """The sum, and what was measured."""
         said = f"{self.pairs} pairs" if self.request is None else self.request.words(self.pairs)
         if self.ready_s is not None:
             said += f"; the bot had them {self.ready_s:.1f} s after their close"
             if self.worst_s is not None and self.worst_s > self.ready_s:
                 said += f" (at worst {self.worst_s:.1f} s)"
+        return said
+
+    @property
+    def words(self) -> str:
+        """The figures, and what follows from them."""
+        said = self.figures
         if self.level == "error":
             said += (
                 f"; a signal is traded at most {self.max_entry_delay_s:g} s after its candle "
@@ -133,11 +145,13 @@ class CandleSum:
         """What to change; empty if all is well."""
         if self.level == "ok":
             return ""
-        said = f"list at most {self._most} pairs"
+        if self.market:
+            return f"set liq_provider.market.pairs to {self._most} or less"
+        ways = [f"list at most {self._most} pairs"]
         request = self.request
-        if request is None or request.rolling or not 0 < 2 * self.pairs <= request.at_once:
-            return said
-        return f"{said}, or set {_ROLLING}"
+        if request is not None and not request.rolling and 0 < 2 * self.pairs <= request.at_once:
+            ways.append(f"set {_ROLLING}")
+        return ", or ".join((*ways, _SHORT_LIST))
 
     @property
     def _most(self) -> int:

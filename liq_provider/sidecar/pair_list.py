@@ -20,6 +20,7 @@ from liq_provider.config.pair_list_file import (
     HOLDS,
     MAJORS,
     READS,
+    STAKE,
     PairListTerms,
     is_plain_name,
     listed_in,
@@ -90,6 +91,8 @@ class PairList:
         self._prospects = Prospects(max(keep_ms, config.settings.verdict_life_ms))
         self._lively: Mapping[str, int] = {}
         self._listed = _Listed(self._terms.seed, {})
+        self._listable: int | None = None
+        self._held_before: frozenset[str] = frozenset()
         self._known = False
         self._changed = self._at_once = False
         self._wake = asyncio.Event()
@@ -131,11 +134,18 @@ class PairList:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _EVERY_S)
             self._wake.clear()
+            self._look_at_positions()
             since_s = time.monotonic() - self._begun_s
             if self._at_once or (self._changed and since_s >= _CHANGED_S):
                 self._choose()
             if self._writing is None and self.is_read and self._is_due(since_s):
                 self._write()
+
+    def _look_at_positions(self) -> None:
+        """One that is new has freed a place, which another of several waves at once may take."""
+        held = frozenset(self._held())
+        if held != self._held_before:
+            self._held_before, self._changed = held, True
 
     def _is_due(self, since_s: float) -> bool:
         is_new = self._known and frozenset(self._listed.pairs) != self._written
@@ -147,6 +157,7 @@ class PairList:
         if not names:
             return  # until the exchange has told what it lists, the list of before stays
         self._changed = False
+        self._count(names)
         ranked, left_out, waves = [], {}, 0
         for prospect in self._prospects.ranked():
             pair = names.get(prospect.base_asset)
@@ -163,6 +174,22 @@ class PairList:
             full = dict.fromkeys(chosen.left_out, "the list is full")
             self._listed = _Listed(chosen.taken, full | left_out, min(waves, len(chosen.taken)))
 
+    def _count(self, names: Mapping[str, str]) -> None:
+        """Whoever trades a whole market is told if there is little of it."""
+        before = self._listable
+        self._listable = sum(map(self._terms.may_be_listed, names.values()))
+        if self._few is not None and self._listable != before:
+            logger.log(logging.INFO if self._listable else logging.ERROR, "%s", self._few)
+
+    @property
+    def _few(self) -> str | None:
+        """Why the list is never full, None if it can be."""
+        count = self._listable
+        if count is None or count >= self._settings.market.pairs:
+            return None
+        listed = f"{count or 'no'} pair{'s' if count > 1 else ''}"
+        return f"{self._exchange} has {listed} in {self._terms.stake_currency} that may be listed"
+
     def _held(self) -> Iterator[str]:
         for bot in self._bots():
             told = bot.get(HOLDS)
@@ -172,8 +199,11 @@ class PairList:
         stay = set(self._listed.pairs)
         listed = {coin for coin, pair in names.items() if pair in stay}
         lively = [names[coin] for coin in liveliest(self._lively, listed) if coin in names]
-        # Before a first minute is settled nobody knows who is lively.
-        return filter(self._terms.may_be_listed, lively or self._listed.pairs)
+        if not lively:
+            # Before a first minute is settled nobody knows who is.
+            there = set(names.values())
+            lively = [pair for pair in self._listed.pairs if pair in there]
+        return filter(self._terms.may_be_listed, lively)
 
     def _write(self) -> None:
         """One at a time: the disk may not come back from the last one."""
@@ -219,6 +249,8 @@ class PairList:
         hangs_s = 0.0 if self._writing is None else time.monotonic() - self._begun_s
         if hangs_s > _HANGS_S:
             error = f"{self.path} has not answered for {hangs_s:.0f} s; the last list stays"
+        elif not self._listable:
+            error = error or self._few
         return {
             "read": self.is_read,
             "path": str(self.path),
@@ -226,6 +258,8 @@ class PairList:
             "in_wave": listed.in_wave,
             "left_out": dict(list(listed.left_out.items())[:_NAMED]),
             "left_out_n": len(listed.left_out),
+            STAKE: self._terms.stake_currency,
+            "few": self._few,
             "written_ms": self._written_ms,
             "error": error,
         }

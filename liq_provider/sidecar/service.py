@@ -79,7 +79,10 @@ class Sidecar:
         self._tasks = LooseTasks()
         self._threads = Threads()
         self._names = PairOfCoin()
-        self._exchange = BotExchange(config.exchange["name"], config.exchange.get("ccxt_config"))
+        self._exchange = BotExchange(
+            *(config.exchange["name"], config.exchange.get("ccxt_config")),
+            config.pair_list.stake_currency,
+        )
         self._store = StoreAccess(config, self._own_run, busy_timeout_s)
         self._page: Page = Unwatched()
         if make_page is not None and config.settings.dashboard.enabled:

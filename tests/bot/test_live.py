@@ -20,7 +20,7 @@ from liq_provider.bot.live import LiveLoop
 from liq_provider.bot.messages import LIMIT
 from liq_provider.bot.rules_of_bots import in_force_now
 from liq_provider.bot.sidecar_keeper import SidecarWatch
-from liq_provider.config.pair_list_file import HOLDS, READS
+from liq_provider.config.pair_list_file import HOLDS, READS, STAKE
 from liq_provider.config.settings import sidecar_settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.markets import Market
@@ -108,16 +108,35 @@ def test_candles_that_come_too_late_are_told_by_the_heartbeat_and_said_once(stor
     assert told["candles"] == {}
     known.saw(pairs, NOW)
     (said,) = texts(live)
-    assert said.startswith(
-        "LiqTrend: candles come too late to enter: `400 pairs x 100 ms = 40.0 s; "
+    assert said == (
+        "LiqTrend: candles come too late to enter: `400 pairs x 100 ms = 40.0 s; max_entry_delay_s "
+        "30`; list at most 232 pairs, or let `liq-provider init` make a short list."
     )
     assert texts(live) == []
     (told,) = SidecarFiles(store.path).bots()
-    assert told_by(told) == ("error", known.sum.words, "list at most 232 pairs")
+    remedy = "list at most 232 pairs, or let `liq-provider init` make a short list"
+    assert told_by(told) == ("error", known.sum.words, remedy)
     known.saw(dict.fromkeys(pairs, NOW), NOW + 2_000)
     assert texts(live) == []
     known.saw(dict.fromkeys(pairs, NOW + MINUTE_MS), NOW + MINUTE_MS + 41_000)
     assert len(texts(live)) == 1
+
+
+@pytest.mark.parametrize("market", [False, True])
+def test_what_would_help_against_late_candles_is_never_cut_off(store: Store, market: bool) -> None:
+    store.settle(at(10))
+    live = loop(store)
+    request = RequestTime(99.0, 2_000, 60.0)
+    known = live.engine.candles = CandleDelay(live.engine.settings, lambda: request, market)
+    pairs = [f"C{n}/USDT:USDT" for n in range(1_000)]
+    texts(live)
+    for late_s in (140.5, 99.5):
+        at_ms = NOW + round(1_000 * late_s)
+        known.saw(dict.fromkeys(pairs, NOW - MINUTE_MS), NOW)
+        known.saw(dict.fromkeys(pairs, NOW), at_ms)
+    (said,) = live.begin(NOW, ["BTC/USDT:USDT"], PARAMETERS)
+    assert len(said.text) <= LIMIT and said.sendable == said.text
+    assert shown(said.text).endswith(f"; {known.sum.remedy.replace('`', '')}.")
 
 
 def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:
@@ -404,3 +423,15 @@ def test_the_sidecar_gets_settings_and_addresses_but_no_credentials(tmp_path: Pa
         "ccxt_config": {"urls": {"api": {}}, "enableRateLimit": False},
     }
     assert (own["timeframe"], own["base_dir"]) == ("5m", str(tmp_path))
+
+
+def test_a_list_in_another_currency_is_told_for_freqtrade_takes_no_pair_of_it(
+    store: Store,
+) -> None:
+    store.settle(at(10), pair_list={"stake_currency": "USDT"})
+    for own, told in (("USDC", True), ("USDT", False)):
+        for reads in (True, False):
+            live = loop(store)
+            live = LiveLoop(live.engine, live.watch, -0.99, {READS: reads, STAKE: own})
+            said = [text for text in texts(live) if "stake_currency: USDT, here USDC" in text]
+            assert len(said) == (told and reads)

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from freqtrade.configuration.load_config import load_config_file
 
-from liq_provider.commands.doctor import Finding, _bot
+from liq_provider.commands.doctor import Finding, _bot, _pairs
 from liq_provider.commands.support.context import Context
 from liq_provider.config.settings import Settings
+from liq_provider.core.markets import Market
+from liq_provider.store.database import open_engine
+from liq_provider.store.writer import Writer
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,3 +89,20 @@ def test_a_strategy_that_raises_whatever_is_a_finding_and_no_end(tmp_path: Path)
     said = examined(tmp_path)
     (broken,) = [one for one in said if one.what == "strategy"]
     assert broken.level == "error" and broken.found.startswith("LiqTrend cannot be loaded (TypeErr")
+
+
+def test_pairs_without_a_feed_are_named_whatever_the_stake_currency(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 's.sqlite'}"
+    writer = Writer(open_engine(url))
+    writer.put_markets("okx", [Market("okx", "BTC-USDT-SWAP", "BTC/USDT:USDT", "BTC")])
+    writer.close()
+
+    def said(*pairs: str) -> list[str]:
+        config = {"exchange": {"pair_whitelist": pairs}}
+        return [one.found for one in _pairs(Context(config, Settings(), url, tmp_path))]
+
+    assert said("BTC/USDC:USDC", "NOPE/USDC:USDC", ".*/USDC:USDC") == [
+        "no liquidation feed for NOPE/USDC:USDC"
+    ]
+    assert said("BTC/USDC:USDC") == ["all 1 have a liquidation feed"]
+    assert said(".*/USDT:USDT") == []

@@ -72,6 +72,7 @@ def test_the_list_of_pairs_is_told_with_what_it_left_out_and_its_trouble() -> No
         left_out=out, left_out_n=9
     )
     assert "C4/USDT:USDT (the list is full) and 4 more" in pairs_told(left_out=out, left_out_n=9)
+    assert "; binance has 2 pairs in USDC" in pairs_told(few="binance has 2 pairs in USDC ...")
     assert "not written yet" in pairs_told(written_ms=None)
     assert "Pairs: the disk hangs" in pairs_told(error="the disk hangs")
     assert pairs_told(read=False) == pairs_told(told=False) == ""

@@ -197,6 +197,10 @@ def test_a_list_begins_with_the_pairs_that_the_configuration_names() -> None:
     assert seed_of(config(pair_whitelist=[ETH, ".*/BTC", "(", BTC])) == [ETH, BTC]
     assert seed_of(config(pair_whitelist=[".*/USDT:USDT"])) == list(MAJORS)
     assert seed_of({}) == list(MAJORS)
+    usdc = {"stake_currency": "USDC"}
+    assert seed_of(config(pair_whitelist=[ETH, "ETH/USDC:USDC"]) | usdc) == ["ETH/USDC:USDC"]
+    named = seed_of(config(pair_whitelist=[ETH]) | usdc)
+    assert named[:2] == ["BTC/USDC:USDC", "ETH/USDC:USDC"] and len(named) == len(MAJORS)
     example = load_config_file(str(ROOT / "config.json.example"))
     assert example["exchange"]["pair_whitelist"] == list(MAJORS)
 
@@ -263,11 +267,12 @@ def test_what_a_bot_cannot_trade_is_not_for_its_list() -> None:
 
 def test_a_sidecar_is_told_of_the_list_and_of_no_secret(tmp_path: Path) -> None:
     entry = OURS | {"bearer_token": "s3cret"}
-    bot = config(entry, name="binance", pair_blacklist=["BNB/.*"], pair_whitelist=[ETH])
+    bot = config(entry, name="binance", pair_blacklist=["BNB/.*"])
+    bot["exchange"]["pair_whitelist"] = [ETH, "ETH/USDC:USDC"]
     settings = settings_of()
     sent = json.dumps(sidecar_config(bot | {"stake_currency": "USDC"}, settings, tmp_path))
     assert "s3cret" not in sent
     told = SidecarConfig.of(json.loads(sent)).pair_list
-    assert told == PairListTerms(True, "USDC", ("BNB/.*",), (ETH,))
+    assert told == PairListTerms(True, "USDC", ("BNB/.*",), ("ETH/USDC:USDC",))
     static = config({"method": "StaticPairList"}, name="binance")
     assert not SidecarConfig.of(static).pair_list.read

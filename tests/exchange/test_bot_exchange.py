@@ -80,6 +80,33 @@ async def test_the_pair_of_each_coin(sim: Simulator) -> None:
     assert set(pairs.values()) == {spec.pair for spec in sim.market.symbols.values()}
 
 
+@pytest.mark.parametrize(
+    ("stake", "pairs"),
+    [
+        ("USDT", {"BTC/USDT:USDT", "ETH/USDC:USDC", "SOL/USDT:USDT", "XRP/USD:XRP"}),
+        ("USDC", {"BTC/USDC:USDC", "ETH/USDC:USDC", "SOL/USDT:USDT", "XRP/USD:XRP"}),
+        ("EUR", {"BTC/USDT:USDT", "ETH/USDC:USDC", "SOL/USDT:USDT", "XRP/USD:XRP"}),
+    ],
+)
+@pytest.mark.parametrize("name", ["binance", "bybit"])
+def test_a_coins_pair_is_one_that_the_bot_can_trade_if_there_is_one(
+    name: str, stake: str, pairs: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = ["BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USDC:USDC", "ETH/USD:ETH"]
+    markets = {
+        pair: {
+            "id": pair,
+            "swap": True,
+            "base": pair.partition("/")[0],
+            "quote": pair[4:8].strip(":"),
+        }
+        for pair in (*listed, "SOL/USDC:USDT", "SOL/USDT:USDT", "XRP/USD:XRP")
+    }
+    exchange = BotExchange(name, stake_currency=stake)
+    monkeypatch.setattr(exchange._exchange, "load_markets", lambda _: markets)
+    assert set(exchange.pairs_by_coin().values()) == pairs
+
+
 async def test_coins_that_are_listed_later_are_found(sim: Simulator) -> None:
     exchange = bot_exchange(sim)
     spec = sim.market.symbols.pop("ETHUSDT")

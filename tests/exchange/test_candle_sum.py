@@ -27,7 +27,7 @@ def test_a_list_that_can_enter_nothing_is_told_with_the_sum_and_the_remedy() -> 
         "400 pairs x 100 ms = 40.0 s; a signal is traded at most 30 s after its candle "
         "(max_entry_delay_s): no wave can be entered"
     )
-    assert long.remedy == "list at most 232 pairs"
+    assert long.remedy == ("list at most 232 pairs, or let `liq-provider init` make a short list")
 
 
 def test_the_remedy_helps() -> None:
@@ -37,13 +37,21 @@ def test_the_remedy_helps() -> None:
         assert most < pairs
         assert summed(most).level == ("ok" if summed(pairs).level == "warning" else "warning")
         assert ("rollingWindow" in remedy) == (summed(pairs, ROLLING).level == "ok")
+        assert "liq-provider init" in remedy
     assert summed(13).remedy == ""
+
+
+def test_a_list_of_the_whole_market_is_made_shorter_by_its_setting() -> None:
+    for pairs, most in ((200, 34), (400, 232)):
+        long = CandleSum.of(pairs, TENTH, Settings(), market=True)
+        assert long.remedy == f"set liq_provider.market.pairs to {most} or less"
 
 
 def test_a_rolling_window_is_enough_while_all_can_be_asked_for_twice() -> None:
     assert summed(300, ROLLING).level == "ok"
     crowded = summed(301, ROLLING)
-    assert crowded.level == "warning" and crowded.remedy == "list at most 250 pairs"
+    assert crowded.level == "warning"
+    assert crowded.remedy.startswith("list at most 250 pairs, or let `liq-provider init`")
     assert "asked for twice they are too many" in crowded.words
     assert summed(601, ROLLING).level == "error"
 

@@ -30,7 +30,7 @@ def test_a_wave_that_is_too_late_because_of_candles_is_told_with_that_reason(
         assert f"not entered: `{reason}`" in told
         bot.loop()
         (said,) = [text for text in bot.messages if "candles come too late to enter" in text]
-        assert "no wave can be entered" in said
+        assert "max_entry_delay_s 5" in said and "liq-provider init" in said
         files = SidecarFiles(tmp_path / "store.sqlite")
         until(lambda: files.bots() and files.bots()[0].get("refusals"), 20)
         (heartbeat,) = files.bots()

@@ -40,10 +40,11 @@ def pairs_of(*coins: str) -> list[str]:
     return [f"{coin}/USDT:USDT" for coin in coins]
 
 
-def config_of(base: Path, reads: bool = True, **market: Any) -> SidecarConfig:
+def config_of(base: Path, reads: bool = True, stake: str = "USDT", **market: Any) -> SidecarConfig:
     return SidecarConfig.of(
         {
             "base_dir": str(base),
+            "stake_currency": stake,
             "exchange": {"name": "binance", "pair_blacklist": ["C7/.*"]},
             "pairlists": [OURS] if reads else [{"method": "StaticPairList"}],
             "liq_provider": {"market": {"pairs": 3, **market}},
@@ -54,12 +55,12 @@ def config_of(base: Path, reads: bool = True, **market: Any) -> SidecarConfig:
 class Kept(PairList):
     """What is written, and how often."""
 
-    def __init__(self, base: Path, reads: bool = True, **market: Any) -> None:
+    def __init__(self, base: Path, reads: bool = True, **more: Any) -> None:
         self.names: dict[str, str] = dict(NAMES)
         self.bots: list[dict[str, Any]] = []
         self.writes = 0
         super().__init__(
-            config_of(base, reads, **market), lambda: self.names, lambda: self.bots, lambda: T0
+            config_of(base, reads, **more), lambda: self.names, lambda: self.bots, lambda: T0
         )
 
     def _put(self, pairs: Sequence[str] | None, told: Mapping[str, Any]) -> Sequence[str] | None:
@@ -75,8 +76,8 @@ class Kept(PairList):
 
 
 @asynccontextmanager
-async def kept(base: Path, reads: bool = True, **market: Any) -> AsyncIterator[Kept]:
-    made = Kept(base, reads, **market)
+async def kept(base: Path, reads: bool = True, **more: Any) -> AsyncIterator[Kept]:
+    made = Kept(base, reads, **more)
     working = asyncio.create_task(made.run())
     try:
         yield made
@@ -137,6 +138,45 @@ async def test_open_positions_take_no_place(tmp_path: Path) -> None:
         made.bots = [{"open_pairs": told}, {"open_pairs": 5}, {"open_pairs": None}, {}]
         made.take_settled(settled("C0", "C1", "C2"))
         await until(lambda: made.shows(*pairs_of("C20", "C0", "C1", "C2")), "it is written")
+
+
+async def test_a_position_frees_a_place_for_another_wave_at_once(tmp_path: Path) -> None:
+    """Of five waves at once with three places the other two come next, not with the next minute."""
+    async with kept(tmp_path) as made:
+        made.take_settled(settled("C0", "C1", "C2", "C3", "C4"))
+        await until(lambda: made.shows(*pairs_of("C0", "C1", "C2")), "the list is full")
+        made.bots = [{"open_pairs": pairs_of("C0", "C2")}]
+        await until(lambda: made.shows(*pairs_of("C0", "C1", "C2", "C3", "C4")), "others follow")
+        assert made.report()["left_out"] == {}
+        made.bots = []
+        await until(lambda: made.shows(*pairs_of("C0", "C1", "C2")), "they are closed")
+
+
+async def test_a_bot_with_another_stake_currency_has_pairs_in_that_and_is_told_how_few(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with kept(tmp_path, stake="USDC", pairs=5) as made:
+        made.names = NAMES | {coin: f"{coin}/USDC:USDC" for coin in ("C0", "C1", "C7")}
+        made.take_settled(settled("C7", "C2", "C1"))
+        await until(lambda: made.content.get("pairs") == ["C1/USDC:USDC"], "it is written")
+        few = "binance has 2 pairs in USDC that may be listed"
+        report = made.report()
+        assert (report["few"], report["error"], report["stake_currency"]) == (few, None, "USDC")
+        assert caplog.messages.count(few) == 1
+    async with kept(tmp_path / "none", stake="EUR") as made:
+        assert made.report()["error"] is None
+        made.take_settled(settled("C2"))
+        await until(lambda: made.report()["error"], "it is trouble")
+        assert made.report()["error"] == "binance has no pair in EUR that may be listed"
+        assert set(made.content["pairs"]) >= {"BTC/EUR:EUR"}, "a bot may start"
+
+
+async def test_that_pairs_are_few_is_not_said_of_a_list_that_can_be_full(tmp_path: Path) -> None:
+    async with kept(tmp_path) as made:
+        made.take_settled(settled("C0"))
+        await until(lambda: made.writes, "it is written")
+        assert made.report()["few"] is None
 
 
 async def test_a_settled_minute_is_written_at_once(

@@ -47,4 +47,5 @@ def before_a_bot(context: Context) -> Iterator[CandleSum]:
 
     request = request_time(exchange, context.timeframe)
     if request is not None:
-        yield CandleSum.of(pairs, request, context.settings)
+        market = pair_list_entry(context.config, context.settings) is not None
+        yield CandleSum.of(pairs, request, context.settings, market=market)

@@ -68,7 +68,8 @@ function pairsChip(list) {
   if (list.error) return h("span", { class: "chip bad" }, `list of pairs: ${list.error}`);
   const left = Object.entries(list.left_out);
   const said = left.length ? `, ${list.left_out_n} left out` : "";
-  const title = left.map(([pair, why]) => `${pair}: ${why}`).join("\n") || "nothing was left out";
+  const why = left.map(([pair, reason]) => `${pair}: ${reason}`).join("\n") || "nothing was left out";
+  const title = list.few ? `${list.few}\n${why}` : why;
   return h("span", { class: `chip ${left.length ? "warn" : ""}`, title }, `${counted(list.pairs.length, "pair")} listed, ${list.in_wave} in a wave${said}`);
 }
 
