@@ -5,6 +5,7 @@ Live and in backtests alike, a candle that closes at T knows minutes that closed
 verdicts that were there ``max_entry_delay_s`` after T: what a bot could have known.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,16 @@ import numpy as np
 import pandas as pd
 
 from liq_provider.bot.asked_span import MOST_DAYS, address_of, check_pair, span_ms, time_ms
+from liq_provider.bot.book import Book
 from liq_provider.bot.checks import check_columns, check_timeframe
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.frame_checks import check_frame
 from liq_provider.bot.last_look import of_time
+from liq_provider.bot.one_line_errors import in_one_line
 from liq_provider.bot.sidecar_keeper import SidecarWatch
 from liq_provider.bot.source import HistorySource, LiveSource
 from liq_provider.bot.start import connect, past_engine
+from liq_provider.config.pair_list_file import HOLDS, READS
 from liq_provider.config.settings import SECTION, Settings, load_settings, resolve_store
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import minute_of
@@ -29,6 +33,8 @@ from liq_provider.exchange.bot_exchange import timeframe_ms
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.feature_rows import FeatureRows, State, purity
 from liq_provider.measure.waves import Strength, direction_word
+
+logger = logging.getLogger(__name__)
 
 _OF_A_DECISION = ("liq_level", "liq_candidate", "liq_verdict_side")
 
@@ -53,6 +59,7 @@ class Liquidations:
         self.engine = engine
         self._watch = watch
         self._told = dict(told or {})
+        self._book = Book({})
         self._rules = Rules.of(settings)
 
     @classmethod
@@ -70,7 +77,7 @@ class Liquidations:
             check_columns(strategy.config, strategy, settings)
             connected = connect(strategy, settings)
         except LiqError as error:
-            raise _without_traceback(error) from None
+            raise in_one_line(error) from None
         made = cls(settings, connected.engine, connected.watch, connected.told)
         made._keep()
         return made
@@ -104,7 +111,7 @@ class Liquidations:
             if self.engine.coverage is not None:
                 self.engine.coverage.warn_first()
             return
-        self._keep()
+        self._keep(**self._positions())
         try:
             self.engine.refresh(time_ms("now", now))
         except UsageError as error:
@@ -207,27 +214,23 @@ class Liquidations:
         if isinstance(self.engine.source, LiveSource):
             self.engine.source.end()
 
-    def _keep(self) -> None:
+    def _keep(self, **more: Any) -> None:
         if self._watch is not None:
-            self._watch.ask(dict(self._told))
+            self._watch.ask(self._told | more)
+
+    def _positions(self) -> dict[str, Any]:
+        """Of a bot of the whole market, whose list has them beside its places."""
+        try:
+            return {HOLDS: sorted(self._book.open_pairs())} if self._told.get(READS) else {}
+        except Exception:
+            logger.debug("The open positions are not known", exc_info=True)
+            return {}
 
     def _past(self) -> HistorySource:
         source = self.engine.source
         if not isinstance(source, HistorySource):
             raise UsageError("a live bot has no past; add_to has the candles that it has")
         return source
-
-
-def _without_traceback(error: LiqError) -> LiqError:
-    """
-    Freqtrade logs a traceback of what a strategy raises in its ``bot_start``, unless it is a
-    ValueError.
-
-    :return: one of the same kind, that is a ValueError as well
-    """
-    kind = type(error)
-    made: LiqError = type(kind.__name__, (kind, ValueError), {})(*error.args)
-    return made
 
 
 _OF_WAVES = (

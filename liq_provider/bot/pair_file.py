@@ -14,10 +14,16 @@ from typing import Any
 
 from freqtrade.enums import TRADE_MODES, RunMode
 
-from liq_provider.config.pair_list_file import pair_list_entry, pair_list_of, seed
+from liq_provider.bot.one_line_errors import in_one_line
+from liq_provider.config.pair_list_file import (
+    pair_list_entry,
+    pair_list_of,
+    seed,
+    stake_currency_of,
+)
 from liq_provider.config.settings import load_settings
 from liq_provider.core.durations import HOUR_S
-from liq_provider.errors import SettingsError
+from liq_provider.errors import LiqError, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +35,19 @@ _QUIET_S = float(HOUR_S)
 
 def prepare_pairs(config: dict[str, Any]) -> None:
     """
+    For a strategy's ``__init__``: a bot of the whole market has the list that it begins with, and
+    what looks at the past a static one. With other pair lists nothing is done.
+
     :param config: Freqtrade's, of which its pair lists are made next
     :raises SettingsError: what is wrong, naming the key
     """
+    try:
+        _prepare(config)
+    except LiqError as error:
+        raise in_one_line(error) from None
+
+
+def _prepare(config: dict[str, Any]) -> None:
     if not any(entry.get("method") == "RemotePairList" for entry in config.get("pairlists") or ()):
         return
     settings = load_settings(config)
@@ -56,11 +72,12 @@ def _make_static(config: dict[str, Any], number: int) -> None:
             f"{key}: with --strategy-list today's list of pairs would be tested; test with a "
             "static one: add `-c configs/static-pairs.json`"
         )
+    stake = stake_currency_of(config)
     pairs = (config.get("exchange") or {}).get("pair_whitelist") or ()
     if not pairs and config.get("runmode") in (RunMode.BACKTEST, RunMode.HYPEROPT):
         raise SettingsError(
             "exchange.pair_whitelist: is empty; a list of pairs that changes by the minute cannot "
-            "be tested, so name the pairs to test, or `.*/USDT:USDT` for all that have data"
+            f"be tested, so name the pairs to test, or `.*/{stake}:{stake}` for all that have data"
         )
     config["pairlists"][number] = {"method": "StaticPairList"}
     logger.info(

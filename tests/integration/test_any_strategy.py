@@ -1,11 +1,16 @@
 """A strategy that is not LiqTrend has its columns, in the real backtest and in the real bot."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from freqtrade.exceptions import FreqtradeException
 
+from liq_provider.config.pair_list_file import entry_for
+from liq_provider.errors import SettingsError
+from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.simulator.exchange_server import Simulator
 from tests.integration.harness import (
     BTC,
@@ -16,6 +21,7 @@ from tests.integration.harness import (
     open_store,
     running,
     simulator,
+    until,
     wave,
 )
 from tests.integration.history import CoinScript, FreqtradeRuns, time_of, write_history
@@ -115,3 +121,44 @@ def test_a_bot_of_any_strategy_has_the_columns_of_liqtrend(sim: Simulator, tmp_p
     assert seen["Mine"][BTC]["liq_candidate"].iloc[-1] == 1
     assert seen["Mine"][SOL]["liq_candidate"].iloc[-1] == 0
     store.close()
+
+
+def of_the_market(base: Path) -> dict[str, object]:
+    """What its configuration has beside any other's; its strategy is that of the docs."""
+    (base / "strategies" / "Mine.py").write_text(documented("class Mine", "api"))
+    (base / "strategies" / "OfTheMarket.py").write_text(documented("class OfTheMarket", "api"))
+    pairlists = [entry_for(base / "user_data" / "liq_pairs.json")]
+    return {"strategy": "OfTheMarket", "pairlists": pairlists}
+
+
+def test_any_strategy_can_have_the_list_of_the_whole_market(sim: Simulator, tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    config = bot_config(sim, tmp_path)
+    config |= of_the_market(tmp_path)
+    wave(store, fresh_minute(40), {"BTC": ("SHORT", 9), "ETH": ("LONG", 4)})
+    with running(config, tmp_path) as bot:
+        bot.loop()
+        assert sorted(bot.freqtrade.active_pair_whitelist) == [BTC, ETH, SOL], "as it is made"
+        assert set(bot.open) == {BTC}
+        bot.loop()
+        files = SidecarFiles(tmp_path / "store.sqlite")
+        until(lambda: files.bots() and files.bots()[0].get("open_pairs") == [BTC], 20)
+        assert files.bots()[0]["reads_pairs"] is True
+    elsewhere = entry_for(tmp_path / "elsewhere" / "liq_pairs.json")
+    with (
+        pytest.raises(SettingsError, match=r"pairlists\[0\]") as refused,
+        running(config | {"pairlists": [elsewhere]}, tmp_path),
+    ):
+        pass
+    assert isinstance(refused.value, FreqtradeException), "Freqtrade says it in one line"
+    store.close()
+
+
+def test_a_backtest_of_it_has_a_static_list(sim: Simulator, tmp_path: Path) -> None:
+    runs = FreqtradeRuns(sim, tmp_path)
+    write_history(tmp_path, {"BTC": CoinScript(-0.0002, {WAVE: 1e6}), "ETH": CoinScript(0.0002)})
+    config = runs.config({"timeframe": "1m"})
+    config.write_text(json.dumps(json.loads(config.read_text()) | of_the_market(tmp_path)))
+    told = runs.run("backtesting", "--cache", "none", "--pairs", BTC, ETH, config=config)
+    assert "the list of pairs that the sidecar keeps is of today" in told
+    assert "OfTheMarket" in told and not (tmp_path / "user_data" / "liq_pairs.json").exists()
