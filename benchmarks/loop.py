@@ -9,8 +9,9 @@ whole list, with as many candles as a bot has for its start. Fetching candles is
 the same for all. The time is that of the loop's thread on the processor, so that what else runs on
 the machine counts less; the strategies take turns, and ratios are those of each turn.
 
-The three make different columns. That LiqTrend's are those that were inserted one by one is what
-``tests/bot/test_trading.py`` says. Costs grow with pairs, and hardly with candles.
+The three make different columns. That LiqTrend's are those that are inserted one by one is what the
+row ``loop`` of ``make bench`` and ``tests/bot/test_trading.py`` compare. Costs grow with pairs, and
+hardly with candles.
 """
 
 import argparse
@@ -31,9 +32,12 @@ from freqtrade.enums import CandleType, MarginMode, RunMode, TradingMode
 from freqtrade.persistence import init_db
 from freqtrade.resolvers import StrategyResolver
 
+from benchmarks.slow_columns import SlowColumns
 from liq_provider.bot.snapshot import READING, Snapshot
 from liq_provider.bot.source import LiveSource
+from liq_provider.config.settings import load_settings
 from liq_provider.core.durations import HOUR_MS, MINUTE_MS
+from liq_provider.judge.decisions import Rules
 from liq_provider.measure.feature_rows import FeatureRows, State
 
 CANDLES = 529  # one request of 499, and the 30 of the start
@@ -63,6 +67,31 @@ class Trivial(IStrategy):
         dataframe["exit_long"] = 0
         dataframe["exit_short"] = 0
         return dataframe
+"""
+
+
+# What LiqTrend must come to: its columns by the plain way.
+ONE_BY_ONE = """
+from freqtrade.strategy import IStrategy
+
+class OneByOne(IStrategy):
+    INTERFACE_VERSION = 3
+    timeframe = "1m"
+    can_short = True
+    minimal_roi = {}
+    stoploss = -0.99
+    process_only_new_candles = False
+    startup_candle_count = 30
+    columns_of = {}
+
+    def populate_indicators(self, dataframe, metadata):
+        return self.columns_of[metadata["pair"]].indicators(dataframe)
+
+    def populate_entry_trend(self, dataframe, metadata):
+        return self.columns_of[metadata["pair"]].entries(dataframe)
+
+    def populate_exit_trend(self, dataframe, metadata):
+        return self.columns_of[metadata["pair"]].exits(dataframe)
 """
 
 
@@ -204,6 +233,19 @@ def listen(strategy: Any, pairs: list[str], close_ms: int) -> Callable[[int], No
         )
 
     return settle
+
+
+def one_by_one(pairs: list[str], close_ms: int) -> dict[str, SlowColumns]:
+    """:return: of each pair, with the features that ``listen`` gives to LiqTrend"""
+    settings = load_settings({}, {})
+    return {
+        pair: SlowColumns(
+            *(features(number, close_ms), [], Rules.of(settings), "live"),
+            settings.trend_candles,
+            live=True,
+        )
+        for number, pair in enumerate(pairs)
+    }
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest import Contestant, Goal, Growth, Measured, Row
 from benchmarks.measuring import measured
@@ -16,29 +16,35 @@ if TYPE_CHECKING:
     from benchmarks.backtest import Lab
 
 _HERE = "benchmarks.rows.freqtrading"
-_CANDLES = 5
+_CANDLES = 3
 _EPOCHS = 20
 
 
 # -- a new candle in the bot's loop ----------------------------------------------------------
 
 
-def _loop(folder: Path, size: int, name: str, source: Path | None) -> Measured:
-    from freqtrade.persistence import init_db
-
-    from benchmarks.loop import CANDLES, TRIVIAL, Candles, listen, load
+def prepare_loop(folder: Path, size: int) -> None:
+    """When the first candle closes, so that all have the same ones."""
     from liq_provider.core.durations import HOUR_MS, MINUTE_MS
 
-    pairs = [f"C{number}/USDT:USDT" for number in range(size)]
     close_ms = int(time.time()) // 60 * MINUTE_MS - HOUR_MS
+    (folder / "close_ms.txt").write_text(str(close_ms))
+
+
+def _loop(folder: Path, size: int, name: str, source: Path) -> Measured:
+    from freqtrade.persistence import init_db
+
+    from benchmarks.loop import Candles, listen, load, one_by_one
+    from liq_provider.core.durations import MINUTE_MS
+
+    pairs = [f"C{number}/USDT:USDT" for number in range(size)]
+    close_ms = int((folder / "scene" / "close_ms.txt").read_text())
     candles = Candles(pairs, close_ms, _CANDLES)
     (folder / "user_data").mkdir()
-    if source is None:
-        source = folder / "trivial"
-        source.mkdir()
-        (source / "trivial.py").write_text(TRIVIAL)
     init_db("sqlite://")
     strategy = load(folder, name, source, candles, pairs)
+    if name == "OneByOne":
+        strategy.columns_of = one_by_one(pairs, close_ms)
     settle = listen(strategy, pairs, close_ms) if name == "LiqTrend" else lambda now_ms: None
     took, begun_s = [], time.perf_counter()
     for number in range(_CANDLES + 1):
@@ -50,16 +56,27 @@ def _loop(folder: Path, size: int, name: str, source: Path | None) -> Measured:
         strategy.analyze(pairs)
         took.append(time.thread_time() - before)
     wall_s = time.perf_counter() - begun_s
-    columns: set[tuple[str, ...]] = set()
+    if name == "LiqTrend":
+        strategy.ft_bot_cleanup()
+    cpu_s = median(took[1:])  # the first one is everybody's start
+    return measured(cpu_s * 1e3 / size, _values(strategy, pairs), cpu_s, wall_s)
+
+
+def _values(strategy: Any, pairs: list[str]) -> Iterator[object]:
+    """
+    :return: names and values of all columns of all pairs
+    :raises ValueError: a pair was left out, or has too few candles
+    """
+    from benchmarks.loop import CANDLES
+
     for pair in pairs:
         frame, _ = strategy.dp.get_analyzed_dataframe(pair, "1m")
         if len(frame) != CANDLES:
             raise ValueError(f"{pair}: {len(frame)} candles of {CANDLES}")
-        columns.add(tuple(frame.columns))
-    if name == "LiqTrend":
-        strategy.ft_bot_cleanup()
-    cpu_s = median(took[1:])  # the first one is everybody's start
-    return measured(cpu_s * 1e3 / size, [sorted(columns)], cpu_s, wall_s)
+        for name, column in frame.items():
+            values = column.to_numpy()
+            yield name
+            yield values.tolist() if values.dtype == object else values.tobytes()
 
 
 def loop_liqtrend(folder: Path, size: int) -> Measured:
@@ -67,9 +84,25 @@ def loop_liqtrend(folder: Path, size: int) -> Measured:
     return _loop(folder, size, "LiqTrend", Path(__file__).parents[2] / "strategies")
 
 
+def _written(folder: Path, text: str) -> Path:
+    source = folder / "strategies"
+    source.mkdir()
+    (source / "written.py").write_text(text)
+    return source
+
+
+def loop_one_by_one(folder: Path, size: int) -> Measured:
+    """:param size: pairs"""
+    from benchmarks.loop import ONE_BY_ONE
+
+    return _loop(folder, size, "OneByOne", _written(folder, ONE_BY_ONE))
+
+
 def loop_trivial(folder: Path, size: int) -> Measured:
     """:param size: pairs"""
-    return _loop(folder, size, "Trivial", None)
+    from benchmarks.loop import TRIVIAL
+
+    return _loop(folder, size, "Trivial", _written(folder, TRIVIAL))
 
 
 def loop_sample(folder: Path, size: int) -> Measured:
@@ -171,16 +204,20 @@ LOOP = Row(
     goal=Goal(1.5),
     contestants=(
         Contestant("LiqTrend", f"{_HERE}:loop_liqtrend"),
+        Contestant("columns one by one", f"{_HERE}:loop_one_by_one"),
         Contestant("trivial strategy", f"{_HERE}:loop_trivial", differs=_OTHER_COLUMNS),
         Contestant("Freqtrade's sample", f"{_HERE}:loop_sample", differs=_OTHER_COLUMNS),
     ),
     size=100,
     compares=(
         "Each strategy is loaded and called as Freqtrade does it, with the candles that a bot "
-        "has; the median of five new candles. Fetching them is left out, as it is the same for "
-        "all. That LiqTrend's columns are those that were made one by one is tested (tests/bot)."
+        "has; the median of some new candles. Fetching them is left out, as it is the same for "
+        "all. LiqTrend's columns and signals have the same values as those that are put into the "
+        "frame one by one, by the same decisions."
     ),
-    growth=(Growth("pairs", f"{_HERE}:loop_liqtrend", (25, 100, 400)),),
+    prepare=f"{_HERE}:prepare_loop",
+    growth=(Growth("pairs", f"{_HERE}:loop_liqtrend", (25, 100, 400), f"{_HERE}:prepare_loop"),),
+    warm=False,
 )
 BACKTEST = Row(
     name="backtest",

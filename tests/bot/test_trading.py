@@ -14,6 +14,7 @@ from freqtrade.enums import CandleType, RunMode
 from freqtrade.strategy import IStrategy
 from pandas.testing import assert_frame_equal
 
+from benchmarks.slow_columns import SlowColumns
 from liq_provider.bot import engine
 from liq_provider.bot.engine import Engine
 from liq_provider.bot.snapshot import Snapshot
@@ -23,7 +24,6 @@ from liq_provider.core.durations import MINUTE_MS
 from liq_provider.judge.decisions import Rules
 from liq_provider.measure.feature_rows import FeatureRows, State
 from tests.bot.helpers import at, begun, settings, verdict
-from tests.bot.slow_columns import SlowColumns
 from tests.bot.test_engine import BTC
 from tests.strategies.test_search import loaded
 
