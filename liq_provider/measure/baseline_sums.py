@@ -14,15 +14,13 @@ has the same bits as well.
 A number and its square are added up together, as the two halves of a complex number.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from liq_provider.core.arrays import CountArray, FloatArray, IntArray
-
-ComplexArray = npt.NDArray[np.complex128]
+from liq_provider.measure.block_rows import BlockRows
+from liq_provider.measure.ranks import Ranks
 
 
 def baseline_sums(
@@ -54,27 +52,12 @@ def baseline_sums(
     return in_time.real, in_time.imag
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """
-    Positions that lie whole strides apart.
-
-    :param at: which of all positions they are
-    :param block: of each, ascending
-    :param oldest: of its window, among these
-    :param others: which of the others lie between them, and of these the first position that
-        comes after, and the oldest of the window
-    """
-
-    at: IntArray
-    block: IntArray
-    oldest: IntArray
-    others: tuple[IntArray, IntArray, IntArray]
-
-
 class BusyBaselines:
     """
     The same for those positions of a series that alone may be other than zero.
+
+    Positions whole strides apart are a line. Line after line each position has its place, and
+    ``width`` places are a block, with some that stay empty before each line.
 
     :param number: of the series' first one, by the clock
     :param positions: in the series, ascending
@@ -86,77 +69,56 @@ class BusyBaselines:
     def __init__(
         self, number: int, positions: IntArray, others: IntArray, stride: int, width: int
     ) -> None:
-        self._others = len(others)
-        front = number % (stride * width)
+        # A window may begin a block earlier, and one of the others be just before the series.
+        front = number % (stride * width) + 2 * stride * width
+        last = max(int(part[-1]) if len(part) else 0 for part in (positions, others))
+        line = ((front + last) // (stride * width) + 1) * width
 
-        def by_line(places: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
-            """:return: for each line, which of the places are in it, and their rows"""
-            row = (places + front) // stride
-            line = (places + front - row * stride).astype(np.min_scalar_type(stride))
-            order = np.argsort(line, kind="stable")
-            row, ends = row[order], np.cumsum(np.bincount(line, minlength=stride))
-            for first, end in zip((0, *ends), ends, strict=False):
-                yield order[first:end], row[first:end]
+        def places(of: IntArray) -> IntArray:
+            place = of + front
+            row = place // stride
+            # (place - row * stride) * line + row
+            place *= line
+            row *= stride * line - 1
+            place -= row
+            return place
 
-        # One line after the other, because short arrays stay in the processor's cache.
-        self._lines = [
-            _Line(
-                at,
-                row // width,
-                np.searchsorted(row, row - width),
-                (other, *np.searchsorted(row, (between, between - width))),
-            )
-            for (at, row), (other, between) in zip(by_line(positions), by_line(others), strict=True)
-        ]
+        own, other = places(positions), places(others)
+        ranks = Ranks(own, stride * line)
+        self._rank, self._oldest = ranks.before(own), ranks.before(own - width)
+        self._others = ranks.before(other), ranks.before(other - width)
+        self._rows = BlockRows(ranks.before(np.arange(0, stride * line + 1, width)))
+        block = own // width
+        self._older = self._rows.before(self._rank, block)
+        block -= 1
+        self._newer = self._rows.since(self._oldest, block)
 
     def sums(self, values: FloatArray) -> tuple[FloatArray, FloatArray, CountArray, CountArray]:
         """
         :param values: at the positions
-        :return: the sums and those of the squares, of positions that are not zero; how many
-            elements of the window are not zero; and the same for the others
+        :return: the sums and those of the squares; how many elements of the window are not zero;
+            and the same for the others
         """
-        sums = np.zeros(len(values), dtype=np.complex128)
-        active_n = np.empty(len(values), dtype=np.int32)
-        of_others = np.empty(self._others, dtype=np.int32)
-        for line in self._lines:
-            own, oldest, block, at = values[line.at], line.oldest, line.block, line.at
-            other, after, first = line.others
-            busy = own != 0.0
-            if busy.all():
-                active_n[at] = np.arange(len(at)) - oldest
-                of_others[other] = after - first
-            else:
-                before = np.concatenate(([0], np.cumsum(busy)))  # so many are busy before each
-                active_n[at] = before[:-1] - before[oldest]
-                of_others[other] = before[after] - before[first]
-                rows = np.flatnonzero(busy)
-                own, block, at = own[rows], block[rows], at[rows]
-                oldest = before[oldest[rows]]
-            sums[at] = _sums_of_busy(own, block, oldest)
-        return sums.real, sums.imag, active_n, of_others
+        both = np.empty(len(values), dtype=np.complex128)
+        both.real = values
+        np.multiply(values, values, out=both.imag)
+        older, newer = self._rows.added_up(both, self._older)
+        sums = older[self._older]
+        sums += newer[self._newer]
+        busy = values != 0.0
+        if busy.all():
+            return sums.real, sums.imag, *self._counts(lambda ranks: ranks)
+        before = np.zeros(len(values) + 1, dtype=np.int64)  # so many are busy before each
+        before[1:][self._rank] = busy
+        np.cumsum(before, out=before)
+        return sums.real, sums.imag, *self._counts(before.__getitem__)
 
-
-def _sums_of_busy(values: FloatArray, block: IntArray, oldest: IntArray) -> ComplexArray:
-    """
-    :param block: of each value, ascending
-    :param oldest: position of the oldest value in the window of each
-    :return: of each, the sum over its window
-    """
-    if not len(values):
-        return np.zeros(0, dtype=np.complex128)
-    new = np.concatenate(([True], block[1:] != block[:-1]))
-    row, starts = np.cumsum(new) - 1, np.flatnonzero(new)
-    column = np.arange(len(values)) - starts[row]
-    # One more in front of each block: nothing is added up before its first.
-    size = int(column.max()) + 2
-    place = row * size + column
-    both = np.zeros(len(starts) * size, dtype=np.complex128)
-    both.real[1:][place], both.imag[1:][place] = values, values * values
-    table = both.reshape(-1, size)
-    sums: ComplexArray = np.cumsum(table, axis=1).reshape(-1)[place]
-    # The window's older end, where anything of it lies in the block before.
-    earlier = block[oldest] == block - 1
-    since = np.cumsum(table[:, :0:-1], axis=1).reshape(-1)
-    backwards = row * (size - 1) + size - 2 - column
-    sums[earlier] += since[backwards[oldest[earlier]]]
-    return sums
+    def _counts(self, busy_before: Callable[[IntArray], IntArray]) -> tuple[CountArray, CountArray]:
+        """
+        :param busy_before: of ranks, how many of those before are not zero
+        :return: elements of windows that are not zero
+        """
+        own = busy_before(self._rank) - busy_before(self._oldest)
+        other, oldest = self._others
+        others = busy_before(other) - busy_before(oldest)
+        return own.astype(np.int32), others.astype(np.int32)

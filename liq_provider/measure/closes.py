@@ -125,10 +125,11 @@ class BusyMinutes:
 
 def busy_minutes(grid: MinuteGrid) -> IntArray:
     """:return: positions of the minutes in which any venue had liquidations"""
-    busy = np.zeros(grid.minutes, dtype=bool)
+    busy, also = np.zeros(grid.minutes, dtype=bool), np.empty(grid.minutes, dtype=bool)
     for side in (grid.long_usd, grid.short_usd):
         for venue in side:
-            busy |= venue != 0.0
+            np.not_equal(venue, 0.0, out=also)
+            busy |= also
     return np.flatnonzero(busy)
 
 

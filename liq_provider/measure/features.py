@@ -29,6 +29,7 @@ from liq_provider.core.arrays import (
     IntArray,
     MaskArray,
 )
+from liq_provider.core.freed_memory import keep_freed
 from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose, busy_minutes
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.measures import (
@@ -48,6 +49,8 @@ from liq_provider.measure.zscore import segments
 _PIECE_MIN = 32_768  # minutes computed at once
 # With more closes than this that have something in their segment, all at once are no dearer.
 _BUSY_SHARE = 0.5
+# What they take, and what is needed meanwhile.
+_BYTES_A_CLOSE = 256
 
 
 @dataclass(slots=True)
@@ -265,6 +268,7 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     size = len(minutes.closes)
     if size > most:
         return _not_empty(compute_features(grid, params))
+    keep_freed(_BYTES_A_CLOSE * size)
     busy = BusyCloses(grid, steps, minutes)
     measures = measure(busy, steps)
     columns: dict[str, Any] = {name: getattr(measures, name) for name in MEASURES}
@@ -279,7 +283,10 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
 
 def _not_empty(features: Features) -> Features:
     """:return: the closes whose segments are not"""
-    rows = np.flatnonzero(features.notional_usd)
+    there = features.notional_usd != 0.0
+    if there.all():
+        return features
+    rows = np.flatnonzero(there)
     if not len(rows) or rows[-1] - rows[0] >= len(rows):
         return features.picked(rows)
     return features.picked(slice(int(rows[0]), int(rows[-1]) + 1))  # copies nothing
