@@ -104,7 +104,7 @@ class Row:
     growth: tuple[Growth, ...] = ()
     rounds: int = 5
     repeats: int = 1
-    warm: bool = True
+    warm: bool = False
     waits: int = 0
     interruptible: bool = False
     timeout_s: float = 240

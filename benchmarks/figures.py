@@ -94,18 +94,20 @@ def growth_words(growth: Growth, unit: str, costs: Sequence[float]) -> str:
     )
     grows = power(sizes, costs)
     how = (
-        "hardly"
+        "falls"
+        if grows < -0.2
+        else "hardly grows"
         if grows < 0.2
-        else "less than in proportion"
+        else "grows less than in proportion"
         if grows < 0.8
-        else "in proportion"
+        else "grows in proportion"
         if grows <= 1.2
-        else "more than in proportion"
+        else "grows more than in proportion"
     )
     what = "time" if growth.cost == "cpu_s" else "figure"
     return (
-        f"With {growth.what} ({sizes[0]:,} first) the {what} grows {how}, to the power of "
-        f"{grows:.2f}: {steps}."
+        f"With {growth.what} ({sizes[0]:,} first) the {what} {how}, to the power of {grows:.2f}: "
+        f"{steps}."
     )
 
 

@@ -9,8 +9,8 @@ from threading import Lock
 
 _MINUTE_S = 60.0
 # From before the end of a minute until orders are in.
-_BEFORE_S = 2.0
-_AFTER_S = 12.0
+_BEFORE_S = 1.0
+_AFTER_S = 10.0
 
 
 class MinuteEnds:

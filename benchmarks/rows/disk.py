@@ -111,6 +111,7 @@ ROW = Row(
         Contestant("Parquet", "benchmarks.peers.parquet:parquet", peer=True),
     ),
     size=60,
+    interruptible=True,
     compares=(
         "20 coins of three venues, 1,000 liquidations a day: their rows, their minutes, and "
         "features of each close in whose segment something happened, with all files of the store "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _HERE = "benchmarks.rows.freqtrading"
 _CANDLES = 3
-_EPOCHS = 20
+_EPOCHS = 10
 
 
 # -- a new candle in the bot's loop ----------------------------------------------------------
@@ -217,7 +217,6 @@ LOOP = Row(
     ),
     prepare=f"{_HERE}:prepare_loop",
     growth=(Growth("pairs", f"{_HERE}:loop_liqtrend", (25, 100, 400), f"{_HERE}:prepare_loop"),),
-    warm=False,
 )
 BACKTEST = Row(
     name="backtest",
@@ -242,12 +241,11 @@ BACKTEST = Row(
     compares="Whole commands. The trades of all rounds of LiqTrend are equal, byte for byte.",
     prepare=f"{_HERE}:prepare_history",
     growth=(Growth("days", f"{_HERE}:backtest_liqtrend", (4, 16), f"{_HERE}:prepare_history"),),
-    warm=False,
     interruptible=True,
 )
 HYPEROPT = Row(
     name="hyperopt",
-    work="`freqtrade hyperopt -j 2`, 12 pairs, 8 days of 1m",
+    work="`freqtrade hyperopt -j 2 -e 10`, 12 pairs, 4 days of 1m",
     unit="epochs a minute of two cores",
     better="more",
     # 27 of the sample's 33.
@@ -260,13 +258,12 @@ HYPEROPT = Row(
             differs="it trades by other signals",
         ),
     ),
-    size=8,
+    size=4,
     compares=(
-        "Whole commands of 20 epochs. The results of all epochs of LiqTrend are equal in all "
+        "Whole commands of ten epochs. The results of all epochs of LiqTrend are equal in all "
         "rounds."
     ),
     prepare=f"{_HERE}:prepare_history",
-    growth=(Growth("days", f"{_HERE}:hyperopt_liqtrend", (4, 16), f"{_HERE}:prepare_history"),),
-    warm=False,
+    growth=(Growth("days", f"{_HERE}:hyperopt_liqtrend", (2, 8), f"{_HERE}:prepare_history"),),
     interruptible=True,
 )

@@ -51,7 +51,6 @@ MARKET = Row(
     growth=(_GROWTH,),
     rounds=1,
     repeats=_TRIALS,
-    warm=False,
     waits=1,
     timeout_s=900,
 )

@@ -1,8 +1,6 @@
 """A coin's year of minutes from a store of five million rows, its ends, and a market's year."""
 
-import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,22 +27,33 @@ def _coin(number: int) -> str:
     return f"C{number:03}"
 
 
-def _cells(rng: random.Random, count: int) -> list[int]:
-    """:return: minutes in which something happens, in order"""
-    return sorted(rng.sample(range(_YEAR_MIN), min(count, _YEAR_MIN)))
-
-
-def _lines(venue: str, rows: int) -> Iterator[str]:
+def _write(path: Path, venue: str, rows: int) -> None:
     """The first coin has a minute in four; the others share what is left of the rows."""
-    rng = random.Random(venue)  # noqa: S311
+    import pyarrow as pa
+    from pyarrow import csv
+
+    rng = np.random.default_rng(len(venue))
     first = min(_YEAR_MIN // 4, rows // 2)
-    for number in range(_COINS):
-        count = first if number == 0 else (rows - first) // (_COINS - 1)
-        for minute in _cells(rng, count):
-            event_us = (_START_MS + minute * MINUTE_MS + rng.randrange(MINUTE_MS)) * 1_000
-            usd, side = rng.lognormvariate(5, 2), "sell" if rng.random() < 0.5 else "buy"
-            times = f"{event_us},{event_us + 90_000}"
-            yield f"{venue},{_coin(number)}USDT,{times},,{side},2,{usd:.4f}\n"
+    counts = [first] + [min((rows - first) // (_COINS - 1), _YEAR_MIN)] * (_COINS - 1)
+    minutes = np.concatenate([np.sort(rng.choice(_YEAR_MIN, n, replace=False)) for n in counts])
+    event_ms = _START_MS + minutes * MINUTE_MS + rng.integers(MINUTE_MS, size=len(minutes))
+    names = pa.array([f"{_coin(number)}USDT" for number in range(_COINS)])
+    table = pa.table(
+        {
+            "exchange": pa.array([venue] * len(minutes)),
+            "symbol": names.take(pa.array(np.repeat(np.arange(_COINS), counts))),
+            "timestamp": event_ms * 1_000,
+            "local_timestamp": event_ms * 1_000 + 90_000,
+            "id": pa.nulls(len(minutes), pa.string()),
+            "side": pa.array(["buy", "sell"]).take(pa.array(rng.integers(2, size=len(minutes)))),
+            "price": np.full(len(minutes), 2),
+            "amount": np.round(rng.lognormal(5, 2, len(minutes)), 4),
+        }
+    )
+    with path.open("wb") as file:
+        file.write(f"{','.join(table.column_names)}\n".encode())
+        # Its own header has quotes, which recordings have not.
+        csv.write_csv(table, file, csv.WriteOptions(include_header=False, quoting_style="none"))
 
 
 def prepare(folder: Path, size: int) -> None:
@@ -59,9 +68,7 @@ def prepare(folder: Path, size: int) -> None:
     with closing(Writer(open_engine(url))) as writer:
         for venue in _VENUES:
             path = folder / f"{venue}.csv"
-            with path.open("w", encoding="utf-8") as file:
-                file.write("exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n")
-                file.writelines(_lines(venue, size // len(_VENUES)))
+            _write(path, venue, size // len(_VENUES))
             year = Interval(_START_MS, _END_MS)
             report = import_files(writer, Reader(url), [path], "tardis", covered=year)
             if report.bad:

@@ -102,11 +102,12 @@ def test_what_was_not_computed_meets_nothing() -> None:
 @pytest.mark.parametrize(
     ("costs", "words"),
     [
-        ([1.0, 4.0, 16.0], "in proportion, to the power of 1.00"),
-        ([1.0, 1.0, 1.0], "hardly, to the power of 0.00"),
+        ([1.0, 4.0, 16.0], "grows in proportion, to the power of 1.00"),
+        ([4.0, 2.0, 1.0], "falls, to the power of -0.50"),
+        ([1.0, 1.0, 1.0], "hardly grows, to the power of 0.00"),
         ([1.0, 2.0, 4.0], "less than in proportion, to the power of 0.50"),
         ([1.0, 16.0, 256.0], "more than in proportion, to the power of 2.00"),
-        ([0.0, 0.0, 0.0], "hardly"),
+        ([0.0, 0.0, 0.0], "hardly grows"),
     ],
 )
 def test_growth_is_said_in_words(costs: list[float], words: str) -> None:
@@ -115,7 +116,7 @@ def test_growth_is_said_in_words(costs: list[float], words: str) -> None:
 
 def test_growth_of_a_figure_is_said_in_its_unit() -> None:
     growth = Growth("days", "nowhere:at_all", (8, 32), cost="value")
-    words = "With days (8 first) the figure grows hardly, to the power of 0.00: 1 x: 90 bytes, "
+    words = "With days (8 first) the figure hardly grows, to the power of 0.00: 1 x: 90 bytes, "
     assert growth_words(growth, "bytes", [90, 90]) == f"{words}4 x: 90 bytes."
 
 
