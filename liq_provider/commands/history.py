@@ -124,16 +124,23 @@ def _paths(names: list[str]) -> list[Path]:
         else:
             root = Path(path.anchor)
             inside = sorted(root.glob(str(path.relative_to(root)) if path.anchor else name))
-        files = [file for file in inside if not file.name.startswith(".")]
+        files = [file for file in inside if not _is_aside(file)]
         if not files:
             raise UsageError(
                 f"{name}: holds no file" if path.is_dir() else f"{name}: matches nothing"
             )
         paths.update(dict.fromkeys(files))
     for path in paths:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is no file; what a pipe says must be saved as one first")
         if not path.is_file():
             raise UsageError(f"{path}: no such file")
     return list(paths)
+
+
+def _is_aside(file: Path) -> bool:
+    """:return: whether it is no data: hidden, or what an archive publishes to check a download"""
+    return file.name.startswith(".") or file.suffix.upper() == ".CHECKSUM"
 
 
 def _import_bars(

@@ -101,6 +101,16 @@ class OrderColumns:
     def __len__(self) -> int:
         return len(self.event_ms)
 
+    def markets(self) -> list[int]:
+        """:return: numbers of the markets that they are of, as they were met"""
+        rows = len(self)
+        first = np.full(len(self.names), rows, dtype=np.int64)
+        # Of several values that are written to one place, the last one stays.
+        first[self.market[::-1]] = np.arange(rows - 1, -1, -1)
+        present = np.flatnonzero(first < rows)
+        met: list[int] = present[np.argsort(first[present])].tolist()
+        return met
+
     def some(self, which: IntArray | BoolArray | slice) -> "OrderColumns":
         """:return: those orders"""
         return OrderColumns(

@@ -18,7 +18,7 @@ from liq_provider.core.coins import base_asset_of_pair
 from liq_provider.core.durations import DAY_MS, MINUTE_MS
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
-from liq_provider.history.lines import csv_rows, json_of
+from liq_provider.history.lines import csv_rows, endings, json_of
 from liq_provider.store.liquidation_rows import Row
 from liq_provider.venues.fields import milliseconds
 
@@ -144,7 +144,7 @@ def _length(path: Path, bars: Mapping[int, Bar]) -> int:
 def _coinglass(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
     if pair is None:
         raise ImportRefused(f"{path}: does not say which coin it is about; say --pair")
-    if ".csv" in path.suffixes:
+    if ".csv" in endings(path):
         yield from _csv(path, pair)
         return
     answer = json_of(path)
@@ -157,7 +157,7 @@ def _coinglass(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
 
 
 def _coinalyze(path: Path, pair: str | None) -> Iterator[Bar | BadRow]:
-    if ".csv" in path.suffixes:
+    if ".csv" in endings(path):
         if pair is None:
             raise ImportRefused(f"{path}: does not say which coin it is about; say --pair")
         yield from _csv(path, pair)

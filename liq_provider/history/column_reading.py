@@ -134,7 +134,7 @@ class _Blocks:
 
     def read(self, block: TextBlock) -> Iterator[Record | OrderColumns]:
         """:return: what is wrong with its rows, then its liquidations"""
-        ends = block.ends()
+        ends = block.ends
         values = self._parser.values(block.text, ends) if self._parser.usable else None
         read = None if values is None else self._orders(block, ends, values)
         left = np.ones(len(ends), dtype=np.bool_)
@@ -181,8 +181,8 @@ class _Blocks:
         which = np.flatnonzero(numbers.likely)
         if not len(which):
             return None
-        code = _code([(codes[which], len(words)) for codes, words in values.words], len(which))
-        _, first, kind = np.unique(code, return_index=True, return_inverse=True)
+        words_of = [(codes[which], len(words)) for codes, words in values.words]
+        first, kind = _alike(words_of, len(which))
         kinds = [
             self._kind(_words_at(values, which[at]), block, ends, values, numbers, which[at])
             for at in first.tolist()
@@ -330,12 +330,27 @@ def _words_at(values: BlockValues, at: int) -> tuple[str, ...]:
     return tuple(words[codes[at]] for codes, words in values.words)
 
 
-def _code(columns: list[tuple[IntArray, int]], rows: int) -> IntArray:
-    """:return: one number for each combination of words"""
+def _alike(columns: list[tuple[IntArray, int]], rows: int) -> tuple[IntArray, IntArray]:
+    """
+    :param columns: numbers of words, and how many words there are
+    :return: of each combination of words the first row, and for each row which one it has
+    """
     code, many = np.zeros(rows, dtype=np.int64), 1
     for codes, words in columns:
-        if many * words > 1 << 40:
+        if many * words > _FEW:
             code = np.unique(code, return_inverse=True)[1]
             many = rows
         code, many = code * words + codes, many * words
-    return code
+    if many > _FEW:
+        _, first, number = np.unique(code, return_index=True, return_inverse=True)
+        return first, number
+    # The same, without sorting: of several with one code, the last that is written stays.
+    first_of = np.full(many, rows, dtype=np.int64)
+    first_of[code[::-1]] = np.arange(rows - 1, -1, -1)
+    present = np.flatnonzero(first_of < rows)
+    numbers = np.zeros(many, dtype=np.int64)
+    numbers[present] = np.arange(len(present))
+    return first_of[present], numbers[code]
+
+
+_FEW = 1 << 16

@@ -22,7 +22,8 @@ from liq_provider.venues.row_readers import DayName
 # Files are cut by the time of receipt, or nearly at midnight.
 _MIDNIGHT_MS = 600_000
 _TARDIS = re.compile(
-    r"^(?P<exchange>[a-z0-9-]+)_liquidations_(?P<day>\d{4}-\d{2}-\d{2})_(?P<market>[^.]+)\.csv(\.gz)?$"
+    r"^(?P<exchange>[a-z0-9-]+)_liquidations_(?P<day>\d{4}-\d{2}-\d{2})_(?P<market>[^.]+)"
+    r"(?i:\.csv(\.[a-z0-9]+)?)$"
 )
 # Tardis' names of our venues, of which some have several, and its names for all markets together.
 TARDIS_VENUES = {

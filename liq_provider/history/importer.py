@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from liq_provider.core.coverage import Interval, merge
-from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.durations import FOREVER_MS, MINUTE_MS
 from liq_provider.core.markets import MarketTable
 from liq_provider.core.order_columns import MarketNames, OrderColumns
 from liq_provider.errors import ImportRefused, UsageError
@@ -48,9 +48,15 @@ def silent(path: Path, rows: int) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """:return: the digest of a file's content"""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """
+    :return: the digest of a file's content
+    :raises ImportRefused: it cannot be read
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImportRefused(f"{path}: {error.strerror or error}") from None
 
 
 @dataclass(slots=True)
@@ -188,7 +194,7 @@ class _Job:
             self._recall(format_name)
             return
         # A day file's rows do not say what it covers, its name does.
-        spans = self._spans[format_name] if day is None else Spans(0, per_coin=False)
+        spans = self._spans[format_name] if day is None else Spans(FOREVER_MS, per_coin=False)
         bad, orders = self.report.bad, self._read(path, format_name, spans)
         self.report.files += 1
         self._cover(spans, day)

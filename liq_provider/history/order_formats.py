@@ -17,7 +17,7 @@ from liq_provider.core.markets import MarketTable
 from liq_provider.errors import ImportRefused
 from liq_provider.history.bad_row import BadRow
 from liq_provider.history.days import TARDIS_VENUES, DayFile, named_day, tardis_of
-from liq_provider.history.lines import csv_rows, json_answers, json_lines, lines_of
+from liq_provider.history.lines import csv_rows, endings, json_answers, json_lines, lines_of
 from liq_provider.venues import VENUES
 from liq_provider.venues.fields import milliseconds
 from liq_provider.venues.frame import Frame
@@ -199,7 +199,7 @@ def csv_reader(path: Path, name: str, markets: _Markets) -> CsvReader | None:
         tardis_of(path, markets)  # refuses what it cannot be
         return CsvReader(_TARDIS_COLUMNS, _tardis_row, _TARDIS_AT_ONCE, _tardis_unit)
     venue, reader = READERS.get(name, ("", None))
-    if reader is None or (reader.answer and reader.json_suffixes & set(path.suffixes)):
+    if reader is None or (reader.answer and reader.json_suffixes & endings(path)):
         return None
     day = None if reader.day_name is None else named_day(path, venue, reader.day_name, markets)
     market_id = day.market_id if day else ""

@@ -9,7 +9,7 @@ import orjson
 from liq_provider.errors import ImportRefused
 from liq_provider.history.archive import MANIFEST
 from liq_provider.history.bar_formats import BAR_FORMATS
-from liq_provider.history.lines import DAMAGED, opened
+from liq_provider.history.lines import DAMAGED, opened, other_text, otherwise_split
 from liq_provider.history.order_formats import FORMATS, READERS
 
 _HEAD = 1 << 16
@@ -37,12 +37,19 @@ def recognise(path: Path) -> str:
             head = file.read(_HEAD)
     except (OSError, *DAMAGED) as error:
         raise ImportRefused(f"{path}: cannot be read ({error})") from None
+    other = other_text(head)
+    if other is not None:
+        raise ImportRefused(f"{path}: {other}")
     if head.startswith(_PARQUET):
         raise ImportRefused(f"{path}: is Parquet; import the folder with {MANIFEST}, as a whole")
     text = head.decode("utf-8-sig", "replace").lstrip()
     line = text.partition("\n")[0]
-    name = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(line)
-    if name is None and {"open", "high", "low", "close"} <= set(_names(line)):
+    names = set(_names(line))
+    name = _of_json(line, head) if text.startswith(("{", "[")) else _of_header(names)
+    for why, others in otherwise_split(line.encode()) if name is None else ():
+        if _of_header(others) is not None:
+            raise ImportRefused(f"{path}: {why}")
+    if name is None and {"open", "high", "low", "close"} <= names:
         raise ImportRefused(f"{path}: holds candles; `liq-provider candles` reads those")
     if name is None:
         raise ImportRefused(
@@ -59,8 +66,7 @@ def _names(line: str) -> list[str]:
         return []
 
 
-def _of_header(line: str) -> str | None:
-    names = set(_names(line))
+def _of_header(names: set[str]) -> str | None:
     return next((name for name, needed in _HEADERS.items() if needed <= names), None)
 
 

@@ -1,6 +1,6 @@
 """What a recording can claim to know: the spans in which it had rows, without the long holes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -51,29 +51,38 @@ class Spans:
         """There were such rows."""
         if not len(orders):
             return
-        for market in np.unique(orders.market).tolist():
+        sources, source = self._noted(orders)
+        event_ms = orders.event_ms
+        if len(sources) > 1:
+            order = np.lexsort((event_ms, source))
+            source, event_ms = source[order], event_ms[order]
+        elif (event_ms[1:] < event_ms[:-1]).any():
+            event_ms = np.sort(event_ms)
+        first_ms, last_ms = event_ms[:-1], event_ms[1:]
+        apart = last_ms - first_ms > self._max_gap_ms
+        apart &= last_ms // MINUTE_MS != first_ms // MINUTE_MS
+        apart |= source[1:] != source[:-1]
+        ends = np.append(np.flatnonzero(apart), len(event_ms) - 1)
+        begins = np.append(0, ends[:-1] + 1)
+        runs = (source[begins].tolist(), event_ms[begins].tolist(), event_ms[ends].tolist())
+        for number, begin_ms, end_ms in zip(*runs, strict=True):
+            self._grow(sources[number], begin_ms, end_ms)
+
+    def _noted(self, orders: OrderColumns) -> tuple[list[Source], IntArray]:
+        """
+        Remember the coins.
+
+        :return: sources as they were met, which is how they are told, and the number of each
+            order's in that list
+        """
+        numbers: dict[Source, int] = {}
+        of_market = np.zeros(len(orders.names), dtype=np.int64)
+        for market in orders.markets():
             name = orders.names[market]
             self._coins.setdefault(name.venue, set()).add(name.base_asset)
-        for source, event_ms in self._by_source(orders):
-            first_ms, last_ms = event_ms[:-1], event_ms[1:]
-            apart = last_ms - first_ms > self._max_gap_ms
-            apart &= last_ms // MINUTE_MS != first_ms // MINUTE_MS
-            ends = np.append(np.flatnonzero(apart), len(event_ms) - 1)
-            begins = np.append(0, ends[:-1] + 1)
-            runs = zip(event_ms[begins].tolist(), event_ms[ends].tolist(), strict=True)
-            for begin_ms, end_ms in runs:
-                self._grow(source, begin_ms, end_ms)
-
-    def _by_source(self, orders: OrderColumns) -> Iterator[tuple[Source, IntArray]]:
-        """:return: of each venue or coin the times, in their order"""
-        sources = [(name.venue, name.base_asset if self._per_coin else "") for name in orders.names]
-        numbers = {source: number for number, source in enumerate(dict.fromkeys(sources))}
-        of_order = np.array([numbers[source] for source in sources])[orders.market]
-        present, first = np.unique(of_order, return_index=True)
-        known = list(numbers)
-        # As they were met, which is how they are told.
-        for number in present[np.argsort(first)].tolist():
-            yield known[number], np.sort(orders.event_ms[of_order == number])
+            source = (name.venue, name.base_asset if self._per_coin else "")
+            of_market[market] = numbers.setdefault(source, len(numbers))
+        return list(numbers), of_market[orders.market]
 
     def known(self, source: Source, interval: Interval) -> None:
         """An earlier import of the same recording covered this."""

@@ -31,17 +31,20 @@ class TextBlock:
     """
     :param first_line: number of its first line, from 1
     :param text: whole lines; only the last of a file may lack its line break
+    :param ends: for each line, where it ends
     """
 
     first_line: int
     text: bytes
+    ends: IntArray
 
-    def ends(self) -> IntArray:
-        """:return: for each line, where it ends"""
-        ends = np.flatnonzero(np.frombuffer(self.text, dtype=np.uint8) == ord("\n")) + 1
-        if not self.text.endswith(b"\n"):
-            ends = np.append(ends, len(self.text))
-        return ends.astype(np.int64, copy=False)
+    @classmethod
+    def of(cls, first_line: int, text: bytes) -> "TextBlock":
+        """:return: the lines of a text"""
+        ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
+        if not text.endswith(b"\n"):
+            ends = np.append(ends, len(text))
+        return cls(first_line, text, ends.astype(np.int64, copy=False))
 
 
 def text_blocks(path: Path) -> Iterator[TextBlock]:
@@ -56,7 +59,7 @@ def text_blocks(path: Path) -> Iterator[TextBlock]:
             first = file.readline(LONGEST_LINE)
             if len(first) == LONGEST_LINE:
                 raise ByLine(line)
-            yield TextBlock(line, first.removeprefix(BYTE_ORDER_MARK))
+            yield TextBlock.of(line, first.removeprefix(BYTE_ORDER_MARK))
             line, read, rest = 2, len(first), b""
             while more := file.read(_BLOCK - read % _BLOCK):
                 read += len(more)
@@ -64,12 +67,12 @@ def text_blocks(path: Path) -> Iterator[TextBlock]:
                 end = text.rfind(b"\n") + 1
                 whole, rest = text[:end], text[end:]
                 if whole:
-                    lines = whole.count(b"\n")
-                    yield TextBlock(line, whole)
-                    line += lines
+                    block = TextBlock.of(line, whole)
+                    yield block
+                    line += len(block.ends)
                 if len(rest) >= LONGEST_LINE:
                     raise ByLine(line)
             if rest:
-                yield TextBlock(line, rest)
+                yield TextBlock.of(line, rest)
     except (*DAMAGED, OSError) as error:
         raise ByLine(line) from error

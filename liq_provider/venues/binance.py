@@ -268,7 +268,8 @@ _SNAPSHOT = RowReader(
     row=_snapshot_row,
     day_name=DayName(
         re.compile(
-            r"^(?P<market>[A-Z0-9_]+)-liquidationSnapshot-(?P<day>\d{4}-\d{2}-\d{2})\.(zip|csv)$"
+            r"^(?P<market>[A-Z0-9_]+)-liquidationSnapshot-(?P<day>\d{4}-\d{2}-\d{2})"
+            r"(?i:\.(zip|csv)(\.[a-z0-9]+)?)$"
         ),
         "BTCUSDT-liquidationSnapshot-2024-03-01.zip",
         _no_coin_m,

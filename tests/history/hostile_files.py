@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
+
 T0 = 1_709_251_200_000  # 2024-03-01, the day in the names
 
 _NUMBERS = [
@@ -37,6 +39,8 @@ _SYMBOLS = [
     " BTCUSDT",
     "BTCUSDT\u00a0",
     "0XUSDT",
+    "-",
+    "nan",
 ]
 
 
@@ -61,6 +65,9 @@ def hostile_file(folder: Path, seed: int) -> HostileFile:
     ]
     lines = _rearranged(lines, ",".join(header), random, evil)
     end = random.choice(["\n", "\n", "\r\n"])
+    if random.random() < 0.2:
+        some = random.choice([1.0, 1.0, 0.9])
+        lines = [_quoted(line) if random.random() < some else line for line in lines]
     text = end.join([",".join(header), *lines]) + random.choice(["", end, end * 3])
     raw = text.encode()
     if random.random() < 0.1:
@@ -141,7 +148,7 @@ def _okx(random: Random) -> Made:
         coin = random.choice(["BTC", "ETH", "SOL", "DOGE", "DOGE", "NONE"])
         row = [str(at), f"{coin}-USDT-SWAP", random.choice(["sell", "buy"]), amount, price]
         rows.append([*row, random.choice(["net", "", "long", "short"])] if stated else row)
-    name = random.choice(["x.csv", "x.csv.gz"])
+    name = random.choice(["x.csv", "x.csv.gz", "x.csv.zst"])
     return _shuffled("okx-rest", name, [*header, *(["posSide"] if stated else [])], rows, random)
 
 
@@ -193,6 +200,10 @@ def _spoilt(row: list[str], random: Random, header: list[str]) -> list[str]:
     return row
 
 
+def _quoted(line: str) -> str:
+    return ",".join(f'"{value}"' for value in line.split(","))
+
+
 def _rearranged(lines: list[str], header: str, random: Random, evil: float) -> list[str]:
     if random.random() < 0.3:
         lines = [line for line in lines for _ in range(random.choice([1, 1, 2]))]
@@ -209,6 +220,8 @@ def _rearranged(lines: list[str], header: str, random: Random, evil: float) -> l
 def _packed(raw: bytes, name: str, random: Random, evil: float) -> bytes:
     if name.endswith(".gz"):
         raw = gzip.compress(raw, 1, mtime=0)
+    elif name.endswith(".zst"):
+        raw = pa.Codec("zstd").compress(raw, asbytes=True)
     elif name.endswith(".zip"):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

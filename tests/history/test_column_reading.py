@@ -17,6 +17,7 @@ from liq_provider.core.order_columns import MarketNames, OrderColumns
 from liq_provider.errors import ImportRefused
 from liq_provider.history import column_reading, order_formats, text_blocks
 from liq_provider.history.bad_row import BadRow
+from liq_provider.history.column_values import ColumnParser
 from liq_provider.history.importer import bundled_markets as bundled
 from liq_provider.venues.row_readers import Columns
 from tests.history.hostile_files import T0
@@ -91,6 +92,45 @@ def test_a_stray_quote_or_carriage_return_spoils_its_own_row_alone(tmp_path: Pat
     orders, bad, at_once = read_both_ways(path)
     assert [order.event_ms - T0 for order in orders] == [0, 3]
     assert ([one.line for one in bad], at_once) == ([3, 4], 2)
+
+
+def test_a_file_whose_values_are_all_in_quotes_is_read_at_once(tmp_path: Path) -> None:
+    lines = [row(T0), row(T0 + 1, ap="0"), row(T0 + 2, symbol="ETHUSDT")]
+    quoted = [",".join(f'"{value}"' for value in line.split(",")) for line in [HEADER, *lines]]
+    path = written(tmp_path / "x.csv", *quoted, quoted[2].replace("SELL", "SE,LL"))
+    orders, bad, at_once = read_both_ways(path)
+    assert ([order.event_ms - T0 for order in orders], at_once) == ([0, 1, 2], 3)
+    assert [one.line for one in bad] == [5]
+
+
+def test_a_word_where_a_number_should_be_does_not_slow_the_rows_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_blocks, "_BLOCK", 8_192)
+    slow: list[Any] = []
+    converted = ColumnParser._converted
+    monkeypatch.setattr(
+        ColumnParser, "_converted", lambda *args: slow.append(1) or converted(*args)
+    )
+    lines = [row(T0 + n, ap="-" if n % 40 == 0 else "50") for n in range(2_000)]
+    lines[-1] = row(T0 + 3_000, ap="0")
+    orders, bad, at_once = read_both_ways(written(tmp_path / "x.csv", HEADER, *lines))
+    # The second price counts where the first is none, and where it is a zero.
+    assert [order.price for order in orders] == [
+        49.0 if n % 40 == 0 else 50.0 for n in range(1999)
+    ] + [49.0]
+    assert (bad, at_once) == ([], 2_000)
+    assert len(slow) == 1
+
+
+def test_a_column_that_is_empty_and_one_with_a_word_in_it_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_blocks, "_BLOCK", 8_192)
+    lines = [row(T0 + n, ap="-" if n % 90 == 0 else "") for n in range(1_000)]
+    orders, _, at_once = read_both_ways(written(tmp_path / "x.csv", HEADER, *lines))
+    assert {order.price for order in orders} == {49.0}
+    assert at_once == 1_000
 
 
 def test_a_column_that_changes_the_meaning_of_a_row_is_heeded(tmp_path: Path) -> None:

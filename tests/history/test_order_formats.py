@@ -1,10 +1,13 @@
 """Files of other recorders: each row is read as its venue would have sent it, or refused."""
 
+import errno
 import gzip
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -275,6 +278,8 @@ def test_folders_and_patterns_are_read_once_and_not_again(
         path.parent.mkdir(exist_ok=True)
         zipped(path, SNAPSHOT, snapshot_row(T0 + (day - 1) * DAY + 7))
     (tmp_path / "data" / ".hidden").write_text("x")
+    # Published beside each file, to check its download.
+    (tmp_path / "data" / f"{path.name}.CHECKSUM").write_text("5f3a  it\n")
     assert main(["import", "data", "data/*.zip"]) == 0
     assert "2 liquidations kept, 0 duplicates, 0 bad rows in 2 file(s)" in capsys.readouterr().out
     (tmp_path / "data" / "notes.txt").write_text("not a recording")
@@ -285,6 +290,41 @@ def test_folders_and_patterns_are_read_once_and_not_again(
     assert "refused: data/notes.txt: looks like none of the formats" in said
     assert main(["import", "data/*.csv"]) == 2
     assert "data/*.csv: matches nothing" in capsys.readouterr().err
+
+
+def test_a_pipe_is_refused_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("rows")
+    assert main(["import", "rows"]) == 2
+    assert "rows: is no file; what a pipe says must be saved as one" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(store: Store, tmp_path: Path) -> None:
+    good, bad = tmp_path / "a.csv", tmp_path / "b.csv"
+    good.write_text(f"{HEADER}\n{GOOD}\n")
+    bad.write_text(f"{HEADER}\n{GOOD}\n")
+    opened = Path.open
+
+    def fails(path: Path, *args: Any, **more: Any) -> Any:
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", fails)
+        report = store.load(bad, good)
+    assert report.kept == 1
+    assert report.refused == [f"{bad}: Input/output error"]
+
+
+@pytest.mark.parametrize("ending", [".CSV", ".csv.zst", ".csv.xz"])
+def test_a_day_file_may_be_packed_in_any_way(store: Store, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"bybit_liquidations_2024-03-01_BTCUSDT{ending}"
+    path.write_text(f"{TARDIS}\nbybit,BTCUSDT,{T0}000,{T0}900,,sell,50,1\n")
+    (span,) = store.load(path, form=None).covered["bybit"]
+    assert span.end_ms - span.start_ms == DAY
 
 
 def test_an_interrupted_import_goes_on_where_it_was(tmp_path: Path) -> None:
