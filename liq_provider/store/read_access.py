@@ -40,6 +40,16 @@ class ReadAccess:
         """Breaks off a call that may never return, from another thread."""
         return Hangup(self._engine)
 
+    def check(self) -> None:
+        """
+        Nothing is done where it is known to be in order.
+
+        :raises StoreError: it is no store that this program reads
+        """
+        if not self._checked:
+            check_revision(self._engine, must_be_current=True)
+            self._checked = True
+
     def close(self) -> None:
         """Give pooled connections back (PostgreSQL); the reader stays usable."""
         self._engine.dispose()
@@ -77,9 +87,7 @@ class ReadAccess:
 
     @contextmanager
     def _asking(self) -> Iterator[Connection]:
-        if not self._checked:
-            check_revision(self._engine, must_be_current=True)
-            self._checked = True
+        self.check()
         try:
             with store_errors("Reading the store"), self._engine.connect() as connection:
                 yield connection

@@ -279,6 +279,11 @@ def waiting_in(path: Path) -> int:
         return 0
 
 
+def waiting_words(path: Path | str, waiting: int) -> str:
+    """:return: what ``waiting_in`` counted, said"""
+    return f"{waiting:,} {'liquidation waits' if waiting == 1 else 'liquidations wait'} in {path}"
+
+
 def _append(path: Path, lines: bytes) -> None:
     """All or nothing: what comes later must not be appended to half a line."""
     if not lines:

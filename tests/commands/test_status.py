@@ -1,6 +1,8 @@
 """What ``liq-provider status`` says of a sidecar."""
 
 import io
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from liq_provider.cli import main
-from liq_provider.commands.status import (
-    _elsewhere,
-    _print_pair_list,
-    _print_readiness,
-    _print_sidecar,
+from liq_provider.commands.status import _elsewhere
+from liq_provider.commands.support.status_words import (
+    print_pair_list,
+    print_readiness,
+    print_sidecar,
 )
 from liq_provider.judge.questions import EarlyStats
 from liq_provider.measure.readiness import READY, ReadinessReport
@@ -43,7 +45,7 @@ def sidecar_status(**changes: Any) -> dict[str, Any]:
 
 def told(**changes: Any) -> str:
     console = Console(file=io.StringIO(), width=200)
-    _print_sidecar(console, sidecar_status(**changes), True)
+    print_sidecar(console, sidecar_status(**changes), True)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -60,7 +62,7 @@ def pairs_told(**changes: Any) -> str:
         **{"read": True, "path": "user_data/liq_pairs.json", "pairs": pairs, "in_wave": 1},
         **{"left_out": {}, "left_out_n": 0, "written_ms": 98_000, "error": None},
     }
-    _print_pair_list(console, kept | changes if changes.get("told", True) else {}, 100_000)
+    print_pair_list(console, kept | changes if changes.get("told", True) else {}, 100_000)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -76,6 +78,17 @@ def test_the_list_of_pairs_is_told_with_what_it_left_out_and_its_trouble() -> No
     assert "not written yet" in pairs_told(written_ms=None)
     assert "Pairs: the disk hangs" in pairs_told(error="the disk hangs")
     assert pairs_told(read=False) == pairs_told(told=False) == ""
+
+
+@pytest.mark.processes
+def test_json_waits_for_nothing_that_draws_tables() -> None:
+    code = (
+        "import sys, liq_provider.commands.status as status\n"
+        "heavy = {'rich', 'pandas', 'ccxt', 'freqtrade', 'alembic', 'psycopg'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "HEAVY []"
 
 
 def test_what_failed_is_counted() -> None:
@@ -149,7 +162,7 @@ def test_a_venue_that_does_not_count_for_some_coins_says_so() -> None:
     console = Console(file=io.StringIO(), width=200)
     coins = {name: READY for name in ("ADA", "BTC", "DOGE", "ETH", "SOL", "XRP")}
     venues = {"binance": READY, "okx": READY}
-    _print_readiness(console, ReadinessReport(NOW, READY, venues, coins, {"okx": list(coins)}), NOW)
+    print_readiness(console, ReadinessReport(NOW, READY, venues, coins, {"okx": list(coins)}), NOW)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Venue binance: counts\n" in text
     named = "ADA, BTC, DOGE, ETH, SOL and 1 more"

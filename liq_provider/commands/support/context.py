@@ -18,9 +18,9 @@ from liq_provider.config.settings import Settings, load_settings, resolve_store
 from liq_provider.core.clock import machine_ms
 from liq_provider.core.liquidation import minute_of
 from liq_provider.core.moments import EARLIEST_MS, LATEST_MS
-from liq_provider.errors import SettingsError, StoreUnusable, UsageError
+from liq_provider.errors import LiqError, SettingsError, StoreUnusable, UsageError
 from liq_provider.sidecar.sidecar_files import SidecarFiles
-from liq_provider.store.database import check_revision, open_engine
+from liq_provider.store.database import open_engine
 from liq_provider.store.other_minutes import refuse_other_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.simulated_spans import mark_of
@@ -81,12 +81,13 @@ class Context:
                 f"There is no store at {url.database} yet: start the sidecar (liq-provider run) "
                 "or import a recording"
             )
-        engine = open_engine(self.store_url, read_only=True)
+        reader = Reader(self.store_url)
         try:
-            check_revision(engine, must_be_current=True)
-        finally:
-            engine.dispose()
-        return Reader(self.store_url)
+            reader.check()
+        except LiqError:
+            reader.close()
+            raise
+        return reader
 
     def minutes(self, source: str = "minutes") -> Reader:
         """
