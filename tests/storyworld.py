@@ -23,6 +23,8 @@ from liq_provider.measure.trend import trend_inputs
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.sidecar.sidecar_files import SidecarFiles
 from liq_provider.store import schema
+from liq_provider.store.keys import Keys
+from liq_provider.store.numbered_rows import put_minutes
 from liq_provider.store.reader import Reader
 from tests.bot.helpers import Store, at, settings
 from tests.bot.test_engine import candles
@@ -108,7 +110,7 @@ class StoryWorld:
                 ]
         self.store.cover(CLOSE - (5 * _SEGMENTS + 60) * MINUTE_MS, CLOSE)
         with self.store.writer.engine.begin() as connection:
-            connection.execute(insert(schema.minutes), minutes)
+            put_minutes(connection, Keys(connection), minutes)
             if doubts:
                 connection.execute(insert(schema.doubts), doubts)
 

@@ -66,12 +66,12 @@ class OrderColumns:
     @classmethod
     def of(cls, orders: Sequence[Liquidation], names: MarketNames) -> "OrderColumns":
         """:return: columns of single orders"""
-        markets = [
-            names.number(MarketName(o.venue, o.market_id, o.pair, o.base_asset)) for o in orders
-        ]
+        # An object for each market, not for each order.
+        told = [(order.venue, order.market_id, order.pair, order.base_asset) for order in orders]
+        numbers = {name: names.number(MarketName(*name)) for name in dict.fromkeys(told)}
         return cls(
             names,
-            np.array(markets, dtype=np.int64),
+            np.array([numbers[name] for name in told], dtype=np.int64),
             np.array([order.position_side == "short" for order in orders], dtype=np.bool_),
             np.array([order.price for order in orders], dtype=np.float64),
             np.array([order.quantity for order in orders], dtype=np.float64),

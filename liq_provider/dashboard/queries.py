@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, Select, func, select
 
+from liq_provider.measure.feature_rows import purity
 from liq_provider.store import schema
 from liq_provider.store.reader import Reader
 
@@ -36,7 +38,7 @@ class PageReader(Reader):
     def features_at(self, close_ms: int) -> dict[str, dict[str, Any]]:
         """:return: the stored features of one minute, by coin"""
         rows = self._dicts(select(schema.features).where(schema.features.c.close_ms == close_ms))
-        return {row["base_asset"]: row for row in rows}
+        return {row["base_asset"]: row | {"purity": _purity(row)} for row in rows}
 
     def newest_liquidations(self, since_ms: int, limit: int) -> list[dict[str, Any]]:
         """:return: the newest since ``since_ms``, oldest first"""
@@ -71,6 +73,11 @@ class PageReader(Reader):
             .where(table.wave_start_ms == wave_start_ms)
             .where(table.available_at == available_at)
         )
+
+
+def _purity(row: dict[str, Any]) -> float:
+    sums = (np.array([row[name]]) for name in ("long_usd", "short_usd"))
+    return float(purity(*sums)[0])
 
 
 def _sums_query(from_ms: int, to_ms: int, *by: ColumnElement[Any]) -> Select[Any]:

@@ -131,7 +131,7 @@ def arrow_schema(table: str, simulated: Collection[str] = ()) -> pa.Schema:
     :param simulated: venues that a file's metadata is to name, for whoever reads it alone
     :return: the columns of one of ``TABLES``
     """
-    columns = schema.metadata.tables[table].columns
+    columns = schema.table(table).columns
     fields = [
         pa.field(column.name, _ARROW_TYPES[type(column.type)], nullable=bool(column.nullable))
         for column in columns

@@ -115,7 +115,7 @@ def _write(
 
 def _rows(connection: Connection, name: str, wanted: Wanted) -> Iterator[list[Sequence[Any]]]:
     """Batches of rows in the order of their days."""
-    query = _query(schema.metadata.tables[name], wanted)
+    query = _query(schema.table(name), wanted)
     result = connection.execute(query.execution_options(yield_per=at_once(name, _AT_ONCE)))
     for part in result.partitions():
         rows: list[Sequence[Any]] = list(part)

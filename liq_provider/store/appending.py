@@ -16,6 +16,7 @@ from liq_provider.core.liquidation import minute_of
 from liq_provider.store import coverage_claims, rebooking, schema
 from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.final_minutes import FinalMinutes
+from liq_provider.store.keys import Keys
 from liq_provider.store.liquidation_rows import (
     IDENTITY_COLUMNS,
     Identity,
@@ -24,8 +25,10 @@ from liq_provider.store.liquidation_rows import (
     identity,
     liquidation_row,
 )
+from liq_provider.store.numbered_rows import add_to_minutes, put_orders
+from liq_provider.store.plain_orders import put_plain
 from liq_provider.store.schema import EVERYBODY
-from liq_provider.store.statements import add_to_minutes, insert_into, read_state
+from liq_provider.store.statements import read_state
 
 
 @dataclass(slots=True)
@@ -50,15 +53,22 @@ class Appending:
     """
     One transaction.
 
+    :param keys: of the same transaction
     :param rules: how liquidations are booked
     :param min_event_usd: smaller orders are stored but count in no minute, and are in no doubt
     :param heard_by: the run of the sidecar whose feeds these are; empty for everybody else
     """
 
     def __init__(
-        self, connection: Connection, rules: BookingRules, min_event_usd: float, heard_by: str
+        self,
+        connection: Connection,
+        keys: Keys,
+        rules: BookingRules,
+        min_event_usd: float,
+        heard_by: str,
     ) -> None:
         self._connection = connection
+        self._keys = keys
         self._rules = rules
         self._min_event_usd = min_event_usd
         self._heard_by = heard_by
@@ -69,6 +79,8 @@ class Appending:
         # Locked: another sidecar must not settle the minute between booking and commit. Alone,
         # as booking anew has to be: of two that share it and both want it alone one is undone.
         watermark_ms = int(read_state(self._connection, "watermark_ms", lock="alone") or 0)
+        if self._are_plain(orders, watermark_ms):
+            return self._result
         heard: dict[Identity, Incoming] = {}
         for incoming in orders:
             heard.setdefault(identity(incoming.liquidation), incoming)
@@ -76,8 +88,8 @@ class Appending:
         new = self._insert(rows, how)
         known = {key: rows[key] for key in rows.keys() - new}
         there = rebooking.rebook(
-            *(self._connection, known, watermark_ms, self._min_event_usd),
-            *(self._rules, self._result),
+            *(self._connection, self._keys, known, watermark_ms),
+            *(self._min_event_usd, self._rules, self._result),
         )
         booked = {key: rows[key]["minute_ms"] for key in new} | there
         self._doubt(self._owing(heard, booked, watermark_ms), EVERYBODY)
@@ -85,6 +97,20 @@ class Appending:
         self._doubt(_dated_ahead(future, watermark_ms), self._heard_by)
         self._result.duplicates = len(orders) - self._result.inserted
         return self._result
+
+    def _are_plain(self, orders: Sequence[Incoming], watermark_ms: int) -> bool:
+        """Store the whole batch, if nothing in it is to be told from the rest."""
+        done = put_plain(
+            *(self._connection, self._keys, orders, self._rules),
+            *(watermark_ms, self._min_event_usd),
+        )
+        if done is None:
+            return False
+        inserted, small = done
+        self._result.inserted, self._result.duplicates = inserted, len(orders) - inserted
+        counts = {"event": inserted - small, "small": small}
+        self._result.booked.update({how: count for how, count in counts.items() if count})
+        return True
 
     def imported(self, orders: Sequence[Incoming]) -> Appended:
         """See ``Writer.import_batch``."""
@@ -99,7 +125,8 @@ class Appending:
         # A sidecar that began within the minute may have stored some as of before its time.
         known = {key: row for key, row in rows.items() if key not in new and row["minute_ms"]}
         rebooking.rebook(
-            *(self._connection, known, 0, self._min_event_usd, self._rules, self._result),
+            *(self._connection, self._keys, known, 0),
+            *(self._min_event_usd, self._rules, self._result),
             only_uncounted=True,
         )
         self._clear({(r["venue"], r["base_asset"], r["minute_ms"]) for r in known.values()})
@@ -135,11 +162,7 @@ class Appending:
 
     def _insert(self, rows: Mapping[Identity, Row], how: Mapping[Identity, str]) -> set[Identity]:
         """:return: those that were new"""
-        statement = insert_into(self._connection, schema.liquidations).on_conflict_do_nothing()
-        # In the order of the key: two writers that lock rows in the same order never deadlock.
-        ordered = [rows[key] for key in sorted(rows)]
-        inserted = self._connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered)
-        new = {tuple(row) for row in inserted}
+        new = put_orders(self._connection, self._keys, rows)
         result = self._result
         result.inserted, result.duplicates = len(new), len(rows) - len(new)
         sums = MinuteSums(self._rules.settle_ms)
@@ -149,7 +172,7 @@ class Appending:
             result.booked["small" if small else how[key]] += 1
             if row["minute_ms"] is not None and not small:
                 sums.add(row)
-        add_to_minutes(self._connection, sums.rows())
+        add_to_minutes(self._connection, self._keys, sums.rows())
         return new
 
     # -- what is missing where it belongs

@@ -1,6 +1,8 @@
 """Opening a store: connection settings, migrations, and errors in LiqTrend's own words."""
 
+import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,12 +22,17 @@ from liq_provider.errors import (
     StoreTooNew,
     StoreUnusable,
 )
+from liq_provider.store import store_size
 from liq_provider.store.schema import KNOWN_REVISIONS, REVISION
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 5.0
 
 # Two sidecars may set up one PostgreSQL database at the same time.
 _MIGRATION_LOCK = 0x4C69_7154
+
+_LOG_BYTES = 64 * 1024 * 1024
 
 _CHECK_DIRECTORY = "check that the directory of liq_provider.store exists and is writable"
 _SQLITE_REMEDIES = {
@@ -107,6 +114,10 @@ def _sqlite_engine(url: URL, read_only: bool, busy_timeout_s: float) -> Engine:
             cursor.execute("PRAGMA journal_mode=WAL")
             # A crash of the machine may lose the last commits, never the file.
             cursor.execute("PRAGMA synchronous=NORMAL")
+            # Python's SQLite writes zeros over what is deleted; nothing in a store is a secret.
+            cursor.execute("PRAGMA secure_delete=OFF")
+            # A long transaction's log would stay as long as it was.
+            cursor.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -213,7 +224,8 @@ def migrate(engine: Engine) -> bool:
     :return: True if there was none
     :raises StoreTooNew: and leaves the store as it is
     :raises NoStore: and leaves the file as it is
-    :raises StoreUnusable: the directory cannot be written, or the store is damaged
+    :raises StoreUnusable: the directory cannot be written, its disk has not the room, or the store
+        is damaged
     """
     revision = _existing_revision(engine)
     if revision == REVISION:
@@ -223,11 +235,18 @@ def migrate(engine: Engine) -> bool:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    if revision is not None:
+        store_size.refuse_without_room(engine, REVISION)
+        logger.info("The store has the older schema %s; bringing it to %s", revision, REVISION)
+    begun_s = time.monotonic()
     with store_errors("Setting up the store"), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    if revision is not None:
+        logger.info("Brought the store to %s in %.1f s", REVISION, time.monotonic() - begun_s)
+        store_size.give_back(engine)
     return revision is None
 
 

@@ -17,6 +17,7 @@ from liq_provider.core.liquidation import Liquidation, minute_from, minute_of
 from liq_provider.store import schema
 from liq_provider.store.coverage_claims import cover
 from liq_provider.store.database import store_errors
+from liq_provider.store.keys import Keys
 from liq_provider.store.known_minutes import known_spans
 from liq_provider.store.liquidation_rows import (
     IDENTITY_COLUMNS,
@@ -24,8 +25,7 @@ from liq_provider.store.liquidation_rows import (
     identity,
     liquidation_row,
 )
-from liq_provider.store.statements import insert_into
-from liq_provider.store.statements import replace as write
+from liq_provider.store.numbered_rows import put_minutes, put_orders
 from liq_provider.venues import VENUES
 
 # Longer than writing takes: nobody may see a fill later than it claims to have been there.
@@ -79,9 +79,7 @@ def fill(
         }
         new = 0
         if rows:
-            statement = insert_into(connection, schema.liquidations).on_conflict_do_nothing()
-            ordered = [rows[key] for key in sorted(rows)]
-            new = len(connection.execute(statement.returning(*IDENTITY_COLUMNS), ordered).all())
+            new = len(put_orders(connection, Keys(connection), rows))
         spans = without(
             [whole_minutes(span)], known_spans(connection.execute, venue, base_asset, span)
         )
@@ -143,11 +141,13 @@ def complete(
             .where(table.event_ms < span.end_ms)
             .where(table.notional_usd >= min_event_usd)
             .where(or_(table.minute_ms.is_(None), table.minute_ms == own_minute))
+            .order_by(*IDENTITY_COLUMNS)
         )
         for order in orders.mappings():
             sums.add({**order, "minute_ms": minute_of(order["event_ms"])})
         rows = [row | {"filled": True, "available_at": usable_ms} for row in sums.rows()]
-        write(connection, schema.minutes, rows)
+        if rows:
+            put_minutes(connection, Keys(connection), rows)
 
 
 def complete_all(connection: Connection, min_event_usd: float) -> None:

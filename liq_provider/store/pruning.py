@@ -28,8 +28,8 @@ _PAUSE = 2.0
 
 # By age; each of them has an index that begins with it.
 _AGES: dict[str, Column[Any]] = {
-    "liquidations": schema.liquidations.c.event_ms,
-    "minutes": schema.minutes.c.minute_ms,
+    "liquidations": schema.orders.c.event_ms,
+    "minutes": schema.sums.c.minute_ms,
     "features": schema.features.c.close_ms,
     "waves": schema.waves.c.last_ms,
     "verdicts": schema.verdicts.c.expires_at,
@@ -91,11 +91,13 @@ class Pruning:
         # First of all: a deleted minute must never look like a known one without liquidations.
         self._timed(self._cut_coverage)
         yield True
-        for age in _AGES.values():
-            yield from self._while_full(age)
+        for name, age in _AGES.items():
+            yield from self._while_full(name, age)
         yield from self._bars()
 
-    def _while_full(self, age: Column[Any], *of_it: ColumnElement[bool]) -> Iterator[bool]:
+    def _while_full(
+        self, name: str, age: Column[Any], *of_it: ColumnElement[bool]
+    ) -> Iterator[bool]:
         """Steps of one table, until one finds fewer rows than it might have deleted."""
         full = True
 
@@ -109,7 +111,7 @@ class Pruning:
             full = last_ms is not None
             bound = (*of_it, age <= last_ms) if full else old
             gone = connection.execute(delete(age.table).where(*bound)).rowcount
-            self.deleted[age.table.name] += gone
+            self.deleted[name] += gone
 
         while full:
             self._timed(step)
@@ -120,7 +122,7 @@ class Pruning:
         group = self._next_group(None)
         while group is not None:
             of_it = [column == value for column, value in zip(_BAR_GROUP, group, strict=True)]
-            yield from self._while_full(_BARS.start_ms, *of_it)
+            yield from self._while_full("bars", _BARS.start_ms, *of_it)
             group = self._next_group(group)
         if self.deleted["bars"]:
             self._timed(_forget_imports)

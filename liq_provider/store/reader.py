@@ -189,7 +189,7 @@ class Reader(GridReader, BarReader):
 
     def count(self, table: str) -> int:
         """:return: number of rows of a table"""
-        rows = self._rows(select(func.count()).select_from(schema.metadata.tables[table]))
+        rows = self._rows(select(func.count()).select_from(schema.stored(table)))
         return int(rows[0][0])
 
     def span(self) -> tuple[int, int] | None:

@@ -6,13 +6,15 @@ later one than the other would have: it counts where the one that heard it best 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, select, tuple_, update
 
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.liquidation import minute_of
 from liq_provider.store import schema
 from liq_provider.store.booked_minute import BookingRules
+from liq_provider.store.keys import Keys
 from liq_provider.store.liquidation_rows import IDENTITY_COLUMNS, Identity, MinuteSums, Row
-from liq_provider.store.statements import add_to_minutes
+from liq_provider.store.numbered_rows import add_to_minutes, is_order, minute_of_coin
 
 # Seven columns each; SQLite takes some thirty thousand values in one statement.
 _AT_ONCE = 500
@@ -26,6 +28,7 @@ class Counted(Protocol):
 
 def rebook(
     connection: Connection,
+    keys: Keys,
     heard: Mapping[Identity, Row],
     watermark_ms: int,
     min_event_usd: float,
@@ -38,6 +41,7 @@ def rebook(
     Runs in the transaction that stores a batch, with the watermark locked: nobody adds to a sum
     while it is made anew.
 
+    :param keys: that know all their names
     :param heard: rows of ``liquidations`` as this sidecar would book them, whose orders the
         store has already
     :param only_uncounted: what counts anywhere stays there, as for imports
@@ -51,13 +55,16 @@ def rebook(
             continue
         if minute_ms is not None and (only_uncounted or minute_ms < watermark_ms):
             continue  # settled there; it must not count twice
-        connection.execute(update(schema.liquidations).where(_is(key)).values(minute_ms=better))
+        booked_ms = better - minute_of(heard[key]["event_ms"])
+        connection.execute(
+            update(schema.orders).where(is_order(keys, key)).values(booked_ms=booked_ms)
+        )
         booked[key] = better
         result.rebooked += 1
         row = heard[key]
         changed |= {(row["base_asset"], ms, row["venue"]) for ms in (minute_ms, better) if ms}
     for base_asset, minute_ms, venue in sorted(changed):
-        _count_anew(connection, venue, base_asset, minute_ms, min_event_usd, rules)
+        _count_anew(connection, keys, venue, base_asset, minute_ms, min_event_usd, rules)
     return booked
 
 
@@ -84,12 +91,9 @@ def _pieces(keys: Sequence[Identity]) -> Iterator[Sequence[Identity]]:
         yield keys[first : first + _AT_ONCE]
 
 
-def _is(key: Identity) -> Any:
-    return and_(*(column == value for column, value in zip(IDENTITY_COLUMNS, key, strict=True)))
-
-
 def _count_anew(
     connection: Connection,
+    keys: Keys,
     venue: str,
     base_asset: str,
     minute_ms: int,
@@ -97,13 +101,11 @@ def _count_anew(
     rules: BookingRules,
 ) -> None:
     """Not by taking an amount off: sums of money are exact only if they are made in one go."""
-    minutes, orders = schema.minutes.c, schema.liquidations.c
+    orders = schema.liquidations.c
     connection.execute(
-        delete(schema.minutes)
-        .where(minutes.base_asset == base_asset)
-        .where(minutes.minute_ms == minute_ms)
-        .where(minutes.venue == venue)
-        .where(~minutes.filled)
+        delete(schema.sums)
+        .where(minute_of_coin(venue, base_asset, minute_ms))
+        .where(~schema.sums.c.filled)
     )
     sums = MinuteSums(rules.settle_ms)
     rows = connection.execute(
@@ -114,7 +116,8 @@ def _count_anew(
         .where(orders.base_asset == base_asset)
         .where(orders.minute_ms == minute_ms)
         .where(orders.notional_usd >= min_event_usd)
+        .order_by(*IDENTITY_COLUMNS)
     )
     for row in rows.mappings():
         sums.add({**row})
-    add_to_minutes(connection, sums.rows())
+    add_to_minutes(connection, keys, sums.rows())

@@ -8,8 +8,10 @@ from sqlalchemy import Connection, Engine, delete, select
 from liq_provider.store import schema
 from liq_provider.store.database import store_errors
 from liq_provider.store.gap_fills import complete_all
-from liq_provider.store.liquidation_rows import MinuteSums
-from liq_provider.store.statements import add_to_minutes, write_state
+from liq_provider.store.keys import Keys
+from liq_provider.store.liquidation_rows import IDENTITY_COLUMNS, MinuteSums
+from liq_provider.store.numbered_rows import add_to_minutes
+from liq_provider.store.statements import write_state
 
 
 def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
@@ -21,12 +23,13 @@ def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
     source = schema.liquidations.c
     made = 0
     with _transaction(engine, "Rebuilding") as connection:
-        connection.execute(delete(schema.minutes))
+        connection.execute(delete(schema.sums))
+        keys = Keys(connection)
         query = (
             select(schema.liquidations)
             .where(source.minute_ms.is_not(None))
             .where(source.notional_usd >= min_event_usd)
-            .order_by(source.base_asset, source.minute_ms, source.event_ms)
+            .order_by(source.base_asset, source.minute_ms, *IDENTITY_COLUMNS)
         )
         sums, base_asset = MinuteSums(settle_ms), None
         # On the statement: PostgreSQL would make every statement of the connection a cursor.
@@ -34,18 +37,18 @@ def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
         for order in stream.mappings():
             row = dict(order)
             if row["base_asset"] != base_asset:
-                made += _flush(connection, sums)
+                made += _flush(connection, keys, sums)
                 sums, base_asset = MinuteSums(settle_ms), row["base_asset"]
             sums.add(row)
-        made += _flush(connection, sums)
+        made += _flush(connection, keys, sums)
         complete_all(connection, min_event_usd)
         write_state(connection, "min_event_usd", min_event_usd, 0)
     return made
 
 
-def _flush(connection: Connection, sums: MinuteSums) -> int:
+def _flush(connection: Connection, keys: Keys, sums: MinuteSums) -> int:
     rows = sums.rows()
-    add_to_minutes(connection, rows)
+    add_to_minutes(connection, keys, rows)
     return len(rows)
 
 

@@ -12,25 +12,98 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
-REVISION = "0008"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISION = "0009"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 # In a column heard_by: not one sidecar alone, but whoever heard it.
 EVERYBODY = ""
 
 metadata = MetaData()
+# What is read under the names of before; migrations make them.
+views = MetaData()
 
-# One row per forced order. The key is the order's identity; it starts with the time, so that
-# inserts go to the end of the index. minute_ms is the minute it counts in, NULL if it was too
-# late for any; received_ms is when it was available.
+# What tables say by number instead of by name. A number is given once and stands for ever.
+coin_keys = Table(
+    "coin_keys",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("base_asset", String, nullable=False),
+    UniqueConstraint("base_asset", name="coin_keys_names"),
+)
+
+# A pair of a venue, and its coin.
+series_keys = Table(
+    "series_keys",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("venue", String, nullable=False),
+    Column("pair", String, nullable=False),
+    Column("base_asset", String, nullable=False),
+    UniqueConstraint("venue", "pair", "base_asset", name="series_keys_names"),
+)
+
+# A market of a venue, and the series of its first order.
+market_keys = Table(
+    "market_keys",
+    metadata,
+    Column("key", Integer, primary_key=True),
+    Column("venue", String, nullable=False),
+    Column("market_id", String, nullable=False),
+    Column("series", Integer, nullable=False),
+    UniqueConstraint("venue", "market_id", name="market_keys_names"),
+)
+
+# One row per forced order, as it is stored; read it as ``liquidations``. The key is the order's
+# identity; it starts with the time, so that inserts go to the end of the index. side: 0 long, 1
+# short. series: NULL for that of its market. notional_usd: NULL for exactly price times quantity.
+# delay_ms: from event to receipt. booked_ms: from the open of the minute in which it happened to
+# that of the minute it counts in, NULL for none.
+orders = Table(
+    "orders",
+    metadata,
+    Column("event_ms", BigInteger, primary_key=True),
+    Column("market", Integer, primary_key=True, autoincrement=False),
+    Column("side", SmallInteger, primary_key=True, autoincrement=False),
+    Column("price", Float(53), primary_key=True),
+    Column("quantity", Float(53), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("series", Integer),
+    Column("notional_usd", Float(53)),
+    Column("delay_ms", BigInteger, nullable=False),
+    Column("booked_ms", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Sums of a minute, as they are stored; read them as ``minutes``. known_ms: from the minute's close
+# to when they were available.
+sums = Table(
+    "sums",
+    metadata,
+    Column("coin", Integer, primary_key=True, autoincrement=False),
+    Column("minute_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("series", Integer, primary_key=True, autoincrement=False),
+    Column("filled", Boolean, primary_key=True),
+    Column("long_usd", Float(53), nullable=False),
+    Column("short_usd", Float(53), nullable=False),
+    Column("long_count", Integer, nullable=False),
+    Column("short_count", Integer, nullable=False),
+    Column("known_ms", BigInteger, nullable=False),
+    Index("ix_sums_minute_ms", "minute_ms"),
+    sqlite_with_rowid=False,
+)
+
+# A view of ``orders`` with all names. minute_ms is the minute it counts in, NULL if it was too late
+# for any; received_ms is when it was available. The key is the order's identity.
 liquidations = Table(
     "liquidations",
-    metadata,
+    views,
     Column("event_ms", BigInteger, primary_key=True),
     Column("venue", String, primary_key=True),
     Column("market_id", String, primary_key=True),
@@ -43,15 +116,14 @@ liquidations = Table(
     Column("notional_usd", Float(53), nullable=False),
     Column("received_ms", BigInteger, nullable=False),
     Column("minute_ms", BigInteger),
-    sqlite_with_rowid=False,
 )
 
-# Sums of the liquidations booked in a minute. Sparse: a covered minute without a row is zero.
-# A filled row is a whole minute that had no coverage, completed later; it serves baselines of
-# closes from available_at on.
+# A view of ``sums`` with all names: what was booked in a minute. Sparse: a covered minute without a
+# row is zero. A filled row is a whole minute that had no coverage, completed later; it serves
+# baselines of closes from available_at on.
 minutes = Table(
     "minutes",
-    metadata,
+    views,
     Column("base_asset", String, primary_key=True),
     Column("minute_ms", BigInteger, primary_key=True),
     Column("venue", String, primary_key=True),
@@ -62,8 +134,6 @@ minutes = Table(
     Column("long_count", Integer, nullable=False),
     Column("short_count", Integer, nullable=False),
     Column("available_at", BigInteger, nullable=False),
-    Index("ix_minutes_minute_ms", "minute_ms"),
-    sqlite_with_rowid=False,
 )
 
 # Sums that a data vendor published for bars coarser than a minute, as they came. A bar that is
@@ -118,15 +188,10 @@ features = Table(
     Column("pair", String, nullable=False),
     Column("long_usd", Float(53), nullable=False),
     Column("short_usd", Float(53), nullable=False),
-    Column("notional_usd", Float(53), nullable=False),
     Column("count", Integer, nullable=False),
     Column("z", Float(53)),
     Column("robust_z", Float(53)),
     Column("percentile", Float(53)),
-    Column("long_ratio", Float(53), nullable=False),
-    Column("purity", Float(53), nullable=False),
-    Column("mean_usd", Float(53)),
-    Column("std_usd", Float(53)),
     Column("state", Integer, nullable=False),
     Column("baseline_n", Integer, nullable=False),
     Column("active_n", Integer, nullable=False),
@@ -139,7 +204,6 @@ features = Table(
     Column("before_z", Float(53)),
     Column("before_robust_z", Float(53)),
     Column("before_percentile", Float(53)),
-    Index("ix_features_base_asset", "base_asset", "close_ms"),
     sqlite_with_rowid=False,
 )
 
@@ -338,3 +402,16 @@ state = Table(
     Column("value", Text, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
 )
+
+# Where the rows of the views are.
+_STORED = {"liquidations": orders, "minutes": sums}
+
+
+def table(name: str) -> Table:
+    """:return: what is read under a name, a table or a view"""
+    return (views if name in _STORED else metadata).tables[name]
+
+
+def stored(name: str) -> Table:
+    """:return: the table that holds the rows of what is read under a name"""
+    return _STORED[name] if name in _STORED else metadata.tables[name]

@@ -60,21 +60,3 @@ def write_state(connection: Connection, key: str, value: Any, now_ms: int) -> No
     """Write one of the small facts."""
     row = {"key": key, "value": json.dumps(value), "updated_ms": now_ms}
     replace(connection, schema.state, [row])
-
-
-def add_to_minutes(connection: Connection, rows: list[Row]) -> None:
-    """
-    :param rows: sums that are added to what the minutes hold already
-    """
-    if not rows:
-        return
-    statement = insert_into(connection, schema.minutes)
-    new, table = statement.excluded, schema.minutes.c
-    sums = ("long_usd", "short_usd", "long_count", "short_count")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(schema.minutes.primary_key),
-            set_={name: table[name] + new[name] for name in sums},
-        ),
-        rows,
-    )

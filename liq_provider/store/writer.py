@@ -1,6 +1,6 @@
 """Everything that changes the store goes through here, in short transactions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,6 +26,7 @@ from liq_provider.store.appending import Appended, Appending, unbooked
 from liq_provider.store.booked_minute import BookingRules, Incoming
 from liq_provider.store.database import migrate, store_errors
 from liq_provider.store.hangup import Hangup
+from liq_provider.store.keys import Keys
 from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.other_minutes import other_minutes_words
 from liq_provider.store.pruning import Pruning
@@ -60,6 +61,7 @@ class Writer:
         self.min_event_usd = min_event_usd
         self.heard_by = heard_by
         self._made_with_usd = min_event_usd
+        self._keys: Keys | None = None
         self.opened = False
         self.hang_up = Hangup(engine)
         if at_once:
@@ -85,6 +87,7 @@ class Writer:
 
         :return: True if there was none
         """
+        self._keys = None  # it may be another store
         new = migrate(self._engine)
         self._prepare_state()
         self.opened = True
@@ -108,8 +111,9 @@ class Writer:
         """
         if not orders:
             return Appended()
-        with store_errors("Storing liquidations"), self.engine.begin() as connection:
-            return self._appending(connection).live(orders)
+        return self._appended(
+            "Storing liquidations", lambda *with_keys: self._appending(*with_keys).live(orders)
+        )
 
     def import_batch(self, orders: Sequence[Incoming]) -> Appended:
         """
@@ -118,21 +122,22 @@ class Writer:
         """
         if not orders:
             return Appended()
-        with store_errors("Importing"), self.engine.begin() as connection:
-            return self._appending(connection).imported(orders)
+        return self._appended(
+            "Importing", lambda *with_keys: self._appending(*with_keys).imported(orders)
+        )
 
     def import_columns(self, orders: OrderColumns) -> Appended:
         """The same as ``import_batch``, of many orders at once."""
         if not len(orders):
             return Appended()
-        with store_errors("Importing"), self.engine.begin() as connection:
+
+        def columns(connection: Connection, keys: Keys) -> Appended:
+            one_by_one = self._appending(connection, keys).imported
             return column_append.imported(
-                connection,
-                orders,
-                self.rules,
-                self.min_event_usd,
-                self._appending(connection).imported,
+                connection, keys, orders, self.rules, self.min_event_usd, one_by_one
             )
+
+        return self._appended("Importing", columns)
 
     def restore(self, exported: Sequence[Row]) -> Appended:
         """
@@ -141,11 +146,21 @@ class Writer:
         """
         if not exported:
             return Appended()
-        with store_errors("Restoring liquidations"), self.engine.begin() as connection:
-            return self._appending(connection).restored(exported)
+        return self._appended(
+            "Restoring liquidations",
+            lambda *with_keys: self._appending(*with_keys).restored(exported),
+        )
 
-    def _appending(self, connection: Connection) -> Appending:
-        return Appending(connection, self.rules, self.min_event_usd, self.heard_by)
+    def _appended(self, what: str, append: Callable[[Connection, Keys], Appended]) -> Appended:
+        with store_errors(what), self.engine.begin() as connection:
+            keys = Keys(connection, self._keys)
+            done = append(connection, keys)
+        # Only now they are there for everybody.
+        self._keys = keys
+        return done
+
+    def _appending(self, connection: Connection, keys: Keys) -> Appending:
+        return Appending(connection, keys, self.rules, self.min_event_usd, self.heard_by)
 
     def fill(
         self,
@@ -265,7 +280,7 @@ class Writer:
         :param computed_ms: close of the minute whose features are complete with this
         """
         with store_errors("Writing features"), self.engine.begin() as connection:
-            replace(connection, schema.features, features)
+            replace(connection, schema.features, [_stored_features(row) for row in features])
             replace(connection, schema.waves, waves)
             write_state(connection, "computed_ms", computed_ms, now_ms)
             kept_features.forget(connection, computed_ms)
@@ -360,6 +375,11 @@ class Writer:
         other = other_minutes_words(self.min_event_usd, self._made_with_usd)
         if other is not None:
             raise UsageError(other)
+
+
+def _stored_features(row: Row) -> Row:
+    """What follows from the rest of a row is not stored."""
+    return {name: value for name, value in row.items() if name in schema.features.c}
 
 
 def _is_empty(connection: Connection) -> bool:

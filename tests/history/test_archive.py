@@ -70,7 +70,7 @@ def filled(path: Path) -> Writer:
 def content(writer: Writer) -> dict[str, list[tuple[object, ...]]]:
     content = {}
     for name in KEPT:
-        table = schema.metadata.tables[name]
+        table = schema.table(name)
         with writer.engine.connect() as connection:
             query = select(table).order_by(*table.primary_key)
             content[name] = [tuple(row) for row in connection.execute(query)]
@@ -206,7 +206,7 @@ def test_questions_and_headlines_go_with_their_coins(tmp_path: Path) -> None:
     done = restore(copy, tmp_path / "out", T0)
     assert (done.rows["model_calls"], done.rows["news"]) == (1, 1)
     for name in ("model_calls", "news"):
-        column = schema.metadata.tables[name].c.keys().index("base_asset")
+        column = schema.table(name).c.keys().index("base_asset")
         assert content(copy)[name] == [
             row for row in content(original)[name] if row[column] == "ETH"
         ]

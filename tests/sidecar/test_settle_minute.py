@@ -199,6 +199,6 @@ def test_what_serves_baselines_only_is_never_scored(store: Store) -> None:
     store.past(40)
     cascade(store, 0)
     with store.writer.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE minutes SET filled = 1 WHERE minute_ms >= ?", (T0,))
+        connection.exec_driver_sql("UPDATE sums SET filled = 1 WHERE minute_ms >= ?", (T0,))
     settled = store.settle(1, (0, 1))
     assert (settled.anomalies, settled.pairs) == ((), {})

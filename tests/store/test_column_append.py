@@ -11,8 +11,8 @@ from sqlalchemy import select
 from liq_provider.core.coverage import Interval
 from liq_provider.core.order_columns import MarketNames, OrderColumns
 from liq_provider.store import schema
+from liq_provider.store.booked_columns import WAYS, book
 from liq_provider.store.booked_minute import BookingRules, Incoming
-from liq_provider.store.column_append import _WAYS, _book
 from liq_provider.store.database import open_engine
 from liq_provider.store.writer import Writer
 from tests.store.helpers import MINUTE, T0, incoming
@@ -96,12 +96,12 @@ def test_random_batches_give_the_same_store_either_way(
 def test_orders_are_booked_as_one_by_one() -> None:
     random, rules = Random(1), BookingRules()
     orders = [any_order(random) for _ in range(2_000)]
-    booked = _book(columns(orders, MarketNames()), rules)
+    booked = book(columns(orders, MarketNames()), rules)
     assert [
-        (None if minute_ms < 0 else minute_ms, _WAYS[how])
+        (None if minute_ms < 0 else minute_ms, WAYS[how])
         for minute_ms, how in zip(booked.minute_ms.tolist(), booked.how.tolist(), strict=True)
     ] == [rules.book(order, 0) for order in orders]
-    assert {rules.book(order, 0)[1] for order in orders} == set(_WAYS)
+    assert {rules.book(order, 0)[1] for order in orders} == set(WAYS)
 
 
 def test_columns_are_the_orders_that_they_were_made_of() -> None:

@@ -46,7 +46,7 @@ def filled(writer: Writer) -> None:
         writer.put_model_call(model_call(T0 + n * MINUTE))
         writer.put_news([headline(T0 + n * MINUTE)])
     feature = dict.fromkeys(("pair", "venues"), "x") | dict.fromkeys(
-        ("long_usd", "short_usd", "notional_usd", "count", "long_ratio", "purity"), 1
+        ("long_usd", "short_usd", "count"), 1
     )
     feature |= dict.fromkeys(("state", "baseline_n", "active_n", "available_at"), 0)
     with writer.engine.begin() as connection:

@@ -23,7 +23,7 @@ KEPT = (*TABLES, "minutes")
 def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     content = {}
     for name in KEPT:
-        table = schema.metadata.tables[name]
+        table = schema.table(name)
         with engine.connect() as connection:
             query = select(table).order_by(*table.primary_key)
             content[name] = [tuple(row) for row in connection.execute(query)]
