@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import case, select
+from sqlalchemy import case, func, select, tuple_
 
 from liq_provider.core.arrays import BoolArray, FloatArray, IntArray
 from liq_provider.core.coverage import Interval
@@ -42,8 +42,9 @@ class GridReader(KnownReader):
         known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
-        booked = self._sums(base_assets, names, from_ms, to_ms)
-        filled = self._sums(list(filled_ms), names, from_ms, to_ms, filled=True)
+        crowded = self._crowded(base_assets)
+        booked = self._sums(base_assets, names, from_ms, to_ms, crowded)
+        filled = self._sums(list(filled_ms), names, from_ms, to_ms, crowded, filled=True)
         return {
             base: _grid(
                 names,
@@ -78,16 +79,33 @@ class GridReader(KnownReader):
             )
         return minutes
 
+    def _crowded(self, base_assets: Sequence[str]) -> list[str]:
+        """
+        :return: pairs of coins that have three or more on one venue. Two give the same sum
+            whichever is first; of more the last bit depends on it
+        """
+        table = schema.series_keys.c
+        crowds = (
+            select(table.venue, table.base_asset)
+            .where(table.base_asset.in_(base_assets))
+            .group_by(table.venue, table.base_asset)
+            .having(func.count() > 2)
+        )
+        query = select(table.pair).where(tuple_(table.venue, table.base_asset).in_(crowds))
+        return sorted({pair for (pair,) in self._rows(query)})
+
     def _sums(
         self,
         base_assets: Sequence[str],
         names: Sequence[str],
         from_ms: int,
         to_ms: int,
+        crowded: Sequence[str],
         *,
         filled: bool = False,
     ) -> dict[str, Sums]:
         """
+        :param crowded: pairs that are added in this order, whatever the store's order is
         :param filled: minutes that were filled later; else those as they were booked
         :return: by coin, dense
         """
@@ -98,8 +116,10 @@ class GridReader(KnownReader):
         row = case({name: row for row, name in enumerate(names)}, value=table.venue, else_=-1)
         column = (table.minute_ms - from_ms) // MINUTE_MS
         several = len(base_assets) > 1  # else its name in each row costs more than two numbers
+        places = {pair: place for place, pair in enumerate(crowded)}
         query = (
             select(
+                *([case(places, value=table.pair, else_=-1)] if crowded else []),
                 *([table.base_asset] if several else []),
                 row * shape[1] + column,
                 table.long_usd,
@@ -111,7 +131,10 @@ class GridReader(KnownReader):
             .where(table.minute_ms < to_ms)
             .where(table.filled if filled else ~table.filled)
         )
-        rows = self._columns(query, _SUMMED if several else _SUMMED[1:])
+        columns = _SUMMED if several else _SUMMED[1:]
+        rows = self._columns(query, [("place", np.int16), *columns] if crowded else columns)
+        if crowded:
+            rows = rows[np.argsort(rows["place"], kind="stable")]
         if len(rows) and rows["cell"].min() < 0:
             rows = rows[rows["cell"] >= 0]  # of no other venues
         if not several:

@@ -1,5 +1,6 @@
 """Reading the store: the same answers from SQLite and PostgreSQL."""
 
+import itertools
 import pickle
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,21 @@ def test_minutes_come_as_a_dense_grid(writer: Writer, reader: Reader) -> None:
     assert minutes.count.tolist() == [[1, 0, 2], [0, 0, 1]]
     assert minutes.covered.tolist() == [[False, True, True], [True, False, False]]
     assert grid["ETH"].long_usd.sum() == 0
+
+
+@pytest.mark.parametrize("quotes", list(itertools.permutations(("USD", "USDC", "USDT"))))
+def test_a_sum_of_several_pairs_is_the_same_whichever_was_stored_first(
+    writer: Writer, reader: Reader, quotes: tuple[str, ...]
+) -> None:
+    usd = {"USD": 0.1, "USDC": 0.2, "USDT": 0.3}
+    assert usd["USDC"] + usd["USDT"] + usd["USD"] != 0.1 + 0.2 + 0.3
+    for quote in quotes:
+        market = {"market_id": f"BTC{quote}", "pair": f"BTC/{quote}:{quote}"}
+        writer.append([incoming(at(1), notional_usd=usd[quote], **market)])
+    for coins in (["BTC"], ["BTC", "ETH"]):
+        grid = reader.grids(coins, ["bybit"], at(0), at(3))["BTC"]
+        assert grid.long_usd.tolist() == [[0.0, 0.1 + 0.2 + 0.3, 0.0]]
+        assert grid.count.tolist() == [[0, 3, 0]]
 
 
 def test_a_coin_has_no_coverage_before_its_listing(writer: Writer, reader: Reader) -> None:
