@@ -29,8 +29,9 @@ from liq_provider.sidecar.ingest import Ingest
 from liq_provider.sidecar.running_minute import RunningMinute
 from liq_provider.sidecar.settle_minute import Settler
 from liq_provider.sidecar.settling_schedule import next_close
-from liq_provider.store import schema
 from liq_provider.store.database import open_engine
+from liq_provider.store.keys import Keys
+from liq_provider.store.numbered_rows import put_minutes
 from liq_provider.store.reader import Reader
 from liq_provider.store.spool import Spool
 from liq_provider.store.writer import Writer
@@ -85,7 +86,7 @@ def remember(writer: Writer, close_ms: int) -> int:
                 }
             )
     with writer.engine.begin() as connection:
-        connection.execute(schema.minutes.insert(), rows)
+        put_minutes(connection, Keys(connection), rows)
     for venue in VENUES:
         writer.cover(venue, [Interval(start_ms, close_ms)], "import")
     return len(rows)

@@ -117,10 +117,8 @@ async def measure(url: str, path: Path, count: int) -> tuple[float, float, int]:
 def baseline(source: Path, path: Path) -> float:
     """:return: rows a second with nothing but ``sqlite3.executemany``, 5,000 to a commit"""
     with closing(sqlite3.connect(source)) as filled:
-        rows = filled.execute("SELECT * FROM liquidations").fetchall()
-        (schema,) = filled.execute(
-            "SELECT sql FROM sqlite_master WHERE name = 'liquidations'"
-        ).fetchone()
+        rows = filled.execute("SELECT * FROM orders").fetchall()
+        (schema,) = filled.execute("SELECT sql FROM sqlite_master WHERE name = 'orders'").fetchone()
     with closing(sqlite3.connect(path)) as plain:
         plain.execute("PRAGMA journal_mode=WAL")
         plain.execute("PRAGMA synchronous=NORMAL")
@@ -129,7 +127,7 @@ def baseline(source: Path, path: Path) -> float:
         start_s = time.perf_counter()
         for first in range(0, len(rows), 5_000):
             plain.executemany(
-                f"INSERT INTO liquidations VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO orders VALUES ({marks})",  # noqa: S608
                 rows[first : first + 5_000],
             )
             plain.commit()
