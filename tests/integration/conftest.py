@@ -7,7 +7,14 @@ import pytest
 
 from liq_provider.simulator.exchange_server import Simulator
 from tests.bot.helpers import Store
-from tests.integration.harness import open_store, simulator
+from tests.integration.harness import moved_clock, open_store, simulator
+
+
+@pytest.fixture
+def full_minute() -> Iterator[None]:
+    """See ``moved_clock``; what a test does has a whole minute, and waits for none."""
+    with moved_clock():
+        yield
 
 
 @pytest.fixture

@@ -10,10 +10,13 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+import time_machine
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from freqtrade.worker import Worker
 
+from liq_provider.bot import clock_watch, store_reading
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.prices import PriceLeg
@@ -34,6 +37,36 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+# Freqtrade asks for a new candle a second after its close.
+_BEGINS_S = 1.2
+_moved: list[Any] = []
+
+
+@contextmanager
+def moved_clock() -> Iterator[None]:
+    """
+    In this process a minute begins, and what waits for one moves the clock instead. It is only for
+    where all that matters is in this process: bot and exchange, but no sidecar.
+    """
+    begin_s = time.time() // 60 * 60 + 60 + _BEGINS_S
+    with pytest.MonkeyPatch.context() as patch, time_machine.travel(begin_s, tick=True) as clock:
+        # A clock that jumps refuses entries; to the bot time passes.
+        for module in (clock_watch, store_reading):
+            patch.setattr(module, "elapsed_s", time.time)
+        patch.setitem(globals(), "_moved", [clock])
+        yield
+
+
+def _pass(seconds: float) -> int:
+    """:return: close of the last candle, once they are over"""
+    for clock in _moved:
+        clock.shift(seconds)
+        seconds = 0
+    time.sleep(seconds)
+    now = now_ms()
+    return now - now % MINUTE_MS
+
+
 def fresh_minute(room_s: float = 20) -> int:
     """
     Wait until the running minute has at least ``room_s`` left.
@@ -41,27 +74,14 @@ def fresh_minute(room_s: float = 20) -> int:
     :return: close of the last candle
     """
     into_s = time.time() % 60
-    # Freqtrade asks for a new candle a second after its close.
-    if into_s < 1.2:
-        time.sleep(1.2 - into_s)
-    elif into_s > 60 - room_s:
-        time.sleep(61.2 - into_s)
-    now = now_ms()
-    return now - now % MINUTE_MS
-
-
-def late_minute() -> int:
-    """Wait until the running minute has about half of it left, to see its successor soon."""
-    time.sleep((30 - time.time()) % 60)
-    now = now_ms()
-    return now - now % MINUTE_MS
+    if into_s < _BEGINS_S:
+        return _pass(_BEGINS_S - into_s)
+    return _pass(60 + _BEGINS_S - into_s if into_s > 60 - room_s else 0)
 
 
 def next_minute() -> int:
     """Wait for the next candle; returns the close of the last one."""
-    time.sleep(61.2 - time.time() % 60)
-    now = now_ms()
-    return now - now % MINUTE_MS
+    return _pass(60 + _BEGINS_S - time.time() % 60)
 
 
 def until(true: Callable[[], Any], seconds: float, every_s: float = 0.1) -> None:

@@ -95,6 +95,7 @@ def test_a_backtest_of_any_strategy_has_the_columns_of_liqtrend(
     assert btc.loc[time_of(WAVE - 1), "liq_strength"] == 0, "nothing is known of it before"
 
 
+@pytest.mark.usefixtures("full_minute")
 def test_a_bot_of_any_strategy_has_the_columns_of_liqtrend(sim: Simulator, tmp_path: Path) -> None:
     store = open_store(tmp_path)
     config = bot_config(sim, tmp_path)

@@ -24,6 +24,9 @@ from tests.integration.harness import (
     wave,
 )
 
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
+
 LONG, SHORT = SignalDirection.LONG, SignalDirection.SHORT
 
 

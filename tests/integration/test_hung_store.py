@@ -25,6 +25,9 @@ from tests.integration.harness import (
 )
 from tests.store import faults, postgres
 
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
+
 MAY_TAKE_LONGER_S = 0.05
 # One that closes a position, on a busy machine.
 SLOWEST_S = 5.0

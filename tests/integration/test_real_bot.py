@@ -13,11 +13,13 @@ from tests.integration.harness import (
     bot_config,
     fresh_minute,
     judge,
-    late_minute,
     next_minute,
     running,
     wave,
 )
+
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
 
 
 @pytest.mark.parametrize("leverage", [1, 10])
@@ -170,7 +172,7 @@ def test_an_upgrade_reopens_at_the_next_candle_and_a_reversal_closes(
     sim: Simulator, store: Store, tmp_path: Path
 ) -> None:
     with running(bot_config(sim, tmp_path), tmp_path) as bot:
-        close_ms = late_minute()
+        close_ms = fresh_minute()
         wave(store, close_ms, {"BTC": ("SHORT", 9), "ETH": ("LONG", 9)})
         bot.loop()
         assert set(bot.open) == {BTC, ETH}
@@ -182,9 +184,7 @@ def test_an_upgrade_reopens_at_the_next_candle_and_a_reversal_closes(
         bot.loop()
         assert set(bot.open) == {ETH}, "the side is locked until the next candle"
 
-        following = fresh_minute(0)
-        if following == close_ms:
-            following = next_minute()
+        following = next_minute()
         state = ("BTC", "SHORT", close_ms, "strong", "yes", "a", "matrix")
         confirmed = Confirmed(*state, close_ms=following, expires_at=following + 61_000)
         store.writer.put_verdicts([], [confirmed], following + 1_000)

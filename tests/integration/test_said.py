@@ -19,6 +19,9 @@ from tests.integration.harness import (
     wave,
 )
 
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
+
 
 def enter(bot: Bot, store: Store) -> int:
     """A wave in BTC that is entered; returns the close of its candle."""

@@ -1,5 +1,5 @@
 """The strategy's callbacks are tested in the bot's own surroundings."""
 
-from tests.integration.conftest import sim, store
+from tests.integration.conftest import full_minute, sim, store
 
-__all__ = ["sim", "store"]
+__all__ = ["full_minute", "sim", "store"]

@@ -27,6 +27,9 @@ from tests.integration.harness import (
     wave,
 )
 
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
+
 
 class PlantedError(Exception):
     """What a test makes a function raise."""

@@ -22,6 +22,9 @@ from tests.integration.harness import (
     wave,
 )
 
+# A whole minute, without waiting for one.
+pytestmark = pytest.mark.usefixtures("full_minute")
+
 
 @pytest.mark.parametrize(
     ("section", "key"),
