@@ -68,10 +68,13 @@ bench: $(VENV)/.installed $(BENCH)/.installed  ## time everything beside its pee
 chaos: $(VENV)/.developed  ## break everything by a seeded plan, then compare (MINUTES=10 SEED=1)
 	@$(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED)
 
-# Five workers for two cores: tests/lanes.py says which tests compute and which wait.
+# Six workers for two cores: tests/lanes.py says which tests compute and which wait. Without bytecode
+# each of them, and each process that a test starts, would compile all modules anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.developed  ## run every test, offline
-	@$(BIN)/python -m pytest -n 5 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 6 --dist loadfile $(ARGS)
 
+quick: export PYTHONDONTWRITEBYTECODE =
 quick: $(VENV)/.developed  ## the tests that start no process and take no time, within a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes and not slow" $(ARGS)
 

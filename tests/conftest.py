@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from liq_provider.simulator.exchange_server import Simulator
 from liq_provider.simulator.world import World
-from tests import handles, lanes, processes, tradesdb
+from tests import handles, lanes, processes, rewriting, tradesdb
 from tests.judge_rig import JudgeRig
 
 
@@ -19,6 +19,11 @@ def pytest_configure() -> None:
     processes.watch()
     handles.watch()
     tradesdb.watch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    rewriting.begin(session.config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,9 +3,9 @@ Which test files take long, and how ``make test`` deals them to its workers.
 
 Half of the long ones compute, the others mostly wait: for the close of a minute, or for a process.
 So the first workers, one for each of two cores, take those that compute, the longest first. Any
-further ones take none of these, but files that wait, and when none is left, short ones: the cores
-are hardly busier with them. What a file waits for is mostly real minutes, which no faster machine
-shortens, so there are more of them.
+further ones take files that wait: the cores are hardly busier with them. What a file waits for is
+mostly real minutes, which no faster machine shortens, so there are more of them. Whoever has none
+left of its own kind takes one of the other, and what is short comes last, so that all end together.
 """
 
 from collections.abc import Iterable
@@ -98,9 +98,8 @@ WAITING = (
     "tests/sidecar/test_added_judges.py",
     "tests/integration/test_sidecar.py",
     "tests/sidecar/test_stopping.py",
-    "tests/sidecar/test_beginning_process.py",
     "tests/launch/test_trade.py",
-    "tests/sidecar/test_service_process.py",
+    "tests/sidecar/test_killed_process.py",
     "tests/launch/test_demo.py",
     "tests/integration/test_whole_market.py",
     "tests/integration/test_orders_in_time.py",
@@ -149,29 +148,26 @@ WAITING = (
 )
 
 
-# What is not listed comes between them.
-_RANK = {
-    **{file: n - len(COMPUTING) for n, file in enumerate(COMPUTING)},
-    **{file: n + 1 for n, file in enumerate(WAITING)},
-}
+_LISTED = {*COMPUTING, *WAITING}
+# What is not listed is short, and comes after these.
+_FIRST = {file: n for n, file in enumerate((*COMPUTING, *WAITING))}
+_FURTHER = {file: n for n, file in enumerate((*WAITING, *COMPUTING))}
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
     """Mark as ``slow`` what is in a long file."""
     for item in items:
-        if item.nodeid.split("::")[0] in _RANK:
+        if item.nodeid.split("::")[0] in _LISTED:
             item.add_marker("slow")
 
 
 def best(files: Iterable[str], *, further: bool) -> str | None:
     """
     :param files: those that are left
-    :return: which one to begin now; None if there is none for such a worker
+    :return: which one to begin now; None if there is none
     """
-    if not further:
-        return min(files, key=lambda file: _RANK.get(file, 0), default=None)
-    fitting = (file for file in files if _RANK.get(file, 0) >= 0)
-    return min(fitting, key=lambda file: _RANK.get(file, len(_RANK)), default=None)
+    ranks = _FURTHER if further else _FIRST
+    return min(files, key=lambda file: ranks.get(file, len(ranks)), default=None)
 
 
 class Lanes(LoadFileScheduling):
