@@ -10,8 +10,8 @@ command in a process of its own; the time is what it took of the processor. They
 of every round of LiqTrend must be the same, byte for byte; those of the other two differ, as their
 stops do. Costs grow with pairs times candles, and with the candles in which a position is open.
 
-Hyperopt tries thresholds and stops in two processes, once with one epoch for each and once with
-all: what is between the two is epochs alone. Their results must be the same in every round.
+Hyperopt tries thresholds and stops in two processes; once each has done one epoch, the others are
+counted. Their results must be the same in every round.
 """
 
 import argparse
@@ -21,7 +21,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -36,6 +35,7 @@ from typing import Any
 import freqtrade.templates
 import numpy as np
 import pandas as pd
+import psutil
 from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType
 
@@ -227,29 +227,42 @@ class Lab:
         path.write_text(json.dumps(config))
         return path
 
-    def run(self, *arguments: str, config: Path) -> tuple[float, float]:
-        """:return: seconds of the processor, and of the clock"""
-        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "freqtrade", *arguments, "-c", str(config)],
-            cwd=self.base,
-            env={**os.environ, "COLUMNS": "300"},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise SystemExit(done.stdout[-2000:] + done.stderr[-4000:])
+    @contextmanager
+    def running(self, *arguments: str, config: Path) -> Iterator[psutil.Popen]:
+        """One of Freqtrade's commands; when this ends, it has ended well."""
+        output = self.base / "output.txt"
+        with output.open("w") as file:
+            process = psutil.Popen(
+                [sys.executable, "-m", "freqtrade", *arguments, "-c", str(config)],
+                cwd=self.base,
+                env={**os.environ, "COLUMNS": "300"},
+                stdout=file,
+                stderr=file,
+            )
+            try:
+                yield process
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+        self.told = output.read_text(errors="replace")
+        if status:
+            raise SystemExit(self.told[-4000:])
+
+    def run(self, *arguments: str, config: Path) -> float:
+        """:return: seconds of the processor"""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with self.running(*arguments, config=config):
+            pass
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.told = done.stdout + done.stderr
-        return used, time.perf_counter() - begun
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     def backtest(self, config: Path) -> tuple[float, str, int]:
         """:return: seconds of the processor, a digest of all trades, and their number"""
         results = self.base / "results"
         shutil.rmtree(results, ignore_errors=True)
         results.mkdir()
-        used, _ = self.run(
+        used = self.run(
             *("backtesting", "--export", "trades", "--cache", "none"),
             *("--backtest-directory", str(results)),
             config=config,
@@ -315,18 +328,38 @@ def backtests(bench: Lab, rounds: int) -> None:
 
 
 def epochs_of(bench: Lab, config: Path, epochs: int) -> tuple[float, float, str]:
-    """:return: seconds of the processor, of the clock, and what the epochs came to"""
-    used, took = bench.run(
+    """
+    :return: seconds of the processor, of the clock, and what the epochs came to; the first ones,
+        one of each process, are not counted, as processes start in them
+    """
+    results = bench.base / "user_data" / "hyperopt_results"
+    command = (
         *("hyperopt", "--spaces", "buy", "sell", "-e", str(epochs), "-j", str(JOBS)),
         *("--hyperopt-loss", "SharpeHyperOptLossDaily", "--random-state", "1"),
         *("--min-trades", "1", "--disable-param-export"),
-        config=config,
     )
-    (newest,) = (bench.base / "user_data" / "hyperopt_results").glob("strategy_*.fthypt")
-    lines = [json.loads(line) for line in newest.read_text().splitlines()]
-    newest.unlink()
+    with bench.running(*command, config=config) as process:
+        # Epochs are written once those of all processes are done.
+        begin_s, begin_cpu_s = _once_written(process, results, JOBS)
+        end_s, end_cpu_s = _once_written(process, results, epochs)
+    lines = _lines(results)
     assert len(lines) == epochs, bench.told[-2000:]
-    return used, took, str([(line["loss"], line["results_explanation"]) for line in lines])
+    shutil.rmtree(results)
+    told = [(line["loss"], line["results_explanation"]) for line in map(json.loads, lines)]
+    return end_cpu_s - begin_cpu_s, end_s - begin_s, str(told)
+
+
+def _lines(results: Path) -> list[str]:
+    return [line for file in results.glob("*.fthypt") for line in file.read_text().splitlines()]
+
+
+def _once_written(process: psutil.Popen, results: Path, epochs: int) -> tuple[float, float]:
+    """:return: the clock, and the processor's seconds of all processes, once so many are done"""
+    while len(_lines(results)) < epochs and process.poll() is None:
+        time.sleep(0.02)
+    family = [process, *process.children(recursive=True)] if process.poll() is None else []
+    # Those that have ended count with whoever started them.
+    return time.perf_counter(), sum(sum(one.cpu_times()[:4]) for one in family)
 
 
 def hyperopts(bench: Lab, rounds: int, epochs: int) -> None:
@@ -340,10 +373,9 @@ def hyperopts(bench: Lab, rounds: int, epochs: int) -> None:
     results: dict[str, set[str]] = {name: set() for name in configs}
     for _ in range(rounds):
         for name, config in configs.items():
-            first_used, first_took, _ = epochs_of(bench, config, JOBS)
             used, took, told = epochs_of(bench, config, epochs)
-            per_minute[name].append(60 * (epochs - JOBS) / (took - first_took))
-            cpu[name].append((used - first_used) / (epochs - JOBS))
+            per_minute[name].append(60 * (epochs - JOBS) / took)
+            cpu[name].append(used / (epochs - JOBS))
             results[name].add(told)
     print(f"{epochs} epochs of hyperopt, -j {JOBS}")
     for name in configs:

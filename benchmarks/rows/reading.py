@@ -35,13 +35,16 @@ def _write(path: Path, venue: str, rows: int) -> None:
     rng = np.random.default_rng(len(venue))
     first = min(_YEAR_MIN // 4, rows // 2)
     counts = [first] + [min((rows - first) // (_COINS - 1), _YEAR_MIN)] * (_COINS - 1)
-    minutes = np.concatenate([np.sort(rng.choice(_YEAR_MIN, n, replace=False)) for n in counts])
+    minutes = np.concatenate([rng.choice(_YEAR_MIN, n, replace=False) for n in counts])
     event_ms = _START_MS + minutes * MINUTE_MS + rng.integers(MINUTE_MS, size=len(minutes))
+    # By time, as recordings are.
+    order = np.argsort(event_ms, kind="stable")
+    event_ms, coins = event_ms[order], np.repeat(np.arange(_COINS), counts)[order]
     names = pa.array([f"{_coin(number)}USDT" for number in range(_COINS)])
     table = pa.table(
         {
             "exchange": pa.array([venue] * len(minutes)),
-            "symbol": names.take(pa.array(np.repeat(np.arange(_COINS), counts))),
+            "symbol": names.take(pa.array(coins)),
             "timestamp": event_ms * 1_000,
             "local_timestamp": event_ms * 1_000 + 90_000,
             "id": pa.nulls(len(minutes), pa.string()),
