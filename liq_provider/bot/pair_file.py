@@ -7,6 +7,7 @@ takes its place.
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Who says at INFO that it has read the list; LiqTrend has it read in every loop.
 _READER = "freqtrade.plugins.pairlist.RemotePairList"
-_SAID_ANEW = "Fetched Pairlist."
+_SAID_ANEW = re.compile(r"Fetched Pairlist\.|Pairlist Fetched in .* seconds\.")
 _QUIET_S = float(HOUR_S)
 
 
@@ -58,8 +59,7 @@ def _prepare(config: dict[str, Any]) -> None:
         _make_static(config, entry.number)
         return
     path = pair_list_of(config, settings, Path(config["user_data_dir"]).resolve().parent)
-    assert path is not None
-    if seed(path, config):
+    if path is not None and seed(path, config):
         logger.info("Made the list of pairs %s; the sidecar keeps it from now on.", path)
     once_an_hour(logging.getLogger(_READER))
 
@@ -97,7 +97,7 @@ class _OnceAnHour(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """:return: whether the line is written"""
-        if record.getMessage() != _SAID_ANEW:
+        if not _SAID_ANEW.fullmatch(record.getMessage()):
             return True
         now_s = self._clock_s()
         if now_s < self._next_s:

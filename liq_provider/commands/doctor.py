@@ -199,6 +199,8 @@ def _pair_list(config: Mapping[str, Any], context: Context) -> Iterator[Finding]
         count = "made when the bot starts" if listed is None else f"{len(listed)} pairs now"
         yield Finding("ok", "pairlists", f"the whole market, by {path}: {count}")
     entry = pair_list_entry(config, context.settings)
+    if entry is not None and path is None:
+        yield Finding("ok", "pairlists", f"the whole market, as {entry.url} answers it")
     if entry is not None and entry.refresh_s:
         yield Finding(
             "warning",

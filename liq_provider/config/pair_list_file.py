@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from liq_provider.config.sections import MarketSettings
 from liq_provider.config.settings import SECTION, Settings
@@ -42,6 +43,9 @@ READS: Final = "reads_pairs"
 HOLDS: Final = "open_pairs"
 STAKE: Final = "stake_currency"
 
+# Of the page, which answers the same list.
+PAGE_PATH: Final = "/pairlist"
+
 _METHOD = "RemotePairList"
 _FILE = "file:///"
 _NAME = re.compile(r"[\w:/-]+")
@@ -53,7 +57,7 @@ _FREQTRADES_REFRESH_S = 1800
 @dataclass(frozen=True, slots=True)
 class PairListEntry:
     """
-    Where Freqtrade's ``pairlists`` name our file.
+    Where Freqtrade's ``pairlists`` name our list.
 
     :param number: of the entry, from 0
     :param url: as it is written there
@@ -63,6 +67,11 @@ class PairListEntry:
     number: int
     url: str
     refresh_s: float = _FREQTRADES_REFRESH_S
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is read from the file, and not asked for over the network."""
+        return self.url.startswith(_FILE)
 
     def path(self, working_dir: Path) -> Path:
         """:return: what Freqtrade reads when it was started there"""
@@ -147,20 +156,31 @@ def entry_for(path: Path) -> dict[str, Any]:
 def pair_list_entry(config: Mapping[str, Any], settings: Settings) -> PairListEntry | None:
     """
     :param config: Freqtrade's
-    :return: the entry of ``pairlists`` that means our file, by its name; None if none does, as
-        with a static list, or one of the user's own
+    :return: the entry of ``pairlists`` that means our list: the file by its name, the page by its
+        port and path; None if none does, as with a static list, or one of the user's own
     """
     names = {Path(settings.market.file).name, Path(MarketSettings().file).name}
-    return next((entry for entry in _files(config) if Path(entry.url).name in names), None)
+    for entry in _remote(config):
+        if entry.is_file:
+            ours = Path(entry.url).name in names
+        else:
+            ours = _is_page(entry.url, settings.dashboard.port)
+        if ours:
+            return entry
+    return None
+
+
+def _is_page(url: str, port: int) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.path == PAGE_PATH and parts.port == port
+    except ValueError:
+        return False
 
 
 def asks_a_server(config: Mapping[str, Any]) -> bool:
     """:return: whether a pair list is asked for over the network, so that somebody must answer"""
-    return any(not entry.url.startswith(_FILE) for entry in _remote(config))
-
-
-def _files(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
-    return (entry for entry in _remote(config) if entry.url.startswith(_FILE))
+    return any(not entry.is_file for entry in _remote(config))
 
 
 def _remote(config: Mapping[str, Any]) -> Iterator[PairListEntry]:
@@ -182,7 +202,7 @@ def pair_list_of(
     :raises SettingsError: it would read another one than is written
     """
     entry = pair_list_entry(config, settings)
-    if entry is None:
+    if entry is None or not entry.is_file:
         return None
     written, read = pair_list_path(settings, base_dir), entry.path(working_dir or Path.cwd())
     if read != written:

@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Stre
 from fastapi.staticfiles import StaticFiles
 
 from liq_provider import __version__
+from liq_provider.config.pair_list_file import PAGE_PATH
 from liq_provider.core.durations import DAY_S
 from liq_provider.dashboard.auth import COOKIE, DAYS, Door
 from liq_provider.dashboard.blocking_questions import BlockingQuestions
@@ -154,7 +155,7 @@ def _data(
     def evidence() -> Response:
         return _json(latest_study(study_dir))
 
-    @app.get("/pairlist")
+    @app.get(PAGE_PATH)
     def pairlist(limit: int = Query(_PAIRS, ge=1, le=_PAIRS)) -> Response:
         told = board.pair_list
         said = {"simulated": board.simulated} if board.simulated else {}

@@ -139,6 +139,21 @@ def test_what_would_help_against_late_candles_is_never_cut_off(store: Store, mar
     assert shown(said.text).endswith(f"; {known.sum.remedy.replace('`', '')}.")
 
 
+def test_the_docs_show_what_is_said_of_a_list_that_is_too_long(store: Store) -> None:
+    store.settle(at(10))
+    live = loop(store)
+    request = RequestTime(100.0, 600, 60.0)
+    known = live.engine.candles = CandleDelay(live.engine.settings, lambda: request)
+    pairs = [f"C{n}/USDT:USDT" for n in range(400)]
+    texts(live)
+    for number, late_s in enumerate((1.0, 43.0, 41.3)):
+        close_ms = NOW + number * MINUTE_MS
+        known.saw(dict.fromkeys(pairs, close_ms), close_ms + round(1_000 * late_s))
+    (said,) = texts(live)
+    page = Path(__file__).parents[2] / "docs" / "watching.md"
+    assert f"``{said}``" in page.read_text(encoding="utf-8")
+
+
 def test_a_bot_tells_the_rules_that_it_decides_by(store: Store) -> None:
     store.settle(at(10))
     live = loop(store, settle_s=4)

@@ -107,10 +107,11 @@ def test_a_backtest_of_no_pairs_names_the_key(tmp_path: Path) -> None:
     "pairlists",
     [
         [{"method": "StaticPairList"}],
-        [{"method": "RemotePairList", "pairlist_url": "http://127.0.0.1:8686/pairlist"}],
+        [{"method": "RemotePairList", "pairlist_url": "http://127.0.0.1:8686/pairs"}],
+        [{"method": "RemotePairList", "pairlist_url": "https://example.com/pairlist"}],
         [{"method": "RemotePairList", "pairlist_url": "file:///own/list.json"}],
     ],
-    ids=["static", "page", "own file"],
+    ids=["static", "own server", "own server's list", "own file"],
 )
 @pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST])
 def test_lists_of_a_users_own_are_left_alone(
@@ -124,6 +125,19 @@ def test_lists_of_a_users_own_are_left_alone(
     assert not reader.logger.filters
 
 
+@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, *PAST])
+def test_the_pages_list_is_the_same_list(tmp_path: Path, runmode: RunMode) -> None:
+    """It is not today's that is tested, either; live there is nothing to be made for it."""
+    own = config(tmp_path, runmode)
+    page = {"method": "RemotePairList", "pairlist_url": "http://127.0.0.1:8686/pairlist?limit=9"}
+    own["pairlists"][0] = page
+    prepare_pairs(own)
+    static = {"method": "StaticPairList"}
+    assert own["pairlists"][0] == (page if runmode is RunMode.DRY_RUN else static)
+    assert bool(reader.logger.filters) is (runmode is RunMode.DRY_RUN)
+    assert not (tmp_path / "user_data").exists()
+
+
 def test_that_the_list_was_read_is_written_once_an_hour_and_all_else_always(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -133,13 +147,15 @@ def test_that_the_list_was_read_is_written_once_an_hour_and_all_else_always(
         once_an_hour(reader.logger, lambda: now_s[0])
     for now_s[0] in (0.0, 1.0, 3_599.0, 3_600.0, 3_601.0):
         reader.logger.info("Fetched Pairlist.")
+        reader.logger.info(f"Pairlist Fetched in {now_s[0]} seconds.")
         reader.logger.info("Error: file:///x does not exist.")
     assert caplog.messages.count("Fetched Pairlist.") == 2
+    assert not any("Pairlist Fetched in" in said for said in caplog.messages)
     assert caplog.messages.count("Error: file:///x does not exist.") == 5
 
 
 def test_freqtrade_says_it_in_these_words() -> None:
     """If not, nothing breaks, and the log is long."""
     source = Path(reader.__file__).read_text(encoding="utf-8")
-    assert '"Fetched Pairlist."' in source
+    assert '"Fetched Pairlist."' in source and 'f"Pairlist Fetched in {time_elapsed} sec' in source
     assert reader.logger.name == "freqtrade.plugins.pairlist.RemotePairList"

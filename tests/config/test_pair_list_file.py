@@ -209,7 +209,11 @@ def test_a_list_begins_with_the_pairs_that_the_configuration_names() -> None:
     "pairlist",
     [
         {"method": "StaticPairList"},
-        remote("http://127.0.0.1:8686/pairlist"),
+        remote("http://127.0.0.1:8687/pairlist"),
+        remote("https://example.com/pairlist"),
+        remote("http://127.0.0.1:8686/pairs"),
+        remote("http://[::1/pairlist"),
+        remote("http://127.0.0.1:x/pairlist"),
         remote("file:///user_data/my_list.json"),
         remote("file://user_data/liq_pairs.json"),  # which Freqtrade takes for an address
         "StaticPairList",
@@ -232,6 +236,19 @@ def test_the_entry_is_known_by_the_file_that_it_names(file: str, tmp_path: Path)
         entry = pair_list_entry(pairlists, settings)
         assert entry is not None and (entry.number, entry.url) == (1, url)
     assert pair_list_path(settings, tmp_path) == tmp_path / file
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8686/pairlist", "https://liq:8686/pairlist?limit=9"]
+)
+def test_the_page_answers_the_same_list_and_needs_no_file(url: str, tmp_path: Path) -> None:
+    config_of_page = config({"method": "StaticPairList"}, remote(url))
+    entry = pair_list_entry(config_of_page, settings_of())
+    assert entry is not None and (entry.number, entry.is_file) == (1, False)
+    assert pair_list_of(config_of_page, settings_of(), tmp_path) is None
+    assert PairListTerms.of(config_of_page, settings_of()).read
+    elsewhere = load_settings({"liq_provider": {"dashboard": {"port": 9_000}}}, {})
+    assert pair_list_entry(config_of_page, elsewhere) is None
 
 
 @pytest.mark.parametrize("file", ["user_data/liq_pairs.json", "user_data/other_pairs.json"])

@@ -2,10 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from freqtrade.exceptions import OperationalException
 
+from liq_provider.config.pair_list_file import entry_for, write_pairs
 from liq_provider.simulator.exchange_server import Simulator
 from tests.dashboard.test_page_server import served
 from tests.integration.harness import bot_config, running, simulator
@@ -14,9 +16,10 @@ BTC, ETH, SOL = (f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL"))
 
 
 def whitelist(sim: Simulator, base: Path, url: str) -> list[str]:
-    """What the real bot trades when it is told to ask this address."""
+    """What the real bot trades when it is told to ask this address, or to read this file."""
     base.mkdir()
-    config = bot_config(sim, base)
+    port = urlsplit(url).port or 8686
+    config = bot_config(sim, base, dashboard={"enabled": False, "port": port})
     config["pairlists"] = [
         {
             "method": "RemotePairList",
@@ -30,6 +33,8 @@ def whitelist(sim: Simulator, base: Path, url: str) -> list[str]:
     ]
     with running(config, base) as bot:
         bot.loop()
+        # Either is the list of the whole market, which it is not judged by.
+        assert bot.strategy.liq.live._told["reads_pairs"] is True
         return list(bot.freqtrade.active_pair_whitelist)
 
 
@@ -51,3 +56,23 @@ def test_a_bot_of_the_whole_market_starts_before_any_sidecar_wrote_a_list(tmp_pa
     with simulator() as sim:
         pairs = whitelist(sim, base, f"file:///{base}/user_data/liq_pairs.json")
     assert sorted(pairs) == [BTC, ETH, SOL]
+
+
+def test_freqtrades_filters_act_on_what_the_list_has(tmp_path: Path) -> None:
+    """Not on the market: those of its pairs that are left are taken, and no others."""
+    with simulator() as sim:
+        config = bot_config(sim, tmp_path)
+        path = tmp_path / "user_data" / "liq_pairs.json"
+        write_pairs(path, [SOL, "XRP/USDT:USDT", BTC])
+        config["pairlists"] = [
+            entry_for(path),
+            {"method": "AgeFilter", "min_days_listed": 1},
+            {"method": "VolumePairList", "number_assets": 2, "sort_key": "quoteVolume"},
+        ]
+        with running(config, tmp_path) as bot:
+            bot.loop()
+            both = bot.freqtrade.active_pair_whitelist
+            assert len(both) == 2 and set(both) < {SOL, "XRP/USDT:USDT", BTC}
+            write_pairs(path, [ETH])
+            bot.loop()
+            assert bot.freqtrade.active_pair_whitelist == [ETH]

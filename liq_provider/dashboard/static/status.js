@@ -62,14 +62,15 @@ function tooLate(bots) {
   return told.length && told.every((level) => level === "error") ? "candles come too late" : null;
 }
 
-// The list that bots of the whole market read, and what had no place on it.
-function pairsChip(list) {
+// The list that bots of the whole market read, what had no place on it, and how late the candles
+// were of coins that joined it with a wave.
+function pairsChip(list, bots) {
   if (!list?.read) return null;
   if (list.error) return h("span", { class: "chip bad" }, `list of pairs: ${list.error}`);
   const left = Object.entries(list.left_out);
   const said = left.length ? `, ${list.left_out_n} left out` : "";
   const why = left.map(([pair, reason]) => `${pair}: ${reason}`).join("\n") || "nothing was left out";
-  const title = list.few ? `${list.few}\n${why}` : why;
+  const title = [list.few, why, ...(bots ?? []).map((bot) => bot.candles?.words)].filter(Boolean).join("\n");
   return h("span", { class: `chip ${left.length ? "warn" : ""}`, title }, `${counted(list.pairs.length, "pair")} listed, ${list.in_wave} in a wave${said}`);
 }
 
@@ -168,7 +169,7 @@ export class StatusStrip {
       ...(status.sidecar.judge ? judgeChips(status.sidecar.judge) : []),
       h("span", { class: "chip" }, `settled ${clock(status.computed_ms)} UTC`),
       h("span", { class: "chip" }, `store ${bytes(status.store_bytes)}`),
-      coinsChip(status.readiness.coins), pairsChip(status.sidecar.pair_list), lost,
+      coinsChip(status.readiness.coins), pairsChip(status.sidecar.pair_list, status.sidecar.bots), lost,
     ].filter(Boolean));
   }
 }
