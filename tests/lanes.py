@@ -21,6 +21,7 @@ _COMPUTING_WORKERS = 2
 COMPUTING = (
     "tests/integration/test_day_parity.py",
     "tests/integration/test_backtest.py",
+    "tests/integration/test_market_parity.py",
     "tests/integration/test_timeframes.py",
     "tests/benchmarks/test_rows.py",
     "tests/sidecar/test_parity.py",
