@@ -1,4 +1,10 @@
-"""What Freqtrade's own records say: which pairs are open, locked, or were traded before."""
+"""
+What Freqtrade's own records say: which pairs are open, locked, or were traded before.
+
+Live it is asked before each order, and for each judged wave in every loop. So a row is asked for as
+it stands in the database: Freqtrade's own way makes an object of every trade of the pair, with its
+orders, and after a year there are many.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freqtrade.persistence import PairLocks, Trade
+from sqlalchemy import select
 
 from liq_provider.bot.columns import level_of_tag
 from liq_provider.bot.ranking import Wave
@@ -46,6 +53,8 @@ class Book:
 
     def open_pairs(self) -> set[str]:
         """:return: pairs with an open position or entry order"""
+        if Trade.use_db:
+            return set(Trade.session.scalars(select(Trade.pair).where(Trade.is_open.is_(True))))
         return {trade.pair for trade in Trade.get_trades_proxy(is_open=True)}
 
     def free_slots(self) -> float:
@@ -63,21 +72,31 @@ class Book:
 
     def position(self, pair: str) -> LastTrade | None:
         """:return: the pair's open position or entry order"""
-        held = Trade.get_trades_proxy(pair=pair, is_open=True)
-        return _last_trade(held[0]) if held else None
+        return _newest(pair, is_open=True)
 
     def last(self, pair: str) -> LastTrade | None:
         """:return: the newest of the pair's closed trades"""
-        closed = Trade.get_trades_proxy(pair=pair, is_open=False)
-        if not closed:
-            return None
-        return _last_trade(max(closed, key=lambda trade: trade.open_date_utc))
+        return _newest(pair, is_open=False)
 
 
-def _last_trade(trade: Trade) -> LastTrade:
+def _newest(pair: str, *, is_open: bool) -> LastTrade | None:
+    if not Trade.use_db:  # as in a backtest
+        trades = Trade.get_trades_proxy(pair=pair, is_open=is_open)
+        newest = max(trades, key=lambda trade: trade.open_date, default=None)
+    else:
+        columns = (
+            *(Trade.open_date, Trade.close_date),
+            *(Trade.is_short, Trade.exit_reason, Trade.enter_tag),
+        )
+        asked = select(*columns).where(Trade.pair == pair, Trade.is_open.is_(is_open))
+        newest = Trade.session.execute(asked.order_by(Trade.open_date.desc()).limit(1)).first()
+    return None if newest is None else _last_trade(newest)
+
+
+def _last_trade(trade: Any) -> LastTrade:
     return LastTrade(
-        opened_ms=_ms(trade.open_date_utc),
-        closed_ms=_ms(trade.close_date_utc) if trade.close_date else 0,
+        opened_ms=_ms(trade.open_date),
+        closed_ms=_ms(trade.close_date) if trade.close_date else 0,
         is_short=bool(trade.is_short),
         exit_reason=str(trade.exit_reason or ""),
         level=level_of_tag(trade.enter_tag),
@@ -85,4 +104,5 @@ def _last_trade(trade: Trade) -> LastTrade:
 
 
 def _ms(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    """:param time: in UTC, whether it says so or, as in the database, does not"""
+    return int(time.replace(tzinfo=UTC).timestamp() * 1000)
