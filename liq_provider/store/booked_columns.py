@@ -53,18 +53,34 @@ def each_once(orders: OrderColumns) -> IntArray:
     event_ms = orders.event_ms
     if (event_ms[1:] > event_ms[:-1]).all():
         return np.arange(len(orders))
+    at: IntArray = np.arange(len(orders))
+    if (event_ms[1:] < event_ms[:-1]).any():
+        at = np.argsort(event_ms, kind="stable")
+        event_ms = event_ms[at]
+    equal = np.append(False, event_ms[1:] == event_ms[:-1])
+    # Of most orders the time alone decides where they stand.
+    places = np.flatnonzero(equal | np.append(equal[1:], False))
+    if not len(places):
+        return at
+    some = at[places]
     markets = sorted({(name.venue, name.market_id) for name in orders.names})
     ranks = {market: rank for rank, market in enumerate(markets)}
-    rank = np.array([ranks[name.venue, name.market_id] for name in orders.names])[orders.market]
-    # The last one decides first.
-    key = (orders.ordinal, orders.quantity, orders.price, orders.short, rank, event_ms)
-    at: IntArray = np.lexsort(key)
-    same = np.ones(len(at) - 1, dtype=np.bool_)
+    rank = np.array([ranks[name.venue, name.market_id] for name in orders.names])
+    key = (
+        orders.ordinal[some],
+        orders.quantity[some],
+        orders.price[some],
+        orders.short[some],
+        rank[orders.market[some]],
+        event_ms[places],
+    )
+    order = np.lexsort(key)  # the last one decides first
+    at[places] = some[order]
+    same = np.ones(len(order) - 1, dtype=np.bool_)
     for column in key:
-        ordered = column[at]
+        ordered = column[order]
         same &= ordered[1:] == ordered[:-1]
-    once: IntArray = at[np.append(True, ~same)]
-    return once
+    return np.delete(at, places[1:][same])
 
 
 def book(orders: OrderColumns, rules: BookingRules) -> Booked:

@@ -11,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 from sqlalchemy import Connection, exists, select
 
+from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.order_columns import OrderColumns
 from liq_provider.store import column_rows, schema
 from liq_provider.store.appending import Appended
 from liq_provider.store.booked_columns import LATE, NO_MINUTE, Booked, book, each_once
 from liq_provider.store.booked_minute import BookingRules, Incoming
+from liq_provider.store.column_rows import MINUTES
 from liq_provider.store.final_minutes import FinalMinutes
 from liq_provider.store.keys import Keys
 from liq_provider.store.schema import EVERYBODY
@@ -77,15 +79,16 @@ def _not_final(connection: Connection, booked: Booked) -> Booked:
     orders = booked.orders
     if not len(orders):
         return booked
-    markets = np.unique(orders.market).tolist()
-    final = FinalMinutes(connection, {orders.names[market].venue for market in markets})
+    final = FinalMinutes(connection, {orders.names[market].venue for market in orders.markets()})
     if final.none:
         return booked
     minute_ms, how = booked.minute_ms.copy(), booked.how.copy()
-    groups, group = np.unique(np.stack([orders.market, minute_ms]), axis=1, return_inverse=True)
+    groups, group = np.unique(orders.market * MINUTES + minute_ms // MINUTE_MS, return_inverse=True)
+    rows = {market: orders.names[market]._asdict() for market in orders.markets()}
+    of_group = zip((groups // MINUTES).tolist(), (groups % MINUTES).tolist(), strict=True)
     is_final = np.array(
-        [final.has(orders.names[market]._asdict(), of_ms) for market, of_ms in groups.T.tolist()]
-    )[group.reshape(-1)]
+        [final.has(rows[market], minute * MINUTE_MS) for market, minute in of_group]
+    )[group]
     minute_ms[is_final], how[is_final] = NO_MINUTE, LATE
     return Booked(orders, minute_ms, how)
 

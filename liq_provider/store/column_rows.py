@@ -25,7 +25,7 @@ from liq_provider.store.numbered_rows import adding_up, are_exact
 NumbersOf = Mapping[int, Numbers]
 
 # More minutes than there are until the last time that can be one.
-_MINUTES = 1 << 27
+MINUTES = 1 << 27
 
 # Rows to a statement: measured, more gain nothing.
 _AT_ONCE = 50
@@ -54,7 +54,7 @@ _ANSWER = text(
 
 def numbers_of(orders: OrderColumns, keys: Keys) -> NumbersOf:
     """:return: what stands for each of their markets in the store"""
-    markets = np.unique(orders.market).tolist()
+    markets = orders.markets()
     keys.know(orders.names[market] for market in markets)
     return {market: keys.numbers[orders.names[market]] for market in markets}
 
@@ -63,7 +63,7 @@ def identities(orders: OrderColumns, numbers: NumbersOf) -> list[Sequence[Any]]:
     """:return: values of the columns of the key, in their order"""
     return [
         orders.event_ms.tolist(),
-        [numbers[market][0] for market in orders.market.tolist()],
+        _of_each(orders, {market: own[0] for market, own in numbers.items()}),
         orders.short.astype(np.int64).tolist(),
         orders.price.tolist(),
         orders.quantity.tolist(),
@@ -109,9 +109,12 @@ def insert(connection: Connection, numbers: NumbersOf, booked: Booked) -> None:
     notional_usd: list[float | None] = [None] * len(orders)
     for row in np.flatnonzero(~are_exact(orders)).tolist():
         notional_usd[row] = float(orders.notional_usd[row])
+    own = {market: series for market, (_, series, _, _) in numbers.items()}
     values = [
         *identities(orders, numbers),
-        [numbers[market][1] for market in orders.market.tolist()],
+        [own[market] for market in orders.market.tolist()]
+        if any(own.values())
+        else [None] * len(orders),
         notional_usd,
         (orders.received_ms - orders.event_ms).tolist(),
         booked_ms,
@@ -133,16 +136,16 @@ def add_up(connection: Connection, numbers: NumbersOf, booked: Booked, settle_ms
     series_of: IntArray = np.zeros(len(orders.names), dtype=np.int64)
     for market, (_, _, _, series) in numbers.items():
         series_of[market] = series
-    of_order = series_of[orders.market] * _MINUTES + booked.minute_ms // MINUTE_MS
+    of_order = series_of[orders.market] * MINUTES + booked.minute_ms // MINUTE_MS
     groups, group = np.unique(of_order, return_inverse=True)
     many, long = len(groups), np.where(orders.short, 0.0, orders.notional_usd)
     short = np.where(orders.short, orders.notional_usd, 0.0)
-    of_group = (groups // _MINUTES).tolist()
+    of_group = (groups // MINUTES).tolist()
     counts = np.bincount(group, minlength=many)
     short_counts = np.bincount(group[orders.short], minlength=many)
     values: list[Sequence[Any]] = [
         [coins[series] for series in of_group],
-        (groups % _MINUTES * MINUTE_MS).tolist(),
+        (groups % MINUTES * MINUTE_MS).tolist(),
         of_group,
         [0] * many,
         # One after the other, as single orders are added.
@@ -155,20 +158,46 @@ def add_up(connection: Connection, numbers: NumbersOf, booked: Booked, settle_ms
     execute(connection, _ADD_UP, values)
 
 
+def _of_each(orders: OrderColumns, of_market: Mapping[int, int]) -> list[int]:
+    """:return: for each order the number of its market"""
+    numbers = np.zeros(len(orders.names), dtype=np.int64)
+    for market, number in of_market.items():
+        numbers[market] = number
+    of_each: list[int] = numbers[orders.market].tolist()
+    return of_each
+
+
 def execute(connection: Connection, statement: str, values: Sequence[Sequence[Any]]) -> None:
     """
     :param statement: an INSERT of one row, as the driver has it
-    :param values: by column, in the order of its marks
+    :param values: by column, in the order of its marks; those of a column are of one type, or none
     """
-    width, count = len(values), len(values[0])
+    count = len(values[0])
+    if not count:
+        return
+    # What is the same in all rows stands in the statement: to hand over a value takes longer than
+    # to store it.
+    marks = ["?", *(_literal(column) for column in values[1:])]
+    bound = [column for column, mark in zip(values, marks, strict=True) if mark == "?"]
+    width, row = len(bound), f"({', '.join(marks)})"
     flat: list[Any] = [None] * (width * count)
-    for place, column in enumerate(values):
+    for place, column in enumerate(bound):
         flat[place::width] = column
     many = count // _AT_ONCE * _AT_ONCE * width
-    marks = f"({', '.join('?' * width)})"
+    one = f"({', '.join('?' * len(values))})"
     for begin, end, rows in ((0, many, _AT_ONCE), (many, len(flat), 1)):
         step = rows * width
         parts = [tuple(flat[first : first + step]) for first in range(begin, end, step)]
         if parts:
-            several = ", ".join([marks] * rows)
-            connection.exec_driver_sql(statement.replace(marks, several), parts)
+            several = ", ".join([row] * rows)
+            connection.exec_driver_sql(statement.replace(one, several), parts)
+
+
+def _literal(column: Sequence[Any]) -> str:
+    """:return: what stands for the values of a column in a statement"""
+    first, count = column[0], len(column)
+    if count == 1 or column.count(first) < count:
+        return "?"
+    if first is None:
+        return "NULL"
+    return str(first) if type(first) is int else "?"
