@@ -49,10 +49,14 @@ class Contestant:
 class Goal:
     """
     :param limit: of LiqTrend's value; with ``of``, times that contestant's
+    :param peer: a contestant by which machines are compared, as it came to ``peer_made`` where the
+        goal was set
     """
 
     limit: float
     of: str = ""
+    peer: str = ""
+    peer_made: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,25 @@ def goal_met(outcome: Outcome) -> bool | None:
     if goal is None or outcome.failure:
         return None
     own = outcome.runs[row.contestants[0].name]
-    reached = ratio(own, outcome.runs[goal.of]) if goal.of else spread_of(own).middle
-    return reached >= goal.limit if row.better == "more" else reached <= goal.limit
+    return _reaches(row, ratio(own, outcome.runs[goal.of]) if goal.of else spread_of(own).middle)
+
+
+def _reaches(row: Row, value: float) -> bool:
+    assert row.goal is not None
+    return value >= row.goal.limit if row.better == "more" else value <= row.goal.limit
+
+
+def where_set(outcome: Outcome) -> tuple[float, bool] | None:
+    """
+    :return: LiqTrend's value on a machine on which the peer is as fast as where the goal was set,
+        and whether that meets it; none where that is not known
+    """
+    goal = outcome.row.goal
+    if goal is None or not goal.peer or outcome.failure:
+        return None
+    runs = outcome.runs
+    value = ratio(runs[outcome.row.contestants[0].name], runs[goal.peer]) * goal.peer_made
+    return value, _reaches(outcome.row, value)
 
 
 def goal_words(row: Row) -> str:

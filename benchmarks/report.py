@@ -11,6 +11,7 @@ from benchmarks.figures import (
     number,
     ratio,
     spread_of,
+    where_set,
 )
 from benchmarks.referee import Outcome
 
@@ -98,6 +99,14 @@ def _details(outcome: Outcome, outcomes: Sequence[Outcome]) -> list[str]:
     for growth in row.growth:
         costs = growth_costs(growth, outcome, outcomes)
         lines += [growth_words(growth, row.unit, costs)] if costs else []
+    scaled = where_set(outcome)
+    if scaled is not None and row.goal is not None:
+        value, met = scaled
+        lines += [
+            "",
+            f"The goal was set where {row.goal.peer} came to {number(row.goal.peer_made)}. At that "
+            f"pace LiqTrend comes to {number(value)}, which {'meets' if met else 'misses'} it.",
+        ]
     if goal_met(outcome) is False and row.proof:
         lines += ["", f"Why not: {row.proof}"]
     return lines

@@ -106,7 +106,7 @@ ROW = Row(
     work="features of a pair's year, 2 % of its minutes not empty",
     unit="milliseconds",
     better="less",
-    goal=Goal(5),
+    goal=Goal(5, peer="pandas", peer_made=21),
     contestants=(
         Contestant("LiqTrend", f"{_HERE}:liqtrend"),
         Contestant("LiqTrend, every close", f"{_HERE}:every_close"),

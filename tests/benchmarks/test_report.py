@@ -95,6 +95,14 @@ def test_a_goal_is_met_by_the_median(goal: Goal | None, better: str, met: bool |
     assert goal_met(outcome_of(row_of(goal, better))) is met
 
 
+@pytest.mark.parametrize(("limit", "words"), [(44, "45, which meets it"), (46, "45, which misses")])
+def test_a_slow_machine_is_told_by_how_slow_the_peer_is(limit: float, words: str) -> None:
+    # Half of what the peer makes here; where the goal was set the peer made 90.
+    page = markdown([outcome_of(row_of(Goal(limit, peer="peer", peer_made=90)))], AROUND)
+    assert f"The goal was set where peer came to 90. At that pace LiqTrend comes to {words}" in page
+    assert "| **no** |" in page
+
+
 def test_what_was_not_computed_meets_nothing() -> None:
     assert goal_met(outcome_of(row_of(Goal(1)), failure="not computed: it fell")) is None
 
@@ -194,7 +202,8 @@ def test_an_unknown_row_is_refused(
 def test_each_row_runs_five_times_and_says_what_it_compares(row: Row) -> None:
     assert row.rounds * row.repeats >= 5
     assert row.compares.endswith(".")
-    assert row.goal is None or row.goal.of in {"", *(each.name for each in row.contestants)}
+    names = {"", *(each.name for each in row.contestants)}
+    assert row.goal is None or {row.goal.of, row.goal.peer} <= names
     assert not row.contestants[0].peer
     assert row.growth or row.repeats > 1
 
