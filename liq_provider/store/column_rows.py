@@ -55,8 +55,10 @@ _ANSWER = text(
 def numbers_of(orders: OrderColumns, keys: Keys) -> NumbersOf:
     """:return: what stands for each of their markets in the store"""
     markets = orders.markets()
-    keys.know(orders.names[market] for market in markets)
-    return {market: keys.numbers[orders.names[market]] for market in markets}
+    names = [orders.names[market] for market in markets]
+    if not all(name in keys.numbers for name in names):
+        keys.know(names)
+    return {market: keys.numbers[name] for market, name in zip(markets, names, strict=True)}
 
 
 def identities(orders: OrderColumns, numbers: NumbersOf) -> list[Sequence[Any]]:

@@ -91,8 +91,10 @@ class Keys:
 
         :param series: of sums
         """
-        wanted = sorted({one for one in series if one not in self.series})
-        coins = sorted({coin for *_, coin in wanted if coin not in self.coins})
+        asked = set(series)
+        # Of all: a series that another process numbered may be known before its coin is.
+        coins = sorted({coin for *_, coin in asked} - self.coins.keys())
+        wanted = sorted(asked - self.series.keys())
         self._give(schema.coin_keys, [{"base_asset": coin} for coin in coins])
         names = ("venue", "pair", "base_asset")
         self._give(schema.series_keys, [dict(zip(names, one, strict=True)) for one in wanted])

@@ -54,6 +54,16 @@ def test_two_writers_of_one_store_give_the_same_numbers(open_writer: MakeWriter)
     assert [name for *_, name in names(one)] == ["BTC", "ETH", "BTC", "SOL", "ETH", "SOL", "ADA"]
 
 
+def test_a_coin_of_another_writer_is_known_once_it_comes(open_writer: MakeWriter) -> None:
+    one, other = open_writer(), open_writer()
+    one.append([coin("BTC")])
+    other.append([coin("ETH", T0 + 1)])
+    # A series of a coin that it knows: it sees that of the other one, too, but not its coin.
+    one.append([coin("BTC", T0 + 2, venue="okx")])
+    one.append([coin("ETH", T0 + 3)])
+    assert [name for *_, name in names(one)] == ["BTC", "ETH", "BTC", "ETH"]
+
+
 def test_a_store_that_was_emptied_meanwhile_gets_new_numbers(writer: Writer) -> None:
     writer.append([coin("BTC"), coin("ETH", T0 + 1)])
     with writer.engine.begin() as connection:

@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from liq_provider.core.durations import HOUR_MS
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-_KEPT_FEATURES_MS = 49 * 3_600_000
+_KEPT_FEATURES_MS = 49 * HOUR_MS
 
 _WHOLE: dict[str, sa.types.TypeEngine[Any]] = {
     "long_usd": sa.Float(precision=53),
