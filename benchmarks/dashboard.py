@@ -23,6 +23,7 @@ from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.one_thread import OneThread
 from liq_provider.dashboard.page_server import Dashboard
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.sidecar.ingest import Ingest
@@ -179,7 +180,7 @@ async def run(folder: Path) -> None:
     rows = remember(writer, close_ms)
     reader = Reader(url)
     Settler(writer, reader, settings).compute(close_ms - 2 * MINUTE_MS, 0)
-    store, looking = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    store, looking = OneThread("store"), ThreadPoolExecutor(1)
     ingest = Ingest(writer, store, Spool(folder / "spool"), Doubts(settings.settle_ms))
     page = Dashboard(
         *(settings, url, folder, None, BotExchange("binance"), "1m"),
@@ -219,8 +220,8 @@ async def run(folder: Path) -> None:
         task.cancel()
     await asyncio.gather(*working, return_exceptions=True)
     await page.close()
-    for executor in (store, looking):
-        executor.shutdown()
+    store.shutdown()
+    looking.shutdown()
     writer.close()
 
 

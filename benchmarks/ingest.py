@@ -16,7 +16,6 @@ import resource
 import sqlite3
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,6 +27,7 @@ from liq_provider.core.clock import ExchangeClock
 from liq_provider.core.coverage import CoverageTracker
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.markets import Market, MarketTable
+from liq_provider.core.one_thread import OneThread
 from liq_provider.sidecar.ingest import Ingest
 from liq_provider.store.database import open_engine
 from liq_provider.store.reader import Reader
@@ -94,7 +94,7 @@ async def measure(url: str, path: Path, count: int) -> tuple[float, float, int]:
     tracker = CoverageTracker("bybit", SETTLE_MS)
     table = MarketTable("bybit", [Market("bybit", f"{c}USDT", f"{c}/USDT:USDT", c) for c in COINS])
     writer = Writer(open_engine(f"sqlite:///{path}"))
-    with ThreadPoolExecutor(1) as executor:
+    with OneThread("store") as executor:
         ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), doubts)
         feed = Feed(
             *(VENUES["bybit"], url, table, clock.now_ms, ingest.put, tracker, doubts),

@@ -22,6 +22,7 @@ from liq_provider.config.settings import load_settings
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
+from liq_provider.core.one_thread import OneThread
 from liq_provider.exchange.bot_exchange import BotExchange
 from liq_provider.exchange.wave_candles import WaveCandles
 from liq_provider.judge.case_source import CaseSource
@@ -136,7 +137,7 @@ async def run(folder: Path, calls_per_minute: int) -> None:
     }
     settings = load_settings({"liq_provider": section}, {})
     url = f"sqlite:///{folder / f'store-{calls_per_minute}.sqlite'}"
-    writer, store, asking = Writer(open_engine(url)), ThreadPoolExecutor(1), ThreadPoolExecutor(8)
+    writer, store, asking = Writer(open_engine(url)), OneThread("store"), ThreadPoolExecutor(8)
 
     close_ms = int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
     began_s = time.monotonic()

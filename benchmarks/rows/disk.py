@@ -56,14 +56,14 @@ def _a_row(reader: Any) -> dict[str, Any]:
     """:return: features of one coin at the end of the second day, as a sidecar stores them"""
     from liq_provider.config.measuring import feature_params_of
     from liq_provider.config.settings import Settings
-    from liq_provider.measure.minute_results import feature_row
+    from liq_provider.measure.minute_results import NewestMinutes
     from liq_provider.store.minute_features import compute
 
     settings, close_ms = Settings(), START_MS + 2 * DAY_MS
     computed = compute(
         reader, ["C0"], settings.venues.enabled, feature_params_of(settings), close_ms, close_ms
     )
-    return feature_row(computed[0], "C0/USDT:USDT", close_ms)
+    return NewestMinutes(computed).table_rows({"C0": "C0/USDT:USDT"}, close_ms)[0]
 
 
 def _hours(

@@ -28,7 +28,7 @@ from liq_provider.judge.guarded_answer import GuardedAnswer
 from liq_provider.judge.model import ModelJudge
 from liq_provider.judge.verdict import Facts
 from liq_provider.judge.wave_facts import make_facts
-from liq_provider.measure.minute_results import anomaly
+from liq_provider.measure.minute_results import NewestMinutes
 from liq_provider.news.desk import NOT_ASKED, NewsSet, set_key
 from liq_provider.news.headline import NewsItem
 from liq_provider.store.known_coins import coin_of
@@ -96,9 +96,9 @@ def _facts(
     settings = context.settings
     base = coin_of(reader, settings.venues.enabled, pair)
     params = feature_params_of(settings)
-    computed = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)[0]
-    seen = anomaly(computed, floor_of(settings))
-    if seen is None:
+    computed = compute(reader, [base], settings.venues.enabled, params, close_ms, close_ms)
+    waves = NewestMinutes(computed).anomalies(floor_of(settings))
+    if not waves:
         raise UsageError(
             f"{pair} has no wave above the judge's floor at {show_time(close_ms)} UTC; "
             "`liq-provider explain` shows why"
@@ -108,7 +108,7 @@ def _facts(
     candles, note = candles_of(context, pair, candle_ms, timeframe)
     if note:
         print(note)
-    facts = make_facts(seen, pair, closes(candles), settings.trend_candles, settings.trend_k)
+    facts = make_facts(waves[0], pair, closes(candles), settings.trend_candles, settings.trend_k)
     return facts, candles
 
 

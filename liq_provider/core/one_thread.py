@@ -1,5 +1,6 @@
 """A single thread that does one thing after the other, and that no end of the process waits for."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
@@ -21,8 +22,15 @@ class OneThread(Executor):
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._ended = False
+        self._begun_s: float | None = None
         self._thread = Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def busy_s(self) -> float:
+        """For how long it has been at what it does now; 0 if it does nothing."""
+        begun_s = self._begun_s
+        return 0.0 if begun_s is None else time.monotonic() - begun_s
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         """
@@ -56,9 +64,11 @@ class OneThread(Executor):
             future, call, args, kwargs = job
             if not future.set_running_or_notify_cancel():
                 continue
+            self._begun_s = time.monotonic()
             try:
                 future.set_result(call(*args, **kwargs))
             except BaseException as error:
                 future.set_exception(error)
+            self._begun_s = None
             # Until the next job nothing of this one is held.
             del job, future, call, args, kwargs

@@ -16,7 +16,7 @@ At minute close t, with segments of ``segment_min`` minutes:
   for the same V(t) and against the same baseline (``before``). Both are what is known at t
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -30,7 +30,7 @@ from liq_provider.core.arrays import (
     MaskArray,
 )
 from liq_provider.core.freed_memory import keep_freed
-from liq_provider.measure.closes import BusyCloses, BusyMinutes, EveryClose, busy_minutes
+from liq_provider.measure.closes import BusyCloses, BusyMinutes, Closes, EveryClose, busy_minutes
 from liq_provider.measure.feature_rows import FeatureRows, State, long_ratio, purity
 from liq_provider.measure.measures import (
     BEFORE,
@@ -42,6 +42,7 @@ from liq_provider.measure.measures import (
     nothing_measured,
 )
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
+from liq_provider.measure.newest_closes import CLOSES, NewestCloses
 from liq_provider.measure.robust_scores import Compared, percentile, robust_z
 from liq_provider.measure.scales import Score
 from liq_provider.measure.zscore import segments
@@ -51,6 +52,7 @@ _PIECE_MIN = 32_768  # minutes computed at once
 _BUSY_SHARE = 0.5
 # What they take, and what is needed meanwhile.
 _BYTES_A_CLOSE = 256
+_COINS_AT_ONCE = 16  # whose newest closes are measured side by side
 
 
 @dataclass(slots=True)
@@ -229,7 +231,7 @@ def compute_features(grid: MinuteGrid, params: FeatureParams, skipped: int = 0) 
     :raises UsageError: a segment is no whole number of bars
     """
     steps = params.in_steps(grid.step_min)
-    close_ms = np.arange(1, grid.minutes + 1, dtype=np.int64) * grid.step_ms + grid.start_ms
+    close_ms = _close_ms(grid)
     columns = nothing_measured(grid.minutes - skipped, len(grid.venues))
     for first, end in pairwise(_pieces(grid, skipped)):
         # Nothing before the look-back matters, and short arrays stay in the processor's cache.
@@ -269,16 +271,61 @@ def compute_busy(grid: MinuteGrid, params: FeatureParams) -> Features:
     if size > most:
         return _not_empty(compute_features(grid, params))
     keep_freed(_BYTES_A_CLOSE * size)
-    busy = BusyCloses(grid, steps, minutes)
-    measures = measure(busy, steps)
-    columns: dict[str, Any] = {name: getattr(measures, name) for name in MEASURES}
-    columns |= {name: columns[name].astype(np.int64) for name in WHOLE} | nothing_before(size)
-    at, earlier = before(busy, steps, measures, slice(size))
-    for name in BEFORE:
-        columns[name][at] = getattr(earlier, name)
+    columns = _measured(BusyCloses(grid, steps, minutes), steps, size)
     close_ms = (minutes.closes + 1) * grid.step_ms + grid.start_ms
     # No venue that counts may have had anything, or none counts.
     return _not_empty(_features(grid, params, close_ms, columns))
+
+
+def compute_newest(grids: Sequence[MinuteGrid], params: FeatureParams) -> list[Features]:
+    """
+    The same, to the last bit, at the last close of each of several coins' grids, and at the one
+    before, of which nobody can say whether what it follows was decided on with what is known at it.
+
+    :param grids: of the same minutes and venues, just long enough for both closes
+    """
+    features: list[Features | None] = [None] * len(grids)
+    alike: dict[bytes, list[int]] = {}
+    for place, grid in enumerate(grids):
+        if grid.changes or grid.known is not None:
+            features[place] = compute_features(grid, params, grid.minutes - CLOSES)
+        else:
+            alike.setdefault(grid.covered.tobytes(), []).append(place)
+    for places in alike.values():
+        # Few enough that their arrays stay in the processor's cache.
+        for first in range(0, len(places), _COINS_AT_ONCE):
+            some = places[first : first + _COINS_AT_ONCE]
+            for place, one in zip(some, _newest([grids[n] for n in some], params), strict=True):
+                features[place] = one
+    return [one for one in features if one is not None]
+
+
+def _newest(grids: Sequence[MinuteGrid], params: FeatureParams) -> Iterator[Features]:
+    steps = params.in_steps(grids[0].step_min)
+    closes = NewestCloses(grids, steps)
+    columns, close_ms = _measured(closes, steps, CLOSES * len(grids)), _close_ms(grids[0])
+    for number, grid in enumerate(grids):
+        rows = slice(CLOSES * number, CLOSES * (number + 1))
+        own = {name: values[rows] for name, values in columns.items()}
+        features = _features(grid, params, close_ms[-CLOSES:], own)
+        for mask, (usd, known) in closes.segments.items():
+            features._segments[mask] = usd[number], known
+        yield features
+
+
+def _measured(closes: Closes, steps: FeatureParams, size: int) -> dict[str, Any]:
+    """:return: the columns of some closes, all of which are asked for"""
+    measures = measure(closes, steps)
+    columns: dict[str, Any] = {name: getattr(measures, name) for name in MEASURES}
+    columns |= {name: columns[name].astype(np.int64) for name in WHOLE} | nothing_before(size)
+    at, earlier = before(closes, steps, measures, slice(size))
+    for name in BEFORE:
+        columns[name][at] = getattr(earlier, name)
+    return columns
+
+
+def _close_ms(grid: MinuteGrid) -> IntArray:
+    return np.arange(1, grid.minutes + 1, dtype=np.int64) * grid.step_ms + grid.start_ms
 
 
 def _not_empty(features: Features) -> Features:

@@ -189,6 +189,8 @@ class MinuteGrid:
         :return: the same to the decisions at ``close_ms`` and one step before, while what changed
             earlier or changes later is not told apart: each such time costs a pass
         """
+        if not self.changes:
+            return self
         before_ms, first_ms = close_ms - self.step_ms, self.start_ms + self.step_ms
 
         def few(times_ms: IntArray) -> IntArray:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from threading import Lock
 from typing import Any
 
@@ -36,6 +35,10 @@ _PATIENCE_S = 10.0
 _HANG_UP_S = 20.0
 _SET_UP_S = 1_800.0
 _DISK_S = 1.0
+# How often it is seen to meanwhile, or a standstill within would count in full.
+_LOOK_S = 0.75
+# Who is woken so much later than asked for stood still, and everything with him.
+_STOOD_STILL_S = 0.5
 
 _HANGS = "The store does not answer"
 
@@ -43,8 +46,7 @@ _HANGS = "The store does not answer"
 class Ingest:
     """
     :param writer: the store
-    :param executor: a single thread, so that appends and settling keep their order; a call in
-        it may never return
+    :param executor: so that appends and settling keep their order; a call in it may never return
     :param spool: where liquidations wait while the store does not answer
     :param doubts: is told what was lost
     :param max_queue: liquidations held in memory, where there is no room on disk either
@@ -57,7 +59,7 @@ class Ingest:
     def __init__(
         self,
         writer: Writer,
-        executor: Executor,
+        executor: OneThread,
         spool: Spool,
         doubts: Doubts,
         max_queue: int = 200_000,
@@ -165,7 +167,7 @@ class Ingest:
             self._advanced_s = time.monotonic()
         call = self._call
         while not call.done():
-            overdue_s = time.monotonic() - self._advanced_s - _OVERDUE_S
+            overdue_s = self._unanswered_s() - _OVERDUE_S
             if overdue_s >= 0:
                 self._failed(_HANGS)
                 self.serving.clear()
@@ -173,7 +175,7 @@ class Ingest:
                 self._break_off()
                 if overdue_s >= patience_s:
                     return False
-            await asyncio.wait({call}, timeout=-overdue_s if overdue_s < 0 else _RETRY_S)
+            await self._wait(call, min(-overdue_s, _LOOK_S) if overdue_s < 0 else _RETRY_S)
         self._call = None
         stored = call.result()
         if self._opening is not None and self._opening.refusal is not None:
@@ -190,6 +192,22 @@ class Ingest:
             await self._to_disk()
         return stored
 
+    def _unanswered_s(self) -> float:
+        """
+        Whoever waits in the line of the store's thread is not unanswered: others are answered.
+
+        :return: for how long the store has given no sign of life
+        """
+        return min(time.monotonic() - self._advanced_s, self._executor.busy_s)
+
+    async def _wait(self, call: asyncio.Future[bool], timeout_s: float) -> None:
+        begun_s = time.monotonic()
+        await asyncio.wait({call}, timeout=timeout_s)
+        late_s = time.monotonic() - begun_s - timeout_s
+        if late_s > _STOOD_STILL_S:
+            # As long as this process stood still nobody could have answered it.
+            self._advanced_s += late_s
+
     def _break_off(self) -> None:
         """
         A call that hangs for so long is of no use any more: through a new connection the store
@@ -199,7 +217,7 @@ class Ingest:
             return
         now_s = time.monotonic()
         limit_s = _HANG_UP_S if self._writer.opened else _SET_UP_S
-        if now_s - max(self._advanced_s, self._hung_up_s) > limit_s:
+        if min(self._unanswered_s(), now_s - self._hung_up_s) > limit_s:
             self._hung_up_s = now_s
             self._hang_up()
 

@@ -58,4 +58,5 @@ class Presence:
         except StoreError as error:
             logger.debug("At the end: %s", error)
         finally:
-            self._writer.close()
+            # For good: who still measures a minute must not open it anew.
+            self._writer.shut()

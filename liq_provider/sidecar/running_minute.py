@@ -21,15 +21,16 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.loose_tasks import LooseTasks
 from liq_provider.errors import StoreError
-from liq_provider.measure.features import compute_features
+from liq_provider.measure.features import compute_newest
 from liq_provider.measure.minute_grid import MinuteGrid
-from liq_provider.measure.minute_results import Anomaly, Computed, anomaly, feature_row, wave_row
+from liq_provider.measure.minute_results import Anomaly, Computed, NewestMinutes, in_their_waves
 from liq_provider.measure.prospects import GROWING_SHARE
 from liq_provider.measure.waves import enough_money, enough_orders
 from liq_provider.sidecar.pair_of_coin import pair_for_coin
 from liq_provider.sidecar.settling_schedule import SettlingSchedule, next_close
 from liq_provider.sidecar.venue_feeds import VenueFeed
 from liq_provider.store.reader import Reader
+from liq_provider.store.settled_sums import SettledSums
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +62,15 @@ class Running:
 
 
 class RunningMinute:
-    """Looks at a running minute again and again; the past is read once per minute and coin."""
+    """
+    Looks at a running minute again and again; the past is read once per minute and coin.
 
-    def __init__(self, reader: Reader, settings: Settings) -> None:
+    :param sums: what is read of the past; shared with who settles minutes
+    """
+
+    def __init__(self, reader: Reader, settings: Settings, sums: SettledSums | None = None) -> None:
         self._reader = reader
+        self._sums = sums or SettledSums(reader)
         self._settings = settings
         self._params = feature_params_of(settings)
         self._floor = floor_of(settings)
@@ -102,14 +108,13 @@ class RunningMinute:
         # Between two questions to the store a coin may vanish from it.
         coins = [base for base in coins if base in listed or base in names]
         pairs = {base: pair_for_coin(base, listed.get(base, ()), names) for base in coins}
-        anomalies, rows = [], {}
-        for coin in self._computed(coins, venues):
-            pair = pairs[coin.base_asset]
-            rows[coin.base_asset] = feature_row(coin, pair, close_ms)
-            minute = anomaly(coin, self._floor)
-            if minute is not None:
-                anomalies.append(self._of_its_wave(minute, pair))
-        return Running(close_ms, settled_ms, tuple(anomalies), rows, pairs, growing)
+        newest = NewestMinutes(self._computed(coins, venues))
+        rows = {row["base_asset"]: row for row in newest.table_rows(pairs, close_ms)}
+        marked = newest.anomalies(self._floor)
+        before = self._reader.newest_waves(start_ms) if marked else {}
+        segment_min = self._settings.segment_min
+        anomalies, _ = in_their_waves(marked, before, pairs, segment_min, close_ms)
+        return Running(close_ms, settled_ms, anomalies, rows, pairs, growing)
 
     def _computed(self, coins: Sequence[str], venues: Sequence[str]) -> list[Computed]:
         (settled_ms, close_ms), enabled = self._bounds, self._settings.venues.enabled
@@ -119,21 +124,18 @@ class RunningMinute:
             # Piece by piece, so that no other thread waits long for its turn.
             for first in range(0, len(new), _AT_ONCE):
                 some = new[first : first + _AT_ONCE]
-                self._past |= self._reader.grids(some, enabled, start_ms, settled_ms)
-        last = np.array([self._params.before_ms() // MINUTE_MS - 1])
-        computed = []
+                self._past |= self._sums.grids(some, enabled, start_ms, settled_ms)
+        grids = []
         for base, running in self._reader.grids(coins, enabled, settled_ms, close_ms).items():
             covering = np.array([[name in venues] for name in running.venues])
             covered = np.repeat(covering, running.minutes, axis=1)
             grid = self._past[base].followed_by(replace(running, covered=covered))
-            known = grid.for_decision(close_ms)
-            computed.append(Computed(base, compute_features(known, self._params), last))
-        return computed
-
-    def _of_its_wave(self, minute: Anomaly, pair: str) -> Anomaly:
-        previous = self._reader.wave(minute.base_asset, minute.direction)
-        row = wave_row(minute, previous, pair, self._settings.segment_min, minute.close_ms)
-        return replace(minute, wave_start_ms=int(row["start_ms"]), seen=row["seen"])
+            grids.append(grid.for_decision(close_ms))
+        last = np.array([1])
+        return [
+            Computed(base, features, last)
+            for base, features in zip(coins, compute_newest(grids, self._params), strict=True)
+        ]
 
 
 class RunningLoop:
@@ -196,7 +198,7 @@ class RunningLoop:
         close_ms, settled_ms = next_close(self._now_ms()), self._minutes.settled_ms
         # Just after a close two minutes are not settled. More, or none at all, means that
         # settling lags or that the clock was set.
-        if not 0 < close_ms - settled_ms <= 2 * MINUTE_MS:
+        if self._minutes.settling or not 0 < close_ms - settled_ms <= 2 * MINUTE_MS:
             return
         covering = [name for name, v in self._venues.items() if v.covers(settled_ms)]
         if not covering:

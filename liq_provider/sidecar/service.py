@@ -43,6 +43,7 @@ from liq_provider.sidecar.store_access import StoreAccess
 from liq_provider.sidecar.threads import Threads
 from liq_provider.sidecar.venue_feeds import feeds_of, feeds_told
 from liq_provider.store.database import BUSY_TIMEOUT_S
+from liq_provider.store.settled_sums import SettledSums
 from liq_provider.store.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Sidecar:
             config.pair_list.stake_currency,
         )
         self._store = StoreAccess(config, self._own_run, busy_timeout_s)
+        self._sums = SettledSums(self._store.reader)
         self._page: Page = Unwatched()
         if make_page is not None and config.settings.dashboard.enabled:
             self._page = make_page(config, self._exchange, self._clock.now_ms, self._names)
@@ -127,16 +129,18 @@ class Sidecar:
         self._minutes = SettlingSchedule(
             self._venues,
             self._ingest,
-            Settler(writer, reader, settings, names),
+            Settler(writer, reader, settings, names, threads.writing, self._sums),
             threads.writing,
+            threads.computing,
             now_ms,
             self._doubts,
             settings.settle_ms,
             settings.max_entry_delay_ms,
             readers.settled,
+            reader.hang_up,
         )
         self._running = RunningLoop(
-            *(RunningMinute(reader, settings), self._venues, self._minutes, names),
+            *(RunningMinute(reader, settings, self._sums), self._venues, self._minutes, names),
             *(threads.looking, now_ms, readers.running),
         )
 
@@ -232,6 +236,7 @@ class Sidecar:
     def _begin_anew(self) -> None:
         """The store is another one, which knows nothing of what was heard before."""
         now_ms = self._clock.now_ms()
+        self._sums.clear()
         for name in self._venues:
             self._doubts.unread(name, (ANY_COIN,), now_ms)
         self._tasks.start(self._lists.keep_anew())

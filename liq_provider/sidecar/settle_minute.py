@@ -1,18 +1,19 @@
 """Settling a minute: make it final, compute its features, find its waves."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
+from concurrent.futures import Executor
 
 from liq_provider.config.measuring import feature_params_of, floor_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.doubts import Doubt
 from liq_provider.core.durations import MINUTE_MS
-from liq_provider.measure.minute_results import Anomaly, Settled, anomaly, feature_row, wave_row
+from liq_provider.measure.minute_results import NewestMinutes, Settled, in_their_waves
 from liq_provider.sidecar.pair_of_coin import PairOfCoin, pair_for_coin
+from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
+from liq_provider.store.settled_sums import SettledSums
 from liq_provider.store.writer import Writer
 
 # Minutes that are final but were not computed, as the store was busy or another sidecar that did
@@ -22,12 +23,20 @@ _CATCH_UP_MIN = 30
 
 class Settler:
     """
+    :param writing: the store's single thread, where computing has one of its own; it is waited for
+    :param sums: what it reads of the past; shared with who looks at the running minute
     :param names: gives the pair that stands for a coin on the bot's exchange; coins that it does
         not list are named by the venue's pair
     """
 
     def __init__(
-        self, writer: Writer, reader: Reader, settings: Settings, names: PairOfCoin | None = None
+        self,
+        writer: Writer,
+        reader: Reader,
+        settings: Settings,
+        names: PairOfCoin | None = None,
+        writing: Executor | None = None,
+        sums: SettledSums | None = None,
     ) -> None:
         self._writer = writer
         self._reader = reader
@@ -35,6 +44,8 @@ class Settler:
         self._params = feature_params_of(settings)
         self._floor = floor_of(settings)
         self._names = names or PairOfCoin()
+        self._writing = writing
+        self._sums = sums or SettledSums(reader)
 
     def settle(
         self, close_ms: int, heard: Collection[str], now_ms: int, doubts: Sequence[Doubt] = ()
@@ -76,29 +87,27 @@ class Settler:
         names = self._names()
         pairs = {base: pair_for_coin(base, listed, names) for base, listed in active.items()}
         computed = compute(
-            self._reader,
+            self._sums,
             sorted(active),
             self._settings.venues.enabled,
             self._params,
             close_ms,
             close_ms,
         )
-        features, waves, anomalies = [], [], []
-        for coin in computed:
-            pair = pairs[coin.base_asset]
-            features.append(feature_row(coin, pair, now_ms))
-            minute = anomaly(coin, self._floor)
-            if minute is not None:
-                wave = self._wave(minute, pair, now_ms)
-                waves.append(wave)
-                anomalies.append(replace(minute, wave_start_ms=wave["start_ms"], seen=wave["seen"]))
-        self._writer.put_results(features, waves, close_ms, now_ms)
-        covered = self._covered(close_ms)
-        return Settled(close_ms, tuple(anomalies), pairs, covered)
+        newest = NewestMinutes(computed)
+        marked = newest.anomalies(self._floor)
+        # One question for all: one for each would cost more than measuring the coins.
+        before = self._reader.newest_waves(close_ms - segment_ms) if marked else {}
+        anomalies, waves = in_their_waves(marked, before, pairs, self._settings.segment_min, now_ms)
+        self._put(newest.table_rows(pairs, now_ms), waves, close_ms, now_ms)
+        return Settled(close_ms, anomalies, pairs, self._covered(close_ms))
 
-    def _wave(self, minute: Anomaly, pair: str, now_ms: int) -> dict[str, Any]:
-        previous = self._reader.wave(minute.base_asset, minute.direction)
-        return wave_row(minute, previous, pair, self._settings.segment_min, now_ms)
+    def _put(self, features: list[Row], waves: list[Row], close_ms: int, now_ms: int) -> None:
+        results = features, waves, close_ms, now_ms
+        if self._writing is None:
+            self._writer.put_results(*results)
+        else:
+            self._writing.submit(self._writer.put_results, *results).result()
 
     def _covered(self, close_ms: int) -> tuple[str, ...]:
         spans = self._reader.coverage(self._settings.venues.enabled, close_ms - MINUTE_MS, close_ms)

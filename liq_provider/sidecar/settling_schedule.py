@@ -24,14 +24,22 @@ _LONGEST_SLEEP_S = 1.0
 _AGAIN_S = 0.5
 
 
+# Reading the store for so long is of no use any more; through a new connection it may answer.
+_HANG_UP_S = 20.0
+
+
 class SettlingSchedule:
     """
-    :param executor: the store's single thread
+    :param writing: the store's single thread
+    :param computing: what a minute brought is read and measured there, so that what comes meanwhile
+        is stored; its answer is waited for
     :param now_ms: exchange time
     :param doubts: what this sidecar may have missed
     :param settle_ms: a minute is settled this long after its close
     :param delay_ms: nobody acts on a minute that is settled later than this after its close
     :param then: called with every minute that was settled; must not block
+    :param hang_up: breaks off what ``computing`` waits for
+    :ivar settling: a minute is due, or is being measured; what can wait does
     """
 
     def __init__(
@@ -39,24 +47,28 @@ class SettlingSchedule:
         venues: Mapping[str, VenueFeed],
         ingest: Ingest,
         settler: Settler,
-        executor: Executor,
+        writing: Executor,
+        computing: Executor,
         now_ms: Callable[[], int],
         doubts: Doubts,
         settle_ms: int,
         delay_ms: int,
         then: Callable[[Settled], None],
+        hang_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.unsettled = 0
         self.settled_ms = 0
         self.covered: tuple[str, ...] = ()
+        self.settling = False
         self._venues = venues
         self._ingest = ingest
         self._settler = settler
-        self._executor = executor
+        self._writing, self._computing = writing, computing
         self._now_ms = now_ms
         self._doubts = doubts
         self._settle_ms, self._delay_ms = settle_ms, delay_ms
         self._then = then
+        self._hang_up = hang_up
 
     async def run(self) -> None:
         """Settle minutes until cancelled."""
@@ -67,7 +79,11 @@ class SettlingSchedule:
             proofs = asyncio.gather(*(v.feed.prove() for v in self._venues.values()))
             await self._sleep_until(close_ms + self._settle_ms)
             await proofs
-            settled = await self._settle(close_ms)
+            self.settling = True
+            try:
+                settled = await self._settle(close_ms)
+            finally:
+                self.settling = False
             if settled is not None:
                 self.covered, self.settled_ms = settled.covered, close_ms
                 self._then(settled)
@@ -83,16 +99,24 @@ class SettlingSchedule:
                 self.unsettled += 1
                 return None
             await asyncio.sleep(_AGAIN_S)
-        loop, now_ms = asyncio.get_running_loop(), self._now_ms()
         try:
-            return await loop.run_in_executor(
-                self._executor, self._settler.compute, close_ms, now_ms
-            )
+            return await self._computed(close_ms)
         except StoreError as error:
             # It is final and known all the same; only nobody traded on it.
             logger.error("Features of the minute before %s: %s", close_ms, error)
             self.unsettled += 1
             return None
+
+    async def _computed(self, close_ms: int) -> Settled:
+        loop, now_ms = asyncio.get_running_loop(), self._now_ms()
+        call = loop.run_in_executor(self._computing, self._settler.compute, close_ms, now_ms)
+        # Nobody else waits for what it reads, so nobody else would notice that it hangs.
+        try:
+            while not (await asyncio.wait({call}, timeout=_HANG_UP_S))[0]:
+                self._hang_up()
+            return call.result()
+        finally:
+            call.cancel()
 
     async def _make_final(self, close_ms: int) -> bool:
         """:return: False if the store did not take it, or all that came before"""
@@ -113,7 +137,7 @@ class SettlingSchedule:
         loop, now_ms = asyncio.get_running_loop(), self._now_ms()
         try:
             await loop.run_in_executor(
-                self._executor, self._settler.settle, close_ms, heard, now_ms, doubts
+                self._writing, self._settler.settle, close_ms, heard, now_ms, doubts
             )
         except BaseException as error:
             self._doubts.put_back(doubts)
@@ -151,7 +175,7 @@ class SettlingSchedule:
             return
         loop, now_ms = asyncio.get_running_loop(), self._now_ms()
         try:
-            await loop.run_in_executor(self._executor, self._settler.doubt, doubts, now_ms)
+            await loop.run_in_executor(self._writing, self._settler.doubt, doubts, now_ms)
         except BaseException as error:
             self._doubts.put_back(doubts)
             if not isinstance(error, StoreError):

@@ -31,20 +31,26 @@ class GridReader(KnownReader):
     """What is computed from: sums per venue and minute, and which of them are known."""
 
     def grids(
-        self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
+        self,
+        base_assets: Sequence[str],
+        venues: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        booked: Mapping[str, Sums] | None = None,
     ) -> dict[str, MinuteGrid]:
         """
         Dense minutes of ``[from_ms, to_ms)``, both minute opens.
 
         :param venues: the enabled venues; the grid holds them in alphabetical order
+        :param booked: the minutes as they were booked, if the caller has them (``SettledSums``)
         """
         names = tuple(sorted(venues))
         known = self._known(base_assets, names, from_ms, to_ms)
         listed = self._known_ms(base_assets, names)
         filled_ms = self._filled_ms(base_assets, names, from_ms, to_ms)
-        crowded = self._crowded(base_assets)
-        booked = self._sums(base_assets, names, from_ms, to_ms, crowded)
-        filled = self._sums(list(filled_ms), names, from_ms, to_ms, crowded, filled=True)
+        if booked is None:
+            booked = self._sums(base_assets, names, from_ms, to_ms)
+        filled = self._sums(list(filled_ms), names, from_ms, to_ms, filled=True)
         return {
             base: _grid(
                 names,
@@ -79,18 +85,20 @@ class GridReader(KnownReader):
             )
         return minutes
 
-    def _crowded(self, base_assets: Sequence[str]) -> list[str]:
+    def _crowded(self, base_assets: Sequence[str] | None) -> list[str]:
         """
+        :param base_assets: None for all
         :return: pairs of coins that have three or more on one venue. Two give the same sum
             whichever is first; of more the last bit depends on it
         """
         table = schema.series_keys.c
         crowds = (
             select(table.venue, table.base_asset)
-            .where(table.base_asset.in_(base_assets))
             .group_by(table.venue, table.base_asset)
             .having(func.count() > 2)
         )
+        if base_assets is not None:
+            crowds = crowds.where(table.base_asset.in_(base_assets))
         query = select(table.pair).where(tuple_(table.venue, table.base_asset).in_(crowds))
         return sorted({pair for (pair,) in self._rows(query)})
 
@@ -100,49 +108,71 @@ class GridReader(KnownReader):
         names: Sequence[str],
         from_ms: int,
         to_ms: int,
-        crowded: Sequence[str],
         *,
         filled: bool = False,
     ) -> dict[str, Sums]:
         """
-        :param crowded: pairs that are added in this order, whatever the store's order is
         :param filled: minutes that were filled later; else those as they were booked
         :return: by coin, dense
         """
         if not base_assets:
             return {}
         shape = len(names), (to_ms - from_ms) // MINUTE_MS
+        rows = self.sum_rows(base_assets, names, from_ms, to_ms, filled=filled)
+        if len(base_assets) == 1:
+            return {base_assets[0]: dense(shape, rows["cell"], rows)}
+        return {
+            base: dense(shape, own["cell"], own)
+            for base, own in rows_by_coin(rows, base_assets).items()
+        }
+
+    def sum_rows(
+        self,
+        base_assets: Sequence[str] | None,
+        names: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        *,
+        filled: bool = False,
+    ) -> npt.NDArray[np.void]:
+        """
+        :param base_assets: None for all
+        :param names: of venues, in the order of the grid's rows
+        :param filled: minutes that were filled later; else those as they were booked
+        :return: a record for each row of ``minutes``, with its place ``cell`` in a grid of so many
+            venues and minutes; a single coin's say not whose they are. Those of one cell are in
+            the order in which they are added up, whatever the store's order is
+        """
+        minutes = (to_ms - from_ms) // MINUTE_MS
         table = schema.minutes.c
         row = case({name: row for row, name in enumerate(names)}, value=table.venue, else_=-1)
         column = (table.minute_ms - from_ms) // MINUTE_MS
-        several = len(base_assets) > 1  # else its name in each row costs more than two numbers
+        # Its name in each row costs more than two numbers.
+        several = base_assets is None or len(base_assets) > 1
+        crowded = self._crowded(base_assets)
         places = {pair: place for place, pair in enumerate(crowded)}
         query = (
             select(
                 *([case(places, value=table.pair, else_=-1)] if crowded else []),
                 *([table.base_asset] if several else []),
-                row * shape[1] + column,
+                row * minutes + column,
                 table.long_usd,
                 table.short_usd,
                 table.long_count + table.short_count,
             )
-            .where(table.base_asset.in_(base_assets))
             .where(table.minute_ms >= from_ms)
             .where(table.minute_ms < to_ms)
             .where(table.filled if filled else ~table.filled)
         )
+        if base_assets is not None:
+            query = query.where(table.base_asset.in_(base_assets))
         columns = _SUMMED if several else _SUMMED[1:]
         rows = self._columns(query, [("place", np.int16), *columns] if crowded else columns)
         if crowded:
             rows = rows[np.argsort(rows["place"], kind="stable")]
         if len(rows) and rows["cell"].min() < 0:
             rows = rows[rows["cell"] >= 0]  # of no other venues
-        if not several:
-            return {base_assets[0]: _dense(shape, rows)}
-        return {
-            base: _dense(shape, rows[of])
-            for base, of in _by_coin(rows["coin"], base_assets).items()
-        }
+        return rows
 
     def _filled_ms(
         self, base_assets: Sequence[str], names: Sequence[str], from_ms: int, to_ms: int
@@ -227,20 +257,32 @@ def _grid(
     )
 
 
-def _by_coin(coins: npt.NDArray[np.object_], base_assets: Sequence[str]) -> dict[str, IntArray]:
-    """:return: for each coin, which rows are its own, in their order"""
+def rows_by_coin(
+    rows: npt.NDArray[np.void], base_assets: Sequence[str]
+) -> dict[str, npt.NDArray[np.void]]:
+    """
+    :param rows: see ``GridReader.sum_rows``
+    :param base_assets: all of theirs
+    :return: each coin's own, in their order
+    """
     number = {base: position for position, base in enumerate(base_assets)}
-    numbers = np.fromiter(map(number.__getitem__, coins), np.int64, len(coins))
+    numbers = np.fromiter(map(number.__getitem__, rows["coin"]), np.int64, len(rows))
     order = np.argsort(numbers, kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(len(base_assets) + 1))
-    return {base: order[bounds[n] : bounds[n + 1]] for base, n in number.items()}
+    ordered = rows[order]
+    return {base: ordered[bounds[n] : bounds[n + 1]] for base, n in number.items()}
 
 
-def _dense(shape: tuple[int, int], rows: npt.NDArray[np.void]) -> Sums:
+def dense(shape: tuple[int, int], cells: IntArray, rows: npt.NDArray[np.void]) -> Sums:
+    """
+    :param shape: venues and minutes of the grid
+    :param cells: the place of each row in it
+    :param rows: of one coin, see ``GridReader.sum_rows``
+    """
     # In one piece: the system hands over large pieces faster than several of middle size.
     long_usd, short_usd, counted = np.zeros((3, *shape))
     count = counted.view(np.int64)
     # Two markets of one coin on one venue share a cell, so the sums must accumulate.
     for name, sums in (("long_usd", long_usd), ("short_usd", short_usd), ("count", count)):
-        np.add.at(sums.reshape(-1), rows["cell"], rows[name])
+        np.add.at(sums.reshape(-1), cells, rows[name])
     return long_usd, short_usd, count

@@ -7,7 +7,8 @@ commands and the study see it through there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -15,14 +16,22 @@ from liq_provider.config.measuring import feature_params_of
 from liq_provider.config.settings import Settings
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.errors import UsageError
-from liq_provider.measure.features import compute_busy, compute_features
+from liq_provider.measure.features import compute_busy, compute_features, compute_newest
 from liq_provider.measure.minute_grid import FeatureParams, MinuteGrid
 from liq_provider.measure.minute_results import Computed
 from liq_provider.store.reader import Reader
 
 
+class GridSource(Protocol):
+    """A reader, or who keeps something of what it reads."""
+
+    def grids(
+        self, base_assets: Sequence[str], venues: Sequence[str], from_ms: int, to_ms: int
+    ) -> Mapping[str, MinuteGrid]: ...
+
+
 def compute(
-    reader: Reader,
+    reader: GridSource,
     base_assets: Sequence[str],
     venues: Sequence[str],
     params: FeatureParams,
@@ -46,12 +55,10 @@ def compute(
         ]
     # What other decisions knew is of no interest, and would cost a pass for each of them; but for
     # the one before, which says whether a wave begins.
-    skipped = params.lookback_min - 1
+    known = [grid.for_decision(to_close_ms) for grid in grids.values()]
+    features = compute_newest(known, params)
     last = np.array([1])
-    return [
-        Computed(base, compute_features(grid.for_decision(to_close_ms), params, skipped), last)
-        for base, grid in grids.items()
-    ]
+    return [Computed(base, one, last) for base, one in zip(grids, features, strict=True)]
 
 
 def history(

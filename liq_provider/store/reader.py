@@ -166,16 +166,15 @@ class Reader(GridReader, BarReader):
             .limit(limit)
         )
 
-    def wave(self, base_asset: str, direction: str) -> dict[str, Any] | None:
-        """:return: the newest wave of a coin and direction"""
+    def newest_waves(self, from_ms: int) -> dict[tuple[str, str], dict[str, Any]]:
+        """
+        :return: by coin and direction the newest wave, if it was alive at or after ``from_ms``
+        """
         table = schema.waves.c
-        return self._dict(
-            select(schema.waves)
-            .where(table.base_asset == base_asset)
-            .where(table.direction == direction)
-            .order_by(table.start_ms.desc())
-            .limit(1)
+        rows = self._dicts(
+            select(schema.waves).where(table.last_ms >= from_ms).order_by(table.start_ms)
         )
+        return {(row["base_asset"], row["direction"]): row for row in rows}
 
     def markets(self, venue: str) -> list[Market]:
         """:return: a venue's market list, empty if it was never loaded"""

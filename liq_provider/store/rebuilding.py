@@ -11,7 +11,7 @@ from liq_provider.store.gap_fills import complete_all
 from liq_provider.store.keys import Keys
 from liq_provider.store.liquidation_rows import IDENTITY_COLUMNS, MinuteSums
 from liq_provider.store.numbered_rows import add_to_minutes
-from liq_provider.store.statements import write_state
+from liq_provider.store.statements import change_past, write_state
 
 
 def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
@@ -23,6 +23,7 @@ def rebuild(engine: Engine, min_event_usd: float, settle_ms: int) -> int:
     source = schema.liquidations.c
     made = 0
     with _transaction(engine, "Rebuilding") as connection:
+        change_past(connection)
         connection.execute(delete(schema.sums))
         keys = Keys(connection)
         query = (

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, Literal
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.dialects import sqlite
@@ -9,6 +10,9 @@ from sqlalchemy.dialects import sqlite
 from liq_provider.store import schema
 from liq_provider.store.booked_minute import FUTURE_MS
 from liq_provider.store.liquidation_rows import Row
+
+# A small fact that is another one after every change of the past.
+PAST = "past"
 
 
 def insert_into(connection: Connection, table: Table) -> Any:
@@ -60,3 +64,8 @@ def write_state(connection: Connection, key: str, value: Any, now_ms: int) -> No
     """Write one of the small facts."""
     row = {"key": key, "value": json.dumps(value), "updated_ms": now_ms}
     replace(connection, schema.state, [row])
+
+
+def change_past(connection: Connection) -> None:
+    """Say that minutes may have changed that are settled, to those who keep what they brought."""
+    write_state(connection, PAST, uuid4().hex, 0)

@@ -30,7 +30,7 @@ from liq_provider.store.keys import Keys
 from liq_provider.store.liquidation_rows import Row
 from liq_provider.store.other_minutes import other_minutes_words
 from liq_provider.store.pruning import Pruning
-from liq_provider.store.statements import insert_into, read_state, replace, write_state
+from liq_provider.store.statements import change_past, insert_into, read_state, replace, write_state
 from liq_provider.store.verdict_minutes import Confirmed
 from liq_provider.store.verdicts import SaysLess, Written
 from liq_provider.store.vetoes import refuses
@@ -123,7 +123,7 @@ class Writer:
         if not orders:
             return Appended()
         return self._appended(
-            "Importing", lambda *with_keys: self._appending(*with_keys).imported(orders)
+            "Importing", lambda *with_keys: self._appending(*with_keys).imported(orders), past=True
         )
 
     def import_columns(self, orders: OrderColumns) -> Appended:
@@ -137,7 +137,7 @@ class Writer:
                 connection, keys, orders, self.rules, self.min_event_usd, one_by_one
             )
 
-        return self._appended("Importing", columns)
+        return self._appended("Importing", columns, past=True)
 
     def restore(self, exported: Sequence[Row]) -> Appended:
         """
@@ -149,12 +149,21 @@ class Writer:
         return self._appended(
             "Restoring liquidations",
             lambda *with_keys: self._appending(*with_keys).restored(exported),
+            past=True,
         )
 
-    def _appended(self, what: str, append: Callable[[Connection, Keys], Appended]) -> Appended:
+    def _appended(
+        self, what: str, append: Callable[[Connection, Keys], Appended], *, past: bool = False
+    ) -> Appended:
+        """
+        :param past: it may count in minutes that are settled
+        """
         with store_errors(what), self.engine.begin() as connection:
             keys = Keys(connection, self._keys)
             done = append(connection, keys)
+            if past and (done.inserted or done.rebooked):
+                # Last of all, as it is one row that all writers of the past share.
+                change_past(connection)
         # Only now they are there for everybody.
         self._keys = keys
         return done

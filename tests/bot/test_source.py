@@ -14,7 +14,7 @@ from liq_provider.config.measuring import feature_params_of, windows_of
 from liq_provider.core.durations import MINUTE_MS
 from liq_provider.core.liquidation import Liquidation
 from liq_provider.core.markets import Market
-from liq_provider.measure.minute_results import feature_row
+from liq_provider.measure.minute_results import NewestMinutes
 from liq_provider.store.booked_minute import Incoming
 from liq_provider.store.minute_features import compute
 from liq_provider.store.reader import Reader
@@ -222,8 +222,8 @@ def test_other_windows_are_computed_here_and_equal_what_the_sidecar_would_write(
         assert rows is not None
         for row in (-1, -20, -60):
             at_ms = int(rows.close_ms[row])
-            newest = compute(reader, [base], own.venues.enabled, params, at_ms, at_ms)[0]
-            expected = feature_row(newest, base, 0)
+            newest = compute(reader, [base], own.venues.enabled, params, at_ms, at_ms)
+            (expected,) = NewestMinutes(newest).table_rows({base: base}, 0)
             assert rows.long_usd[row] == expected["long_usd"]
             assert rows.count[row] == expected["count"]
             assert rows.z[row] == pytest.approx(expected["z"], rel=1e-9)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -42,6 +43,25 @@ def test_what_has_not_begun_can_be_given_up() -> None:
     go.set()
     assert first.result(60)
     assert all(future.cancelled() for future in later)
+
+
+def test_it_tells_how_long_it_has_been_at_one_thing() -> None:
+    with OneThread("one") as thread:
+        assert thread.busy_s == 0.0
+        begun, go = threading.Event(), threading.Event()
+
+        def work() -> bool:
+            begun.set()
+            return go.wait(60)
+
+        first = thread.submit(work)
+        assert begun.wait(60)
+        time.sleep(2.0)
+        assert thread.busy_s >= 2.0
+        second = thread.submit(lambda: thread.busy_s)
+        go.set()
+        assert first.result(60)
+        assert second.result(60) < 2.0, "of the next thing it is counted anew"
 
 
 @pytest.mark.processes

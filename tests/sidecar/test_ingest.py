@@ -3,8 +3,8 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -53,8 +53,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
+def executor() -> Iterator[OneThread]:
+    with OneThread("store") as executor:
         yield executor
 
 
@@ -66,7 +66,7 @@ def writer(path: Path) -> Iterator[Writer]:
 
 
 @pytest.fixture
-def ingest(writer: Writer, executor: ThreadPoolExecutor, path: Path) -> Ingest:
+def ingest(writer: Writer, executor: OneThread, path: Path) -> Ingest:
     return Ingest(writer, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))
 
 
@@ -127,7 +127,7 @@ async def test_the_spool_is_emptied_even_if_nothing_new_comes(
 async def test_the_next_run_stores_what_the_last_one_left_on_disk(
     ingest: Ingest,
     writer: Writer,
-    executor: ThreadPoolExecutor,
+    executor: OneThread,
     path: Path,
     lock: sqlite3.Connection,
 ) -> None:
@@ -145,7 +145,7 @@ async def test_the_next_run_stores_what_the_last_one_left_on_disk(
 
 
 async def test_a_spool_that_is_removed_is_waited_for_no_more(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
+    writer: Writer, executor: OneThread, path: Path, lock: sqlite3.Connection
 ) -> None:
     doubts, spool = Doubts(2_000), Spool(path.with_suffix(".spool"))
     ingest = Ingest(writer, executor, spool, doubts)
@@ -163,7 +163,7 @@ async def test_a_spool_that_is_removed_is_waited_for_no_more(
 
 
 async def test_what_fits_nowhere_is_counted_and_its_coins_minute_is_in_doubt(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path, lock: sqlite3.Connection
+    writer: Writer, executor: OneThread, path: Path, lock: sqlite3.Connection
 ) -> None:
     doubts = Doubts(2_000)
     spool = Spool(path.with_suffix(".spool"), max_bytes=1_000)
@@ -181,7 +181,7 @@ async def test_what_fits_nowhere_is_counted_and_its_coins_minute_is_in_doubt(
 
 
 async def test_a_queue_that_overflows_is_counted(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path
+    writer: Writer, executor: OneThread, path: Path
 ) -> None:
     ingest = Ingest(writer, executor, Spool(path.with_suffix(".spool")), Doubts(2_000), max_queue=5)
     ingest.put(orders(3), 0)
@@ -193,7 +193,7 @@ async def test_a_queue_that_overflows_is_counted(
 
 
 async def test_a_loss_is_told_for_its_own_minute_only(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path
+    writer: Writer, executor: OneThread, path: Path
 ) -> None:
     doubts = Doubts(2_000)
     spool = Spool(path.with_suffix(".spool"))
@@ -223,7 +223,7 @@ async def test_an_order_that_fits_only_where_it_came_too_late_is_missing_in_its_
 
 
 async def test_a_flush_that_is_cancelled_before_its_turn_loses_nothing(
-    ingest: Ingest, writer: Writer, executor: ThreadPoolExecutor
+    ingest: Ingest, writer: Writer, executor: OneThread
 ) -> None:
     free = threading.Event()
     executor.submit(free.wait)
@@ -289,7 +289,7 @@ def on_disk(path: Path) -> int:
 
 @pytest.mark.usefixtures("quick")
 async def test_while_a_call_does_not_return_all_that_waits_is_on_disk(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path
+    writer: Writer, executor: OneThread, path: Path
 ) -> None:
     stuck = StuckWriter(writer)
     ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
@@ -333,7 +333,7 @@ async def test_the_end_does_not_wait_for_a_call_that_does_not_return(
 
 
 async def test_a_call_that_returns_within_patience_costs_no_minute(
-    writer: Writer, executor: ThreadPoolExecutor, path: Path, quick: None
+    writer: Writer, executor: OneThread, path: Path, quick: None
 ) -> None:
     stuck = StuckWriter(writer)
     ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
@@ -345,6 +345,56 @@ async def test_a_call_that_returns_within_patience_costs_no_minute(
     stuck.go.set()
     assert await flushing
     assert len(stored(writer)) == 3
+
+
+class Line(OneThread):
+    """A thread that is busy with others, each of whom is answered at once, until it is told."""
+
+    hangs = False
+
+    @property
+    def busy_s(self) -> float:
+        return super().busy_s if self.hangs else 0.0
+
+
+@pytest.mark.usefixtures("quick")
+async def test_who_waits_in_a_line_that_moves_does_not_call_the_store_unanswering(
+    writer: Writer, path: Path
+) -> None:
+    go = threading.Event()
+    with Line("store") as line:
+        line.submit(go.wait, 60)
+        ingest = Ingest(writer, line, Spool(path.with_suffix(".spool")), Doubts(2_000))
+        ingest.put(orders(3), 0)
+        flushing = asyncio.create_task(ingest.flush(patience_s=0))
+        await asyncio.sleep(0.5)
+        assert not flushing.done()
+        assert (ingest.stats.error, on_disk(path)) == (None, 0)
+        line.hangs = True
+        assert not await flushing
+        assert "does not answer" in (ingest.stats.error or "")
+        assert on_disk(path) == 3
+        go.set()
+        assert await ingest.flush()
+
+
+async def test_while_the_process_stood_still_nobody_could_answer(
+    writer: Writer, executor: OneThread, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liq_provider.sidecar.ingest._OVERDUE_S", 2.0)
+    monkeypatch.setattr("liq_provider.sidecar.ingest._LOOK_S", 0.1)
+    stuck = StuckWriter(writer)
+    ingest = Ingest(stuck, executor, Spool(path.with_suffix(".spool")), Doubts(2_000))  # type: ignore[arg-type]
+    ingest.put(orders(3), 0)
+    flushing = asyncio.create_task(ingest.flush(patience_s=0))
+    while not stuck.begun.is_set():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    time.sleep(3.0)  # noqa: ASYNC251 - the whole loop is to stand still
+    await asyncio.sleep(0.05)
+    assert not flushing.done()
+    assert ingest.stats.error is None
+    stuck.go.set()
+    assert await flushing
 
 
 async def test_one_that_the_store_refuses_holds_up_no_other(
@@ -363,7 +413,7 @@ async def test_one_that_the_store_refuses_holds_up_no_other(
 
 async def test_what_has_room_in_memory_only_is_kept_there_until_there_is_room(
     writer: Writer,
-    executor: ThreadPoolExecutor,
+    executor: OneThread,
     path: Path,
     lock: sqlite3.Connection,
     caplog: pytest.LogCaptureFixture,

@@ -75,6 +75,7 @@ class Listener:
             self,  # type: ignore[arg-type]
             Settler(self.writer, Reader(str(self.writer.engine.url)), settings),
             SameThreadExecutor(),
+            SameThreadExecutor(),
             lambda: self.now_ms,
             self.doubts,
             SETTLE,

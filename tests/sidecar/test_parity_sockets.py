@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
 from liq_provider.core.doubts import Doubts
 from liq_provider.core.durations import MINUTE_MS
+from liq_provider.core.one_thread import OneThread
 from liq_provider.measure.feature_rows import FeatureRows
 from liq_provider.measure.minute_grid import FeatureParams
 from liq_provider.measure.scales import EVERY_SCORE
@@ -62,7 +62,7 @@ class Sidecar:
         self.settings = Settings()
         self.reader = Reader(url)
         self._clock = clock
-        self._executor = ThreadPoolExecutor(1)
+        self._executor = OneThread("store")
         self._writer = Writer(open_engine(url))
         doubts = Doubts(self.settings.settle_ms)
         self._ingest = Ingest(self._writer, self._executor, Spool(spool), doubts)

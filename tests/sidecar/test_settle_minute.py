@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from liq_provider.config.settings import Settings
 from liq_provider.core.coverage import CoverageTracker, Interval
@@ -202,3 +203,40 @@ def test_what_serves_baselines_only_is_never_scored(store: Store) -> None:
         connection.exec_driver_sql("UPDATE sums SET filled = 1 WHERE minute_ms >= ?", (T0,))
     settled = store.settle(1, (0, 1))
     assert (settled.anomalies, settled.pairs) == ((), {})
+
+
+def test_the_store_is_asked_as_often_for_many_coins_as_for_few(store: Store) -> None:
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    event.listen(store.reader._engine, "before_cursor_execute", note)
+    store.past(40)
+    often = []
+    for count, close in ((2, 1), (12, 2)):
+        names = [
+            {"base_asset": coin, "pair": f"{coin}/USDT:USDT", "market_id": f"{coin}USDT"}
+            for coin in (f"C{n}" for n in range(count))
+        ]
+        at_ms = T0 + (close - 1) * MINUTE + 1_000
+        store.writer.import_batch(
+            [
+                incoming(at_ms - n * MINUTE, notional_usd=1_000.0 + 100 * (n % 7), **name)
+                for name in names
+                for n in range(1, 13)
+            ]
+        )
+        store.writer.append(
+            [
+                incoming(at_ms, notional_usd=100_000.0, ordinal=n, **name)
+                for name in names
+                for n in range(5)
+            ]
+        )
+        asked.clear()
+        settled = store.settle(close, (0, close))
+        assert len(settled.anomalies) == count
+        often.append(len(asked))
+    # The first time it is asked, too, whether it is a store of this version.
+    assert often[1] <= often[0], asked
