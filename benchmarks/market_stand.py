@@ -181,7 +181,7 @@ class Stand:
                 venue=venue,
                 symbol=pair.replace("/USDT:USDT", "USDT"),
                 position_side="long",
-                notional_usd=60_000.0 + 1_000 * n,
+                notional_usd=61_000.0 + 1_000 * n,
             )
             for pair in pairs
             for venue in VENUES
