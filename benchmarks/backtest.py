@@ -27,7 +27,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -243,8 +243,9 @@ class Lab:
                 yield process
                 status = process.wait()
             finally:
-                process.kill()
-                process.wait()
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
         self.told = output.read_text(errors="replace")
         if status:
             raise SystemExit(self.told[-4000:])
@@ -357,9 +358,14 @@ def _once_written(process: psutil.Popen, results: Path, epochs: int) -> tuple[fl
     """:return: the clock, and the processor's seconds of all processes, once so many are done"""
     while len(_lines(results)) < epochs and process.poll() is None:
         time.sleep(0.02)
-    family = [process, *process.children(recursive=True)] if process.poll() is None else []
+    used_s, family = 0.0, []
+    with suppress(psutil.NoSuchProcess):  # it ends in the same moment
+        family = [process, *process.children(recursive=True)]
     # Those that have ended count with whoever started them.
-    return time.perf_counter(), sum(sum(one.cpu_times()[:4]) for one in family)
+    for one in family:
+        with suppress(psutil.NoSuchProcess):
+            used_s += sum(one.cpu_times()[:4])
+    return time.perf_counter(), used_s
 
 
 def hyperopts(bench: Lab, rounds: int, epochs: int) -> None:

@@ -136,7 +136,8 @@ def test_whoever_runs_ends_with_everything(tmp_path: Path) -> None:
     referee = Referee(here, here, tmp_path)
     referee.ended.set()
     begun = time.monotonic()
-    assert referee.judge(row_of(contestant("hangs"))).failure == "not computed: interrupted"
+    told = referee.judge(row_of(contestant("hangs"))).failure
+    assert told.startswith("not computed: ") and told.endswith("interrupted")
     assert time.monotonic() - begun < 60
 
 

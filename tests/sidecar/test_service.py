@@ -125,6 +125,7 @@ async def story(run: Run, sidecar: Sidecar, sim: Simulator, moment: Time) -> Non
         # Until nobody may act on it any more.
         moment.jump_to(LOCKED + MINUTE + 31_000)
         await until(lambda: sidecar.status()["unsettled_minutes"], "a minute is given up")
+        await until(lambda: sidecar.status()["spooled"], "what was received is kept on disk")
         run.locked = sidecar.status()
         other.execute("ROLLBACK")
     await until(lambda: not sidecar.status()["spooled"], "the spool is empty")
