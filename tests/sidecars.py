@@ -1,6 +1,8 @@
 """A sidecar against the simulator, with minutes that pass as fast as a test wants."""
 
 import asyncio
+import os
+import struct
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from liq_provider.store.writer import Writer
 MINUTE = 60_000
 # A wait ends with what it waits for; only where that never comes does it cost this much more.
 PATIENCE = 3
+_BEFORE_CLOSE_MS = 1_500
 
 
 def running_pid(files: SidecarFiles) -> int | None:
@@ -35,10 +38,17 @@ def running_pid(files: SidecarFiles) -> int | None:
 
 
 class Time:
-    """Real time that can be moved forward; the exchange and the sidecar share it."""
+    """
+    Real time that can be moved forward; the exchange and the sidecar share it.
 
-    def __init__(self, start_ms: int) -> None:
+    :param shared: a file, over which a sidecar that is a process of its own does so, too
+    """
+
+    def __init__(self, start_ms: int, shared: Path | None = None) -> None:
         self._offset_ms = start_ms - time.time_ns() // 1_000_000
+        self._jumped_ms = 0
+        self._shared = shared
+        self._share()
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self._offset_ms
@@ -48,10 +58,41 @@ class Time:
 
     def jump_to(self, ms: int) -> None:
         assert ms >= self.now_ms()
-        self._offset_ms += ms - self.now_ms()
+        jump_ms = ms - self.now_ms()
+        self._offset_ms += jump_ms
+        self._jumped_ms += jump_ms
+        self._share()
+
+    def near_close(self) -> int:
+        """
+        Just before the close of the running minute.
+
+        :return: that close
+        """
+        now_ms = self.now_ms()
+        close_ms = now_ms // MINUTE * MINUTE + MINUTE
+        self.jump_to(max(close_ms - _BEFORE_CLOSE_MS, now_ms))
+        return close_ms
 
     def clock(self) -> ExchangeClock:
         return ExchangeClock(wall_ms=self.now_ms)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a process that shares it."""
+        if self._shared is None:
+            return {}
+        paths = [str(Path(__file__).parent / "preload"), os.environ.get("PYTHONPATH", "")]
+        return {
+            "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+            "TESTS_JUMPED_MS": str(self._shared),
+        }
+
+    def _share(self) -> None:
+        if self._shared is not None:
+            number = os.open(self._shared, os.O_WRONLY | os.O_CREAT)
+            os.pwrite(number, struct.pack("<q", self._jumped_ms), 0)
+            os.close(number)
 
 
 def quiet_exchange(moment: Time) -> Simulator:
@@ -123,17 +164,26 @@ def liquidate(sim: Simulator, venue: str, count: int, usd: float, **changes: Any
 
 
 class Process:
-    """A sidecar as the command line starts it."""
+    """
+    A sidecar as the command line starts it.
 
-    def __init__(self, config: Path, log: Path) -> None:
+    :param moment: if it is shared, the process has its time
+    """
+
+    def __init__(self, config: Path, log: Path, moment: Time | None = None) -> None:
         self._command = [sys.executable, "-m", "liq_provider.cli", "run", "-c", str(config)]
         self._directory = config.parent
+        self._shared = {} if moment is None else moment.environment
         self._log = log.open("ab")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self._command, cwd=self._directory, stdout=self._log, stderr=self._log
+            self._command,
+            cwd=self._directory,
+            env={**os.environ, **self._shared},
+            stdout=self._log,
+            stderr=self._log,
         )
 
     async def second(self) -> subprocess.CompletedProcess[str]:

@@ -59,7 +59,7 @@ class Run:
 
 
 async def play(base: Path) -> Run:
-    moment, run = Time(START + 15_000), Run()
+    moment, run = Time(START + 15_000, base / "jumped"), Run()
     url = f"sqlite:///{base / 'store.sqlite'}"
     (base / "user_data").mkdir()
     remember(url, ["BTC", "ETH"], START, known_min=6)
@@ -76,7 +76,7 @@ async def play(base: Path) -> Run:
         }
         config = base / "config.json"
         config.write_text(json.dumps(freqtrade_config(sim, base, **section)))
-        process, reader = Process(config, base / "log"), Reader(url)
+        process, reader = Process(config, base / "log", moment), Reader(url)
         process.start()
         try:
             await story(run, process, sim, moment, reader)
@@ -107,13 +107,16 @@ async def story(run: Run, process: Process, sim: Any, moment: Time, reader: Read
         await until(
             lambda: 3_000 < moment.now_ms() % MINUTE < 45_000, "a minute with time left", 60
         )
+        before = reader.count("liquidations")
         for venue in ("binance", "bybit", "okx"):
             liquidate(sim, venue, 12, 60_000.0, symbol=f"{coin}USDT")
-        await until(lambda coin=coin: verdicts(coin), f"{coin} is judged", 100)
+        await until(lambda n=before: reader.count("liquidations") > n + 24, "they are stored")
+        moment.near_close()
+        await until(lambda coin=coin: verdicts(coin), f"{coin} is judged", 60)
         run.verdicts[coin] = verdicts(coin)
-    before = reader.states(["computed_ms"])["computed_ms"]
+    close_ms = moment.near_close()
     await until(
-        lambda: reader.states(["computed_ms"])["computed_ms"] > before, "a minute is settled", 80
+        lambda: reader.states(["computed_ms"])["computed_ms"] >= close_ms, "a minute is settled", 60
     )
     run.status = status()
     run.news = reader.news("BTC", 0, START + 60 * MINUTE)

@@ -38,9 +38,7 @@ from tests.sidecars import (
 
 VENUES = ("binance", "bybit", "okx")
 START = 1_795_350_000_000
-# The process takes the exchange's time, so the test decides how long it waits for a close.
-STARTS_AT_MS = 48_000
-STARTS_AGAIN_AT_MS = 43_000
+STARTS_AT_MS = 20_000  # in the minute
 PAST = 40 * 3  # liquidations that are remembered
 
 
@@ -79,7 +77,7 @@ class Run:
 
 
 async def play(base_dir: Path) -> Run:
-    moment = Time(START + STARTS_AT_MS)
+    moment = Time(START + STARTS_AT_MS, base_dir / "jumped")
     async with quiet_exchange(moment) as sim:
         config = freqtrade_config(sim, base_dir, segment_min=2, baseline_hours=1)
         (base_dir / "config.json").write_text(json.dumps(config))
@@ -87,7 +85,7 @@ async def play(base_dir: Path) -> Run:
         path.parent.mkdir()
         remember(f"sqlite:///{path}", ["BTC"], START, known_min=1)
         run = Run(config, Reader(f"sqlite:///{path}"), SidecarFiles(path))
-        process = Process(base_dir / "config.json", base_dir / "log")
+        process = Process(base_dir / "config.json", base_dir / "log", moment)
         try:
             await killed(run, process, sim, moment)
             await started_again(run, process, sim, moment)
@@ -98,11 +96,18 @@ async def play(base_dir: Path) -> Run:
         return run
 
 
+async def next_minute(moment: Time) -> None:
+    close_ms = moment.near_close()
+    await until(lambda: moment.now_ms() > close_ms + 500, "the next minute", 10)
+
+
 async def killed(run: Run, process: Process, sim: Simulator, moment: Time) -> None:
     """A minute is heard, a wave begins, and a part of it is on its way when the end comes."""
     process.start()
     await until(run.live(START), "all feeds are live", 90)
-    await until(run.heard, "a minute is settled", 150)
+    await next_minute(moment)
+    moment.near_close()
+    await until(run.heard, "a minute is settled", 60)
     liquidate(sim, "bybit", 8, 40_000.0)
     await until(lambda: run.reader.count("liquidations") == PAST + 8, "they are stored")
     run.second = await process.second()
@@ -118,7 +123,7 @@ async def killed(run: Run, process: Process, sim: Simulator, moment: Time) -> No
 
 async def started_again(run: Run, process: Process, sim: Simulator, moment: Time) -> None:
     """Minutes later, the rest of the wave comes."""
-    moment.jump_to((run.killed_ms // MINUTE + 3) * MINUTE + STARTS_AGAIN_AT_MS)
+    moment.jump_to((run.killed_ms // MINUTE + 3) * MINUTE + STARTS_AT_MS)
     run.restarted_ms = moment.now_ms()
     process.start()
     await until(run.live(run.restarted_ms), "all feeds are live again", 90)
@@ -133,8 +138,9 @@ async def started_again(run: Run, process: Process, sim: Simulator, moment: Time
         span = Interval(run.rest_ms, run.rest_ms + MINUTE)
         writer.cover(venue, [span], "import", run.rest_ms + MINUTE)
     writer.close()
-    wanted_ms = run.rest_ms + 2 * MINUTE
-    await until(lambda: (run.state("computed_ms") or 0) >= wanted_ms, "settled", 180)
+    await next_minute(moment)
+    wanted_ms = moment.near_close()
+    await until(lambda: (run.state("computed_ms") or 0) >= wanted_ms, "settled", 60)
     run.spans = run.heard()
 
 

@@ -69,7 +69,7 @@ class Run:
 
 
 async def play(base: Path, url: str) -> Run:
-    moment, model, run = Time(START + STARTS_AT_MS), Model(), Run()
+    moment, model, run = Time(START + STARTS_AT_MS, base / "jumped"), Model(), Run()
     remember(url, [*COINS, LEFT], START, known_min=6)
     async with quiet_exchange(moment) as sim, StandIn(handler=model.answer) as server:
         processes: dict[str, Process] = {}
@@ -84,7 +84,7 @@ async def play(base: Path, url: str) -> Run:
                 config = directory / "config.json"
                 config.write_text(json.dumps(freqtrade_config(sim, directory, **section)))
                 os.environ["OPENAI_API_KEY"] = name
-                processes[name] = Process(config, directory / "log")
+                processes[name] = Process(config, directory / "log", moment)
                 processes[name].start()
             await story(run, processes, sim, moment, model, reader)
         finally:
@@ -126,6 +126,8 @@ async def story(
     # With time left for looks at the running minute.
     await until(lambda: moment.now_ms() % MINUTE < 45_000, "a minute with time left", 30)
     wave(*COINS)
+    await until(lambda: len(model.questions) == len(COINS), "looks at the running minute", 60)
+    moment.near_close()
     await until(lambda: len(verdicts(*COINS)) >= len(COINS), "all are judged", 100)
     await asyncio.sleep(2)
 
