@@ -148,7 +148,7 @@ class GridReader(KnownReader):
         row = case({name: row for row, name in enumerate(names)}, value=table.venue, else_=-1)
         column = (table.minute_ms - from_ms) // MINUTE_MS
         # Its name in each row costs more than two numbers.
-        several = base_assets is None or len(base_assets) > 1
+        several = base_assets is None or len(base_assets) != 1
         crowded = self._crowded(base_assets)
         places = {pair: place for place, pair in enumerate(crowded)}
         query = (

@@ -67,6 +67,12 @@ def written(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name.startswith(("uvicorn", "liq_prov"))]
 
 
+def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Of the page and its server; what is collected meanwhile may be another test's."""
+    ours = [r for r in caplog.records if r.name.startswith(("uvicorn", "liq_prov"))]
+    return [r for r in ours if r.exc_info or r.levelno >= logging.ERROR]
+
+
 async def test_wrong_tokens_of_others_do_not_lock_the_owner_out(tmp_path: Path) -> None:
     async with served(tmp_path, host="0.0.0.0") as (_, url, _):
         async with session_from("127.0.0.2") as stranger:
@@ -192,7 +198,7 @@ async def test_what_breaks_off_and_what_is_open_at_the_end_leaves_no_trace(
             assert b"retry: 2000" in await asyncio.wait_for(reader.read(), 60)
         for _, writer in streams:
             writer.close()
-    assert [r for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR] == []
+    assert errors(caplog) == []
 
 
 async def test_what_hangs_holds_up_neither_the_page_nor_its_end(
@@ -219,7 +225,7 @@ async def test_what_hangs_holds_up_neither_the_page_nor_its_end(
                 await asyncio.gather(*asked, return_exceptions=True)
     finally:
         hangs.set()
-    assert [r for r in caplog.records if r.exc_info or r.levelno >= logging.ERROR] == []
+    assert errors(caplog) == []
 
 
 TARGETS = (
@@ -307,5 +313,5 @@ async def test_nothing_that_is_sent_fails_or_fills_the_log(
         if answer.startswith(b"HTTP/1.1 4") and not request.startswith(b"HEAD"):
             assert 0 < len(body) < 300 and b"Traceback" not in body, (request[:80], answer)
     lines = written(caplog)
-    assert [r for r in caplog.records if r.exc_info] == []
+    assert errors(caplog) == []
     assert len(lines) == len(set(lines)) and len(lines) < 12, lines

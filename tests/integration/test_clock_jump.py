@@ -14,6 +14,7 @@ from tests.clockshim import ClockShim
 from tests.integration.harness import (
     bot_config,
     fresh_minute,
+    next_minute,
     now_ms,
     open_store,
     simulator,
@@ -46,7 +47,7 @@ def test_it_is_named_in_the_next_loop_and_no_wave_is_announced(tmp_path: Path) -
         try:
             store.settle(fresh_minute(0))
             until(says("entries are possible."), 60)
-            close_ms = fresh_minute(40)
+            close_ms = next_minute()
             clock.set(7)
             jumped_ms = now_ms()
             until(says(JUMPED.format(7)), 20)
