@@ -24,7 +24,7 @@ _WORD = pa.dictionary(pa.int32(), pa.string())
 
 # Lines that Arrow reads otherwise than Python's ``csv``, ``int`` and ``float``: quotes are part
 # of the value, a bare carriage return ends a line, and it knows hexadecimal numbers.
-_ODD = re.compile(rb'["\0]|0[xX]|\r(?!\n)')
+_ODD = re.compile(rb'["\0]|(?<![0-9A-Za-z])0[xX]|\r(?!\n)')
 # One byte is looked for much faster than two.
 _ODD_PARTS = ((b'"', b'"'), (b"\0", b"\0"), (b"x", b"0x"), (b"X", b"0X"))
 
