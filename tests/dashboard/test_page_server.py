@@ -174,9 +174,12 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes(tmp_path
         def is_read() -> bool:
             page.board.want(10)
             rows = (json.loads(page.board.section("market 10")[1]) or {}).get("rows")
-            return any(row["long"] > 500_000 and row["ready"] == "ready" for row in rows or ())
+            waves = (json.loads(page.board.section("waves")[1]) or {}).get("rows")
+            return bool(waves) and any(
+                row["long"] > 500_000 and row["ready"] == "ready" for row in rows or ()
+            )
 
-        await until(is_read, "the window is read")
+        await until(is_read, "the window and its wave are read")
         received = await events(f"{url}/api/stream?window=10", wanted)
         assert received["account"]["error"].startswith("api_server is not enabled")
         last = received["tape"]["rows"][-1]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import orjson
 import psutil
 import pytest
 
-from liq_provider.bot.autostart import sidecar_config, still_running
+from liq_provider.bot.autostart import sidecar_config
 from liq_provider.config.settings import load_settings
 from liq_provider.core.coverage import Interval
 from liq_provider.core.durations import MINUTE_MS
@@ -49,18 +48,6 @@ def sim() -> Iterator[Simulator]:
     """A flat market with a day of background liquidations."""
     with simulator(World(now_ms(), volatility=0.0, history_h=26)) as sim:
         yield sim
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Iterator[SidecarFiles]:
-    """The runtime files; a sidecar that is left is ended."""
-    files = SidecarFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
-    yield files
-    pid = running_pid(files)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    until(lambda: not still_running() and not SidecarLock(files).running(), 20)
 
 
 def section(sim: Simulator) -> dict[str, Any]:

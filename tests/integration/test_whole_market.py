@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +40,6 @@ def sim() -> Iterator[Simulator]:
     """A flat market with a day of background liquidations."""
     with simulator(World(now_ms(), volatility=0.0, history_h=26)) as sim:
         yield sim
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Iterator[SidecarFiles]:
-    """The runtime files; a sidecar that is left is ended."""
-    files = SidecarFiles.of(f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path)
-    yield files
-    pid = running_pid(files)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        until(lambda: not SidecarLock(files).running(), 20)
 
 
 def list_in(base: Path) -> Path:

@@ -60,7 +60,7 @@ async def _look(visit: Visit, page: Page) -> None:
     position = page.locator("#positions .card").first
     await position.wait_for()
     # The strategy keeps what a trade was based on when it is filled.
-    await page.locator("#positions .card", has_text="wave, z").first.wait_for()
+    await page.locator("#positions .card", has_text="stand-in").first.wait_for()
     visit.texts["position"] = await position.inner_text()
     tables = {"waves": 0, "signals": 1}
     for name, number in tables.items():
